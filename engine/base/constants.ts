@@ -1,0 +1,55 @@
+/** Every limit of the engine, with its unit last in its name, and the relations that must hold. */
+import { assert } from './assert.ts';
+
+export const KIB = 1024;
+export const MIB = 1024 * KIB;
+export const GIB = 1024 * MIB;
+export const NANOS_PER_SECOND = 1_000_000_000;
+export const NANOS_PER_MILLI = 1_000_000;
+
+/** Unit of all writes to the log: what O_DIRECT asks of every disk we know. */
+export const BLOCK_BYTES = 4 * KIB;
+export const SEGMENT_DEFAULT_BYTES = 64 * MIB;
+export const SEGMENT_MIN_BYTES = 1 * MIB;
+export const SEGMENT_MAX_BYTES = 1 * GIB;
+/** The first segment of a store, and the one made from the ballast on a full disk: ready at once. */
+export const SEGMENT_FIRST_BYTES = 4 * MIB;
+export const GROUP_MAX_BYTES = 4 * MIB;
+/** Zeros are written ahead in pieces of this size, so that no flush waits long behind one. */
+export const ZERO_PIECE_BYTES = 1 * MIB;
+export const BALLAST_BYTES = SEGMENT_FIRST_BYTES;
+
+export const EVENT_MAX_BYTES = 8 * MIB;
+export const CHANNELS_MAX = 1024;
+export const NAME_MAX_BYTES = 255;
+
+export const RATE_MIN_HZ = 0.1;
+export const RATE_MAX_HZ = 20_000;
+export const SAMPLES_PER_EVENT_DEFAULT = 1000;
+export const SAMPLES_PER_EVENT_MAX = 1_000_000;
+export const FLUSH_DEFAULT_MS = 100;
+export const FLUSH_MIN_MS = 1;
+export const FLUSH_MAX_MS = 10_000;
+
+/** A ring holds at least this much at its group's rate: the stall that costs nothing. */
+export const RING_MIN_SECONDS = 2;
+export const RING_MIN_BYTES = 64 * KIB;
+/** Rows drained into one pair of times entry and batches. */
+export const BATCH_MAX_ROWS = 16_384;
+
+/** A step of UTC against the monotonic clock that is recorded; less is noise of the reading. */
+export const CLOCK_STEP_NANOS = 10_000;
+/** The catalog is at most this far behind the log. */
+export const CATALOG_MAX_LAG_MS = 1000;
+/** How long a starting owner waits for readers that hold the shared lock. */
+export const LOCK_WAIT_MS = 2000;
+/** A repeated SIGINT/SIGTERM within this time is the same signal (npm sends Ctrl-C twice). */
+export const SIGNAL_REPEAT_MS = 500;
+/** A status is made this often. */
+export const STATUS_INTERVAL_MS = 1000;
+
+assert(SEGMENT_MIN_BYTES % BLOCK_BYTES === 0, 'a segment is whole blocks');
+assert(SEGMENT_FIRST_BYTES >= SEGMENT_MIN_BYTES, 'the first segment is a legal one');
+assert(GROUP_MAX_BYTES * 4 <= SEGMENT_DEFAULT_BYTES, 'a group is at most a quarter of a segment');
+assert(SEGMENT_MAX_BYTES < 2 ** 32, 'a place in a segment fits in 32 bits of an LSN');
+assert(BALLAST_BYTES >= SEGMENT_FIRST_BYTES, 'the ballast makes room for one small segment');

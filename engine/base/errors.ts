@@ -1,0 +1,97 @@
+/**
+ * Every error a user can meet, as a table: code → is trying again sensible, exit code, what to do.
+ * `docs/errors.md` is tested equal to it. Programs decide on `error.code`, never on a message.
+ * Exit codes are those of sysexits.h.
+ */
+export const ERRORS = {
+  USAGE: { exit: 64, retryable: false, advice: 'See --help of the command; the message names the argument.' },
+  NO_SUCH_STREAM: { exit: 64, retryable: false, advice: 'List the streams with "helicorder stream ls".' },
+  NOT_A_STORE: { exit: 64, retryable: false, advice: 'Give the directory of a store with --data-dir.' },
+  DAMAGED: { exit: 65, retryable: false, advice: 'Run "helicorder verify"; what is intact stays readable.' },
+  UNSUPPORTED: { exit: 69, retryable: false, advice: 'Recording needs Linux, Node 20.19 or newer and the built addon ("npm run build").' },
+  DEVICE: { exit: 69, retryable: true, advice: 'The device cannot be opened; the message names it.' },
+  REALTIME_REFUSED: { exit: 69, retryable: false, advice: 'Grant the privilege the message names, or use --realtime auto.' },
+  ASSERTION: { exit: 70, retryable: false, advice: 'This is a bug. Please report the message and what led to it.' },
+  WORKER_DIED: { exit: 70, retryable: false, advice: 'A thread ended unexpectedly; nothing accepted is lost. Start again and report the message.' },
+  STORE_IO: { exit: 74, retryable: false, advice: 'The disk or file system failed. After a failed sync the store is verified at the next start.' },
+  NO_SPACE: { exit: 74, retryable: true, advice: 'Free some space on the disk that holds the store; a waiting recorder goes on by itself.' },
+  READ_ONLY: { exit: 74, retryable: false, advice: 'The directory cannot be written: check its owner, mode and mount.' },
+  STORE_IN_USE: { exit: 75, retryable: true, advice: 'Another process records into this store; stop it first.' },
+  CONFIG: { exit: 78, retryable: false, advice: 'Correct the configuration; "helicorder validate FILE" checks it.' },
+  FORMAT_VERSION: { exit: 78, retryable: false, advice: 'The store was written by a newer version of Helicorder: install that one.' },
+} as const satisfies Record<string, { exit: number; retryable: boolean; advice: string }>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+export interface ErrorOptions {
+  cause?: unknown;
+  /** facts for programs: file, offset, option, nearest … */
+  details?: Readonly<Record<string, string | number>>;
+}
+
+export class HelicorderError extends Error {
+  override readonly name = 'HelicorderError';
+  readonly code: ErrorCode;
+  readonly details: Readonly<Record<string, string | number>>;
+
+  constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.details = options.details ?? {};
+  }
+
+  get exitCode(): number {
+    return ERRORS[this.code].exit;
+  }
+
+  get retryable(): boolean {
+    return ERRORS[this.code].retryable;
+  }
+}
+
+/** The `code` of a failed system call (`ENOSPC` …), or undefined. */
+export function errnoCode(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const code = (error as NodeJS.ErrnoException).code;
+  return typeof code === 'string' && /^E[A-Z0-9]+$/.test(code) ? code : undefined;
+}
+
+/** Wraps a failed system call on `file` into the error that tells a user what to do. */
+export function ioError(error: unknown, doing: string, file: string): HelicorderError {
+  if (error instanceof HelicorderError) return error;
+  const errno = errnoCode(error);
+  const code =
+    errno === 'ENOSPC' || errno === 'EDQUOT'
+      ? 'NO_SPACE'
+      : errno === 'EROFS' || errno === 'EACCES' || errno === 'EPERM'
+        ? 'READ_ONLY'
+        : 'STORE_IO';
+  return new HelicorderError(code, `${doing} ${file}: ${errno ?? String(error)}`, {
+    cause: error,
+    details: { file, ...(errno === undefined ? {} : { errno }) },
+  });
+}
+
+/** The candidate with the smallest edit distance to `word`, if it is close enough to suggest. */
+export function nearest(word: string, candidates: Iterable<string>): string | undefined {
+  let best: string | undefined;
+  let bestDistance = Math.max(2, Math.floor(word.length / 2)) + 1;
+  for (const candidate of candidates) {
+    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
+    if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
+  }
+  return best;
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const substitution = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(substitution, row[j]! + 1, next[j - 1]! + 1));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}

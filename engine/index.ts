@@ -1,0 +1,1 @@
+export { HelicorderError, ERRORS, type ErrorCode } from './base/errors.ts';

@@ -1,0 +1,159 @@
+/**
+ * The typed face of the addon. Arguments are checked in C++ as well, but words for users are made
+ * in TypeScript: what is thrown here is either a misuse (TypeError, RangeError) or a system call's
+ * failure (Error with `code` such as `ENOSPC`, `errno` and `syscall`, like Node's own).
+ *
+ * Ownership: typed arrays that a native thread goes on using (a sampler's ring and status) are
+ * referenced until its `stop()` has joined the thread; all others are used only during the call.
+ * Threads: every function may be called from any JavaScript thread; an object belongs to the
+ * thread that made it. State is per environment: terminating a worker stops and frees what it made.
+ */
+import { createRequire } from 'node:module';
+
+/** Rungs of the scheduling ladder, best first. */
+export type SchedulingRung = 'fifo+pinned' | 'fifo' | 'other';
+
+export interface NativeChannel {
+  /** index into `CHANNEL_TYPES` of `engine/batch/schema.ts`: i8 u8 i16 u16 i32 u32 i64 u64 f32 f64 */
+  type: number;
+  /** byte offset of the value in a ring row's payload (from the row's start, header included) */
+  rowOffset: number;
+}
+
+export type NativeSource =
+  | { kind: 'network'; interfaceName: string; counters: number[]; sysfsRoot: string; channels: NativeChannel[] }
+  | { kind: 'synthetic'; seed: number; channels: NativeChannel[] };
+
+export interface SamplerSpec {
+  /** the ring's whole memory, control block included, over a SharedArrayBuffer */
+  ring: Uint8Array;
+  /** SAMPLER_STATUS_WORDS 64-bit counters over a SharedArrayBuffer, see `engine/sampler/status.ts` */
+  status: BigUint64Array;
+  /** bytes of one row record, header included, a multiple of 8 */
+  rowBytes: number;
+  /** byte offset of the validity words in a row record */
+  validityOffset: number;
+  t0Nanos: bigint;
+  periodNanos: bigint;
+  sources: NativeSource[];
+  realtime: 'auto' | 'off' | 'require';
+  /** SCHED_FIFO priority, 1–99 */
+  priority: number;
+  /** processor to pin to, or −1 */
+  cpu: number;
+  /** benchmarks only: no pacing; a full ring is waited for, ticks follow each other at once */
+  saturate?: boolean;
+}
+
+export interface SamplerReport {
+  rung: SchedulingRung;
+  pinnedCpu: number;
+  memoryLocked: boolean;
+  timerSlackNanos: number;
+  /** what was refused on the way down the ladder: `sched_setscheduler: EPERM` … */
+  refused: string[];
+}
+
+/** One native thread that samples the sources of one rate group into one ring. */
+export interface Sampler {
+  /** Starts the thread and returns once its scheduling is set. Throws if `realtime` is `require` and refused. */
+  start(): void;
+  /** Ends the thread after its current tick, marks the ring closed, joins (bounded by one period + one read). */
+  stop(): void;
+  report(): SamplerReport;
+}
+
+export interface RowEncoderSpec {
+  ring: Uint8Array;
+  rowBytes: number;
+  validityOffset: number;
+  t0Nanos: bigint;
+  periodNanos: bigint;
+  resolutionNanos: bigint;
+  /** integer channels only */
+  sources: { channels: NativeChannel[] }[];
+}
+
+/** Consumer side of a ring, fused with the encoding of what it drains. Writer thread only. */
+export interface RowEncoder {
+  /** Tick of the next row or gap in the ring, or −1 if the ring is empty. */
+  peekTick(): number;
+  /** Bytes that `maxRows` rows may need at worst. */
+  bound(maxRows: number): number;
+  /**
+   * Drains up to `maxRows` rows (and the gaps before them) and writes their times entry and one
+   * batch entry per source to `out`, payload after payload, from `at` on.
+   * @param cursors per source 4 numbers: run, next seq, next offset, ordinal; the last three are advanced
+   * @param entries per entry 2 numbers are written: length, CRC32C; entry 0 is the times entry
+   * @param result RESULT_* numbers are written, see below
+   * @returns number of entries written: 0 if the ring was empty, else 1 + sources
+   */
+  encode(
+    out: Uint8Array,
+    at: number,
+    maxRows: number,
+    utcOffsetNanos: bigint,
+    cursors: Float64Array,
+    entries: Uint32Array,
+    result: Float64Array,
+  ): number;
+}
+
+/** Indexes into `result` of `RowEncoder.encode`; times are ns on the monotonic clock. */
+export const RESULT = {
+  bytes: 0,
+  rows: 1,
+  firstTick: 2,
+  ticks: 3,
+  firstTimeNanos: 4,
+  lastTimeNanos: 5,
+  length: 6,
+} as const;
+
+/** The memory-mapped mark. The map is private to this object and goes with `close()`. */
+export interface Mark {
+  /** Stores durable LSN, then its check, raises the futex word and wakes all waiters. Owner only. */
+  publish(durable: bigint, check: bigint): void;
+  setState(state: number): void;
+  /** Writes [durable, check, futex word, state] to `out` (4 words), each loaded with acquire. */
+  read(out: BigUint64Array): void;
+  /** Resolves once the futex word is no longer `seen`, or after `timeoutMs` (at most 1000). */
+  wait(seen: number, timeoutMs: number): Promise<void>;
+  close(): void;
+}
+
+export interface NativeAddon {
+  /** CRC32C (Castagnoli) of `bytes`, continuing from `seed`. "123456789" → 0xe3069283. */
+  crc32c(bytes: Uint8Array, seed?: number): number;
+  /** Writes [monotonic, boottime, UTC, uncertainty], all ns, to `out`: one consistent reading. */
+  readClocks(out: BigInt64Array): void;
+  /** /proc/sys/kernel/random/boot_id: one life of the kernel. */
+  bootId(): string;
+  /** The kernel's own view of UTC, from adjtimex. */
+  kernelClock(): { synchronized: boolean; maxErrorMicros: number };
+
+  /** Bytes from the start of `memory` to its first address that is a multiple of `alignment`. */
+  alignedOffset(memory: Uint8Array, alignment: number): number;
+  /** open(2) for durable writes: O_RDWR|O_CLOEXEC (+O_CREAT) and O_DIRECT|O_DSYNC if `direct`. */
+  openDurable(path: string, create: boolean, direct: boolean): number;
+  /** Writes all of `bytes` at `position` and returns when they are durable: one O_DSYNC write, or write + fdatasync. */
+  writeDurable(fd: number, bytes: Uint8Array, position: number, direct: boolean): void;
+  /** Takes an OFD lock on the whole file without waiting; false if somebody else holds it. */
+  lockFile(fd: number, exclusive: boolean): boolean;
+  unlockFile(fd: number): void;
+  /** statfs: file system magic and the bytes an unprivileged user may still write. */
+  fileSystemInfo(path: string): { type: number; freeBytes: number };
+  Mark: new (fd: number, writable: boolean) => Mark;
+
+  /** Encodes integers with the codec that is shortest; writes to `out` at `at`, returns codec × 2^32 + length. */
+  encodeIntegers(values: BigInt64Array, out: Uint8Array, at: number): number;
+  /** Fills `values` from a column of codec 1–4. Throws if the column is malformed or not exactly consumed. */
+  decodeIntegers(codec: number, column: Uint8Array, values: BigInt64Array): void;
+  /** The same into doubles, for channels of at most 32 bits. */
+  decodeNumbers(codec: number, column: Uint8Array, values: Float64Array): void;
+
+  Sampler: new (spec: SamplerSpec) => Sampler;
+  RowEncoder: new (spec: RowEncoderSpec) => RowEncoder;
+}
+
+export const native = createRequire(import.meta.url)('#native') as NativeAddon;

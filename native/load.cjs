@@ -1,0 +1,27 @@
+'use strict';
+// The one place that finds the compiled addon. `npm run build:native` puts it under build/Release;
+// a package that ships prebuilt binaries has them under prebuilds/<platform>-<arch>.
+const path = require('node:path');
+
+const candidates = [
+  path.join(__dirname, '..', 'build', 'Release', 'helicorder.node'),
+  path.join(__dirname, '..', 'prebuilds', `${process.platform}-${process.arch}`, 'helicorder.node'),
+];
+
+function load() {
+  const failures = [];
+  for (const file of candidates) {
+    try {
+      return require(file);
+    } catch (error) {
+      failures.push(`${path.basename(path.dirname(file))}: ${error.message}`);
+    }
+  }
+  const error = new Error(
+    `the native addon is missing or was built for another Node: run "npm run build" (${failures.join('; ')})`,
+  );
+  error.code = 'HELICORDER_NO_ADDON';
+  throw error;
+}
+
+module.exports = load();

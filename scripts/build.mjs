@@ -1,0 +1,82 @@
+// Builds what is asked for, or only what is missing or stale:
+//   build.mjs native | dist | all    always
+//   build.mjs stale                  compares a hash of the inputs with the one of the last build
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+
+const targets = {
+  native: {
+    inputs: ['binding.gyp', 'native/src'],
+    output: 'build/Release/helicorder.node',
+    stamp: 'build/inputs.stamp',
+    build: () => run('node-gyp', ['rebuild', '--loglevel=error', ...headers()]),
+  },
+  dist: {
+    inputs: ['engine', 'workers', 'cli', 'bench', 'native/index.ts', 'tsconfig.json', 'tsconfig.build.json'],
+    output: 'dist/engine/index.js',
+    stamp: 'dist/inputs.stamp',
+    build: () => {
+      rmSync(join(root, 'dist'), { recursive: true, force: true });
+      run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json']);
+    },
+  },
+};
+
+function run(command, args) {
+  // stdout belongs to the program that is built for (`npm start -- --json`), so tools write to stderr
+  const { status, error } = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2] });
+  if (error?.code === 'ENOENT') fail(`${command} not found: run this through npm ("npm run build")`);
+  if (status !== 0) fail(`${command} failed; the addon needs a C++ compiler, make and Python 3`);
+}
+
+function fail(message) {
+  console.error(`helicorder: ${message}`);
+  process.exit(1);
+}
+
+/** Node's headers, if they lie beside this Node: then nothing is downloaded. */
+function headers() {
+  const prefix = join(dirname(process.execPath), '..');
+  return existsSync(join(prefix, 'include/node/node_api.h')) ? [`--nodedir=${prefix}`] : [];
+}
+
+function* filesUnder(path) {
+  if (!existsSync(path)) return;
+  const entries = readdirSync(path, { withFileTypes: true, recursive: true });
+  for (const entry of entries) if (entry.isFile()) yield join(entry.parentPath, entry.name);
+}
+
+function hashOf(inputs) {
+  const hash = createHash('sha256').update(process.arch);
+  for (const input of inputs) {
+    const path = join(root, input);
+    const files = /\.[a-z]+$/.test(input) ? [path] : [...filesUnder(path)].sort();
+    for (const file of files) hash.update(file.slice(root.length)).update(readFileSync(file));
+  }
+  return hash.digest('hex');
+}
+
+function isStale(name) {
+  const { inputs, output, stamp } = targets[name];
+  if (!existsSync(join(root, output)) || !existsSync(join(root, stamp))) return true;
+  return readFileSync(join(root, stamp), 'utf8') !== hashOf(inputs);
+}
+
+function buildTarget(name) {
+  console.error(`helicorder: building ${name} …`);
+  const { inputs, stamp, build } = targets[name];
+  build();
+  writeFileSync(join(root, stamp), hashOf(inputs));
+}
+
+const mode = process.argv[2];
+const names = mode === 'native' || mode === 'dist' ? [mode] : Object.keys(targets);
+if (!['native', 'dist', 'all', 'stale'].includes(mode)) fail('usage: build.mjs native|dist|all|stale');
+// A published package has no sources of its own: there is nothing to compile dist from.
+const wanted = names.filter((name) => name !== 'dist' || existsSync(join(root, 'tsconfig.build.json')));
+for (const name of wanted) if (mode !== 'stale' || isStale(name)) buildTarget(name);
