@@ -1,0 +1,257 @@
+/**
+ * Rows ↔ times entry and batch entries, in TypeScript: the encoder for rate groups whose channels
+ * are floats (the addon's `RowEncoder` takes integers only) and the decoder for everybody.
+ */
+import { assert } from '../base/assert.ts';
+import { damaged } from '../base/bytes.ts';
+import { decodeColumn, decodeIntegers, encodeColumn, encodeIntegers } from '../codecs/codec.ts';
+import type { Column } from '../codecs/codec.ts';
+import { encodeBatch, encodeTimes, recordsOf } from './format.ts';
+import type { BatchEntry, FailedRange, TimesEntry } from './format.ts';
+import { LATENESS_BUCKETS, histogramOf, latenessBucket } from './ledger.ts';
+import type { GroupGap, Reason } from './ledger.ts';
+import type { Channel, Schema } from './schema.ts';
+
+export type { Column } from '../codecs/codec.ts';
+
+/** Where a source's next record goes; `encodeSamples` moves it on. */
+export interface Cursor {
+  run: number;
+  nextSeq: number;
+  nextOffset: number;
+  /** of the next sample within the run */
+  ordinal: number;
+}
+
+export interface SourceRows {
+  channels: readonly Channel[];
+  /** one value per row; what stands in rows that are not valid is not looked at */
+  columns: readonly Column[];
+  /** per row: could this source be read? Absent: always */
+  valid?: readonly boolean[];
+  cursor: Cursor;
+}
+
+/** What was drained from a ring in one flush. */
+export interface Rows {
+  t0Nanos: bigint;
+  periodNanos: bigint;
+  resolutionNanos: bigint;
+  utcOffsetNanos: bigint;
+  /** of the first row or gap */
+  firstTick: number;
+  /** monotonic ns, one per row */
+  timesNanos: BigInt64Array;
+  gaps: GroupGap[];
+  sources: readonly SourceRows[];
+}
+
+/** @returns payloads: the times entry, then one batch entry per source, to be written in this order */
+export function encodeSamples(rows: Rows): Uint8Array[] {
+  const times = timesEntry(rows);
+  const batches = rows.sources.map((source, index) => sourceBatch(source, times, index + 1));
+  return [encodeTimes(times), ...batches.map(encodeBatch)];
+}
+
+function timesEntry(rows: Rows): TimesEntry {
+  const { t0Nanos, periodNanos, resolutionNanos, utcOffsetNanos, firstTick, gaps } = rows;
+  const count = rows.timesNanos.length;
+  const residuals = new BigInt64Array(count);
+  const counts = new Float64Array(LATENESS_BUCKETS);
+  const ticks = ticksOf(firstTick, count, gaps);
+  for (let i = 0; i < count; i++) {
+    const lateness = rows.timesNanos[i]! - (t0Nanos + BigInt(ticks[i]!) * periodNanos);
+    residuals[i] = floorDivide(lateness, resolutionNanos);
+    counts[latenessBucket(Number(lateness))]!++;
+  }
+  const missing = gaps.reduce((sum, gap) => sum + gap.ticks, 0);
+  return {
+    ...{ t0Nanos, periodNanos, resolutionNanos, utcOffsetNanos, firstTick, gaps },
+    ticks: count + missing,
+    rows: count,
+    histogram: histogramOf(counts),
+    time: encodeIntegers(residuals),
+  };
+}
+
+function sourceBatch(source: SourceRows, times: TimesEntry, timesDistance: number): BatchEntry {
+  const failed = failedRanges(source.valid, times);
+  const failedRows = failed.reduce((sum, range) => sum + range.rows, 0);
+  const { cursor, valid } = source;
+  const entry = {
+    timesDistance,
+    run: cursor.run,
+    firstSeq: cursor.nextSeq,
+    firstOffset: cursor.nextOffset,
+    ordinal: cursor.ordinal,
+    samples: times.rows - failedRows,
+    failed,
+    columns: source.columns.map((column, index) => {
+      assert(column.length === times.rows, 'a column has one value per row');
+      const kept = failedRows === 0 ? column : keep(column, valid!);
+      return encodeColumn(source.channels[index]!.type, kept);
+    }),
+  };
+  const records = recordsOf(times, entry);
+  cursor.nextSeq += records;
+  cursor.nextOffset += records;
+  cursor.ordinal += entry.samples;
+  return entry;
+}
+
+/** A range ends where a gap stands between its rows: the gap is a record of its own. */
+function failedRanges(valid: SourceRows['valid'], times: TimesEntry): FailedRange[] {
+  if (valid === undefined) return [];
+  const starts = new Set(times.gaps.map((gap) => gap.rowsBefore));
+  const failed: FailedRange[] = [];
+  for (let row = 0; row < times.rows; row++) {
+    if (valid[row]!) continue;
+    const last = failed.at(-1);
+    const joins = last !== undefined && last.firstRow + last.rows === row && !starts.has(row);
+    if (joins) last.rows++;
+    else failed.push({ firstRow: row, rows: 1 });
+  }
+  return failed;
+}
+
+function keep(column: Column, valid: readonly boolean[]): Column {
+  const chosen = (_: unknown, row: number): boolean => valid[row]!;
+  if (column instanceof Float64Array) return column.filter(chosen);
+  return column instanceof BigInt64Array ? column.filter(chosen) : column.filter(chosen);
+}
+
+/** One gap record of a batch, in its place among the samples. */
+export interface SampleGap {
+  /** records of the batch before it: its offset is firstOffset + recordIndex */
+  recordIndex: number;
+  samplesBefore: number;
+  reason: Reason;
+  firstTick: number;
+  ticks: number;
+  /** for `suspended`; else 0 */
+  nanos: bigint;
+}
+
+/** One source's records of one batch, decoded; all arrays belong to the receiver. */
+export interface SampleBatch {
+  run: number;
+  firstSeq: number;
+  firstOffset: number;
+  /** of the first sample within the run */
+  ordinal: number;
+  records: number;
+  samples: number;
+  /** per sample */
+  ticks: Float64Array;
+  /** per sample, UTC ns, floored to the resolution */
+  timeNanos: BigInt64Array;
+  /** per sample: how long after its tick was due it was taken, in whole resolutions */
+  latenessNanos: Float64Array;
+  /** raw values per channel; i64 and u64 as BigInt arrays, all others as doubles */
+  columns: Column[];
+  /** in order of records */
+  gaps: SampleGap[];
+}
+
+/** Throws DAMAGED unless the two entries and the schema belong together. */
+export function decodeSamples(times: TimesEntry, batch: BatchEntry, schema: Schema): SampleBatch {
+  if (schema.kind !== 'samples') throw damaged('batch entry: in a stream of opaque events');
+  const { run, firstSeq, firstOffset, ordinal, samples } = batch;
+  if (batch.columns.length !== schema.channels.length) {
+    throw damaged(`batch entry: ${batch.columns.length} columns for other channels`);
+  }
+  const records = recordsOf(times, batch);
+  const columns = schema.channels.map(({ type }, index) =>
+    decodeColumn(type, batch.columns[index]!, samples),
+  );
+  const allTicks = ticksOf(times.firstTick, times.rows, times.gaps);
+  const residuals = decodeIntegers(times.time, times.rows);
+  const rows = keptRows(times, batch);
+  const ticks = rows === undefined ? allTicks : Float64Array.from(rows, (row) => allTicks[row]!);
+  const values =
+    rows === undefined ? residuals : BigInt64Array.from(rows, (row) => residuals[row]!);
+  const { timeNanos, latenessNanos } = timesOf(times, ticks, values);
+  const gaps = gapsOf(times, batch, allTicks);
+  const identity = { run, firstSeq, firstOffset, ordinal, records, samples };
+  return { ...identity, ticks, timeNanos, latenessNanos, columns, gaps };
+}
+
+/** Tick of each row. */
+export function ticksOf(firstTick: number, rows: number, gaps: readonly GroupGap[]): Float64Array {
+  const ticks = new Float64Array(rows);
+  let [tick, next] = [firstTick, 0];
+  for (let row = 0; row < rows; row++) {
+    for (; next < gaps.length && gaps[next]!.rowsBefore <= row; next++) tick += gaps[next]!.ticks;
+    ticks[row] = tick++;
+  }
+  return ticks;
+}
+
+/** Rows that this source could be read at; undefined: all of them. */
+function keptRows(times: TimesEntry, batch: BatchEntry): Uint32Array | undefined {
+  if (batch.failed.length === 0) return undefined;
+  const rows = new Uint32Array(batch.samples);
+  let [row, at] = [0, 0];
+  for (const range of batch.failed) {
+    for (; row < range.firstRow; row++) rows[at++] = row;
+    row += range.rows;
+  }
+  for (; row < times.rows; row++) rows[at++] = row;
+  return rows;
+}
+
+function timesOf(
+  times: TimesEntry,
+  ticks: Float64Array,
+  residuals: BigInt64Array,
+): Pick<SampleBatch, 'timeNanos' | 'latenessNanos'> {
+  const { t0Nanos, periodNanos, resolutionNanos, utcOffsetNanos } = times;
+  const origin = t0Nanos + utcOffsetNanos;
+  const timeNanos = new BigInt64Array(ticks.length);
+  const latenessNanos = new Float64Array(ticks.length);
+  for (let i = 0; i < ticks.length; i++) {
+    const lateness = residuals[i]! * resolutionNanos;
+    timeNanos[i] = origin + BigInt(ticks[i]!) * periodNanos + lateness;
+    latenessNanos[i] = Number(lateness);
+  }
+  if (resolutionNanos > 1n) {
+    timeNanos.forEach((time, i) => {
+      timeNanos[i] = floorDivide(time, resolutionNanos) * resolutionNanos;
+    });
+  }
+  return { timeNanos, latenessNanos };
+}
+
+/** The group's gaps and this source's failed ranges, merged; at one row the group's come first. */
+function gapsOf(times: TimesEntry, batch: BatchEntry, allTicks: Float64Array): SampleGap[] {
+  const gaps: SampleGap[] = [];
+  let [failedRows, next, tick, row] = [0, 0, times.firstTick, 0];
+  const add = (atRow: number, reason: Reason, firstTick: number, ticks: number, nanos: bigint) => {
+    const samplesBefore = atRow - failedRows;
+    const recordIndex = samplesBefore + gaps.length;
+    gaps.push({ recordIndex, samplesBefore, reason, firstTick, ticks, nanos });
+  };
+  const addFailedBefore = (end: number): void => {
+    for (; next < batch.failed.length && batch.failed[next]!.firstRow < end; next++) {
+      const range = batch.failed[next]!;
+      const ticks = range.rows;
+      if (range.firstRow + ticks > end) throw damaged('batch entry: a failed range over a gap');
+      add(range.firstRow, 'device', allTicks[range.firstRow]!, ticks, 0n);
+      failedRows += ticks;
+    }
+  };
+  for (const gap of times.gaps) {
+    addFailedBefore(gap.rowsBefore);
+    tick += gap.rowsBefore - row;
+    row = gap.rowsBefore;
+    add(row, gap.reason, tick, gap.ticks, gap.nanos);
+    tick += gap.ticks;
+  }
+  addFailedBefore(times.rows);
+  return gaps;
+}
+
+function floorDivide(value: bigint, unit: bigint): bigint {
+  const quotient = value / unit;
+  return value % unit < 0n ? quotient - 1n : quotient;
+}

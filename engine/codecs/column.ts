@@ -1,0 +1,45 @@
+/** What all codecs share: ids, limits, and the two shapes of a codec. See `codec.ts`. */
+
+/** Ids are part of the format and never reused. */
+export const CODEC = {
+  constant: 1,
+  pfor: 2,
+  deltaPfor: 3,
+  delta2Pfor: 4,
+  scaled: 5,
+  shuffleLz4: 6,
+  raw: 7,
+} as const;
+
+/** Values of one block: the widths of its packing adapt to the signal this often. */
+export const BLOCK_VALUES = 128;
+
+export interface EncodedColumn {
+  codec: number;
+  bytes: Uint8Array;
+}
+
+/** 64-bit two's complement integers ↔ bytes. */
+export interface IntegerCodec {
+  readonly id: number;
+  readonly name: string;
+  /** The column's bytes, or undefined if these values are not for this codec. */
+  encode(values: BigInt64Array): Uint8Array | undefined;
+  /** Fills `values`. Throws DAMAGED unless the bytes are exactly a column of that many values. */
+  decode(bytes: Uint8Array, values: BigInt64Array): void;
+}
+
+export type FloatType = 'f32' | 'f64';
+
+/** Doubles (of type f32: doubles that are floats) ↔ bytes, bit for bit. */
+export interface FloatCodec {
+  readonly id: number;
+  readonly name: string;
+  encode(values: Float64Array, type: FloatType): Uint8Array | undefined;
+  decode(bytes: Uint8Array, values: Float64Array, type: FloatType): void;
+}
+
+/** The most bytes that codecs 1–4 need for `count` values: two first values, then whole blocks. */
+export function integersBoundBytes(count: number): number {
+  return 20 + Math.ceil(count / BLOCK_VALUES) * 11 + count * 8;
+}

@@ -1,0 +1,91 @@
+/**
+ * Codec 5: floats that are integers in disguise, n / divisor (decimals, such as 21.37) or n × scale
+ * (a device's own step). The integers go through codecs 1–4. Taken only if every value comes back
+ * bit for bit; −0, NaN and infinities have no integer and are refused.
+ */
+import { ByteReader, ByteWriter, damaged } from '../base/bytes.ts';
+import { native } from '../../native/index.ts';
+import { CODEC, integersBoundBytes } from './column.ts';
+import type { FloatCodec, FloatType } from './column.ts';
+
+const DIVISORS = [1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
+
+/** value = n / divisor, or n × scale where divisor is 0; of type f32: rounded to one. */
+interface Step {
+  divisor: number;
+  scale: number;
+}
+
+export const scaled: FloatCodec = {
+  id: CODEC.scaled,
+  name: 'scaled',
+
+  encode(values, type) {
+    const integers = new BigInt64Array(values.length);
+    const step = stepsFor(values).find((candidate) => divide(values, type, candidate, integers));
+    if (step === undefined) return undefined;
+    const bytes = new Uint8Array(integersBoundBytes(values.length));
+    const codecAndLength = native.encodeIntegers(integers, bytes, 0);
+    const writer = new ByteWriter();
+    writer.f64(step.divisor);
+    writer.f64(step.scale);
+    writer.u8(Math.floor(codecAndLength / 2 ** 32));
+    writer.put(bytes.subarray(0, codecAndLength % 2 ** 32));
+    return writer.finish();
+  },
+
+  decode(bytes, values, type) {
+    const reader = new ByteReader(bytes, 'scaled column');
+    const step = { divisor: reader.f64(), scale: reader.f64() };
+    const codec = reader.u8();
+    const integers = new BigInt64Array(values.length);
+    decodeInner(codec, reader.rest(), integers);
+    for (let i = 0; i < values.length; i++) values[i] = valueOf(Number(integers[i]!), step, type);
+  },
+};
+
+function decodeInner(codec: number, bytes: Uint8Array, integers: BigInt64Array): void {
+  try {
+    native.decodeIntegers(codec, bytes, integers);
+  } catch (error) {
+    throw damaged(`scaled column: ${(error as Error).message}`);
+  }
+}
+
+function valueOf(integer: number, { divisor, scale }: Step, type: FloatType): number {
+  const value = divisor === 0 ? integer * scale : integer / divisor;
+  return type === 'f32' ? Math.fround(value) : value;
+}
+
+/** Decimals first: they are exact. Then the smallest value and the smallest difference as step. */
+function stepsFor(values: Float64Array): Step[] {
+  let [smallest, nearest] = [Infinity, Infinity];
+  let previous = values[0] ?? 0;
+  for (const value of values) {
+    if (value !== 0) smallest = Math.min(smallest, Math.abs(value));
+    if (value !== previous) nearest = Math.min(nearest, Math.abs(value - previous));
+    previous = value;
+  }
+  const scales = [smallest, nearest].filter((scale) => scale > 0 && scale < Infinity);
+  return [
+    ...DIVISORS.map((divisor) => ({ divisor, scale: 0 })),
+    ...scales.map((scale) => ({ divisor: 0, scale })),
+  ];
+}
+
+/** Fills `integers`; false at the first value that does not come back bit for bit. */
+function divide(
+  values: Float64Array,
+  type: FloatType,
+  step: Step,
+  integers: BigInt64Array,
+): boolean {
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]!;
+    const integer = Math.round(step.divisor === 0 ? value / step.scale : value * step.divisor);
+    if (!Number.isSafeInteger(integer)) return false;
+    if (!Object.is(valueOf(integer + 0, step, type), value)) return false;
+    integers[i] = BigInt(integer);
+  }
+  return true;
+}
