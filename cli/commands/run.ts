@@ -41,7 +41,8 @@ export function runCommand({ io, run, drivers: known }: CliContext): Command {
       log.info({ dataDir: config.dataDir }, 'recording');
       const summary = await follow(io, recorder, options);
       log.info(summary, 'stopped');
-      if (!options.quiet) await io.stderr.write(`helicorder: ${summaryLine(summary)}\n`).catch(ignore);
+      if (!options.quiet)
+        await io.stderr.write(`helicorder: ${summaryLine(summary)}\n`).catch(ignore);
       return 0;
     }),
   );

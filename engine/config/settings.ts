@@ -69,7 +69,9 @@ function unwrap(field: z.core.$ZodType): { schema: z.core.$ZodType; defaultValue
 
 function typeName(schema: z.core.$ZodType): string {
   const { type } = schema._zod.def as WrapperDef;
-  return { string: 'text', number: 'number', boolean: 'true or false', array: 'list' }[type] ?? type;
+  return (
+    { string: 'text', number: 'number', boolean: 'true or false', array: 'list' }[type] ?? type
+  );
 }
 
 function kebab(key: string): string {
@@ -209,8 +211,5 @@ export function driverOf(
   }
   const suggestion = nearest(String(source.source), kinds);
   const hint = suggestion ? `did you mean "${suggestion}"?` : `known: ${kinds.join(', ')}`;
-  throw layers.error(
-    ['sources', index, 'source'],
-    `no driver "${String(source.source)}", ${hint}`,
-  );
+  throw layers.error(['sources', index, 'source'], `no driver "${String(source.source)}", ${hint}`);
 }
