@@ -18,7 +18,8 @@ import {
   ZERO_PIECE_BYTES,
 } from '../base/constants.ts';
 import { HelicorderError, errnoCode, ioError } from '../base/errors.ts';
-import { encodeEventsEntry } from '../batch/samples.ts';
+import { encodeEvents } from '../batch/format.ts';
+import { packEvents } from '../batch/opaque.ts';
 import { canonicalSchema, schemaId, type Schema } from '../batch/schema.ts';
 import type { FileSystem, Lock, MarkFile } from '../files/file-system.ts';
 import {
@@ -223,13 +224,13 @@ export class StoreWriter {
       );
     }
     const builder = this.group();
-    const payload = encodeEventsEntry(events, {
+    const entry = packEvents(events, {
       run: run.id,
       firstSeq: run.nextSeq,
       firstOffset: stream.nextOffset,
       utcNanos: this.#options.clock.read().utcNanos,
     });
-    builder.add(KIND.events, stream.id, payload);
+    builder.add(KIND.events, stream.id, encodeEvents(entry));
     const [item] = this.commit(builder);
     this.prepare();
     return defined(item, 'the appended events');
