@@ -58,8 +58,8 @@ BlockShape ShapeOf(const int64_t* values, size_t count) {
   for (unsigned width = widest; width-- > 0;) {
     patches += static_cast<size_t>(even[width + 1]) + odd[width + 1];
     if (patches > kPatchesMax) break;
-    const size_t bytes = head + PackedBytes(count, width) + 2 + patches +
-                         PackedBytes(patches, widest - width);
+    const size_t bytes =
+        head + PackedBytes(count, width) + 2 + patches + PackedBytes(patches, widest - width);
     // going down, an equally short one replaces a wider patched one but never the plain one
     if (bytes < best.bytes || (bytes == best.bytes && best.patch_width > 0)) {
       best = {base, width, widest - width, patches, bytes};

@@ -2,9 +2,9 @@
 // the reference to read first; here it is made fast.
 //
 // An encoder looks at a probe of at most 512 values to choose a codec, so its cost per value is
-// that of one codec: differences, the smallest value of a block, a histogram of bit widths, packing.
-// Nothing is allocated; scratch memory is the caller's. Decoders never read or write outside what
-// they are given, whatever the bytes say.
+// that of one codec: differences, the smallest value of a block, a histogram of bit widths,
+// packing. Nothing is allocated; scratch memory is the caller's. Decoders never read or write
+// outside what they are given, whatever the bytes say.
 #pragma once
 
 #include <cstddef>
@@ -21,7 +21,8 @@ struct EncodedColumn {
   size_t bytes;
 };
 
-// The most bytes EncodeIntegers may touch for values of `bits` bits (differences need up to 2 more).
+// The most bytes EncodeIntegers may touch for values of `bits` bits (differences need up to 2
+// more).
 size_t IntegersBoundBytes(size_t count, unsigned bits = 64);
 
 // Encodes with the codec that the format prescribes for these values.
