@@ -34,6 +34,4 @@ export interface SamplerData {
 export type ToSampler = { type: 'stop' };
 
 export type FromSampler =
-  | { type: 'ready' }
-  | { type: 'stopped' }
-  | { type: 'failed'; error: PlainError };
+  { type: 'ready' } | { type: 'stopped' } | { type: 'failed'; error: PlainError };

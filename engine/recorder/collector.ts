@@ -9,7 +9,7 @@
  * rings fill up behind it, and the ticks that no longer fit are gap(full). Nothing here waits for
  * anything but the disk, and no step is longer than one group.
  */
-import { BATCH_MAX_ROWS, CATALOG_MAX_LAG_MS, MIB } from '../base/constants.ts';
+import { CATALOG_MAX_LAG_MS, MIB } from '../base/constants.ts';
 import { HelicorderError } from '../base/errors.ts';
 import { monotonicMs } from '../base/clock.ts';
 import { Histogram } from '../base/histogram.ts';
@@ -21,8 +21,9 @@ import { formatLsn } from '../store/log/format.ts';
 import type { GroupBuilder } from '../store/log/group.ts';
 import { gapsOf } from '../store/log/segment-index.ts';
 import type { StoreEnvironment } from '../store/store.ts';
-import { StoreWriter, type OpenedRun, type RunRequest } from '../store/writer.ts';
-import { GroupDrain, type GroupSource, type GroupSpec } from './group-drain.ts';
+import type { RunRequest } from '../store/run-plan.ts';
+import { StoreWriter, type OpenedRun } from '../store/writer.ts';
+import { GroupDrain, type Drained, type GroupSource, type GroupSpec } from './group-drain.ts';
 import { UtcOffset } from './utc-offset.ts';
 
 export interface CollectorOptions {
@@ -72,7 +73,7 @@ export class Collector {
   readonly #gaps = new Map<string, { gaps: number; ticks: number }>();
   readonly #sums = { samples: 0, ticks: 0, bytes: 0, paddingBytes: 0 };
   readonly #warnings: string[] = [];
-  #drained: { rows: number; firstTimeNanos: number; lastTimeNanos: number }[] = [];
+  #drained: Drained[] = [];
   #catalogDue = 0;
   #disk = { due: 0, bytes: 0 };
 
@@ -109,9 +110,9 @@ export class Collector {
     while (more && monotonicMs() < deadline) {
       more = false;
       for (const drain of this.#drains) {
-        const drained = drain.drain(this.#builder, BATCH_MAX_ROWS, utcOffsetNanos);
+        const drained = drain.drain(this.#builder, utcOffsetNanos);
         if (drained === undefined) continue;
-        more ||= drained.rows === BATCH_MAX_ROWS;
+        more ||= drained.more;
         this.#drained.push(drained);
         if (this.#builder.bytes >= GROUP_TARGET_BYTES && !this.#commit()) return false;
       }

@@ -6,6 +6,7 @@
  */
 import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
+import { BATCH_MAX_ROWS, MIB } from '../base/constants.ts';
 import { encodeGap } from '../batch/format.ts';
 import { native, RESULT, type NativeChannel, type RowEncoder } from '../../native/index.ts';
 import type { Schema } from '../batch/schema.ts';
@@ -39,6 +40,8 @@ export interface GroupSource {
 /** What one drain took out of the ring; times are monotonic ns. */
 export interface Drained {
   rows: number;
+  /** it stopped because a batch was full, not because the ring was empty */
+  more: boolean;
   firstTimeNanos: number;
   lastTimeNanos: number;
 }
@@ -47,8 +50,11 @@ export interface Drained {
 interface Drain {
   /** tick of the next row or gap, or −1 */
   peekTick(): number;
-  drain(builder: GroupBuilder, maxRows: number, utcOffsetNanos: bigint): Drained | undefined;
+  drain(builder: GroupBuilder, utcOffsetNanos: bigint): Drained | undefined;
 }
+
+/** What one drain may write at worst: bounds the memory of wide rate groups. */
+const DRAIN_MAX_BYTES = 4 * MIB;
 
 /** Per source: run, next seq, next offset, ordinal. */
 const CURSOR = { run: 0, seq: 1, offset: 2, ordinal: 3, length: 4 } as const;
@@ -72,11 +78,11 @@ export class GroupDrain {
   }
 
   /** @returns undefined if the ring is empty */
-  drain(builder: GroupBuilder, maxRows: number, utcOffsetNanos: bigint): Drained | undefined {
+  drain(builder: GroupBuilder, utcOffsetNanos: bigint): Drained | undefined {
     const tick = this.#drain.peekTick();
     if (tick < 0) return undefined;
     if (!this.#begun) this.#addGapsBefore(builder, tick, utcOffsetNanos);
-    return this.#drain.drain(builder, maxRows, utcOffsetNanos);
+    return this.#drain.drain(builder, utcOffsetNanos);
   }
 
   /** What is missing between the last run of each source and the first tick of this one. */
@@ -102,6 +108,7 @@ class NativeDrain implements Drain {
   readonly #streams: readonly number[];
   readonly #entries: Uint32Array;
   readonly #result = new Float64Array(RESULT.length);
+  #maxRows = BATCH_MAX_ROWS;
 
   constructor(spec: GroupSpec, cursors: Float64Array, streams: readonly number[]) {
     const { rowBytes, validityOffset, t0Nanos, periodNanos, resolutionNanos, sources } = spec;
@@ -110,13 +117,17 @@ class NativeDrain implements Drain {
     this.#entries = new Uint32Array(2 * (1 + streams.length));
     const layout = { rowBytes, validityOffset, t0Nanos, periodNanos, resolutionNanos, sources };
     this.#encoder = new native.RowEncoder({ ring: new Uint8Array(spec.ring), ...layout });
+    while (this.#maxRows > 1 && this.#encoder.bound(this.#maxRows) > DRAIN_MAX_BYTES) {
+      this.#maxRows /= 2;
+    }
   }
 
   peekTick(): number {
     return this.#encoder.peekTick();
   }
 
-  drain(builder: GroupBuilder, maxRows: number, utcOffsetNanos: bigint): Drained | undefined {
+  drain(builder: GroupBuilder, utcOffsetNanos: bigint): Drained | undefined {
+    const maxRows = this.#maxRows;
     const area = builder.reserve(this.#encoder.bound(maxRows));
     const [cursors, entries, result] = [this.#cursors, this.#entries, this.#result];
     const at = builder.tail;
@@ -127,8 +138,10 @@ class NativeDrain implements Drain {
     this.#streams.forEach((stream, i) => {
       builder.addWritten(KIND.batch, stream, entries[2 * i + 2]!, entries[2 * i + 3]!);
     });
+    const rows = result[RESULT.rows]!;
     return {
-      rows: result[RESULT.rows]!,
+      rows,
+      more: rows === maxRows,
       firstTimeNanos: result[RESULT.firstTimeNanos]!,
       lastTimeNanos: result[RESULT.lastTimeNanos]!,
     };

@@ -106,7 +106,9 @@ export class Catalog {
     if (checkCatalog(this.#fs, this.#path) !== undefined) return false;
     const database = new Database(this.#path, { readonly: true });
     try {
-      const meta = new Map(database.prepare('SELECT key, value FROM meta').raw().all() as [string, string][]);
+      const meta = new Map(
+        database.prepare('SELECT key, value FROM meta').raw().all() as [string, string][],
+      );
       const generation = Number(meta.get('generation'));
       const near = generation === state.generation || generation === state.generation - 1;
       return near && meta.get('store_id') === this.#storeId;
@@ -167,7 +169,9 @@ export class Catalog {
 
   #put(table: Table, end: Lsn, values: readonly Value[]): void {
     const integers = [...values.map(asInteger), asInteger(end)];
-    const marks = Array(integers.length + 1).fill('?').join(',');
+    const marks = Array(integers.length + 1)
+      .fill('?')
+      .join(',');
     const statement = `INSERT OR REPLACE INTO ${table} VALUES (${marks})`;
     this.#database!.prepare(statement).run(...integers, rowCrc(integers));
   }

@@ -109,7 +109,8 @@ function addItem(
   if (entry.kind === KIND.batch) {
     const batch = decodeBatch(entry.payload);
     const shared = times.get(index - batch.timesDistance);
-    if (shared === undefined) throw new HelicorderError('DAMAGED', 'a batch without its times entry');
+    if (shared === undefined)
+      throw new HelicorderError('DAMAGED', 'a batch without its times entry');
     const item = { ...base, ...batchFacts(shared, batch) };
     shared.users.push(item);
     items.push(item);

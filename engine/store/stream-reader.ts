@@ -12,7 +12,13 @@ import { parseSchema, type Schema } from '../batch/schema.ts';
 import { runEntry, schemaEntry, type RunEntry } from './control.ts';
 import { dataItems, type DataItem } from './data.ts';
 import { KIND } from './log/format.ts';
-import { readLog, segmentStart, type LogFault, type LogGroup, type LogPosition } from './log/log.ts';
+import {
+  readLog,
+  segmentStart,
+  type LogFault,
+  type LogGroup,
+  type LogPosition,
+} from './log/log.ts';
 import type { StoreReader } from './reader.ts';
 import type { ControlState } from './state.ts';
 
@@ -104,11 +110,19 @@ export class StreamReader {
     const range = { info, firstSeq: Math.max(1, run.nextSeq - records), records };
     const firstOffset = this.#nextOffset;
     this.#nextOffset = stream.nextOffset;
-    yield { kind: 'gap', reason: 'corrupt', ...range, firstOffset, ticks: undefined, bounds: undefined };
+    yield {
+      kind: 'gap',
+      reason: 'corrupt',
+      ...range,
+      firstOffset,
+      ticks: undefined,
+      bounds: undefined,
+    };
   }
 
   *#fromGroup(group: LogGroup): Generator<StreamItem> {
-    for (const entry of group.entries) if (entry.intact) this.#learnEntry(entry.kind, entry.payload);
+    for (const entry of group.entries)
+      if (entry.intact) this.#learnEntry(entry.kind, entry.payload);
     const wanted = group.entries.some((entry) => entry.stream === this.#stream);
     if (!wanted) return;
     for (const item of dataItems(group.entries, group.size, () => undefined)) {

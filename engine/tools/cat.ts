@@ -36,7 +36,8 @@ export async function* cat(store: Store, options: CatOptions): AsyncGenerator<Pi
     );
   }
   const range = {
-    first: options.from === 'tail' ? stream.nextOffset : options.from === 'start' ? 0 : options.from,
+    first:
+      options.from === 'tail' ? stream.nextOffset : options.from === 'start' ? 0 : options.from,
     end: options.to ?? Infinity,
   };
   if (format === 'json') yield* events(store, options, range, stream.samplesPerEvent);
@@ -58,7 +59,12 @@ async function* items(
 ): AsyncGenerator<Exclude<StreamItem, { kind: 'fault' }>> {
   const { follow, signal, onDamage, stream } = options;
   const end = to === Infinity ? {} : { to };
-  for await (const item of store.read(stream, { from, follow, ...end, ...(signal && { signal }) })) {
+  for await (const item of store.read(stream, {
+    from,
+    follow,
+    ...end,
+    ...(signal && { signal }),
+  })) {
     if (item.kind === 'fault') onDamage(damageOf(item.fault));
     else yield item;
   }

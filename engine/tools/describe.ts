@@ -36,7 +36,10 @@ function splitName({ name }: StreamSnapshot): { scope: string; name: string } {
   return { scope: name.slice(0, slash), name: name.slice(slash + 1) };
 }
 
-function extent({ nextOffset, totals }: StreamSnapshot): Pick<
+function extent({
+  nextOffset,
+  totals,
+}: StreamSnapshot): Pick<
   StreamInfo,
   'records' | 'samples' | 'firstOffset' | 'lastOffset' | 'bytes' | 'paddingBytes' | 'bytesPerRecord'
 > {

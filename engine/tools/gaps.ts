@@ -34,7 +34,8 @@ export class TickAccount {
     const { run } = item.info;
     if (!sameSchedule(this.#run, run)) this.#nextTick = undefined;
     this.#run = run;
-    const ticks = item.kind === 'samples' ? { first: item.firstTick, count: item.ticks } : item.ticks;
+    const ticks =
+      item.kind === 'samples' ? { first: item.firstTick, count: item.ticks } : item.ticks;
     if (ticks === undefined) this.#nextTick = undefined;
     else this.#follow(ticks, item.firstOffset);
     if (item.kind === 'gap') this.#addGap(item);

@@ -89,10 +89,15 @@ function* sampleObjects(item: SamplesItem): Generator<Line> {
       const { reason, firstTick, ticks, nanos } = batch.gaps[gap++]!;
       const facts = { reason, firstTick: String(firstTick), ticks: String(ticks) };
       const lasted = nanos > 0n ? { nanos: String(nanos) } : {};
-      yield { offset, line: JSON.stringify({ ...identity(item, index), type: 'gap', ...facts, ...lasted }) };
+      yield {
+        offset,
+        line: JSON.stringify({ ...identity(item, index), type: 'gap', ...facts, ...lasted }),
+      };
       continue;
     }
-    const values = Object.fromEntries(names.map((name, i) => [name, jsonValue(columns[i]![sample]!)]));
+    const values = Object.fromEntries(
+      names.map((name, i) => [name, jsonValue(columns[i]![sample]!)]),
+    );
     const tick = String(batch.ticks[sample]);
     const timestampNanos = String(batch.timeNanos[sample]);
     const facts = { type: 'sample', tick, timestampNanos, values };

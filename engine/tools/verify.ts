@@ -139,7 +139,10 @@ class LogChecker {
     this.#state = stated;
     this.#index = new SegmentIndex();
     if (computed === undefined || this.#lossy) return;
-    const same = Buffer.compare(Buffer.concat(stated.snapshot()), Buffer.concat(computed.snapshot()));
+    const same = Buffer.compare(
+      Buffer.concat(stated.snapshot()),
+      Buffer.concat(computed.snapshot()),
+    );
     if (same !== 0) throw new HelicorderError('DAMAGED', 'the snapshot is not what the log says');
   }
 

@@ -74,7 +74,10 @@ async function* framed(
     if (events.length > 0) yield events;
   }
   if (framing === 'length32' && rest.length > 0) {
-    throw new HelicorderError('USAGE', `the input ends within a frame: ${rest.length} bytes are left`);
+    throw new HelicorderError(
+      'USAGE',
+      `the input ends within a frame: ${rest.length} bytes are left`,
+    );
   }
   if (rest.length > 0 || framing === 'file') yield [rest];
 }
@@ -108,5 +111,8 @@ function checkedSize(event: Uint8Array, limit: number): Uint8Array {
 }
 
 function tooLarge(bytes: number, limit: number): HelicorderError {
-  return new HelicorderError('USAGE', `an event of ${bytes} bytes: this store takes at most ${limit}`);
+  return new HelicorderError(
+    'USAGE',
+    `an event of ${bytes} bytes: this store takes at most ${limit}`,
+  );
 }

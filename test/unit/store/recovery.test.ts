@@ -78,7 +78,11 @@ describe('recovery', () => {
     const after = writer.durableEnd;
     writer.abandon();
     const length = offsetOf(after) - offsetOf(before);
-    overwrite(segmentFile(dir, segmentOf(before)), offsetOf(before) + 512, new Uint8Array(length - 512));
+    overwrite(
+      segmentFile(dir, segmentOf(before)),
+      offsetOf(before) + 512,
+      new Uint8Array(length - 512),
+    );
     expect(await readEvents(dir), context).toEqual([...prefix, 'second life']);
     const report = await verify(dir);
     expect(report.damage, context).toEqual([]);
@@ -108,7 +112,9 @@ describe('recovery', () => {
   it('crosses segments, with snapshots and footers that agree with the log', async () => {
     const dir = temporaryDirectory();
     crashedStore(dir, 700);
-    expect(readdirSync(join(dir, 'log')).filter((name) => /^\d/.test(name)).length).toBeGreaterThan(2);
+    expect(readdirSync(join(dir, 'log')).filter((name) => /^\d/.test(name)).length).toBeGreaterThan(
+      2,
+    );
     expect(await readEvents(dir)).toEqual(expected(700));
     const report = await verify(dir);
     expect(report).toMatchObject({ ok: true, damage: [] });
@@ -121,7 +127,9 @@ describe('recovery', () => {
     const dir = temporaryDirectory();
     const writer = openWriter(dir);
     const opened = beginEvents(writer);
-    const large = 'x'.repeat(10) + Buffer.from(new SeededRandom(1).bytes(300_000)).toString('hex').slice(0, 500_000);
+    const large =
+      'x'.repeat(10) +
+      Buffer.from(new SeededRandom(1).bytes(300_000)).toString('hex').slice(0, 500_000);
     writer.appendEvents(opened, [bytes('small')]);
     const before = writer.durableEnd;
     writer.appendEvents(opened, [bytes(large)]);
