@@ -1,0 +1,188 @@
+/**
+ * The records in a group: its times, batch, events and gap entries, decoded as far as the store
+ * needs to account for them (columns stay encoded), each with its share of the group's bytes.
+ *
+ * Shares: an entry costs its payload and its table row. A times entry's cost falls on the batches
+ * that refer to it, the group's header, final CRC and padding on all data entries: in equal parts,
+ * what does not divide on the first of them. Control entries are nobody's data.
+ */
+import { assert } from '../base/assert.ts';
+import {
+  decodeBatch,
+  decodeEvents,
+  decodeGap,
+  decodeTimes,
+  recordsOf,
+  type BatchEntry,
+  type EventsEntry,
+  type GapEntry,
+  type TimesEntry,
+} from '../batch/format.ts';
+import { HelicorderError } from '../base/errors.ts';
+import { decodeIntegers } from '../codecs/codec.ts';
+import { ENTRY_ROW_BYTES, GROUP_CRC_BYTES, GROUP_HEADER_BYTES, KIND } from './log/format.ts';
+import type { Entry } from './log/group.ts';
+
+export interface DataItem {
+  stream: number;
+  run: number;
+  firstSeq: number;
+  firstOffset: number;
+  records: number;
+  samples: number;
+  /** UTC of the first and last sample or event; undefined if there is none */
+  firstNanos: bigint | undefined;
+  lastNanos: bigint | undefined;
+  /** the last tick this item accounts for; undefined if it accounts for none */
+  lastTick: number | undefined;
+  bytes: number;
+  paddingBytes: number;
+  content:
+    | { kind: 'batch'; times: TimesEntry; batch: BatchEntry }
+    | { kind: 'events'; events: EventsEntry }
+    | { kind: 'gap'; gap: GapEntry };
+}
+
+export interface GroupSize {
+  /** header to final CRC, over all groups of the run */
+  length: number;
+  padded: number;
+}
+
+/**
+ * @param entries of one group, or of one run of groups, joined
+ * @param onDamage is told of each entry that does not decode; it is left out
+ */
+export function dataItems(
+  entries: readonly Entry[],
+  size: GroupSize,
+  onDamage: (entry: Entry, error: Error) => void,
+): DataItem[] {
+  const items: DataItem[] = [];
+  const times = new Map<number, SharedTimes>();
+  entries.forEach((entry, index) => {
+    if (!entry.intact) return;
+    try {
+      if (entry.kind === KIND.times) times.set(index, new SharedTimes(entry));
+      else addItem(items, entry, index, times);
+    } catch (error) {
+      onDamage(entry, error as Error);
+    }
+  });
+  for (const shared of times.values()) share(shared.bytes, shared.users, 'bytes');
+  share(GROUP_HEADER_BYTES + GROUP_CRC_BYTES, items, 'bytes');
+  share(size.padded - size.length, items, 'paddingBytes');
+  return items;
+}
+
+class SharedTimes {
+  readonly times: TimesEntry;
+  readonly bytes: number;
+  readonly users: DataItem[] = [];
+  #residuals: BigInt64Array | undefined;
+
+  constructor(entry: Entry) {
+    this.times = decodeTimes(entry.payload);
+    this.bytes = entry.payload.length + ENTRY_ROW_BYTES;
+  }
+
+  /** UTC ns of a row. */
+  utcNanos(row: number): bigint {
+    const { times } = this;
+    this.#residuals ??= decodeIntegers(times.time, times.rows);
+    let tick = times.firstTick + row;
+    for (const gap of times.gaps) if (gap.rowsBefore <= row) tick += gap.ticks;
+    const due = times.t0Nanos + BigInt(tick) * times.periodNanos;
+    const nanos = due + this.#residuals[row]! * times.resolutionNanos + times.utcOffsetNanos;
+    return nanos - (nanos % times.resolutionNanos);
+  }
+}
+
+function addItem(
+  items: DataItem[],
+  entry: Entry,
+  index: number,
+  times: ReadonlyMap<number, SharedTimes>,
+): void {
+  const bytes = entry.payload.length + ENTRY_ROW_BYTES;
+  const base = { stream: entry.stream, bytes, paddingBytes: 0 };
+  if (entry.kind === KIND.batch) {
+    const batch = decodeBatch(entry.payload);
+    const shared = times.get(index - batch.timesDistance);
+    if (shared === undefined)
+      throw new HelicorderError('DAMAGED', 'a batch without its times entry');
+    const item = { ...base, ...batchFacts(shared, batch) };
+    shared.users.push(item);
+    items.push(item);
+  } else if (entry.kind === KIND.events) {
+    items.push({ ...base, ...eventsFacts(decodeEvents(entry.payload)) });
+  } else if (entry.kind === KIND.gap) {
+    items.push({ ...base, ...gapFacts(decodeGap(entry.payload)) });
+  }
+}
+
+type Facts = Omit<DataItem, 'stream' | 'bytes' | 'paddingBytes'>;
+
+function batchFacts(shared: SharedTimes, batch: BatchEntry): Facts {
+  const { times } = shared;
+  const [first, last] = validRows(times.rows, batch.failed);
+  const { run, firstSeq, firstOffset, samples } = batch;
+  return {
+    run,
+    firstSeq,
+    firstOffset,
+    samples,
+    records: recordsOf(times, batch),
+    firstNanos: samples > 0 ? shared.utcNanos(first) : undefined,
+    lastNanos: samples > 0 ? shared.utcNanos(last) : undefined,
+    lastTick: times.firstTick + times.ticks - 1,
+    content: { kind: 'batch', times, batch },
+  };
+}
+
+function eventsFacts(events: EventsEntry): Facts {
+  return {
+    run: events.run,
+    firstSeq: events.firstSeq,
+    firstOffset: events.firstOffset,
+    records: events.events,
+    samples: 0,
+    firstNanos: events.utcNanos,
+    lastNanos: events.utcNanos,
+    lastTick: undefined,
+    content: { kind: 'events', events },
+  };
+}
+
+function gapFacts(gap: GapEntry): Facts {
+  return {
+    run: gap.run,
+    firstSeq: gap.firstSeq,
+    firstOffset: gap.firstOffset,
+    records: gap.records,
+    samples: 0,
+    firstNanos: undefined,
+    lastNanos: undefined,
+    lastTick: gap.ticks && gap.ticks.first + gap.ticks.count - 1,
+    content: { kind: 'gap', gap },
+  };
+}
+
+/** First and last row that is in no failed range. */
+function validRows(rows: number, failed: BatchEntry['failed']): [number, number] {
+  let first = 0;
+  for (const range of failed) if (range.firstRow === first) first += range.rows;
+  let last = rows - 1;
+  for (const range of failed.toReversed()) {
+    if (range.firstRow + range.rows - 1 === last) last = range.firstRow - 1;
+  }
+  return [first, last];
+}
+
+function share(bytes: number, items: readonly DataItem[], into: 'bytes' | 'paddingBytes'): void {
+  if (items.length === 0) return;
+  const part = Math.floor(bytes / items.length);
+  for (const item of items) item[into] += part;
+  items[0]![into] += bytes - part * items.length;
+  assert(part >= 0, 'a share is not negative');
+}

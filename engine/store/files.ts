@@ -1,0 +1,131 @@
+/**
+ * The small files of a store beside its log: where they are, and `store.json`, which says whose
+ * store it is. A lost or damaged `store.json` is made anew from a segment's header.
+ */
+import { BLOCK_BYTES, SEGMENT_MAX_BYTES, SEGMENT_MIN_BYTES } from '../base/constants.ts';
+import { crc32c } from '../base/crc32c.ts';
+import { HelicorderError, errnoCode } from '../base/errors.ts';
+import type { FileSystem } from '../files/file-system.ts';
+import type { StoreIdentity } from './log/log-writer.ts';
+import { listSegments, openSegment } from './log/segment.ts';
+
+export const STORE_FORMAT = 1;
+
+export interface StorePaths {
+  dir: string;
+  storeJson: string;
+  lock: string;
+  mark: string;
+  log: string;
+  catalog: string;
+  ballast: string;
+}
+
+export function storePaths(dir: string): StorePaths {
+  return {
+    dir,
+    storeJson: `${dir}/store.json`,
+    lock: `${dir}/lock`,
+    mark: `${dir}/mark`,
+    log: `${dir}/log`,
+    catalog: `${dir}/catalog.db`,
+    ballast: `${dir}/ballast`,
+  };
+}
+
+interface StoreJson {
+  format: number;
+  storeId: string;
+  machineId: string;
+  blockBytes: number;
+  segmentBytes: number;
+  created: string;
+  checksum: string;
+}
+
+export function writeStoreJson(fs: FileSystem, path: string, identity: StoreIdentity): void {
+  const facts = {
+    format: STORE_FORMAT,
+    storeId: hex(identity.storeId),
+    machineId: hex(identity.machineId),
+    blockBytes: BLOCK_BYTES,
+    segmentBytes: identity.segmentBytes,
+    created: String(identity.createdNanos),
+  };
+  const json: StoreJson = { ...facts, checksum: checksumOf(facts) };
+  fs.writeFileDurably(path, new TextEncoder().encode(`${JSON.stringify(json, null, 2)}\n`));
+}
+
+/** The identity of the store, or undefined if `store.json` is missing or damaged. */
+export function readStoreJson(fs: FileSystem, path: string): StoreIdentity | undefined {
+  let json: StoreJson;
+  try {
+    json = JSON.parse(fs.readText(path)) as StoreJson;
+  } catch (error) {
+    const errno = errnoCode(error);
+    if (errno !== undefined && errno !== 'ENOENT') throw error;
+    return undefined;
+  }
+  const { checksum, ...facts } = json ?? {};
+  if (checksum !== checksumOf(facts)) return undefined;
+  if (json.format !== STORE_FORMAT) {
+    throw new HelicorderError(
+      'FORMAT_VERSION',
+      `${path} says format ${json.format}; this version reads format ${STORE_FORMAT}`,
+    );
+  }
+  return {
+    storeId: unhex(json.storeId),
+    machineId: unhex(json.machineId),
+    createdNanos: BigInt(json.created),
+    segmentBytes: json.segmentBytes,
+  };
+}
+
+/** The identity that the newest readable segment header repeats. */
+export function identityFromLog(fs: FileSystem, logDir: string): StoreIdentity | undefined {
+  for (const segment of listSegments(fs, logDir).toReversed()) {
+    const open = openSegment(fs, logDir, segment);
+    if (open === undefined) continue;
+    open.close();
+    if (open.headerRebuilt) continue;
+    const { storeId, machineId, storeCreatedNanos, storeSegmentBytes } = open.header;
+    return { storeId, machineId, createdNanos: storeCreatedNanos, segmentBytes: storeSegmentBytes };
+  }
+  return undefined;
+}
+
+/** 16 bytes that name this machine: /etc/machine-id, or zeros where there is none. */
+export function readMachineId(fs: FileSystem): Uint8Array {
+  try {
+    const digits = fs.readText('/etc/machine-id').trim();
+    if (/^[0-9a-f]{32}$/.test(digits)) return unhex(digits);
+  } catch (error) {
+    if (errnoCode(error) === undefined) throw error;
+  }
+  return new Uint8Array(16);
+}
+
+export function checkSegmentBytes(bytes: number): void {
+  const sound =
+    bytes >= SEGMENT_MIN_BYTES && bytes <= SEGMENT_MAX_BYTES && bytes % (4 * BLOCK_BYTES) === 0;
+  if (!sound) {
+    throw new HelicorderError(
+      'CONFIG',
+      `segment size ${bytes}: expected a multiple of 16 KiB from ${SEGMENT_MIN_BYTES} to ${SEGMENT_MAX_BYTES} bytes`,
+    );
+  }
+}
+
+function checksumOf(facts: object): string {
+  const bytes = new TextEncoder().encode(JSON.stringify(facts));
+  return crc32c(bytes).toString(16).padStart(8, '0');
+}
+
+export function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex');
+}
+
+function unhex(digits: string): Uint8Array {
+  return new Uint8Array(Buffer.from(digits, 'hex'));
+}

@@ -1,0 +1,289 @@
+/**
+ * Reading a segment's groups in order, and telling torn writes from damage.
+ *
+ * The rule (docs/format-log.md, Recovery): every group names its predecessor by place, length and
+ * CRC. So whether the bytes at a place were ever acknowledged is decided by what comes after them:
+ *
+ *   the next valid group names …          the place between held
+ *   the last valid group before it        a torn write: nobody was told that it is durable
+ *   a group inside the place              damage: that group was acknowledged, and is lost
+ *   (there is no next group)              a torn tail
+ *
+ * The same rule decides about a group whose body does not match its final CRC but whose header
+ * does: named by its successor it is damaged, and the entries whose own CRC holds are served;
+ * passed over by its successor it is torn. A sound group that its successor passes over is an
+ * orphan and counts as torn. One group of look-ahead is enough to apply the rule.
+ */
+import { assert } from '../../base/assert.ts';
+import { BLOCK_BYTES, MIB } from '../../base/constants.ts';
+import { crc32c } from '../../base/crc32c.ts';
+import type { File } from '../../files/file-system.ts';
+import {
+  GROUP_CRC_BYTES,
+  GROUP_FLAG,
+  GROUP_MAGIC,
+  GROUP_HEADER_BYTES,
+  alignUp,
+  decodeGroupHeader,
+  makeLsn,
+  sameLink,
+  segmentOf,
+  viewOf,
+  type GroupHeader,
+  type Link,
+  type SegmentHeader,
+} from './format.ts';
+import type { GroupSize } from '../data.ts';
+import { joinFragments, parseEntries, type Entry } from './group.ts';
+
+export interface ScannedGroup {
+  kind: 'group';
+  offset: number;
+  flags: number;
+  link: Link;
+  size: GroupSize;
+  entries: Entry[];
+  writtenNanos: bigint;
+}
+
+export interface BadRange {
+  kind: 'torn' | 'damage';
+  offset: number;
+  length: number;
+  what: string;
+}
+
+export type ScanItem = ScannedGroup | BadRange;
+
+/** Bytes of a file through a moving window, so that a scan costs few reads and bounded memory. */
+export class Window {
+  readonly #file: File;
+  #memory = new Uint8Array(MIB);
+  #start = 0;
+  #length = 0;
+
+  constructor(file: File) {
+    this.#file = file;
+  }
+
+  /** Up to `length` bytes at `at`, fewer at the end; a view, valid until the next call. */
+  bytes(at: number, length: number): Uint8Array {
+    if (at < this.#start || at + length > this.#start + this.#length) this.#fill(at, length);
+    const from = at - this.#start;
+    return this.#memory.subarray(from, Math.min(from + length, this.#length));
+  }
+
+  /** Forgets what was read: the file has changed behind it. */
+  forget(): void {
+    this.#length = 0;
+  }
+
+  #fill(at: number, length: number): void {
+    if (length > this.#memory.length) this.#memory = new Uint8Array(length);
+    this.#start = at;
+    this.#length = this.#file.read(this.#memory, at);
+  }
+}
+
+const ZERO_BLOCK = new Uint8Array(BLOCK_BYTES);
+
+interface Found {
+  header: GroupHeader;
+  offset: number;
+  end: number;
+}
+
+export interface ScanOptions {
+  from: number;
+  /** nothing at or behind this byte is looked at */
+  end: number;
+  /** the last group before `from`; undefined if unknown */
+  predecessor: Link | undefined;
+  /** what the next segment names as the last group of this one */
+  successor?: Link | undefined;
+}
+
+export function* scanSegment(
+  window: Window,
+  segment: SegmentHeader,
+  options: ScanOptions,
+): Generator<ScanItem, void> {
+  const scan = new Scan(window, segment, options);
+  let last = options.predecessor;
+  let at = options.from;
+  let found = scan.find(at);
+  while (found !== undefined) {
+    const named = found.header.predecessor;
+    if (last !== undefined && named.lsn !== last.lsn) {
+      const what = found.offset > at ? 'lost group' : 'missing group';
+      yield { kind: 'damage', offset: at, length: found.offset - at, what };
+    } else if (found.offset > at) {
+      yield { kind: 'torn', offset: at, length: found.offset - at, what: 'torn write' };
+    }
+    const next = scan.find(found.end);
+    const group = scan.judge(found, last, next);
+    if (group.kind === 'group') last = group.link;
+    if (group.kind === 'group' && group.damaged) {
+      const length = found.end - found.offset;
+      yield { kind: 'damage', offset: found.offset, length, what: 'checksum of a group' };
+    }
+    yield group;
+    at = found.end;
+    found = next;
+  }
+  yield* scan.tail(at, last);
+}
+
+class Scan {
+  readonly #window: Window;
+  readonly #segment: SegmentHeader;
+  readonly #options: ScanOptions;
+
+  constructor(window: Window, segment: SegmentHeader, options: ScanOptions) {
+    this.#window = window;
+    this.#segment = segment;
+    this.#options = options;
+  }
+
+  /** The first group with a valid header at or behind `from`. */
+  find(from: number): Found | undefined {
+    for (let offset = from; offset < this.#options.end; offset += BLOCK_BYTES) {
+      const header = this.#headerAt(offset);
+      if (header === undefined) continue;
+      const end = offset + alignUp(header.length);
+      if (end <= this.#options.end) return { header, offset, end };
+    }
+    return undefined;
+  }
+
+  #headerAt(offset: number): GroupHeader | undefined {
+    let bytes = this.#window.bytes(offset, BLOCK_BYTES);
+    if (bytes.length < GROUP_HEADER_BYTES || viewOf(bytes).getUint32(0, true) !== GROUP_MAGIC) {
+      return undefined;
+    }
+    let header = decodeGroupHeader(bytes, this.#segment, offset);
+    if (header === 'short') {
+      // the entry table is longer than a block: the header's own length bounds it
+      const length = viewOf(bytes).getUint32(28, true);
+      bytes = this.#window.bytes(offset, length);
+      header = decodeGroupHeader(bytes, this.#segment, offset);
+    }
+    return typeof header === 'string' ? undefined : header;
+  }
+
+  /** What the group found is worth, given the one before it and the one after it. */
+  judge(
+    found: Found,
+    last: Link | undefined,
+    next: Found | undefined,
+  ): (ScannedGroup & { damaged: boolean }) | BadRange {
+    const { header, offset, end } = found;
+    const bytes = this.#window.bytes(offset, header.length);
+    const bodyEnd = header.length - GROUP_CRC_BYTES;
+    const crc = crc32c(bytes.subarray(0, bodyEnd));
+    const stored = viewOf(bytes).getUint32(bodyEnd, true);
+    const link = { lsn: makeLsn(this.#segment.segment, offset), length: header.length, crc };
+    const successor = next?.header.predecessor ?? this.#options.successor;
+    const passedOver = successor !== undefined && last !== undefined && sameLink(successor, last);
+    const named = successor?.lsn === link.lsn;
+    const intact = named ? successor.crc === crc : stored === crc;
+    if (passedOver || (!intact && successor === undefined)) {
+      return { kind: 'torn', offset, length: end - offset, what: 'torn write' };
+    }
+    return {
+      kind: 'group',
+      damaged: !intact || stored !== crc,
+      offset,
+      flags: header.flags,
+      link: named ? successor : link,
+      size: { length: header.length, padded: end - offset },
+      entries: parseEntries(bytes, header.entries),
+      writtenNanos: header.writtenNanos,
+    };
+  }
+
+  /** What lies behind the last group: zeros, a torn tail, or damage that the next segment proves. */
+  *tail(at: number, last: Link | undefined): Generator<BadRange> {
+    const { successor, end } = this.#options;
+    if (successor !== undefined && last !== undefined && successor.lsn !== last.lsn) {
+      yield { kind: 'damage', offset: at, length: end - at, what: 'lost groups at the end' };
+      return;
+    }
+    const length = this.#dirtyBytes(at);
+    if (length > 0 && successor === undefined) {
+      yield { kind: 'torn', offset: at, length, what: 'torn tail' };
+    }
+  }
+
+  /** How far behind `from` the bytes are not all zero, in whole blocks. */
+  #dirtyBytes(from: number): number {
+    let dirty = from;
+    for (let at = from; at < this.#options.end; at += BLOCK_BYTES) {
+      const block = this.#window.bytes(at, BLOCK_BYTES);
+      if (Buffer.compare(block, ZERO_BLOCK.subarray(0, block.length)) !== 0)
+        dirty = at + BLOCK_BYTES;
+    }
+    return dirty - from;
+  }
+}
+
+/**
+ * Joins runs of groups: what is yielded as one group is what was committed as one. A run whose end
+ * is missing is dropped as a whole. Entries of damaged groups keep their `intact: false`.
+ */
+export function* joinRuns(items: Iterable<ScanItem>): Generator<ScanItem, void> {
+  let run: ScannedGroup[] = [];
+  for (const item of items) {
+    if (item.kind !== 'group') {
+      yield item;
+      continue;
+    }
+    if (run.length > 0 && !(item.flags & GROUP_FLAG.continues)) {
+      yield abandoned(run);
+      run = [];
+    }
+    if (run.length === 0 && !(item.flags & GROUP_FLAG.more)) {
+      if (item.flags & GROUP_FLAG.continues) {
+        yield {
+          kind: 'damage',
+          offset: item.offset,
+          length: item.size.padded,
+          what: 'end of a run',
+        };
+      } else {
+        yield item;
+      }
+      continue;
+    }
+    run.push(kept(item));
+    if (item.flags & GROUP_FLAG.more) continue;
+    yield joinedGroup(run);
+    run = [];
+  }
+  if (run.length > 0) yield abandoned(run);
+}
+
+/** A copy of the group whose payloads outlive the window's next move. */
+function kept(group: ScannedGroup): ScannedGroup {
+  const entries = group.entries.map((entry) => ({ ...entry, payload: entry.payload.slice() }));
+  return { ...group, entries };
+}
+
+function abandoned(run: readonly ScannedGroup[]): BadRange {
+  const first = run[0]!;
+  const last = run.at(-1)!;
+  const length = last.offset + last.size.padded - first.offset;
+  return { kind: 'torn', offset: first.offset, length, what: 'unfinished run of groups' };
+}
+
+function joinedGroup(run: readonly ScannedGroup[]): ScannedGroup {
+  const last = run.at(-1)!;
+  assert(segmentOf(last.link.lsn) === segmentOf(run[0]!.link.lsn), 'a run is within one segment');
+  const size = { length: 0, padded: 0 };
+  for (const group of run) {
+    size.length += group.size.length;
+    size.padded += group.size.padded;
+  }
+  const entries = joinFragments(run.flatMap((group) => group.entries));
+  return { ...last, offset: run[0]!.offset, size, entries };
+}

@@ -1,0 +1,62 @@
+/** What one segment holds of each stream, kept while it is written; the content of its footer. */
+import type { Reason } from '../../batch/ledger.ts';
+import type { FooterEntry, FooterStream } from '../control.ts';
+import type { DataItem } from '../data.ts';
+
+export class SegmentIndex {
+  readonly #streams = new Map<number, FooterStream>();
+
+  get streamCount(): number {
+    return this.#streams.size;
+  }
+
+  /** @param group byte in the segment of the group that holds the items */
+  add(items: readonly DataItem[], group: number): void {
+    for (const item of items) this.#addItem(item, group);
+  }
+
+  #addItem(item: DataItem, group: number): void {
+    let stream = this.#streams.get(item.stream);
+    if (stream === undefined) {
+      stream = {
+        stream: item.stream,
+        firstOffset: item.firstOffset,
+        nextOffset: item.firstOffset,
+        samples: 0,
+        firstNanos: null,
+        lastNanos: null,
+        firstGroup: group,
+        lastGroup: group,
+        gaps: [],
+      };
+      this.#streams.set(item.stream, stream);
+    }
+    stream.nextOffset = item.firstOffset + item.records;
+    stream.samples += item.samples;
+    stream.firstNanos ??= item.firstNanos ?? null;
+    stream.lastNanos = item.lastNanos ?? stream.lastNanos;
+    stream.lastGroup = group;
+    for (const { reason, ticks } of gapsOf(item)) addGap(stream, reason, ticks);
+  }
+
+  footer(): FooterEntry {
+    return { streams: [...this.#streams.values()] };
+  }
+}
+
+function addGap(stream: FooterStream, reason: string, ticks: number): void {
+  let sum = stream.gaps.find((gap) => gap.reason === reason);
+  if (sum === undefined) stream.gaps.push((sum = { reason, gaps: 0, ticks: 0 }));
+  sum.gaps++;
+  sum.ticks += ticks;
+}
+
+/** The gap records of an item, without decoding a column. */
+export function* gapsOf({ content }: DataItem): Generator<{ reason: Reason; ticks: number }> {
+  if (content.kind === 'gap') {
+    yield { reason: content.gap.reason, ticks: content.gap.ticks?.count ?? 0 };
+  } else if (content.kind === 'batch') {
+    for (const { reason, ticks } of content.times.gaps) yield { reason, ticks };
+    for (const { rows } of content.batch.failed) yield { reason: 'device', ticks: rows };
+  }
+}

@@ -1,0 +1,237 @@
+/**
+ * Reading a store, in any process, beside a running owner or without one.
+ *
+ * With an owner, the mark says how far the log is durable, and nothing behind it is looked at.
+ * Without one, the reader takes the shared lock while it scans the newest segment and syncs it,
+ * and then reads up to there. Either way it costs the owner nothing, and the control state is
+ * computed from the log by the same code as the owner's.
+ *
+ * A stream is read through a StreamCursor: it finds the segment in which an offset lies by the
+ * snapshots that begin the segments (binary search), walks the groups from there, and can go on
+ * when `refresh` has moved the end. Offsets that damage has swallowed come out as gap(corrupt).
+ */
+import type { Clock } from '../base/clock.ts';
+import { LOCK_WAIT_MS } from '../base/constants.ts';
+import { HelicorderError, errnoCode, ioError } from '../base/errors.ts';
+import type { FileSystem, MarkFile } from '../files/file-system.ts';
+import { readStoreJson, storePaths, type StorePaths } from './files.ts';
+import { offsetOf, segmentOf, type Lsn } from './log/format.ts';
+import { readLog, type LogFault, type LogPosition } from './log/log.ts';
+import { SegmentIndex } from './log/segment-index.ts';
+import { listSegments, segmentPath } from './log/segment.ts';
+import { openMark } from './mark.ts';
+import { recover, type Recovered } from './recover.ts';
+import { ControlState } from './state.ts';
+
+export interface StoreReaderOptions {
+  fs: FileSystem;
+  clock: Clock;
+  pause: (ms: number) => void;
+}
+
+export class StoreReader {
+  readonly paths: StorePaths;
+  readonly fs: FileSystem;
+  readonly #clock: Clock;
+  #mark: MarkFile | undefined;
+  #recovered: Recovered;
+  #position: LogPosition;
+  /** damage met so far between the newest segment's beginning and the end */
+  readonly faults: LogFault[];
+
+  private constructor(
+    paths: StorePaths,
+    options: StoreReaderOptions,
+    mark: MarkFile | undefined,
+    recovered: Recovered,
+  ) {
+    this.paths = paths;
+    this.fs = options.fs;
+    this.#clock = options.clock;
+    this.#mark = mark;
+    this.#recovered = recovered;
+    this.#position = { lsn: recovered.end, last: recovered.last };
+    this.faults = recovered.faults;
+  }
+
+  /** @throws NOT_A_STORE, FORMAT_VERSION, DAMAGED, STORE_IO */
+  static open(dir: string, options: StoreReaderOptions): StoreReader {
+    const paths = storePaths(dir);
+    try {
+      checkIsStore(options.fs, paths);
+      const lock = options.fs.lock(paths.lock, false);
+      if (lock === undefined) return StoreReader.#besideOwner(paths, options);
+      try {
+        const recovered = recover(options.fs, paths.log) ?? emptyLog();
+        syncNewest(options.fs, paths, recovered);
+        return new StoreReader(paths, options, undefined, recovered);
+      } finally {
+        lock.release();
+      }
+    } catch (error) {
+      if (errnoCode(error) === undefined) throw error;
+      throw ioError(error, 'cannot read the store in', dir);
+    }
+  }
+
+  static #besideOwner(paths: StorePaths, options: StoreReaderOptions): StoreReader {
+    const { fs, clock, pause } = options;
+    const stepMs = 10;
+    for (let waitedMs = 0; waitedMs <= LOCK_WAIT_MS; waitedMs += stepMs) {
+      const mark = openMark(fs, paths.mark, clock.bootId());
+      const durable = mark?.read();
+      if (mark && durable && durable.durableLsn > 0) {
+        const recovered = recover(fs, paths.log, durable.durableLsn) ?? emptyLog();
+        return new StoreReader(paths, options, mark, recovered);
+      }
+      mark?.close();
+      pause(stepMs);
+    }
+    throw new HelicorderError(
+      'STORE_IN_USE',
+      `the owner of ${paths.dir} has not said yet how far its log is durable; try again`,
+    );
+  }
+
+  /** The control state as of `end`. */
+  get state(): ControlState {
+    return this.#recovered.state;
+  }
+
+  get end(): Lsn {
+    return this.#position.lsn;
+  }
+
+  /** Does a process record into this store right now, as far as the mark tells? */
+  get isOwned(): boolean {
+    return this.#mark !== undefined;
+  }
+
+  /**
+   * Moves the end to what is durable now.
+   * @returns true if something was added
+   */
+  refresh(): boolean {
+    const durable = this.#mark?.read();
+    if (durable === undefined || durable.durableLsn <= this.end) return false;
+    const log = readLog(this.fs, this.paths.log, this.#position, durable.durableLsn);
+    let step = log.next();
+    for (; !step.done; step = log.next()) {
+      const item = step.value;
+      if (item.kind === 'fault') this.faults.push(item);
+      else if (!item.isSnapshot) this.state.apply(item.entries, item.size, this.faults.length > 0);
+    }
+    this.#position = { ...step.value, lsn: durable.durableLsn };
+    return true;
+  }
+
+  /** Resolves when more may be durable, or after at most `timeoutMs`, or at once without an owner. */
+  async wait(timeoutMs: number): Promise<void> {
+    const mark = this.#mark;
+    const seen = mark?.read();
+    if (mark === undefined || seen === undefined || seen.durableLsn > this.end) return;
+    await mark.wait(seen.word, timeoutMs);
+    if (mark.read()?.word === seen.word) this.#checkOwner();
+  }
+
+  /** After a wait in vain: the owner may have gone, or a new one may have come with a new mark. */
+  #checkOwner(): void {
+    const { fs, paths } = this;
+    const lock = fs.lock(paths.lock, false);
+    if (lock) {
+      lock.release();
+      this.refresh();
+      this.#mark?.close();
+      this.#mark = undefined;
+      return;
+    }
+    if (fs.exists(paths.mark) && fs.inode(paths.mark) === this.#mark?.inode) return;
+    const next = openMark(fs, paths.mark, this.#clock.bootId());
+    if (next === undefined) return;
+    this.#mark?.close();
+    this.#mark = next;
+  }
+
+  close(): void {
+    this.#mark?.close();
+    this.#mark = undefined;
+  }
+
+  /** The control state at the beginning of the segment in which `offset` of a stream lies. */
+  locate(stream: number, offset: number): { state: ControlState; segment: number } {
+    const numbers = listSegments(this.fs, this.paths.log).filter(
+      (number) => number <= segmentOf(this.end),
+    );
+    let best: { state: ControlState; segment: number } | undefined;
+    let low = 0;
+    let high = numbers.length - 1;
+    while (low <= high) {
+      const middle = (low + high) >> 1;
+      const found = this.#snapshotAtOrBefore(numbers, middle);
+      if (found === undefined) {
+        low = middle + 1;
+      } else if ((found.state.streams.get(stream)?.nextOffset ?? 0) <= offset) {
+        best = found;
+        low = middle + 1;
+      } else {
+        high = middle - 1;
+      }
+    }
+    return best ?? { state: new ControlState(), segment: numbers[0] ?? 1 };
+  }
+
+  #snapshotAtOrBefore(
+    numbers: readonly number[],
+    index: number,
+  ): { state: ControlState; segment: number } | undefined {
+    for (let i = index; i >= 0; i--) {
+      const segment = numbers[i]!;
+      const state = readSnapshot(this.fs, this.paths.log, segment, this.end);
+      if (state) return { state, segment };
+    }
+    return undefined;
+  }
+}
+
+/** The state that a segment begins with, or undefined if it cannot be read. */
+export function readSnapshot(
+  fs: FileSystem,
+  logDir: string,
+  segment: number,
+  end: Lsn,
+): ControlState | undefined {
+  const from = { lsn: segment * 2 ** 32, last: undefined };
+  for (const item of readLog(fs, logDir, from, end)) {
+    if (item.kind !== 'group') continue;
+    if (!item.isSnapshot || item.segment !== segment) return undefined;
+    if (!item.entries.every((entry) => entry.intact)) return undefined;
+    return ControlState.fromSnapshot(item.entries.map((entry) => entry.payload));
+  }
+  return undefined;
+}
+
+function checkIsStore(fs: FileSystem, paths: StorePaths): void {
+  if (readStoreJson(fs, paths.storeJson) !== undefined || fs.exists(paths.log)) return;
+  throw new HelicorderError('NOT_A_STORE', `${paths.dir} holds no store`, {
+    details: { dir: paths.dir },
+  });
+}
+
+function syncNewest(fs: FileSystem, paths: StorePaths, { end }: Recovered): void {
+  if (offsetOf(end) === 0) return;
+  const file = fs.open(segmentPath(paths.log, segmentOf(end)), 'read');
+  file.sync();
+  file.close();
+}
+
+function emptyLog(): Recovered {
+  return {
+    state: new ControlState(),
+    end: 0,
+    last: { lsn: 0, length: 0, crc: 0 },
+    writeFrom: 0,
+    faults: [],
+    index: new SegmentIndex(),
+    unbegun: [],
+  };
+}

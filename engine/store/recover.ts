@@ -1,0 +1,124 @@
+/**
+ * Recovery: from the files of a log to the control state and the place where writing goes on.
+ *
+ * It needs the newest segment that has been begun, and not history: each segment starts with a
+ * snapshot of the control state. If that snapshot cannot be read (rot), recovery starts one segment
+ * earlier and reads on from there. Nothing is changed on disk here; the caller syncs what was read
+ * before it shows it, sends it or builds upon it.
+ */
+import { HelicorderError } from '../base/errors.ts';
+import type { FileSystem } from '../files/file-system.ts';
+import { ControlState } from './state.ts';
+import {
+  NO_LINK,
+  groupLimit,
+  makeLsn,
+  offsetOf,
+  segmentOf,
+  type Link,
+  type Lsn,
+} from './log/format.ts';
+import {
+  readLog,
+  segmentStart,
+  type LogFault,
+  type LogGroup,
+  type LogPosition,
+} from './log/log.ts';
+import { SegmentIndex } from './log/segment-index.ts';
+import { listSegments, openSegment } from './log/segment.ts';
+
+export interface Recovered {
+  state: ControlState;
+  /** the byte behind the last group that counts, and that group */
+  end: Lsn;
+  last: Link;
+  /** where the next group is written: behind a torn tail with room to spare */
+  writeFrom: Lsn;
+  faults: LogFault[];
+  /** what the segment of `end` holds */
+  index: SegmentIndex;
+  /** numbers of newer files that were being made when the end came */
+  unbegun: number[];
+}
+
+/**
+ * @param end a reader's limit from the mark; undefined: all that is there
+ * @returns undefined if the log is empty: no segment was ever begun
+ */
+export function recover(fs: FileSystem, logDir: string, end?: Lsn): Recovered | undefined {
+  const numbers = listSegments(fs, logDir).filter(
+    (number) => end === undefined || number <= segmentOf(end),
+  );
+  const unbegun: number[] = [];
+  for (const number of numbers.toReversed()) {
+    const content = probe(fs, logDir, number);
+    if (content === 'nothing') unbegun.push(number);
+    if (content === 'snapshot') {
+      const recovered = readForward(fs, logDir, number, end, unbegun);
+      if (recovered) return recovered;
+    }
+  }
+  if (unbegun.length === numbers.length) return undefined;
+  throw new HelicorderError('DAMAGED', `no segment in ${logDir} has a readable snapshot`);
+}
+
+/** What a segment can give: its snapshot, groups without a readable snapshot, or nothing. */
+function probe(fs: FileSystem, logDir: string, segment: number): 'snapshot' | 'groups' | 'nothing' {
+  const open = openSegment(fs, logDir, segment);
+  if (open === undefined) return 'nothing';
+  open.close();
+  const at: LogPosition = { lsn: segmentStart(segment), last: undefined };
+  for (const item of readLog(fs, logDir, at, makeLsn(segment, open.header.size))) {
+    if (item.kind !== 'group') continue;
+    return item.isSnapshot && item.entries.every((entry) => entry.intact) ? 'snapshot' : 'groups';
+  }
+  return 'nothing';
+}
+
+function readForward(
+  fs: FileSystem,
+  logDir: string,
+  segment: number,
+  end: Lsn | undefined,
+  unbegun: number[],
+): Recovered | undefined {
+  const faults: LogFault[] = [];
+  const log = readLog(fs, logDir, { lsn: segmentStart(segment), last: undefined }, end);
+  let state: ControlState | undefined;
+  let index = new SegmentIndex();
+  let lossy = false;
+  let step = log.next();
+  for (; !step.done; step = log.next()) {
+    const item = step.value;
+    if (item.kind === 'fault') {
+      faults.push(item);
+      lossy ||= item.lost;
+    } else if (item.isSnapshot) {
+      state ??= ControlState.fromSnapshot(item.entries.map((entry) => entry.payload));
+      index = new SegmentIndex();
+    } else if (state !== undefined) {
+      index.add(state.apply(item.entries, item.size, lossy || hasDamage(item)), item.offset);
+    }
+  }
+  if (state === undefined) return undefined;
+  const { lsn, last } = step.value;
+  const writeFrom = nextWrite(fs, logDir, lsn, faults);
+  return { state, end: lsn, last: last ?? NO_LINK, writeFrom, faults, index, unbegun };
+}
+
+function hasDamage(group: LogGroup): boolean {
+  return group.entries.some((entry) => !entry.intact);
+}
+
+/** Right behind the last group, or, behind a torn tail, one largest possible group further on. */
+function nextWrite(fs: FileSystem, logDir: string, end: Lsn, faults: readonly LogFault[]): Lsn {
+  const segment = segmentOf(end);
+  const tail = faults.at(-1);
+  const dirty = tail?.segment === segment && tail.offset >= offsetOf(end) ? tail : undefined;
+  if (dirty === undefined) return end;
+  const open = openSegment(fs, logDir, segment)!;
+  open.close();
+  const clear = Math.max(offsetOf(end) + groupLimit(open.header.size), dirty.offset + dirty.length);
+  return makeLsn(segment, Math.min(clear, open.header.size));
+}

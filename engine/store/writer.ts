@@ -1,0 +1,305 @@
+/**
+ * The owner's side of a store: one process, one thread, holds the lock and writes the log.
+ *
+ *   open ─▶ lock ─▶ recover ─▶ fdatasync what was read ─▶ mark ─▶ group {start} ─▶ … ─▶ {shutdown}
+ *
+ * It adds control entries to groups (streams, schemas, runs and with them epochs), numbers events,
+ * and leaves columns to whoever fills the group: the rate groups of the recorder write theirs
+ * straight into the builder. All calls are synchronous and end when the group is durable.
+ */
+import { defined } from '../base/assert.ts';
+import type { Clock, Random } from '../base/clock.ts';
+import {
+  BALLAST_BYTES,
+  EVENT_MAX_BYTES,
+  LOCK_WAIT_MS,
+  MIB,
+  SEGMENT_DEFAULT_BYTES,
+  ZERO_PIECE_BYTES,
+} from '../base/constants.ts';
+import { HelicorderError, errnoCode, ioError } from '../base/errors.ts';
+import { encodeEvents } from '../batch/format.ts';
+import { packEvents } from '../batch/opaque.ts';
+import type { FileSystem, Lock, MarkFile } from '../files/file-system.ts';
+import {
+  runEndEntry,
+  shutdownEntry,
+  startEntry,
+  type RunSnapshot,
+  type StreamSnapshot,
+} from './control.ts';
+import type { DataItem } from './data.ts';
+import {
+  checkSegmentBytes,
+  hex,
+  identityFromLog,
+  readMachineId,
+  readStoreJson,
+  storePaths,
+  writeStoreJson,
+  type StorePaths,
+} from './files.ts';
+import { KIND, segmentOf, type Lsn } from './log/format.ts';
+import { GroupBuilder } from './log/group.ts';
+import { LogWriter, type LogStart, type StoreIdentity } from './log/log-writer.ts';
+import { segmentPath } from './log/segment.ts';
+import { MARK_STATE, createMark } from './mark.ts';
+import { recover, type Recovered } from './recover.ts';
+import { RunPlan, type RunRequest } from './run-plan.ts';
+import { ControlState } from './state.ts';
+
+export interface StoreWriterOptions {
+  fs: FileSystem;
+  clock: Clock;
+  random: Random;
+  /** size of the log's segments if the store is made now; else what it was made with holds */
+  segmentBytes?: number;
+  /** version of the program, for the start entry */
+  version: string;
+  /** blocks the thread for some ms, while waiting for readers to let go of the lock */
+  pause: (ms: number) => void;
+}
+
+export interface OpenedRun {
+  run: RunSnapshot;
+  stream: StreamSnapshot;
+  /** the writer's run before this one, as it was when this one began */
+  before: RunSnapshot | undefined;
+}
+
+export class StoreWriter {
+  readonly paths: StorePaths;
+  readonly state: ControlState;
+  readonly identity: StoreIdentity;
+  readonly direct: boolean;
+  /** what recovery found that was not as it should be */
+  readonly recovered: Recovered | undefined;
+  readonly #options: StoreWriterOptions;
+  readonly #lock: Lock;
+  readonly #mark: MarkFile;
+  readonly #log: LogWriter;
+
+  private constructor(dir: string, options: StoreWriterOptions, lock: Lock) {
+    const { fs, clock, random } = options;
+    this.#options = options;
+    this.#lock = lock;
+    this.paths = storePaths(dir);
+    fs.makeDirectory(this.paths.log);
+    this.identity = this.#identity();
+    this.direct = fs.probeDirect(this.paths.log);
+    this.recovered = recover(fs, this.paths.log);
+    this.state = this.recovered?.state ?? new ControlState();
+    if (this.recovered) this.#settle(this.recovered);
+    const generation = this.state.generation + 1;
+    const ids = { storeId: this.identity.storeId, bootId: clock.bootId(), generation };
+    this.#mark = createMark(fs, this.paths.mark, ids);
+    const { paths, identity, direct, state } = this;
+    this.#log = new LogWriter(
+      {
+        fs,
+        logDir: paths.log,
+        ballastPath: paths.ballast,
+        clock,
+        random,
+        direct,
+        identity,
+        state,
+        onDurable: (end) => this.#mark.publish(end, generation),
+      },
+      this.recovered && startOf(this.recovered),
+    );
+    this.#makeBallast();
+    this.#start(generation);
+  }
+
+  /**
+   * Opens the store in `dir` as its owner, making it if the directory is empty or missing.
+   * @throws STORE_IN_USE, READ_ONLY, NO_SPACE, STORE_IO, FORMAT_VERSION, DAMAGED
+   */
+  static open(dir: string, options: StoreWriterOptions): StoreWriter {
+    try {
+      options.fs.makeDirectory(dir);
+      const lock = takeLock(dir, options);
+      try {
+        return new StoreWriter(dir, options, lock);
+      } catch (error) {
+        lock.release();
+        throw error;
+      }
+    } catch (error) {
+      if (errnoCode(error) === undefined) throw error;
+      throw ioError(error, 'cannot open the store in', dir);
+    }
+  }
+
+  get durableEnd(): Lsn {
+    return this.#log.end;
+  }
+
+  get isWaiting(): boolean {
+    return this.#log.hasPending;
+  }
+
+  /** The largest event this store takes, bytes. */
+  get eventLimit(): number {
+    return Math.min(EVENT_MAX_BYTES, Math.floor(this.identity.segmentBytes / 2));
+  }
+
+  group(): GroupBuilder {
+    return new GroupBuilder(MIB);
+  }
+
+  /** See `LogWriter.commit`; on NO_SPACE the mark says "waiting", and `resume` goes on. */
+  commit(builder: GroupBuilder): DataItem[] {
+    return this.#whileWaiting(() => this.#log.commit(builder));
+  }
+
+  resume(): DataItem[] {
+    return this.#whileWaiting(() => this.#log.resume());
+  }
+
+  /** Writes zeros ahead for the next segment; between commits, a few pieces at a time. */
+  prepare(): void {
+    this.#log.prepare();
+  }
+
+  #whileWaiting(work: () => DataItem[]): DataItem[] {
+    try {
+      const items = work();
+      this.#mark.setState(MARK_STATE.open);
+      return items;
+    } catch (error) {
+      const full = error instanceof HelicorderError && error.code === 'NO_SPACE';
+      this.#mark.setState(full ? MARK_STATE.waiting : MARK_STATE.failed);
+      throw error;
+    }
+  }
+
+  /** Creates what streams and schemas are missing and begins the runs: one group, all or none. */
+  beginRuns(requests: readonly RunRequest[]): OpenedRun[] {
+    const builder = this.group();
+    const planned = new RunPlan(this.state, this.#options, builder);
+    const before = requests.map((request) => planned.add(request));
+    this.commit(builder);
+    return requests.map((request, i) => {
+      const stream = defined(this.state.streamNamed(request.stream), request.stream);
+      const run = defined(this.state.latestRun(stream.id, request.writer), request.writer);
+      return { stream, run, before: before[i] };
+    });
+  }
+
+  addRunEnd(builder: GroupBuilder, run: RunSnapshot, reason: string): void {
+    const entry = runEndEntry.encode({ run: run.id, lastTick: run.lastTick, reason });
+    builder.add(KIND.runEnd, run.stream, entry);
+  }
+
+  /** Appends opaque events in one group. @returns their records, durable */
+  appendEvents({ run, stream }: OpenedRun, events: readonly Uint8Array[]): DataItem {
+    const tooLarge = events.find((event) => event.length > this.eventLimit);
+    if (tooLarge) {
+      throw new HelicorderError(
+        'USAGE',
+        `an event of ${tooLarge.length} bytes: this store takes at most ${this.eventLimit}`,
+      );
+    }
+    const builder = this.group();
+    const entry = packEvents(events, {
+      run: run.id,
+      firstSeq: run.nextSeq,
+      firstOffset: stream.nextOffset,
+      utcNanos: this.#options.clock.read().utcNanos,
+    });
+    builder.add(KIND.events, stream.id, encodeEvents(entry));
+    const [item] = this.commit(builder);
+    this.prepare();
+    return defined(item, 'the appended events');
+  }
+
+  /** Writes the shutdown entry and lets go of everything. Runs have been ended before. */
+  close(): void {
+    const builder = this.group();
+    const { utcNanos } = this.#options.clock.read();
+    builder.add(KIND.shutdown, 0, shutdownEntry.encode({ utcNanos }));
+    this.commit(builder);
+    this.#mark.setState(MARK_STATE.closed);
+    this.abandon();
+  }
+
+  /** Lets go without a word in the log: what follows a failure looks like a crash, and is one. */
+  abandon(): void {
+    this.#log.close();
+    this.#mark.close();
+    this.#lock.release();
+  }
+
+  #identity(): StoreIdentity {
+    const { fs, clock, random, segmentBytes = SEGMENT_DEFAULT_BYTES } = this.#options;
+    checkSegmentBytes(segmentBytes);
+    const known = readStoreJson(fs, this.paths.storeJson);
+    if (known) return known;
+    const identity = identityFromLog(fs, this.paths.log) ?? {
+      storeId: random.bytes(16),
+      machineId: readMachineId(fs),
+      createdNanos: clock.read().utcNanos,
+      segmentBytes,
+    };
+    writeStoreJson(fs, this.paths.storeJson, identity);
+    return identity;
+  }
+
+  /** What recovery has read becomes durable before anything is built upon it. */
+  #settle({ end, unbegun }: Recovered): void {
+    const { fs } = this.#options;
+    const file = fs.open(segmentPath(this.paths.log, segmentOf(end)), 'write');
+    file.sync();
+    file.close();
+    for (const segment of unbegun) fs.remove(segmentPath(this.paths.log, segment));
+    fs.syncDirectory(this.paths.log);
+  }
+
+  #makeBallast(): void {
+    const { fs } = this.#options;
+    const { ballast, dir } = this.paths;
+    if (fs.exists(ballast) || fs.info(dir).freeBytes < 4 * BALLAST_BYTES) return;
+    const file = fs.open(ballast, 'create');
+    const zeros = new Uint8Array(ZERO_PIECE_BYTES);
+    for (let at = 0; at < BALLAST_BYTES; at += zeros.length) file.write(zeros, at);
+    file.sync();
+    file.close();
+  }
+
+  #start(generation: number): void {
+    const { clock, version } = this.#options;
+    const builder = this.group();
+    builder.add(
+      KIND.start,
+      0,
+      startEntry.encode({
+        bootId: clock.bootId(),
+        machineId: hex(this.identity.machineId),
+        generation,
+        utcNanos: clock.read().utcNanos,
+        version,
+      }),
+    );
+    this.commit(builder);
+  }
+}
+
+function startOf({ writeFrom, last, index }: Recovered): LogStart {
+  return { writeFrom, segment: segmentOf(writeFrom), last, index };
+}
+
+/** The exclusive lock; readers without an owner hold a shared one for moments. */
+function takeLock(dir: string, { fs, pause }: StoreWriterOptions): Lock {
+  const path = storePaths(dir).lock;
+  const stepMs = 20;
+  for (let waitedMs = 0; waitedMs <= LOCK_WAIT_MS; waitedMs += stepMs) {
+    const lock = fs.lock(path, true);
+    if (lock) return lock;
+    pause(stepMs);
+  }
+  throw new HelicorderError('STORE_IN_USE', `another process records into ${dir}`, {
+    details: { dir },
+  });
+}

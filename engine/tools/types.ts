@@ -1,0 +1,102 @@
+/** Report objects of the tools, as `--json` prints them: 64-bit values are strings. */
+import type { Channel } from '../batch/schema.ts';
+
+/** One line of `stream ls`, and `stream info --json`. Times are UTC ns, null if there is none. */
+export interface StreamInfo {
+  scope: string;
+  name: string;
+  id: string;
+  kind: 'samples' | 'opaque';
+  schema: { channels: Channel[] };
+  samplesPerEvent: number;
+  records: string;
+  samples: string;
+  /** null while the stream is empty */
+  firstOffset: string | null;
+  lastOffset: string | null;
+  /** entries with batch header and ledger, and their share of group headers */
+  bytes: string;
+  paddingBytes: string;
+  bytesPerRecord: number | null;
+  writers: { id: string; epoch: string; lastSeq: string }[];
+  firstTimestampNanos: string | null;
+  lastTimestampNanos: string | null;
+}
+
+export interface Damage {
+  file: string;
+  offset: string;
+  length: string;
+  what: string;
+}
+
+export interface CatOptions {
+  stream: string;
+  from: 'start' | 'tail' | number;
+  /** the first offset not wanted */
+  to?: number;
+  maxEvents?: number;
+  follow: boolean;
+  /** undefined: json, for opaque streams raw */
+  format?: 'json' | 'ndjson-records' | 'csv' | 'raw';
+  withLedger: boolean;
+  /** behind each raw event */
+  delimiter: string;
+  onDamage: (damage: Damage) => void;
+  signal?: AbortSignal;
+}
+
+export interface GapReport {
+  reason: string;
+  firstOffset: string;
+  /** null: not known in ticks (another boot, another rate, lost records) */
+  firstTick: string | null;
+  ticks: string | null;
+  seconds: number | null;
+  minSeconds: number | null;
+  maxSeconds: number | null;
+}
+
+export interface GapsReport {
+  stream: string;
+  ticksScheduled: string;
+  samples: string;
+  gapTicks: string;
+  /** ticks scheduled = samples + gap ticks, and every batch begins where the one before ended */
+  balanced: boolean;
+  /** sentences, if not balanced */
+  imbalances: string[];
+  gaps: GapReport[];
+  gapsByReason: { reason: string; gaps: number; ticks: string }[];
+  nominalHz: number | null;
+  measuredHz: number | null;
+  deltaMicros: Quantiles | null;
+  latenessMicros: Quantiles | null;
+}
+
+/** Each at most 12.5 % above the truth; min and max are exact. */
+export interface Quantiles {
+  min: number;
+  p50: number;
+  p99: number;
+  p999: number;
+  max: number;
+}
+
+export interface VerifiedStream {
+  name: string;
+  records: string;
+  firstOffset: string | null;
+  lastOffset: string | null;
+  writers: { id: string; epoch: string; firstSeq: string; lastSeq: string }[];
+  ticksScheduled: string;
+  samples: string;
+  gaps: { reason: string; ticks: string | null }[];
+}
+
+export interface VerifyReport {
+  ok: boolean;
+  streams: VerifiedStream[];
+  damage: Damage[];
+  tornTails: { file: string; offset: string; length: string }[];
+}
