@@ -32,7 +32,8 @@ const count: Field<number> = {
   encode: (value) => String(value),
   decode: (json) => {
     const value = Number(asText(json));
-    if (!Number.isSafeInteger(value)) throw new Malformed(`expected a counter, found ${String(json)}`);
+    if (!Number.isSafeInteger(value))
+      throw new Malformed(`expected a counter, found ${String(json)}`);
     return value;
   },
 };
@@ -258,7 +259,9 @@ function control<T extends object>(name: string, fields: Fields<T>): ControlCode
       try {
         return field.decode(JSON.parse(new TextDecoder().decode(payload)));
       } catch (cause) {
-        throw new HelicorderError('DAMAGED', `malformed ${name} entry: ${String(cause)}`, { cause });
+        throw new HelicorderError('DAMAGED', `malformed ${name} entry: ${String(cause)}`, {
+          cause,
+        });
       }
     },
   };

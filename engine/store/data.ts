@@ -19,7 +19,7 @@ import {
   type TimesEntry,
 } from '../batch/format.ts';
 import { HelicorderError } from '../base/errors.ts';
-import { native } from '../../native/index.ts';
+import { decodeIntegers } from '../codecs/codec.ts';
 import { ENTRY_ROW_BYTES, GROUP_CRC_BYTES, GROUP_HEADER_BYTES, KIND } from './log/format.ts';
 import type { Entry } from './log/group.ts';
 
@@ -89,19 +89,13 @@ class SharedTimes {
   /** UTC ns of a row. */
   utcNanos(row: number): bigint {
     const { times } = this;
-    this.#residuals ??= decodeColumn(times);
+    this.#residuals ??= decodeIntegers(times.time, times.rows);
     let tick = times.firstTick + row;
     for (const gap of times.gaps) if (gap.rowsBefore <= row) tick += gap.ticks;
     const due = times.t0Nanos + BigInt(tick) * times.periodNanos;
     const nanos = due + this.#residuals[row]! * times.resolutionNanos + times.utcOffsetNanos;
     return nanos - (nanos % times.resolutionNanos);
   }
-}
-
-function decodeColumn(times: TimesEntry): BigInt64Array {
-  const residuals = new BigInt64Array(times.rows);
-  native.decodeIntegers(times.time.codec, times.time.bytes, residuals);
-  return residuals;
 }
 
 function addItem(
@@ -115,7 +109,8 @@ function addItem(
   if (entry.kind === KIND.batch) {
     const batch = decodeBatch(entry.payload);
     const shared = times.get(index - batch.timesDistance);
-    if (shared === undefined) throw new HelicorderError('DAMAGED', 'a batch without its times entry');
+    if (shared === undefined)
+      throw new HelicorderError('DAMAGED', 'a batch without its times entry');
     const item = { ...base, ...batchFacts(shared, batch) };
     shared.users.push(item);
     items.push(item);

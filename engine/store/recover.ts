@@ -9,8 +9,22 @@
 import { HelicorderError } from '../base/errors.ts';
 import type { FileSystem } from '../files/file-system.ts';
 import { ControlState } from './state.ts';
-import { NO_LINK, groupLimit, makeLsn, offsetOf, segmentOf, type Link, type Lsn } from './log/format.ts';
-import { readLog, segmentStart, type LogFault, type LogGroup, type LogPosition } from './log/log.ts';
+import {
+  NO_LINK,
+  groupLimit,
+  makeLsn,
+  offsetOf,
+  segmentOf,
+  type Link,
+  type Lsn,
+} from './log/format.ts';
+import {
+  readLog,
+  segmentStart,
+  type LogFault,
+  type LogGroup,
+  type LogPosition,
+} from './log/log.ts';
 import { SegmentIndex } from './log/segment-index.ts';
 import { listSegments, openSegment } from './log/segment.ts';
 

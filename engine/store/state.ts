@@ -87,7 +87,8 @@ export class ControlState {
       case KIND.runEnd: {
         const { run, lastTick, reason } = runEndEntry.decode(entry.payload);
         const state = this.runs.get(run);
-        if (state) Object.assign(state, { lastTick: lastTick ?? state.lastTick, endReason: reason });
+        if (state)
+          Object.assign(state, { lastTick: lastTick ?? state.lastTick, endReason: reason });
         return;
       }
       case KIND.start:
@@ -147,7 +148,10 @@ export class ControlState {
     const run = this.runs.get(item.run);
     if (stream === undefined || run === undefined) {
       if (lenient) return;
-      throw new HelicorderError('DAMAGED', `records of unknown stream ${item.stream} or run ${item.run}`);
+      throw new HelicorderError(
+        'DAMAGED',
+        `records of unknown stream ${item.stream} or run ${item.run}`,
+      );
     }
     const offsetStep = item.firstOffset - stream.nextOffset;
     const seqStep = item.firstSeq - run.nextSeq;

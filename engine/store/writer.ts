@@ -7,7 +7,7 @@
  * and leaves columns to whoever fills the group: the rate groups of the recorder write theirs
  * straight into the builder. All calls are synchronous and end when the group is durable.
  */
-import { assert, defined } from '../base/assert.ts';
+import { defined } from '../base/assert.ts';
 import type { Clock, Random } from '../base/clock.ts';
 import {
   BALLAST_BYTES,
@@ -18,19 +18,14 @@ import {
   ZERO_PIECE_BYTES,
 } from '../base/constants.ts';
 import { HelicorderError, errnoCode, ioError } from '../base/errors.ts';
-import { encodeEventsEntry } from '../batch/samples.ts';
-import { canonicalSchema, schemaId, type Schema } from '../batch/schema.ts';
+import { encodeEvents } from '../batch/format.ts';
+import { packEvents } from '../batch/opaque.ts';
 import type { FileSystem, Lock, MarkFile } from '../files/file-system.ts';
 import {
   runEndEntry,
-  runEntry,
-  schemaEntry,
   shutdownEntry,
   startEntry,
-  streamEntry,
-  type RunEntry,
   type RunSnapshot,
-  type StreamEntry,
   type StreamSnapshot,
 } from './control.ts';
 import type { DataItem } from './data.ts';
@@ -50,6 +45,7 @@ import { LogWriter, type LogStart, type StoreIdentity } from './log/log-writer.t
 import { segmentPath } from './log/segment.ts';
 import { MARK_STATE, createMark } from './mark.ts';
 import { recover, type Recovered } from './recover.ts';
+import { RunPlan, type RunRequest } from './run-plan.ts';
 import { ControlState } from './state.ts';
 
 export interface StoreWriterOptions {
@@ -64,28 +60,12 @@ export interface StoreWriterOptions {
   pause: (ms: number) => void;
 }
 
-/** What a run needs to be begun. */
-export interface RunRequest {
-  /** scope/name; the stream is created if there is none */
-  stream: string;
-  schema: Schema;
-  samplesPerEvent: number;
-  writer: string;
-  t0Nanos: bigint;
-  /** 0: opaque events */
-  periodNanos: bigint;
-  resolutionNanos: bigint;
-  attributes: [string, string][];
-}
-
 export interface OpenedRun {
   run: RunSnapshot;
   stream: StreamSnapshot;
   /** the writer's run before this one, as it was when this one began */
   before: RunSnapshot | undefined;
 }
-
-const EPOCH_NONCE = 2 ** 20;
 
 export class StoreWriter {
   readonly paths: StorePaths;
@@ -223,13 +203,13 @@ export class StoreWriter {
       );
     }
     const builder = this.group();
-    const payload = encodeEventsEntry(events, {
+    const entry = packEvents(events, {
       run: run.id,
       firstSeq: run.nextSeq,
       firstOffset: stream.nextOffset,
       utcNanos: this.#options.clock.read().utcNanos,
     });
-    builder.add(KIND.events, stream.id, payload);
+    builder.add(KIND.events, stream.id, encodeEvents(entry));
     const [item] = this.commit(builder);
     this.prepare();
     return defined(item, 'the appended events');
@@ -322,87 +302,4 @@ function takeLock(dir: string, { fs, pause }: StoreWriterOptions): Lock {
   throw new HelicorderError('STORE_IN_USE', `another process records into ${dir}`, {
     details: { dir },
   });
-}
-
-/** Numbers streams and runs of one group before the state has taken it in. */
-class RunPlan {
-  readonly #state: ControlState;
-  readonly #options: StoreWriterOptions;
-  readonly #builder: GroupBuilder;
-  readonly #newStreams = new Map<string, StreamEntry>();
-  readonly #newSchemas = new Set<string>();
-  #runs = 0;
-
-  constructor(state: ControlState, options: StoreWriterOptions, builder: GroupBuilder) {
-    this.#state = state;
-    this.#options = options;
-    this.#builder = builder;
-  }
-
-  add(request: RunRequest): RunSnapshot | undefined {
-    const id = this.#schema(request.schema);
-    const stream = this.#stream(request, id);
-    const before = this.#state.latestRun(stream.id, request.writer);
-    const { monotonicNanos, boottimeNanos, utcNanos } = this.#options.clock.read();
-    const run: RunEntry = {
-      id: this.#state.nextRun + this.#runs++,
-      stream: stream.id,
-      writer: request.writer,
-      epoch: this.#nextEpoch(before?.epoch ?? 0),
-      firstSeq: before?.nextSeq ?? 1,
-      schemaId: id,
-      bootId: this.#options.clock.bootId(),
-      t0Nanos: request.t0Nanos,
-      periodNanos: request.periodNanos,
-      resolutionNanos: request.resolutionNanos,
-      clock: { monotonicNanos, boottimeNanos, utcNanos },
-      kernelClock: this.#options.clock.kernelClock(),
-      attributes: request.attributes,
-    };
-    this.#builder.add(KIND.run, stream.id, runEntry.encode(run));
-    return before && { ...before };
-  }
-
-  /** Counter and nonce: an epoch that was never issued is not guessed. */
-  #nextEpoch(before: number): number {
-    const nonce = new DataView(this.#options.random.bytes(4).buffer as ArrayBuffer).getUint32(0);
-    return (Math.floor(before / EPOCH_NONCE) + 1) * EPOCH_NONCE + (nonce % EPOCH_NONCE);
-  }
-
-  #schema(schema: Schema): string {
-    const id = schemaId(schema);
-    if (!this.#state.schemas.has(id) && !this.#newSchemas.has(id)) {
-      this.#newSchemas.add(id);
-      const payload = schemaEntry.encode({ id, schema: canonicalSchema(schema) });
-      this.#builder.add(KIND.schema, 0, payload);
-    }
-    return id;
-  }
-
-  #stream(request: RunRequest, schema: string): StreamEntry {
-    const known = this.#state.streamNamed(request.stream);
-    if (known) {
-      this.#checkKind(known, request);
-      return known;
-    }
-    assert(!this.#newStreams.has(request.stream), 'one source per stream');
-    const stream: StreamEntry = {
-      id: this.#state.nextStream + this.#newStreams.size,
-      name: request.stream,
-      incarnation: hex(this.#options.random.bytes(8)),
-      createdNanos: this.#options.clock.read().utcNanos,
-      schemaId: schema,
-      samplesPerEvent: request.samplesPerEvent,
-    };
-    this.#newStreams.set(request.stream, stream);
-    this.#builder.add(KIND.stream, stream.id, streamEntry.encode(stream));
-    return stream;
-  }
-
-  #checkKind(stream: StreamSnapshot, { schema }: RunRequest): void {
-    const { kind } = JSON.parse(this.#state.schemaOf(stream)) as { kind: string };
-    if (kind === schema.kind) return;
-    const holds = kind === 'opaque' ? 'opaque events' : 'samples';
-    throw new HelicorderError('USAGE', `stream ${stream.name} holds ${holds}; choose another stream`);
-  }
 }

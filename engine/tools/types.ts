@@ -2,6 +2,8 @@
  * What the engine reports and what its tools take: plain objects, printed as they are by `--json`.
  * 64-bit numbers are decimal strings, so that no reader rounds them through a double.
  */
+import type { Channel } from '../batch/schema.ts';
+
 export interface Percentiles {
   p50: number;
   p99: number;
@@ -32,7 +34,8 @@ export interface RecorderStatus {
   paddingBytes: string;
   diskBytes: string;
   freeBytes: string;
-  writes: { rung: 'direct' | 'buffered'; commitMicros: Percentiles };
+  /** `durableMicros`: from the moment a sample was taken until it was durable */
+  writes: { rung: 'direct' | 'buffered'; commitMicros: Percentiles; durableMicros: Percentiles };
   warnings: string[];
 }
 
@@ -49,20 +52,23 @@ export interface RecorderSummary {
   clean: boolean;
 }
 
+/** One line of `stream ls`, and `stream info --json`. Times are UTC ns, null if there is none. */
 export interface StreamInfo {
   scope: string;
   name: string;
   id: string;
-  schema: {
-    channels: { name: string; type: string; unit: string; scale: number; offset: number }[];
-  };
+  kind: 'samples' | 'opaque';
+  schema: { channels: Channel[] };
+  samplesPerEvent: number;
   records: string;
   samples: string;
-  firstOffset: string;
-  lastOffset: string;
+  /** null while the stream is empty */
+  firstOffset: string | null;
+  lastOffset: string | null;
+  /** entries with batch header and ledger, and their share of group headers */
   bytes: string;
   paddingBytes: string;
-  bytesPerRecord: number;
+  bytesPerRecord: number | null;
   writers: { id: string; epoch: string; lastSeq: string }[];
   firstTimestampNanos: string | null;
   lastTimestampNanos: string | null;
@@ -77,62 +83,71 @@ export interface Damage {
 
 export interface CatOptions {
   stream: string;
-  /** an offset, the first record, or the next one to come */
   from: 'start' | 'tail' | number;
-  /** offset of the first record that is not wanted */
-  to?: number | undefined;
-  maxEvents?: number | undefined;
+  /** the first offset not wanted */
+  to?: number;
+  maxEvents?: number;
   follow: boolean;
-  format: 'json' | 'ndjson-records' | 'csv' | 'raw';
+  /** undefined: json, for opaque streams raw */
+  format?: 'json' | 'ndjson-records' | 'csv' | 'raw';
   withLedger: boolean;
-  /** follows each opaque event in format raw */
+  /** behind each raw event */
   delimiter: string;
   onDamage: (damage: Damage) => void;
-  signal: AbortSignal;
+  signal?: AbortSignal;
+}
+
+export interface GapReport {
+  reason: string;
+  firstOffset: string;
+  /** null: not known in ticks (another boot, another rate, lost records) */
+  firstTick: string | null;
+  ticks: string | null;
+  seconds: number | null;
+  minSeconds: number | null;
+  maxSeconds: number | null;
 }
 
 export interface GapsReport {
   stream: string;
   ticksScheduled: string;
   samples: string;
-  gaps: {
-    reason: string;
-    ticks: string | null;
-    firstTick: string | null;
-    timestampNanos: string | null;
-  }[];
-  nominalRateHz: number;
-  measuredRateHz: number | null;
-  deltaNanos: { min: string; p50: string; p99: string; p999: string; max: string } | null;
-  latenessMicros: Percentiles | null;
-  /** samples + gaps = ticks scheduled */
+  gapTicks: string;
+  /** ticks scheduled = samples + gap ticks, and every batch begins where the one before ended */
   balanced: boolean;
+  /** sentences, if not balanced */
+  imbalances: string[];
+  gaps: GapReport[];
+  gapsByReason: { reason: string; gaps: number; ticks: string }[];
+  nominalHz: number | null;
+  measuredHz: number | null;
+  deltaMicros: Quantiles | null;
+  latenessMicros: Quantiles | null;
+}
+
+/** Each at most 12.5 % above the truth; min and max are exact. */
+export interface Quantiles {
+  min: number;
+  p50: number;
+  p99: number;
+  p999: number;
+  max: number;
+}
+
+export interface VerifiedStream {
+  name: string;
+  records: string;
+  firstOffset: string | null;
+  lastOffset: string | null;
+  writers: { id: string; epoch: string; firstSeq: string; lastSeq: string }[];
+  ticksScheduled: string;
+  samples: string;
+  gaps: { reason: string; ticks: string | null }[];
 }
 
 export interface VerifyReport {
   ok: boolean;
-  streams: {
-    name: string;
-    records: string;
-    firstOffset: string;
-    lastOffset: string;
-    writers: { id: string; epoch: string; firstSeq: string; lastSeq: string }[];
-    ticksScheduled: string;
-    samples: string;
-    gaps: GapSum[];
-  }[];
+  streams: VerifiedStream[];
   damage: Damage[];
   tornTails: { file: string; offset: string; length: string }[];
-}
-
-export interface WriteOptions {
-  dataDir: string;
-  stream: string;
-  writer: string;
-  /** `lines`: up to a line feed; `length32`: u32 little-endian length, then the bytes */
-  framing: 'lines' | 'length32';
-  input: AsyncIterable<Uint8Array>;
-  onOpen: (opened: { writer: string; epoch: string; lastSeq: string }) => void;
-  /** called in order, once an event is durable */
-  onDurable: (seq: string, offset: string) => void;
 }

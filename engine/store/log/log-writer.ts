@@ -244,7 +244,8 @@ export class LogWriter {
     this.#nextSegment();
     const { size } = this.#segment!.header;
     const fits = this.#offset + sizeOf(this.#plan(builder)).padded <= size;
-    if (!fits) throw new HelicorderError('USAGE', `one commit does not fit in a segment of ${size} bytes`);
+    if (!fits)
+      throw new HelicorderError('USAGE', `one commit does not fit in a segment of ${size} bytes`);
   }
 
   /** Bytes kept free for the footer, if the group about to be written added all new streams. */

@@ -4,7 +4,15 @@
  */
 import { BLOCK_BYTES } from '../../base/constants.ts';
 import type { FileSystem } from '../../files/file-system.ts';
-import { GROUP_FLAG, NO_LINK, makeLsn, offsetOf, segmentOf, type Link, type Lsn } from './format.ts';
+import {
+  GROUP_FLAG,
+  NO_LINK,
+  makeLsn,
+  offsetOf,
+  segmentOf,
+  type Link,
+  type Lsn,
+} from './format.ts';
 import { joinRuns, scanSegment, type BadRange, type ScannedGroup } from './scan.ts';
 import { listSegments, openSegment, segmentPath, type OpenSegment } from './segment.ts';
 
@@ -101,7 +109,9 @@ function* readSegment(
     successor: isLast ? undefined : successor,
   });
   let reached: LogPosition = { lsn: position.lsn, last };
-  for (const item of joinRuns(tracked(scan, (group) => (reached = behind(header.segment, group))))) {
+  for (const item of joinRuns(
+    tracked(scan, (group) => (reached = behind(header.segment, group))),
+  )) {
     if (item.kind === 'group') {
       const isSnapshot = (item.flags & GROUP_FLAG.snapshot) !== 0;
       yield { ...item, segment: header.segment, isSnapshot };
@@ -146,6 +156,14 @@ function fault(
 function* missing(logDir: string, before: number, after: number): Generator<LogFault> {
   for (let segment = before + 1; segment < after; segment++) {
     const file = segmentPath(logDir, segment);
-    yield { kind: 'fault', lost: true, segment, file, offset: 0, length: 0, what: 'missing segment' };
+    yield {
+      kind: 'fault',
+      lost: true,
+      segment,
+      file,
+      offset: 0,
+      length: 0,
+      what: 'missing segment',
+    };
   }
 }

@@ -220,7 +220,8 @@ class Scan {
     let dirty = from;
     for (let at = from; at < this.#options.end; at += BLOCK_BYTES) {
       const block = this.#window.bytes(at, BLOCK_BYTES);
-      if (Buffer.compare(block, ZERO_BLOCK.subarray(0, block.length)) !== 0) dirty = at + BLOCK_BYTES;
+      if (Buffer.compare(block, ZERO_BLOCK.subarray(0, block.length)) !== 0)
+        dirty = at + BLOCK_BYTES;
     }
     return dirty - from;
   }
@@ -243,7 +244,12 @@ export function* joinRuns(items: Iterable<ScanItem>): Generator<ScanItem, void> 
     }
     if (run.length === 0 && !(item.flags & GROUP_FLAG.more)) {
       if (item.flags & GROUP_FLAG.continues) {
-        yield { kind: 'damage', offset: item.offset, length: item.size.padded, what: 'end of a run' };
+        yield {
+          kind: 'damage',
+          offset: item.offset,
+          length: item.size.padded,
+          what: 'end of a run',
+        };
       } else {
         yield item;
       }

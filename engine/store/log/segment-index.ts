@@ -1,5 +1,5 @@
 /** What one segment holds of each stream, kept while it is written; the content of its footer. */
-import { reasonOf } from '../../batch/ledger.ts';
+import type { Reason } from '../../batch/ledger.ts';
 import type { FooterEntry, FooterStream } from '../control.ts';
 import type { DataItem } from '../data.ts';
 
@@ -52,11 +52,11 @@ function addGap(stream: FooterStream, reason: string, ticks: number): void {
 }
 
 /** The gap records of an item, without decoding a column. */
-export function* gapsOf({ content }: DataItem): Generator<{ reason: string; ticks: number }> {
+export function* gapsOf({ content }: DataItem): Generator<{ reason: Reason; ticks: number }> {
   if (content.kind === 'gap') {
     yield { reason: content.gap.reason, ticks: content.gap.ticks?.count ?? 0 };
   } else if (content.kind === 'batch') {
     for (const { reason, ticks } of content.times.gaps) yield { reason, ticks };
-    for (const { rows } of content.batch.failed) yield { reason: reasonOf(3), ticks: rows };
+    for (const { rows } of content.batch.failed) yield { reason: 'device', ticks: rows };
   }
 }

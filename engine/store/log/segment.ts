@@ -45,7 +45,11 @@ export interface OpenSegment {
  * @returns undefined if the file holds nothing that was ever a segment: it was being made
  * @throws HelicorderError FORMAT_VERSION, or the system's error
  */
-export function openSegment(fs: FileSystem, logDir: string, segment: number): OpenSegment | undefined {
+export function openSegment(
+  fs: FileSystem,
+  logDir: string,
+  segment: number,
+): OpenSegment | undefined {
   const path = segmentPath(logDir, segment);
   const file = fs.open(path, 'read');
   const window = new Window(file);

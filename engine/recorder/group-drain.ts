@@ -1,0 +1,149 @@
+/**
+ * The writer's end of one rate group: rows out of the ring, encoded entries into a group.
+ *
+ * Whole numbers take the native path (`RowEncoder`: drained, encoded and checksummed in one pass,
+ * no JavaScript object per sample). Cursors, four numbers per source, are what both sides share.
+ */
+import { assert } from '../base/assert.ts';
+import type { Clock } from '../base/clock.ts';
+import { BATCH_MAX_ROWS, MIB } from '../base/constants.ts';
+import { encodeGap } from '../batch/format.ts';
+import { native, RESULT, type NativeChannel, type RowEncoder } from '../../native/index.ts';
+import type { Schema } from '../batch/schema.ts';
+import { KIND } from '../store/log/format.ts';
+import type { GroupBuilder } from '../store/log/group.ts';
+import type { OpenedRun } from '../store/writer.ts';
+import { gapBefore } from './gap-before.ts';
+
+/** One rate group as the writer thread gets it. */
+export interface GroupSpec {
+  /** the ring's memory, control block included */
+  ring: SharedArrayBuffer;
+  rowBytes: number;
+  validityOffset: number;
+  t0Nanos: bigint;
+  periodNanos: bigint;
+  resolutionNanos: bigint;
+  sources: GroupSource[];
+}
+
+export interface GroupSource {
+  name: string;
+  stream: string;
+  schema: Schema;
+  samplesPerEvent: number;
+  writer: string;
+  attributes: [string, string][];
+  channels: NativeChannel[];
+}
+
+/** What one drain took out of the ring; times are monotonic ns. */
+export interface Drained {
+  rows: number;
+  /** it stopped because a batch was full, not because the ring was empty */
+  more: boolean;
+  firstTimeNanos: number;
+  lastTimeNanos: number;
+}
+
+/** Writes the entries of what it drains behind the builder's tail. */
+interface Drain {
+  /** tick of the next row or gap, or −1 */
+  peekTick(): number;
+  drain(builder: GroupBuilder, utcOffsetNanos: bigint): Drained | undefined;
+}
+
+/** What one drain may write at worst: bounds the memory of wide rate groups. */
+const DRAIN_MAX_BYTES = 4 * MIB;
+
+/** Per source: run, next seq, next offset, ordinal. */
+const CURSOR = { run: 0, seq: 1, offset: 2, ordinal: 3, length: 4 } as const;
+
+export class GroupDrain {
+  readonly #opened: readonly OpenedRun[];
+  readonly #clock: Clock;
+  readonly #cursors: Float64Array;
+  readonly #drain: Drain;
+  #begun = false;
+
+  constructor(spec: GroupSpec, opened: readonly OpenedRun[], clock: Clock) {
+    this.#opened = opened;
+    this.#clock = clock;
+    this.#cursors = new Float64Array(opened.length * CURSOR.length);
+    opened.forEach(({ run, stream }, i) => {
+      this.#cursors.set([run.id, run.nextSeq, stream.nextOffset, 0], i * CURSOR.length);
+    });
+    const streams = opened.map(({ stream }) => stream.id);
+    this.#drain = new NativeDrain(spec, this.#cursors, streams);
+  }
+
+  /** @returns undefined if the ring is empty */
+  drain(builder: GroupBuilder, utcOffsetNanos: bigint): Drained | undefined {
+    const tick = this.#drain.peekTick();
+    if (tick < 0) return undefined;
+    if (!this.#begun) this.#addGapsBefore(builder, tick, utcOffsetNanos);
+    return this.#drain.drain(builder, utcOffsetNanos);
+  }
+
+  /** What is missing between the last run of each source and the first tick of this one. */
+  #addGapsBefore(builder: GroupBuilder, tick: number, utcOffsetNanos: bigint): void {
+    this.#begun = true;
+    const { monotonicNanos, boottimeNanos } = this.#clock.read();
+    const first = { tick, utcNanos: monotonicNanos + utcOffsetNanos, boottimeNanos };
+    this.#opened.forEach((opened, i) => {
+      const at = i * CURSOR.length;
+      const [seq, offset] = [this.#cursors[at + CURSOR.seq]!, this.#cursors[at + CURSOR.offset]!];
+      const gap = gapBefore(opened, first, { seq, offset });
+      if (gap === undefined) return;
+      builder.add(KIND.gap, opened.stream.id, encodeGap(gap));
+      this.#cursors[at + CURSOR.seq] = seq + 1;
+      this.#cursors[at + CURSOR.offset] = offset + 1;
+    });
+  }
+}
+
+class NativeDrain implements Drain {
+  readonly #encoder: RowEncoder;
+  readonly #cursors: Float64Array;
+  readonly #streams: readonly number[];
+  readonly #entries: Uint32Array;
+  readonly #result = new Float64Array(RESULT.length);
+  #maxRows = BATCH_MAX_ROWS;
+
+  constructor(spec: GroupSpec, cursors: Float64Array, streams: readonly number[]) {
+    const { rowBytes, validityOffset, t0Nanos, periodNanos, resolutionNanos, sources } = spec;
+    this.#cursors = cursors;
+    this.#streams = streams;
+    this.#entries = new Uint32Array(2 * (1 + streams.length));
+    const layout = { rowBytes, validityOffset, t0Nanos, periodNanos, resolutionNanos, sources };
+    this.#encoder = new native.RowEncoder({ ring: new Uint8Array(spec.ring), ...layout });
+    while (this.#maxRows > 1 && this.#encoder.bound(this.#maxRows) > DRAIN_MAX_BYTES) {
+      this.#maxRows /= 2;
+    }
+  }
+
+  peekTick(): number {
+    return this.#encoder.peekTick();
+  }
+
+  drain(builder: GroupBuilder, utcOffsetNanos: bigint): Drained | undefined {
+    const maxRows = this.#maxRows;
+    const area = builder.reserve(this.#encoder.bound(maxRows));
+    const [cursors, entries, result] = [this.#cursors, this.#entries, this.#result];
+    const at = builder.tail;
+    const count = this.#encoder.encode(area, at, maxRows, utcOffsetNanos, cursors, entries, result);
+    if (count === 0) return undefined;
+    assert(count === 1 + this.#streams.length, 'one times entry and one batch per source');
+    builder.addWritten(KIND.times, 0, entries[0]!, entries[1]!);
+    this.#streams.forEach((stream, i) => {
+      builder.addWritten(KIND.batch, stream, entries[2 * i + 2]!, entries[2 * i + 3]!);
+    });
+    const rows = result[RESULT.rows]!;
+    return {
+      rows,
+      more: rows === maxRows,
+      firstTimeNanos: result[RESULT.firstTimeNanos]!,
+      lastTimeNanos: result[RESULT.lastTimeNanos]!,
+    };
+  }
+}

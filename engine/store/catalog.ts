@@ -1,0 +1,259 @@
+/**
+ * The catalog: the log's metadata as SQLite tables, for questions that would otherwise scan
+ * history, and for a user's own SQL. It is a view: it may be deleted, damaged or restored from an
+ * older copy at any time, and is then made anew from snapshots and footers. Nothing in the store
+ * depends on it, and its failure never stops recording.
+ *
+ * It is written off the commit path, at most a second behind, in one short transaction of only what
+ * has changed. Every row carries the LSN up to which it is true and a CRC of its values: SQLite
+ * itself keeps no checksum of a row. 64-bit values are INTEGER columns.
+ */
+import Database from 'better-sqlite3';
+import { crc32c } from '../base/crc32c.ts';
+import type { FileSystem } from '../files/file-system.ts';
+import { footerEntry, type FooterStream } from './control.ts';
+import { hex } from './files.ts';
+import { KIND, alignUp, offsetOf, segmentOf, type Lsn } from './log/format.ts';
+import { readLog } from './log/log.ts';
+import { listSegments, openSegment } from './log/segment.ts';
+import type { ControlState } from './state.ts';
+
+type Value = string | number | bigint | null;
+
+const TABLES = {
+  meta: ['key', 'value'],
+  stream: [
+    'id',
+    ...['name', 'incarnation', 'created_nanos', 'schema_id', 'samples_per_event', 'next_offset'],
+    ...['records', 'samples', 'bytes', 'padding_bytes', 'first_nanos', 'last_nanos'],
+  ],
+  schema: ['id', 'schema'],
+  run: [
+    'id',
+    ...['stream', 'writer', 'epoch', 'first_seq', 'next_seq', 'boot_id', 'period_nanos'],
+    ...['utc_nanos', 'attributes', 'last_tick', 'end_reason'],
+  ],
+  segment_stream: [
+    'segment',
+    'stream',
+    ...['first_offset', 'next_offset', 'samples', 'first_nanos', 'last_nanos'],
+  ],
+  gap: ['segment', 'stream', 'reason', 'gaps', 'ticks'],
+} as const;
+
+type Table = keyof typeof TABLES;
+
+const KEY_COLUMNS: Record<Table, number> = {
+  meta: 1,
+  stream: 1,
+  schema: 1,
+  run: 1,
+  segment_stream: 2,
+  gap: 3,
+};
+
+export class Catalog {
+  readonly #fs: FileSystem;
+  readonly #path: string;
+  readonly #logDir: string;
+  readonly #storeId: string;
+  #database: Database.Database | undefined;
+  /** what the tables say already: next offset of a stream, next seq of a run */
+  readonly #streams = new Map<number, number>();
+  readonly #runs = new Map<number, string>();
+  #lastSegment = 0;
+  /** why the catalog was made anew, or could not be */
+  problem: string | undefined;
+
+  constructor(fs: FileSystem, path: string, logDir: string, storeId: Uint8Array) {
+    this.#fs = fs;
+    this.#path = path;
+    this.#logDir = logDir;
+    this.#storeId = hex(storeId);
+  }
+
+  /** Brings the tables up to the state at `end`; opens, checks or rebuilds them first if needed. */
+  checkpoint(state: ControlState, end: Lsn): void {
+    try {
+      this.#database ??= this.#open(state);
+      this.#database.transaction(() => this.#write(state, end))();
+    } catch (error) {
+      this.problem = String(error);
+      this.#discard();
+    }
+  }
+
+  close(): void {
+    this.#database?.close();
+    this.#database = undefined;
+  }
+
+  #open(state: ControlState): Database.Database {
+    const trusted = this.#fs.exists(this.#path) && this.#isCurrent(state);
+    if (!trusted) this.#remove();
+    const database = new Database(this.#path);
+    database.defaultSafeIntegers(true);
+    database.pragma('journal_mode = WAL');
+    database.pragma('synchronous = NORMAL');
+    database.pragma('wal_autocheckpoint = 0');
+    for (const table of Object.keys(TABLES) as Table[]) database.exec(createTable(table));
+    if (trusted) this.#lastSegment = lastSegment(database);
+    return database;
+  }
+
+  /** Is it this store's, sound, and not from before or after this log's life? */
+  #isCurrent(state: ControlState): boolean {
+    if (checkCatalog(this.#fs, this.#path) !== undefined) return false;
+    const database = new Database(this.#path, { readonly: true });
+    try {
+      const meta = new Map(
+        database.prepare('SELECT key, value FROM meta').raw().all() as [string, string][],
+      );
+      const generation = Number(meta.get('generation'));
+      const near = generation === state.generation || generation === state.generation - 1;
+      return near && meta.get('store_id') === this.#storeId;
+    } catch {
+      return false;
+    } finally {
+      database.close();
+    }
+  }
+
+  #write(state: ControlState, end: Lsn): void {
+    this.#put('meta', end, ['store_id', this.#storeId]);
+    this.#put('meta', end, ['generation', String(state.generation)]);
+    this.#put('meta', end, ['lsn', String(end)]);
+    for (const stream of state.streams.values()) {
+      if (this.#streams.get(stream.id) === stream.nextOffset) continue;
+      this.#streams.set(stream.id, stream.nextOffset);
+      const { records, samples, bytes, paddingBytes, firstNanos, lastNanos } = stream.totals;
+      const identity = [stream.id, stream.name, stream.incarnation, stream.createdNanos];
+      const shape = [stream.schemaId, stream.samplesPerEvent, stream.nextOffset];
+      const totals = [records, samples, bytes, paddingBytes, firstNanos, lastNanos];
+      this.#put('stream', end, [...identity, ...shape, ...totals]);
+    }
+    for (const [id, schema] of state.schemas) this.#put('schema', end, [id, schema]);
+    for (const run of state.runs.values()) {
+      const version = `${run.nextSeq} ${run.endReason}`;
+      if (this.#runs.get(run.id) === version) continue;
+      this.#runs.set(run.id, version);
+      const identity = [run.id, run.stream, run.writer, run.epoch, run.firstSeq, run.nextSeq];
+      const time = [run.bootId, run.periodNanos, run.clock.utcNanos];
+      const ending = [JSON.stringify(run.attributes), run.lastTick, run.endReason];
+      this.#put('run', end, [...identity, ...time, ...ending]);
+    }
+    this.#addSegments(end);
+  }
+
+  /** Finished segments, by their footers. */
+  #addSegments(end: Lsn): void {
+    const current = segmentOf(end);
+    if (this.#lastSegment >= current - 1) return;
+    for (const segment of listSegments(this.#fs, this.#logDir)) {
+      if (segment <= this.#lastSegment || segment >= current) continue;
+      for (const stream of readFooter(this.#fs, this.#logDir, segment)) {
+        this.#addSegmentStream(end, segment, stream);
+      }
+      this.#lastSegment = segment;
+    }
+  }
+
+  #addSegmentStream(end: Lsn, segment: number, held: FooterStream): void {
+    const { stream, firstOffset, nextOffset, samples, firstNanos, lastNanos } = held;
+    const range = [firstOffset, nextOffset, samples, firstNanos, lastNanos];
+    this.#put('segment_stream', end, [segment, stream, ...range]);
+    for (const { reason, gaps, ticks } of held.gaps) {
+      this.#put('gap', end, [segment, stream, reason, gaps, ticks]);
+    }
+  }
+
+  #put(table: Table, end: Lsn, values: readonly Value[]): void {
+    const integers = [...values.map(asInteger), asInteger(end)];
+    const marks = Array(integers.length + 1)
+      .fill('?')
+      .join(',');
+    const statement = `INSERT OR REPLACE INTO ${table} VALUES (${marks})`;
+    this.#database!.prepare(statement).run(...integers, rowCrc(integers));
+  }
+
+  #discard(): void {
+    try {
+      this.close();
+      this.#remove();
+    } catch (error) {
+      this.problem = String(error);
+    }
+  }
+
+  #remove(): void {
+    for (const suffix of ['', '-wal', '-shm']) {
+      if (this.#fs.exists(this.#path + suffix)) this.#fs.remove(this.#path + suffix);
+    }
+    this.#streams.clear();
+    this.#runs.clear();
+    this.#lastSegment = 0;
+  }
+}
+
+/** What is wrong with the catalog at `path`, or undefined. A missing one is not wrong. */
+export function checkCatalog(fs: FileSystem, path: string): string | undefined {
+  if (!fs.exists(path)) return undefined;
+  let database: Database.Database | undefined;
+  try {
+    database = new Database(path, { readonly: true, fileMustExist: true });
+    database.defaultSafeIntegers(true);
+    const [verdict] = database.pragma('integrity_check') as { integrity_check: string }[];
+    if (verdict?.integrity_check !== 'ok') return `integrity check: ${verdict?.integrity_check}`;
+    for (const table of Object.keys(TABLES)) {
+      for (const row of database.prepare(`SELECT * FROM ${table}`).raw().iterate()) {
+        const values = row as Value[];
+        const crc = values.pop();
+        if (crc !== BigInt(rowCrc(values))) return `a row of table ${table} does not match its CRC`;
+      }
+    }
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  } finally {
+    database?.close();
+  }
+}
+
+function createTable(table: Table): string {
+  const columns = TABLES[table];
+  const key = columns.slice(0, KEY_COLUMNS[table]).join(', ');
+  return (
+    `CREATE TABLE IF NOT EXISTS ${table} ` +
+    `(${columns.join(', ')}, lsn, crc, PRIMARY KEY (${key})) WITHOUT ROWID`
+  );
+}
+
+function lastSegment(database: Database.Database): number {
+  const newest = database.prepare('SELECT max(segment) FROM segment_stream').pluck().get();
+  return newest === null ? 0 : Number(newest);
+}
+
+/** better-sqlite3 stores a number as REAL and a bigint as INTEGER. */
+function asInteger(value: Value): Value {
+  return typeof value === 'number' ? BigInt(value) : value;
+}
+
+function rowCrc(values: readonly Value[]): number {
+  const text = values.map((value) => (value === null ? '-' : `=${value}`)).join('\0');
+  return crc32c(new TextEncoder().encode(text));
+}
+
+/** What the footer of a finished segment says; nothing if it has none that can be read. */
+function readFooter(fs: FileSystem, logDir: string, segment: number): FooterStream[] {
+  const next = openSegment(fs, logDir, segment + 1);
+  next?.close();
+  const place = next?.header.predecessor;
+  if (place === undefined || segmentOf(place.lsn) !== segment) return [];
+  const end = place.lsn + alignUp(place.length);
+  for (const item of readLog(fs, logDir, { lsn: place.lsn, last: undefined }, end)) {
+    if (item.kind !== 'group' || item.offset !== offsetOf(place.lsn)) return [];
+    const footer = item.entries.find((entry) => entry.kind === KIND.footer && entry.intact);
+    return footer ? footerEntry.decode(footer.payload).streams : [];
+  }
+  return [];
+}

@@ -1,0 +1,127 @@
+/**
+ * Beginning runs: which streams and schemas have to be made for them, and what numbers and epochs
+ * they get. All of it is one group; numbers count on from the state before the state has it.
+ */
+import { assert } from '../base/assert.ts';
+import type { Clock, Random } from '../base/clock.ts';
+import { HelicorderError } from '../base/errors.ts';
+import { canonicalSchema, schemaId, type Schema } from '../batch/schema.ts';
+import {
+  runEntry,
+  schemaEntry,
+  streamEntry,
+  type RunEntry,
+  type RunSnapshot,
+  type StreamEntry,
+  type StreamSnapshot,
+} from './control.ts';
+import { hex } from './files.ts';
+import { KIND } from './log/format.ts';
+import type { GroupBuilder } from './log/group.ts';
+import type { ControlState } from './state.ts';
+
+/** What a run needs to be begun. */
+export interface RunRequest {
+  /** scope/name; the stream is created if there is none */
+  stream: string;
+  schema: Schema;
+  samplesPerEvent: number;
+  writer: string;
+  t0Nanos: bigint;
+  /** 0: opaque events */
+  periodNanos: bigint;
+  resolutionNanos: bigint;
+  attributes: [string, string][];
+}
+
+const EPOCH_NONCE = 2 ** 20;
+
+/** Numbers streams and runs of one group before the state has taken it in. */
+export class RunPlan {
+  readonly #state: ControlState;
+  readonly #options: { clock: Clock; random: Random };
+  readonly #builder: GroupBuilder;
+  readonly #newStreams = new Map<string, StreamEntry>();
+  readonly #newSchemas = new Set<string>();
+  #runs = 0;
+
+  constructor(
+    state: ControlState,
+    options: { clock: Clock; random: Random },
+    builder: GroupBuilder,
+  ) {
+    this.#state = state;
+    this.#options = options;
+    this.#builder = builder;
+  }
+
+  add(request: RunRequest): RunSnapshot | undefined {
+    const id = this.#schema(request.schema);
+    const stream = this.#stream(request, id);
+    const before = this.#state.latestRun(stream.id, request.writer);
+    const { monotonicNanos, boottimeNanos, utcNanos } = this.#options.clock.read();
+    const run: RunEntry = {
+      id: this.#state.nextRun + this.#runs++,
+      stream: stream.id,
+      writer: request.writer,
+      epoch: this.#nextEpoch(before?.epoch ?? 0),
+      firstSeq: before?.nextSeq ?? 1,
+      schemaId: id,
+      bootId: this.#options.clock.bootId(),
+      t0Nanos: request.t0Nanos,
+      periodNanos: request.periodNanos,
+      resolutionNanos: request.resolutionNanos,
+      clock: { monotonicNanos, boottimeNanos, utcNanos },
+      kernelClock: this.#options.clock.kernelClock(),
+      attributes: request.attributes,
+    };
+    this.#builder.add(KIND.run, stream.id, runEntry.encode(run));
+    return before && { ...before };
+  }
+
+  /** Counter and nonce: an epoch that was never issued is not guessed. */
+  #nextEpoch(before: number): number {
+    const nonce = new DataView(this.#options.random.bytes(4).buffer as ArrayBuffer).getUint32(0);
+    return (Math.floor(before / EPOCH_NONCE) + 1) * EPOCH_NONCE + (nonce % EPOCH_NONCE);
+  }
+
+  #schema(schema: Schema): string {
+    const id = schemaId(schema);
+    if (!this.#state.schemas.has(id) && !this.#newSchemas.has(id)) {
+      this.#newSchemas.add(id);
+      const payload = schemaEntry.encode({ id, schema: canonicalSchema(schema) });
+      this.#builder.add(KIND.schema, 0, payload);
+    }
+    return id;
+  }
+
+  #stream(request: RunRequest, schema: string): StreamEntry {
+    const known = this.#state.streamNamed(request.stream);
+    if (known) {
+      this.#checkKind(known, request);
+      return known;
+    }
+    assert(!this.#newStreams.has(request.stream), 'one source per stream');
+    const stream: StreamEntry = {
+      id: this.#state.nextStream + this.#newStreams.size,
+      name: request.stream,
+      incarnation: hex(this.#options.random.bytes(8)),
+      createdNanos: this.#options.clock.read().utcNanos,
+      schemaId: schema,
+      samplesPerEvent: request.samplesPerEvent,
+    };
+    this.#newStreams.set(request.stream, stream);
+    this.#builder.add(KIND.stream, stream.id, streamEntry.encode(stream));
+    return stream;
+  }
+
+  #checkKind(stream: StreamSnapshot, { schema }: RunRequest): void {
+    const { kind } = JSON.parse(this.#state.schemaOf(stream)) as { kind: string };
+    if (kind === schema.kind) return;
+    const holds = kind === 'opaque' ? 'opaque events' : 'samples';
+    throw new HelicorderError(
+      'USAGE',
+      `stream ${stream.name} holds ${holds}; choose another stream`,
+    );
+  }
+}

@@ -1,0 +1,206 @@
+/**
+ * The embedded store, as a user's own program sees it.
+ *
+ * One directory, one log for all streams, one owner at a time, any number of readers in any
+ * process. The parts, in the order data takes:
+ *
+ *   writer.ts          the owner: lock, recovery, control entries, commit
+ *     log/log-writer   groups into segments: the only code that writes the log
+ *     log/group        entries ↔ one group, or a run of groups
+ *     log/segment      files: zeros, rename, header
+ *   state.ts           the control state, a function of the log
+ *     control, data    entries of control (JSON) and of records (columns)
+ *   recover.ts         the newest segment → state and the place to write on
+ *   mark.ts            how far the log is durable, for tail readers
+ *   reader.ts          beside an owner or without one: state up to the mark
+ *     log/log, scan    groups in order; torn writes told from damage
+ *     stream-reader    one stream's records from any offset
+ *   catalog.ts         SQLite view of it all, disposable
+ *
+ * Constraints: one write in flight; a group is committed when its write has returned; what is
+ * acknowledged is never rewritten; the log is the only truth; readers cost the owner nothing;
+ * every wait is bounded. `docs/format-log.md` has the bytes, `docs/durability.md` the promise.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { defined } from '../base/assert.ts';
+import { HelicorderError, nearest } from '../base/errors.ts';
+import { systemClock, systemRandom, type Clock, type Random } from '../base/clock.ts';
+import { OPAQUE_SCHEMA } from '../batch/schema.ts';
+import { nodeFileSystem, pauseThread, type FileSystem } from '../files/file-system.ts';
+import type { StreamSnapshot } from './control.ts';
+import { StoreReader } from './reader.ts';
+import { StreamReader, type StreamItem } from './stream-reader.ts';
+import { StoreWriter, type OpenedRun } from './writer.ts';
+import { VERSION } from '../base/version.ts';
+
+export interface StoreEnvironment {
+  fs: FileSystem;
+  clock: Clock;
+  random: Random;
+  pause: (ms: number) => void;
+  version: string;
+}
+
+export const systemEnvironment: StoreEnvironment = {
+  fs: nodeFileSystem,
+  clock: systemClock,
+  random: systemRandom,
+  pause: pauseThread,
+  version: VERSION,
+};
+
+export interface ReadOptions {
+  /** first offset wanted; default: the first there is */
+  from?: number | 'start' | 'tail';
+  /** the first offset not wanted */
+  to?: number;
+  /** wait for more at the end, until `signal` aborts or the owner closes */
+  follow?: boolean;
+  signal?: AbortSignal;
+}
+
+/** How long a follower waits for the mark before it looks whether the owner is still there. */
+const FOLLOW_WAIT_MS = 500;
+
+/** A store opened for reading. Synchronous calls read the log in the calling thread. */
+export class Store {
+  readonly reader: StoreReader;
+
+  private constructor(reader: StoreReader) {
+    this.reader = reader;
+  }
+
+  /**
+   * Opens the store in `dir` for reading, beside its owner if there is one.
+   * @throws HelicorderError NOT_A_STORE, FORMAT_VERSION, DAMAGED, STORE_IO
+   */
+  static open(dir: string, environment: StoreEnvironment = systemEnvironment): Store {
+    return new Store(StoreReader.open(dir, environment));
+  }
+
+  /** Names of all streams, scope/name, sorted. */
+  streamNames(): string[] {
+    return [...this.reader.state.streams.values()].map((stream) => stream.name).sort();
+  }
+
+  /** @throws NO_SUCH_STREAM, with the nearest name */
+  stream(name: string): StreamSnapshot {
+    const stream = this.reader.state.streamNamed(name);
+    if (stream) return stream;
+    const close = nearest(name, this.streamNames());
+    throw new HelicorderError(
+      'NO_SUCH_STREAM',
+      `no stream ${name}${close === undefined ? '' : `; did you mean ${close}?`}`,
+    );
+  }
+
+  /**
+   * The records of a stream, in order, in the pieces in which they were stored; the first and last
+   * piece may reach beyond `from` and `to`. Damage comes as items of kind `fault`, the records it
+   * swallowed as gaps of reason `corrupt`. Arrays belong to the receiver.
+   */
+  async *read(name: string, options: ReadOptions = {}): AsyncGenerator<StreamItem> {
+    const stream = this.stream(name);
+    const { from = 'start', to = Infinity, follow = false, signal } = options;
+    const first = from === 'start' ? 0 : from === 'tail' ? stream.nextOffset : from;
+    const reader = new StreamReader(this.reader, stream.id, first);
+    for (;;) {
+      const wasOwned = this.reader.isOwned;
+      for (const item of reader.items()) {
+        if (item.kind !== 'fault' && item.firstOffset >= to) return;
+        yield item;
+        if (signal?.aborted) return;
+      }
+      if (!follow || !wasOwned || signal?.aborted) return;
+      while (!this.reader.refresh() && this.reader.isOwned && !signal?.aborted) {
+        await this.reader.wait(FOLLOW_WAIT_MS);
+      }
+    }
+  }
+
+  close(): void {
+    this.reader.close();
+  }
+}
+
+/**
+ * Appends opaque events to one stream as the store's owner: for programs that produce events
+ * themselves. Every `append` is one durable group. The calling thread waits for the disk.
+ */
+export class Appender {
+  readonly #writer: StoreWriter;
+  readonly #opened: OpenedRun;
+
+  private constructor(writer: StoreWriter, opened: OpenedRun) {
+    this.#writer = writer;
+    this.#opened = opened;
+  }
+
+  /** @throws STORE_IN_USE while another process owns the store, USAGE for a stream of samples */
+  static open(
+    dir: string,
+    options: { stream: string; writer: string; environment?: StoreEnvironment },
+  ): Appender {
+    const writer = StoreWriter.open(dir, options.environment ?? systemEnvironment);
+    try {
+      const request = {
+        stream: options.stream,
+        writer: options.writer,
+        schema: OPAQUE_SCHEMA,
+        samplesPerEvent: 1,
+        t0Nanos: 0n,
+        periodNanos: 0n,
+        resolutionNanos: 1n,
+        attributes: [],
+      };
+      const [opened] = writer.beginRuns([request]);
+      return new Appender(writer, opened!);
+    } catch (error) {
+      writer.abandon();
+      throw error;
+    }
+  }
+
+  get epoch(): number {
+    return this.#opened.run.epoch;
+  }
+
+  /** The last seq that is durable; the next event gets the one behind it. */
+  get lastSeq(): number {
+    return this.#opened.run.nextSeq - 1;
+  }
+
+  /** The largest event that fits, bytes. */
+  get eventLimit(): number {
+    return this.#writer.eventLimit;
+  }
+
+  /**
+   * Appends the events as one durable group; on a full disk it waits until there is space again.
+   * One call at a time. @param onWait is told once, when the waiting begins
+   * @returns seq and offset of the first event; the others follow without holes
+   */
+  async append(
+    events: readonly Uint8Array[],
+    onWait?: (error: HelicorderError) => void,
+  ): Promise<{ firstSeq: number; firstOffset: number }> {
+    for (let tell = onWait; ; tell = undefined) {
+      try {
+        if (this.#writer.isWaiting) return defined(this.#writer.resume()[0], 'the appended events');
+        return this.#writer.appendEvents(this.#opened, events);
+      } catch (error) {
+        if (!(error instanceof HelicorderError) || error.code !== 'NO_SPACE') throw error;
+        tell?.(error);
+        await sleep(FOLLOW_WAIT_MS);
+      }
+    }
+  }
+
+  close(): void {
+    if (this.#writer.isWaiting) return this.#writer.abandon();
+    const builder = this.#writer.group();
+    this.#writer.addRunEnd(builder, this.#opened.run, 'stopped');
+    this.#writer.commit(builder);
+    this.#writer.close();
+  }
+}

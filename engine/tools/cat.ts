@@ -1,0 +1,194 @@
+/**
+ * A stream as text or bytes, piece by piece: what `stream cat` prints.
+ *
+ * JSON gives whole events: those that hold an offset from `from` to `to`. Event boundaries are a
+ * function of the data (`batch/event.ts`), so two reads of a finished run agree byte for byte. The
+ * short last event of a run comes once the run is over, or at the end if nobody owns the store.
+ * The record formats cut exactly at `from` and `to`.
+ */
+import { HelicorderError } from '../base/errors.ts';
+import { EventRepacker, type SampleEvent } from '../batch/event.ts';
+import { eventJson } from '../batch/json.ts';
+import type { SampleBatch } from '../batch/samples.ts';
+import { parseSchema } from '../batch/schema.ts';
+import type { Store } from '../store/store.ts';
+import type { GapItem, RunInfo, SamplesItem, StreamItem } from '../store/stream-reader.ts';
+import { recordLines } from './records.ts';
+import type { CatOptions, Damage } from './types.ts';
+
+type Piece = string | Uint8Array;
+
+/** @throws NO_SUCH_STREAM, USAGE if the format does not fit the stream */
+export async function* cat(store: Store, options: CatOptions): AsyncGenerator<Piece> {
+  const stream = store.stream(options.stream);
+  const { kind } = parseSchema(store.reader.state.schemaOf(stream));
+  const format = options.format ?? (kind === 'opaque' ? 'raw' : 'json');
+  if (kind === 'opaque' && (format === 'json' || format === 'csv')) {
+    throw new HelicorderError(
+      'USAGE',
+      `${stream.name} holds opaque events: use --format raw or ndjson-records`,
+    );
+  }
+  if (kind === 'samples' && format === 'raw') {
+    throw new HelicorderError(
+      'USAGE',
+      `${stream.name} holds samples: use --format json, ndjson-records or csv`,
+    );
+  }
+  const range = {
+    first:
+      options.from === 'tail' ? stream.nextOffset : options.from === 'start' ? 0 : options.from,
+    end: options.to ?? Infinity,
+  };
+  if (format === 'json') yield* events(store, options, range, stream.samplesPerEvent);
+  else if (format === 'raw') yield* rawEvents(store, options, range);
+  else yield* recordLines(items(store, options, range.first, range.end), range, format);
+}
+
+interface Range {
+  first: number;
+  end: number;
+}
+
+/** Items of the stream with damage told apart. */
+async function* items(
+  store: Store,
+  options: CatOptions,
+  from: number,
+  to: number,
+): AsyncGenerator<Exclude<StreamItem, { kind: 'fault' }>> {
+  const { follow, signal, onDamage, stream } = options;
+  const end = to === Infinity ? {} : { to };
+  for await (const item of store.read(stream, {
+    from,
+    follow,
+    ...end,
+    ...(signal && { signal }),
+  })) {
+    if (item.kind === 'fault') onDamage(damageOf(item.fault));
+    else yield item;
+  }
+}
+
+export function damageOf(fault: {
+  file: string;
+  offset: number;
+  length: number;
+  what: string;
+}): Damage {
+  const { file, offset, length, what } = fault;
+  return { file, offset: String(offset), length: String(length), what };
+}
+
+async function* rawEvents(store: Store, options: CatOptions, range: Range): AsyncGenerator<Piece> {
+  const delimiter = new TextEncoder().encode(options.delimiter);
+  let left = options.maxEvents ?? Infinity;
+  for await (const item of items(store, options, range.first, range.end)) {
+    if (item.kind !== 'events') continue;
+    const from = Math.max(0, range.first - item.firstOffset);
+    const to = Math.min(item.events.length, range.end - item.firstOffset, from + left);
+    const wanted = item.events.slice(from, to);
+    if (wanted.length > 0) yield Buffer.concat(wanted.flatMap((event) => [event, delimiter]));
+    left -= wanted.length;
+    if (left <= 0) return;
+  }
+}
+
+async function* events(
+  store: Store,
+  options: CatOptions,
+  range: Range,
+  samplesPerEvent: number,
+): AsyncGenerator<string> {
+  // The event that holds `first` may have begun earlier, by up to N samples and the gaps between
+  // them: begin well before, and further back if that was not enough.
+  let back = range.first === 0 ? 0 : 2 * samplesPerEvent;
+  for (;;) {
+    const start = Math.max(0, range.first - back);
+    const attempt = eventsFrom(store, options, range, samplesPerEvent, start);
+    const first = await attempt.next();
+    if (first.done) return;
+    if (start > 0 && first.value.event.ordinal % samplesPerEvent !== 0) {
+      await attempt.return(undefined);
+      back *= 4;
+      continue;
+    }
+    let left = options.maxEvents ?? Infinity;
+    if (left <= 0) return;
+    yield jsonLine(first.value, options);
+    for await (const found of attempt) {
+      if (--left <= 0) return;
+      yield jsonLine(found, options);
+    }
+    return;
+  }
+}
+
+interface FoundEvent {
+  event: SampleEvent;
+  info: RunInfo;
+}
+
+async function* eventsFrom(
+  store: Store,
+  options: CatOptions,
+  range: Range,
+  samplesPerEvent: number,
+  start: number,
+): AsyncGenerator<FoundEvent, undefined> {
+  const repacker = new EventRepacker(samplesPerEvent);
+  const runs = new Map<number, RunInfo>();
+  const found = (event: SampleEvent): FoundEvent => ({ event, info: runs.get(event.run)! });
+  for await (const item of items(store, options, start, Infinity)) {
+    if (item.kind === 'events') continue;
+    runs.set(item.info.run.id, item.info);
+    for (const event of repacker.push(item.kind === 'gap' ? emptyBatch(item) : item.batch)) {
+      if (event.firstOffset >= range.end) return undefined;
+      if (event.lastOffset >= range.first) yield found(event);
+    }
+    if (item.firstOffset >= range.end && repacker.pendingSamples === 0) return undefined;
+  }
+  if (store.reader.isOwned && !runIsOver(store, [...runs.keys()].at(-1))) return undefined;
+  const last = repacker.flush();
+  if (last && last.firstOffset < range.end && last.lastOffset >= range.first) yield found(last);
+  return undefined;
+}
+
+function runIsOver(store: Store, run: number | undefined): boolean {
+  const state = run === undefined ? undefined : store.reader.state.runs.get(run);
+  return state === undefined || state.endReason !== null;
+}
+
+function jsonLine({ event, info }: FoundEvent, { withLedger }: CatOptions): string {
+  const { run, schema } = info;
+  const channels = schema.kind === 'samples' ? schema.channels : [];
+  const ledger = withLedger ? { ledger: { writer: run.writer, epoch: run.epoch } } : {};
+  return `${eventJson(event, channels, { attributes: run.attributes, ...ledger })}\n`;
+}
+
+/** A gap that stands alone, as a batch without samples, so that events carry it. */
+function emptyBatch(item: GapItem): SampleBatch {
+  const { info, firstSeq, firstOffset, records, reason, ticks, bounds } = item;
+  const channels = info.schema.kind === 'samples' ? info.schema.channels : [];
+  const gap: SamplesItem['batch']['gaps'][number] = {
+    recordIndex: 0,
+    samplesBefore: 0,
+    reason,
+    firstTick: ticks?.first ?? -1,
+    ticks: ticks?.count ?? 0,
+    nanos: bounds?.maxNanos ?? 0n,
+  };
+  return {
+    run: info.run.id,
+    firstSeq,
+    firstOffset,
+    ordinal: 0,
+    records,
+    samples: 0,
+    ticks: new Float64Array(0),
+    timeNanos: new BigInt64Array(0),
+    latenessNanos: new Float64Array(0),
+    columns: channels.map(() => new Float64Array(0)),
+    gaps: [gap],
+  };
+}

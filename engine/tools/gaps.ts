@@ -1,0 +1,194 @@
+/**
+ * The account of a stream's ticks: scheduled = samples + gaps, every gap with its reason, how
+ * regular the samples came (Δt) and how late they were taken.
+ *
+ * The balance is checked twice: each batch's own ledger, and from batch to batch: within one
+ * schedule (boot, t0, period) the first tick of each must follow the last tick of the one before.
+ */
+import { Histogram } from '../base/histogram.ts';
+import type { Store } from '../store/store.ts';
+import type { GapItem, SamplesItem } from '../store/stream-reader.ts';
+import type { RunEntry } from '../store/control.ts';
+import type { GapReport, GapsReport, Quantiles } from './types.ts';
+
+interface Gap {
+  reason: string;
+  firstOffset: number;
+  ticks: { first: number; count: number } | undefined;
+  seconds: { exact: number } | { min: number; max: number } | undefined;
+}
+
+const NANOS_PER_SECOND = 1e9;
+
+/** Ticks of one stream, item by item. Also used by `verify`. */
+export class TickAccount {
+  scheduled = 0;
+  samples = 0;
+  gapTicks = 0;
+  readonly gaps: Gap[] = [];
+  readonly imbalances: string[] = [];
+  #run: RunEntry | undefined;
+  #nextTick: number | undefined;
+
+  add(item: SamplesItem | GapItem): void {
+    const { run } = item.info;
+    if (!sameSchedule(this.#run, run)) this.#nextTick = undefined;
+    this.#run = run;
+    const ticks =
+      item.kind === 'samples' ? { first: item.firstTick, count: item.ticks } : item.ticks;
+    if (ticks === undefined) this.#nextTick = undefined;
+    else this.#follow(ticks, item.firstOffset);
+    if (item.kind === 'gap') this.#addGap(item);
+    else this.#addBatch(item);
+  }
+
+  get balanced(): boolean {
+    return this.imbalances.length === 0 && this.scheduled === this.samples + this.gapTicks;
+  }
+
+  #follow({ first, count }: { first: number; count: number }, offset: number): void {
+    if (this.#nextTick !== undefined && first !== this.#nextTick) {
+      this.imbalances.push(`at offset ${offset}: expected tick ${this.#nextTick}, found ${first}`);
+    }
+    this.scheduled += count;
+    this.#nextTick = first + count;
+  }
+
+  #addBatch({ batch, ticks, firstOffset, info }: SamplesItem): void {
+    this.samples += batch.samples;
+    let gapTicks = 0;
+    for (const { reason, firstTick, ticks: count, nanos, recordIndex } of batch.gaps) {
+      gapTicks += count;
+      const seconds = nanos > 0n ? { exact: Number(nanos) / NANOS_PER_SECOND } : undefined;
+      this.#list(info.run, {
+        reason,
+        firstOffset: firstOffset + recordIndex,
+        ticks: { first: firstTick, count },
+        seconds,
+      });
+    }
+    this.gapTicks += gapTicks;
+    if (ticks !== batch.samples + gapTicks) {
+      this.imbalances.push(
+        `at offset ${firstOffset}: ${ticks} ticks scheduled, ${batch.samples} samples, ${gapTicks} in gaps`,
+      );
+    }
+  }
+
+  #addGap({ reason, firstOffset, ticks, bounds, info }: GapItem): void {
+    this.gapTicks += ticks?.count ?? 0;
+    const seconds = bounds && {
+      min: Number(bounds.minNanos) / NANOS_PER_SECOND,
+      max: Number(bounds.maxNanos) / NANOS_PER_SECOND,
+    };
+    this.#list(info.run, { reason, firstOffset, ticks, seconds });
+  }
+
+  /** Neighbours of one reason are one gap to a user, however flushes cut them. */
+  #list(run: RunEntry, gap: Gap): void {
+    const last = this.gaps.at(-1);
+    const joins =
+      last?.reason === gap.reason &&
+      last.ticks !== undefined &&
+      gap.ticks !== undefined &&
+      last.ticks.first + last.ticks.count === gap.ticks.first &&
+      gap.ticks.count > 0;
+    const period = Number(run.periodNanos) / NANOS_PER_SECOND;
+    const count = (gap.ticks?.count ?? 0) + (joins ? last.ticks!.count : 0);
+    const seconds = gap.seconds ?? (gap.ticks ? { exact: count * period } : undefined);
+    if (joins) Object.assign(last, { ticks: { first: last.ticks!.first, count }, seconds });
+    else this.gaps.push({ ...gap, seconds });
+  }
+}
+
+function sameSchedule(a: RunEntry | undefined, b: RunEntry): boolean {
+  return a?.bootId === b.bootId && a.t0Nanos === b.t0Nanos && a.periodNanos === b.periodNanos;
+}
+
+/** @throws NO_SUCH_STREAM */
+export async function gaps(store: Store, name: string): Promise<GapsReport> {
+  const account = new TickAccount();
+  const delta = new Histogram();
+  const lateness = new Histogram();
+  const span = { firstNanos: 0n, lastNanos: 0n, intervals: 0, nanos: 0 };
+  let run: RunEntry | undefined;
+  for await (const item of store.read(name)) {
+    if (item.kind !== 'samples' && item.kind !== 'gap') continue;
+    const continues = run?.id === item.info.run.id;
+    run = item.info.run;
+    account.add(item);
+    if (item.kind === 'samples') measure(item, delta, lateness, span, continues);
+  }
+  return {
+    stream: name,
+    ticksScheduled: String(account.scheduled),
+    samples: String(account.samples),
+    gapTicks: String(account.gapTicks),
+    balanced: account.balanced,
+    imbalances: account.imbalances,
+    gaps: account.gaps.map(reportOf),
+    gapsByReason: byReason(account.gaps),
+    nominalHz: run && run.periodNanos > 0n ? NANOS_PER_SECOND / Number(run.periodNanos) : null,
+    measuredHz: span.nanos > 0 ? (span.intervals * NANOS_PER_SECOND) / span.nanos : null,
+    deltaMicros: quantiles(delta),
+    latenessMicros: quantiles(lateness),
+  };
+}
+
+/** Δt between neighbouring samples of one run; the rate over all of them. */
+function measure(
+  { batch, info }: SamplesItem,
+  delta: Histogram,
+  lateness: Histogram,
+  span: { lastNanos: bigint; intervals: number; nanos: number },
+  continues: boolean,
+): void {
+  const resolution = Number(info.run.resolutionNanos);
+  for (let i = 0; i < batch.samples; i++) {
+    lateness.add(batch.latenessNanos[i]! * resolution);
+    const nanos = batch.timeNanos[i]!;
+    if (i > 0 || continues) {
+      const step = Number(nanos - span.lastNanos);
+      delta.add(Math.max(0, step));
+      span.intervals++;
+      span.nanos += step;
+    }
+    span.lastNanos = nanos;
+  }
+}
+
+function reportOf(gap: Gap): GapReport {
+  const { reason, firstOffset, ticks, seconds } = gap;
+  const exact = seconds && 'exact' in seconds ? seconds.exact : null;
+  const bounds = seconds && 'min' in seconds ? seconds : null;
+  return {
+    reason,
+    firstOffset: String(firstOffset),
+    firstTick: ticks ? String(ticks.first) : null,
+    ticks: ticks ? String(ticks.count) : null,
+    seconds: exact,
+    minSeconds: bounds?.min ?? null,
+    maxSeconds: bounds?.max ?? null,
+  };
+}
+
+function byReason(all: readonly Gap[]): GapsReport['gapsByReason'] {
+  const sums = new Map<string, { gaps: number; ticks: number }>();
+  for (const { reason, ticks } of all) {
+    const sum = sums.get(reason) ?? { gaps: 0, ticks: 0 };
+    sums.set(reason, { gaps: sum.gaps + 1, ticks: sum.ticks + (ticks?.count ?? 0) });
+  }
+  return [...sums].map(([reason, sum]) => ({ reason, gaps: sum.gaps, ticks: String(sum.ticks) }));
+}
+
+function quantiles(histogram: Histogram): Quantiles | null {
+  if (histogram.count === 0) return null;
+  const micros = (nanos: number): number => nanos / 1000;
+  return {
+    min: micros(histogram.min),
+    p50: micros(histogram.quantile(0.5)),
+    p99: micros(histogram.quantile(0.99)),
+    p999: micros(histogram.quantile(0.999)),
+    max: micros(histogram.max),
+  };
+}

@@ -1,0 +1,142 @@
+/** One line per record: `ndjson-records` (every record, gaps too) and `csv` (samples). */
+import { physicalColumn } from '../batch/json.ts';
+import { recordOf } from '../batch/event.ts';
+import type { Channel } from '../batch/schema.ts';
+import type { Column } from '../batch/samples.ts';
+import type { EventsItem, GapItem, SamplesItem } from '../store/stream-reader.ts';
+
+type RecordItem = SamplesItem | EventsItem | GapItem;
+
+/** Lines of one item are handed on together: one string per batch, not per record. */
+export async function* recordLines(
+  items: AsyncIterable<RecordItem>,
+  range: { first: number; end: number },
+  format: 'ndjson-records' | 'csv',
+): AsyncGenerator<string> {
+  let header = '';
+  for await (const item of items) {
+    if (format === 'csv') {
+      if (item.kind !== 'samples') continue;
+      const columns = csvHeader(channelsOf(item));
+      if (columns !== header) yield columns;
+      header = columns;
+    }
+    const lines: string[] = [];
+    for (const { offset, line } of format === 'csv' ? csvRows(item) : ndjson(item)) {
+      if (offset >= range.first && offset < range.end) lines.push(line);
+    }
+    if (lines.length > 0) yield `${lines.join('\n')}\n`;
+  }
+}
+
+interface Line {
+  offset: number;
+  line: string;
+}
+
+function channelsOf({ info }: RecordItem): Channel[] {
+  return info.schema.kind === 'samples' ? info.schema.channels : [];
+}
+
+function csvHeader(channels: readonly Channel[]): string {
+  return `${['TimestampNanos', ...channels.map(({ name }) => csvField(name))].join(',')}\n`;
+}
+
+/** RFC 4180. */
+function csvField(text: string): string {
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+function* csvRows(item: RecordItem): Generator<Line> {
+  if (item.kind !== 'samples') return;
+  const columns = physicalColumns(item);
+  for (let i = 0; i < item.batch.samples; i++) {
+    const values = columns.map((column) => String(column[i]));
+    const line = [String(item.batch.timeNanos[i]), ...values].join(',');
+    yield { offset: item.firstOffset + recordOf(item.batch, i), line };
+  }
+}
+
+function physicalColumns(item: SamplesItem): Column[] {
+  return channelsOf(item).map((channel, i) => physicalColumn(item.batch.columns[i]!, channel));
+}
+
+function* ndjson(item: RecordItem): Generator<Line> {
+  if (item.kind === 'samples') yield* sampleObjects(item);
+  else if (item.kind === 'events') yield* eventObjects(item);
+  else yield gapObject(item);
+}
+
+function identity(item: RecordItem, index: number): Record<string, string> {
+  const { writer, epoch } = item.info.run;
+  return {
+    offset: String(item.firstOffset + index),
+    writer,
+    epoch: String(epoch),
+    seq: String(item.firstSeq + index),
+  };
+}
+
+function* sampleObjects(item: SamplesItem): Generator<Line> {
+  const { batch } = item;
+  const columns = physicalColumns(item);
+  const names = channelsOf(item).map(({ name }) => name);
+  let sample = 0;
+  let gap = 0;
+  for (let index = 0; index < batch.records; index++) {
+    const offset = item.firstOffset + index;
+    if (batch.gaps[gap]?.recordIndex === index) {
+      const { reason, firstTick, ticks, nanos } = batch.gaps[gap++]!;
+      const facts = { reason, firstTick: String(firstTick), ticks: String(ticks) };
+      const lasted = nanos > 0n ? { nanos: String(nanos) } : {};
+      yield {
+        offset,
+        line: JSON.stringify({ ...identity(item, index), type: 'gap', ...facts, ...lasted }),
+      };
+      continue;
+    }
+    const values = Object.fromEntries(
+      names.map((name, i) => [name, jsonValue(columns[i]![sample]!)]),
+    );
+    const tick = String(batch.ticks[sample]);
+    const timestampNanos = String(batch.timeNanos[sample]);
+    const facts = { type: 'sample', tick, timestampNanos, values };
+    yield { offset, line: JSON.stringify({ ...identity(item, index), ...facts }) };
+    sample++;
+  }
+}
+
+function jsonValue(value: bigint | number): string | number {
+  return typeof value === 'bigint' ? String(value) : value;
+}
+
+function* eventObjects(item: EventsItem): Generator<Line> {
+  const timestampNanos = String(item.utcNanos);
+  for (const [index, event] of item.events.entries()) {
+    const facts = { ...identity(item, index), type: 'event', timestampNanos, ...content(event) };
+    yield { offset: item.firstOffset + index, line: JSON.stringify(facts) };
+  }
+}
+
+/** Text where the bytes are UTF-8, else base64. */
+function content(event: Uint8Array): { data: string } | { dataBase64: string } {
+  try {
+    return { data: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(event) };
+  } catch {
+    return { dataBase64: Buffer.from(event).toString('base64') };
+  }
+}
+
+function gapObject(item: GapItem): Line {
+  const { reason, ticks, bounds, records } = item;
+  const facts = {
+    ...identity(item, 0),
+    type: 'gap',
+    reason,
+    records: String(records),
+    firstTick: ticks ? String(ticks.first) : null,
+    ticks: ticks ? String(ticks.count) : null,
+    ...(bounds && { minNanos: String(bounds.minNanos), maxNanos: String(bounds.maxNanos) }),
+  };
+  return { offset: item.firstOffset, line: JSON.stringify(facts) };
+}

@@ -1,0 +1,258 @@
+// Codecs and the row encoder for JavaScript: argument checks only. What it registers is declared
+// and documented in native/index.ts.
+#include <cerrno>
+#include <cmath>
+#include <memory>
+#include <string>
+
+#include "batch.h"
+#include "bindings.h"
+#include "bits.h"
+#include "codecs.h"
+
+namespace {
+
+using helicorder::BatchChannel;
+using helicorder::ChannelType;
+using helicorder::Cursor;
+
+constexpr double kCodecUnit = 4294967296.0;
+constexpr size_t kCursorNumbers = 4;
+constexpr size_t kResultNumbers = 6;
+constexpr double kSafeIntegerMax = 9007199254740991.0;
+
+template <typename Array>
+Array ArrayArgument(const Napi::CallbackInfo& info, size_t index, napi_typedarray_type type,
+                    const char* what) {
+  const Napi::Value value = info[index];
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != type) {
+    throw Napi::TypeError::New(info.Env(), std::string(what) + " is not the typed array expected");
+  }
+  return value.As<Array>();
+}
+
+Napi::Uint8Array Bytes(const Napi::CallbackInfo& info, size_t index, const char* what) {
+  // a Buffer is a Uint8Array too
+  return ArrayArgument<Napi::Uint8Array>(info, index, napi_uint8_array, what);
+}
+
+double Whole(Napi::Env env, const Napi::Value& value, const char* what, double least,
+             double most = kSafeIntegerMax) {
+  const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
+  if (!(number >= least && number <= most) || std::floor(number) != number) {
+    throw Napi::RangeError::New(env, std::string(what) + " is not a whole number in its range");
+  }
+  return number;
+}
+
+// [codec × 2^32 + length] = encodeIntegers(values, out, at)
+Napi::Value EncodeIntegers(const Napi::CallbackInfo& info) {
+  const auto values = ArrayArgument<Napi::BigInt64Array>(info, 0, napi_bigint64_array, "values");
+  auto out = Bytes(info, 1, "out");
+  const auto at = static_cast<size_t>(Whole(info.Env(), info[2], "at", 0));
+  const size_t count = values.ElementLength();
+  if (at > out.ByteLength() || out.ByteLength() - at < helicorder::IntegersBoundBytes(count)) {
+    throw Napi::RangeError::New(info.Env(), "out is too small for these values");
+  }
+  std::unique_ptr<int64_t[]> scratch(new int64_t[count]);
+  const auto column =
+      helicorder::EncodeIntegers(values.Data(), count, out.Data() + at, scratch.get());
+  return Napi::Number::New(info.Env(), static_cast<double>(column.codec) * kCodecUnit +
+                                           static_cast<double>(column.bytes));
+}
+
+void Decode(const Napi::CallbackInfo& info, int64_t* values, size_t count) {
+  const double codec = Whole(info.Env(), info[0], "codec", 0, 255);
+  const auto column = Bytes(info, 1, "column");
+  if (helicorder::DecodeIntegers(static_cast<uint8_t>(codec), column.Data(), column.ByteLength(),
+                                 values, count) < 0) {
+    throw Napi::Error::New(info.Env(), "not a column of " + std::to_string(count) + " values");
+  }
+}
+
+void DecodeIntegers(const Napi::CallbackInfo& info) {
+  auto values = ArrayArgument<Napi::BigInt64Array>(info, 2, napi_bigint64_array, "values");
+  Decode(info, values.Data(), values.ElementLength());
+}
+
+void DecodeNumbers(const Napi::CallbackInfo& info) {
+  auto values = ArrayArgument<Napi::Float64Array>(info, 2, napi_float64_array, "values");
+  const size_t count = values.ElementLength();
+  // 64-bit patterns are as wide as doubles: decode in place, then convert each where it stands
+  auto* const integers = reinterpret_cast<int64_t*>(values.Data());
+  Decode(info, integers, count);
+  for (size_t i = 0; i < count; i++) {
+    int64_t integer;
+    std::memcpy(&integer, &integers[i], sizeof integer);
+    const auto number = static_cast<double>(integer);
+    std::memcpy(&integers[i], &number, sizeof number);
+  }
+}
+
+uint64_t Nanos(Napi::Object spec, const char* name, bool positive) {
+  const Napi::Value value = spec.Get(name);
+  bool lossless = false;
+  const uint64_t nanos = value.IsBigInt() ? value.As<Napi::BigInt>().Uint64Value(&lossless) : 0;
+  if (!lossless || nanos >> 63 != 0 || (positive && nanos == 0)) {
+    throw Napi::RangeError::New(spec.Env(), std::string(name) + " is not a bigint in its range");
+  }
+  return nanos;
+}
+
+std::vector<BatchChannel> Channels(Napi::Object source, double row_bytes) {
+  const Napi::Env env = source.Env();
+  if (!source.Get("channels").IsArray()) throw Napi::TypeError::New(env, "channels is no array");
+  const auto list = source.Get("channels").As<Napi::Array>();
+  std::vector<BatchChannel> channels;
+  for (uint32_t i = 0; i < list.Length(); i++) {
+    if (!list.Get(i).IsObject()) throw Napi::TypeError::New(env, "a channel is no object");
+    const auto channel = list.Get(i).As<Napi::Object>();
+    const auto type = static_cast<uint8_t>(
+        Whole(env, channel.Get("type"), "type", 0, helicorder::kIntegerTypes - 1));
+    const double most = row_bytes - (1 << (type / 2));
+    const double offset = Whole(env, channel.Get("rowOffset"), "rowOffset", 0, most);
+    channels.push_back({static_cast<ChannelType>(type), static_cast<uint32_t>(offset)});
+  }
+  return channels;
+}
+
+helicorder::RowEncoderSpec Spec(Napi::Object object) {
+  const Napi::Env env = object.Env();
+  helicorder::RowEncoderSpec spec;
+  const double row_bytes = Whole(env, object.Get("rowBytes"), "rowBytes", 32, 1 << 24);
+  if (!object.Get("sources").IsArray()) throw Napi::TypeError::New(env, "sources is no array");
+  const auto sources = object.Get("sources").As<Napi::Array>();
+  const double words = (sources.Length() + 63) / 64;
+  if (sources.Length() == 0) throw Napi::RangeError::New(env, "sources is empty");
+  spec.row_bytes = static_cast<uint32_t>(row_bytes);
+  spec.validity_offset = static_cast<uint32_t>(
+      Whole(env, object.Get("validityOffset"), "validityOffset", 0, row_bytes - 8 * words));
+  spec.t0_nanos = Nanos(object, "t0Nanos", false);
+  spec.period_nanos = Nanos(object, "periodNanos", true);
+  spec.resolution_nanos = Nanos(object, "resolutionNanos", true);
+  for (uint32_t i = 0; i < sources.Length(); i++) {
+    if (!sources.Get(i).IsObject()) throw Napi::TypeError::New(env, "a source is no object");
+    spec.sources.push_back(Channels(sources.Get(i).As<Napi::Object>(), row_bytes));
+  }
+  return spec;
+}
+
+class RowEncoder : public Napi::ObjectWrap<RowEncoder> {
+ public:
+  static Napi::Function Define(Napi::Env env) {
+    return DefineClass(env, "RowEncoder",
+                       {InstanceMethod<&RowEncoder::PeekTick>("peekTick"),
+                        InstanceMethod<&RowEncoder::Bound>("bound"),
+                        InstanceMethod<&RowEncoder::Encode>("encode")});
+  }
+
+  explicit RowEncoder(const Napi::CallbackInfo& info) : Napi::ObjectWrap<RowEncoder>(info) {
+    if (!info[0].IsObject()) throw Napi::TypeError::New(info.Env(), "spec is no object");
+    const auto object = info[0].As<Napi::Object>();
+    const Napi::Value memory = object.Get("ring");
+    if (!memory.IsTypedArray() ||
+        memory.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
+      throw Napi::TypeError::New(info.Env(), "ring is not a Uint8Array");
+    }
+    auto bytes = memory.As<Napi::Uint8Array>();
+    helicorder::RingReader ring;
+    if (!ring.Attach(bytes.Data(), bytes.ByteLength())) {
+      throw Napi::RangeError::New(info.Env(), "ring is not the memory of a ring");
+    }
+    ring_ = Napi::Persistent(bytes.As<Napi::Object>());
+    encoder_ = std::make_unique<helicorder::RowEncoder>(ring, Spec(object));
+    cursors_.resize(encoder_->sources());
+    entries_.resize(1 + encoder_->sources());
+  }
+
+ private:
+  Napi::Value PeekTick(const Napi::CallbackInfo& info) {
+    const int64_t tick = encoder_->PeekTick();
+    if (tick < -1) throw Napi::Error::New(info.Env(), "the ring holds a malformed record");
+    return Napi::Number::New(info.Env(), static_cast<double>(tick));
+  }
+
+  Napi::Value Bound(const Napi::CallbackInfo& info) {
+    const double rows = Whole(info.Env(), info[0], "maxRows", 1, helicorder::kRowsMax);
+    const size_t bytes = encoder_->BoundBytes(static_cast<size_t>(rows));
+    return Napi::Number::New(info.Env(), static_cast<double>(bytes));
+  }
+
+  // encode(out, at, maxRows, utcOffsetNanos, cursors, entries, result)
+  Napi::Value Encode(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    auto out = Bytes(info, 0, "out");
+    const auto at = static_cast<size_t>(Whole(env, info[1], "at", 0));
+    const auto rows = static_cast<size_t>(Whole(env, info[2], "maxRows", 1, helicorder::kRowsMax));
+    bool lossless = false;
+    if (!info[3].IsBigInt()) throw Napi::TypeError::New(env, "utcOffsetNanos is no bigint");
+    const int64_t utc_offset = info[3].As<Napi::BigInt>().Int64Value(&lossless);
+    if (!lossless) throw Napi::RangeError::New(env, "utcOffsetNanos is beyond 64 bits");
+    auto cursors = ArrayArgument<Napi::Float64Array>(info, 4, napi_float64_array, "cursors");
+    auto entries = ArrayArgument<Napi::Uint32Array>(info, 5, napi_uint32_array, "entries");
+    auto result = ArrayArgument<Napi::Float64Array>(info, 6, napi_float64_array, "result");
+    if (at > out.ByteLength() || out.ByteLength() - at < encoder_->BoundBytes(rows)) {
+      throw Napi::RangeError::New(env, "out is smaller than bound(maxRows)");
+    }
+    if (cursors.ElementLength() < kCursorNumbers * cursors_.size() ||
+        entries.ElementLength() < 2 * entries_.size() || result.ElementLength() < kResultNumbers) {
+      throw Napi::RangeError::New(env, "cursors, entries or result is too short");
+    }
+    LoadCursors(env, cursors);
+    helicorder::Drained drained;
+    const int count = encoder_->Encode(out.Data() + at, rows, utc_offset, cursors_.data(),
+                                       entries_.data(), &drained);
+    if (count == -EPROTO) throw Napi::Error::New(env, "ticks that are neither rows nor gaps");
+    if (count < 0) throw Napi::Error::New(env, "the ring holds a malformed record");
+    StoreResults(count, cursors, entries, result, drained);
+    return Napi::Number::New(env, count);
+  }
+
+  void LoadCursors(Napi::Env env, Napi::Float64Array cursors) {
+    for (size_t i = 0; i < kCursorNumbers * cursors_.size(); i++) {
+      if (!(cursors[i] >= 0 && cursors[i] <= kSafeIntegerMax)) {
+        throw Napi::RangeError::New(env, "a cursor is not a whole number in its range");
+      }
+    }
+    for (size_t i = 0; i < cursors_.size(); i++) {
+      const double* const four = cursors.Data() + kCursorNumbers * i;
+      cursors_[i] = {static_cast<uint64_t>(four[0]), static_cast<uint64_t>(four[1]),
+                     static_cast<uint64_t>(four[2]), static_cast<uint64_t>(four[3])};
+    }
+  }
+
+  void StoreResults(int count, Napi::Float64Array cursors, Napi::Uint32Array entries,
+                    Napi::Float64Array result, const helicorder::Drained& drained) {
+    for (size_t i = 0; i < cursors_.size(); i++) {
+      double* const four = cursors.Data() + kCursorNumbers * i;
+      four[1] = static_cast<double>(cursors_[i].next_seq);
+      four[2] = static_cast<double>(cursors_[i].next_offset);
+      four[3] = static_cast<double>(cursors_[i].ordinal);
+    }
+    for (int i = 0; i < count; i++) {
+      entries[2 * i] = entries_[i].bytes;
+      entries[2 * i + 1] = entries_[i].crc;
+    }
+    double* const numbers = result.Data();
+    numbers[0] = static_cast<double>(drained.bytes);
+    numbers[1] = static_cast<double>(drained.rows);
+    numbers[2] = static_cast<double>(drained.first_tick);
+    numbers[3] = static_cast<double>(drained.ticks);
+    numbers[4] = static_cast<double>(drained.first_time_nanos);
+    numbers[5] = static_cast<double>(drained.last_time_nanos);
+  }
+
+  Napi::ObjectReference ring_;
+  std::unique_ptr<helicorder::RowEncoder> encoder_;
+  std::vector<Cursor> cursors_;
+  std::vector<helicorder::EntryInfo> entries_;
+};
+
+}  // namespace
+
+void BindBatch(Napi::Env env, Napi::Object exports) {
+  exports.Set("encodeIntegers", Napi::Function::New<EncodeIntegers>(env, "encodeIntegers"));
+  exports.Set("decodeIntegers", Napi::Function::New<DecodeIntegers>(env, "decodeIntegers"));
+  exports.Set("decodeNumbers", Napi::Function::New<DecodeNumbers>(env, "decodeNumbers"));
+  exports.Set("RowEncoder", RowEncoder::Define(env));
+}

@@ -1,0 +1,249 @@
+#include "codecs.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "bits.h"
+
+namespace helicorder {
+namespace {
+
+constexpr uint8_t kPatched = 0x80;
+constexpr size_t kPatchesMax = 127;
+constexpr size_t kProbeMaxValues = 512;
+constexpr size_t kProbeRuns = 4;
+constexpr unsigned kOrders = 3;  // values, differences, differences of differences
+
+// All arithmetic on values is modulo 2^64: signed overflow is undefined in C++, unsigned is not.
+int64_t Add(int64_t a, int64_t b) {
+  return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
+}
+
+uint64_t Distance(int64_t from, int64_t to) {
+  return static_cast<uint64_t>(to) - static_cast<uint64_t>(from);
+}
+
+struct BlockShape {
+  int64_t base;
+  unsigned width;
+  unsigned patch_width;  // 0: no patches
+  size_t patches;
+  size_t bytes;
+};
+
+// The shortest packing; of equally short ones the one without patches, then of least width.
+BlockShape ShapeOf(const int64_t* values, size_t count) {
+  int64_t base = values[0];
+  int64_t most = values[0];
+  for (size_t i = 1; i < count; i++) {
+    base = std::min(base, values[i]);
+    most = std::max(most, values[i]);
+  }
+  const unsigned widest = static_cast<unsigned>(std::bit_width(Distance(base, most)));
+  const size_t head = 1 + VarintBytes(Zigzag(base));
+  BlockShape best{base, widest, 0, 0, head + PackedBytes(count, widest)};
+  if (widest == 0) return best;
+
+  // two histograms, so that equal neighbours do not wait for each other's increment
+  uint8_t even[65] = {};
+  uint8_t odd[65] = {};
+  size_t i = 0;
+  for (; i + 1 < count; i += 2) {
+    even[std::bit_width(Distance(base, values[i]))]++;
+    odd[std::bit_width(Distance(base, values[i + 1]))]++;
+  }
+  if (i < count) even[std::bit_width(Distance(base, values[i]))]++;
+
+  size_t patches = 0;  // distances of more than `width` bits
+  for (unsigned width = widest; width-- > 0;) {
+    patches += static_cast<size_t>(even[width + 1]) + odd[width + 1];
+    if (patches > kPatchesMax) break;
+    const size_t bytes =
+        head + PackedBytes(count, width) + 2 + patches + PackedBytes(patches, widest - width);
+    // going down, an equally short one replaces a wider patched one but never the plain one
+    if (bytes < best.bytes || (bytes == best.bytes && best.patch_width > 0)) {
+      best = {base, width, widest - width, patches, bytes};
+    }
+  }
+  return best;
+}
+
+uint8_t* EncodeBlock(uint8_t* out, const int64_t* values, size_t count) {
+  const BlockShape shape = ShapeOf(values, count);
+  uint64_t distances[kBlockValues];
+  for (size_t i = 0; i < count; i++) distances[i] = Distance(shape.base, values[i]);
+  *out++ = static_cast<uint8_t>(shape.width | (shape.patch_width > 0 ? kPatched : 0));
+  out = PutSvarint(out, shape.base);
+  out = Pack(out, distances, count, shape.width);
+  if (shape.patch_width == 0) return out;
+
+  uint64_t highs[kBlockValues];
+  *out++ = static_cast<uint8_t>(shape.patches);
+  *out++ = static_cast<uint8_t>(shape.patch_width);
+  size_t patches = 0;
+  for (size_t i = 0; i < count; i++) {
+    const uint64_t high = distances[i] >> shape.width;
+    if (high == 0) continue;
+    highs[patches++] = high;
+    *out++ = static_cast<uint8_t>(i);
+  }
+  return Pack(out, highs, patches, shape.patch_width);
+}
+
+size_t BlocksBytes(const int64_t* values, size_t count) {
+  size_t bytes = 0;
+  for (size_t at = 0; at < count; at += kBlockValues) {
+    bytes += ShapeOf(values + at, std::min(kBlockValues, count - at)).bytes;
+  }
+  return bytes;
+}
+
+void Differences(const int64_t* values, size_t count, int64_t* out) {
+  for (size_t i = 0; i + 1 < count; i++) {
+    out[i] = static_cast<int64_t>(Distance(values[i], values[i + 1]));
+  }
+}
+
+// Adds to bytes[order] what a column of up to kProbeMaxValues values needs with codec 2 + order.
+void Probe(const int64_t* values, size_t count, size_t bytes[kOrders]) {
+  int64_t buffers[2][kProbeMaxValues];
+  const int64_t* rest = values;
+  size_t firsts = 0;
+  for (unsigned order = 0; order < kOrders; order++) {
+    bytes[order] += firsts + BlocksBytes(rest, count);
+    if (count == 0) return;  // of so few values all are equal, or a lower order is shorter
+    if (order + 1 == kOrders) return;
+    firsts += VarintBytes(Zigzag(rest[0]));
+    Differences(rest, count, buffers[order]);
+    rest = buffers[order];
+    count--;
+  }
+}
+
+unsigned ShortestOrder(const int64_t* values, size_t count) {
+  size_t bytes[kOrders] = {};
+  if (count <= kProbeMaxValues) {
+    Probe(values, count, bytes);
+  } else {
+    for (size_t run = 0; run < kProbeRuns; run++) {
+      Probe(values + run * count / kProbeRuns, kBlockValues, bytes);
+    }
+  }
+  return static_cast<unsigned>(std::min_element(bytes, bytes + kOrders) - bytes);
+}
+
+bool AllEqual(const int64_t* values, size_t count) {
+  return std::all_of(values, values + count, [first = values[0]](int64_t v) { return v == first; });
+}
+
+bool DecodePatches(ByteReader* reader, uint64_t* distances, size_t count, unsigned width) {
+  uint8_t patches;
+  uint8_t patch_width;
+  const uint8_t* positions;
+  const uint8_t* packed;
+  if (!reader->U8(&patches) || !reader->U8(&patch_width)) return false;
+  if (patches < 1 || patches > kPatchesMax) return false;
+  if (patch_width < 1 || width + patch_width > 64) return false;
+  const size_t bytes = PackedBytes(patches, patch_width);
+  if (!reader->Take(patches, &positions) || !reader->Take(bytes, &packed)) return false;
+  uint8_t padded[kBlockValues * 8 + 16] = {};
+  uint64_t highs[kBlockValues];
+  std::memcpy(padded, packed, bytes);
+  Unpack(padded, highs, patches, patch_width);
+  int previous = -1;
+  for (size_t i = 0; i < patches; i++) {
+    if (positions[i] <= previous || positions[i] >= count) return false;
+    previous = positions[i];
+    distances[positions[i]] |= highs[i] << width;
+  }
+  return true;
+}
+
+bool DecodeBlock(ByteReader* reader, int64_t* values, size_t count) {
+  uint8_t head;
+  int64_t base;
+  const uint8_t* packed;
+  if (!reader->U8(&head)) return false;
+  const unsigned width = head & ~kPatched & 0xffu;
+  if (width > 64 || !reader->Svarint(&base)) return false;
+  const size_t bytes = PackedBytes(count, width);
+  if (!reader->Take(bytes, &packed)) return false;
+  uint64_t distances[kBlockValues];
+  if (reader->left() >= 16) {
+    Unpack(packed, distances, count, width);
+  } else {
+    uint8_t padded[kBlockValues * 8 + 16];
+    std::memcpy(padded, packed, bytes);
+    std::memset(padded + bytes, 0, 16);
+    Unpack(padded, distances, count, width);
+  }
+  if ((head & kPatched) && !DecodePatches(reader, distances, count, width)) return false;
+  for (size_t i = 0; i < count; i++) values[i] = Add(base, static_cast<int64_t>(distances[i]));
+  return true;
+}
+
+bool DecodeDifferences(ByteReader* reader, int64_t* values, size_t count, unsigned order) {
+  if (count < order) return false;
+  for (unsigned i = 0; i < order; i++) {
+    if (!reader->Svarint(&values[i])) return false;
+  }
+  for (size_t at = order; at < count; at += kBlockValues) {
+    if (!DecodeBlock(reader, values + at, std::min(kBlockValues, count - at))) return false;
+  }
+  for (unsigned first = order; first-- > 0;) {
+    for (size_t i = first + 1; i < count; i++) values[i] = Add(values[i], values[i - 1]);
+  }
+  return true;
+}
+
+bool DecodeConstant(ByteReader* reader, int64_t* values, size_t count) {
+  if (count == 0) return true;
+  int64_t value;
+  if (!reader->Svarint(&value)) return false;
+  std::fill_n(values, count, value);
+  return true;
+}
+
+}  // namespace
+
+size_t IntegersBoundBytes(size_t count, unsigned bits) {
+  const size_t blocks = (count + kBlockValues - 1) / kBlockValues;
+  const unsigned width = std::min(64u, bits + 2);
+  return 2 * kVarintMaxBytes + blocks * (1 + kVarintMaxBytes + kBlockValues * width / 8) +
+         kPackSlackBytes;
+}
+
+EncodedColumn EncodeIntegers(const int64_t* values, size_t count, uint8_t* out, int64_t* scratch) {
+  if (count == 0) return {kPfor, 0};
+  uint8_t* at = out;
+  if (AllEqual(values, count)) {
+    at = PutSvarint(at, values[0]);
+    return {kConstant, static_cast<size_t>(at - out)};
+  }
+  const unsigned order = ShortestOrder(values, count);
+  const int64_t* rest = values;
+  for (unsigned i = 0; i < order; i++) {
+    at = PutSvarint(at, rest[0]);
+    Differences(rest, count, scratch);  // in place the second time: it reads ahead of its writing
+    rest = scratch;
+    count--;
+  }
+  for (size_t from = 0; from < count; from += kBlockValues) {
+    at = EncodeBlock(at, rest + from, std::min(kBlockValues, count - from));
+  }
+  return {static_cast<Codec>(kPfor + order), static_cast<size_t>(at - out)};
+}
+
+int DecodeIntegers(uint8_t codec, const uint8_t* bytes, size_t length, int64_t* values,
+                   size_t count) {
+  ByteReader reader(bytes, length);
+  bool whole = false;
+  if (codec == kConstant) {
+    whole = DecodeConstant(&reader, values, count);
+  } else if (codec >= kPfor && codec <= kDelta2Pfor) {
+    whole = DecodeDifferences(&reader, values, count, codec - kPfor);
+  }
+  return whole && reader.left() == 0 ? 0 : -EBADMSG;
+}
+
+}  // namespace helicorder

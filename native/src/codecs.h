@@ -1,0 +1,37 @@
+// Codecs 1–4 of docs/format-batch.md: integers ↔ bytes. The same bytes as engine/codecs, which is
+// the reference to read first; here it is made fast.
+//
+// An encoder looks at a probe of at most 512 values to choose a codec, so its cost per value is
+// that of one codec: differences, the smallest value of a block, a histogram of bit widths,
+// packing. Nothing is allocated; scratch memory is the caller's. Decoders never read or write
+// outside what they are given, whatever the bytes say.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace helicorder {
+
+enum Codec : uint8_t { kConstant = 1, kPfor = 2, kDeltaPfor = 3, kDelta2Pfor = 4 };
+
+inline constexpr size_t kBlockValues = 128;
+
+struct EncodedColumn {
+  Codec codec;
+  size_t bytes;
+};
+
+// The most bytes EncodeIntegers may touch for values of `bits` bits (differences need up to 2
+// more).
+size_t IntegersBoundBytes(size_t count, unsigned bits = 64);
+
+// Encodes with the codec that the format prescribes for these values.
+// `out`: IntegersBoundBytes. `scratch`: `count` values, overwritten; it must not be `values`.
+EncodedColumn EncodeIntegers(const int64_t* values, size_t count, uint8_t* out, int64_t* scratch);
+
+// Fills `values`. 0, or −EBADMSG unless the bytes are exactly a column of `count` values; then
+// `values` holds anything.
+int DecodeIntegers(uint8_t codec, const uint8_t* bytes, size_t length, int64_t* values,
+                   size_t count);
+
+}  // namespace helicorder

@@ -1,0 +1,124 @@
+// Decoders must survive any bytes: run under AddressSanitizer and UBSan, every buffer here is
+// exactly as large as it may be used.
+#include "../src/codecs.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <random>
+#include <vector>
+
+#include "../src/crc32c.h"
+
+using helicorder::DecodeIntegers;
+using helicorder::EncodeIntegers;
+using helicorder::IntegersBoundBytes;
+
+namespace {
+
+void Check(bool holds, const char* what) {
+  if (holds) return;
+  std::fprintf(stderr, "codecs: not true: %s\n", what);
+  std::exit(1);
+}
+
+using Random = std::mt19937_64;
+
+// Noise of some width, summed up 0 to 2 times, with outliers.
+std::vector<int64_t> Signal(Random& random) {
+  std::vector<uint64_t> values(random() % 1400);
+  const unsigned bits = random() % 65;
+  const unsigned outliers = random() % 30;
+  for (auto& value : values) {
+    const unsigned width = random() % 1000 < outliers ? 64 : bits;
+    value = width == 0 ? 0 : random() >> (64 - width);
+  }
+  for (unsigned order = random() % 3; order > 0; order--) {
+    for (size_t i = 1; i < values.size(); i++) values[i] += values[i - 1];
+  }
+  return std::vector<int64_t>(values.begin(), values.end());
+}
+
+struct Column {
+  uint8_t codec;
+  std::vector<uint8_t> bytes;
+};
+
+Column Encoded(const std::vector<int64_t>& values) {
+  const size_t bound = IntegersBoundBytes(values.size());
+  std::unique_ptr<uint8_t[]> out(new uint8_t[bound]);
+  std::unique_ptr<int64_t[]> scratch(new int64_t[values.size()]);
+  const auto column = EncodeIntegers(values.data(), values.size(), out.get(), scratch.get());
+  Check(column.bytes <= bound, "a column is within its bound");
+  return {column.codec, std::vector<uint8_t>(out.get(), out.get() + column.bytes)};
+}
+
+int Decoded(uint8_t codec, const std::vector<uint8_t>& bytes, std::vector<int64_t>* values) {
+  std::unique_ptr<uint8_t[]> exact(new uint8_t[bytes.size()]);
+  if (!bytes.empty()) std::memcpy(exact.get(), bytes.data(), bytes.size());
+  return DecodeIntegers(codec, exact.get(), bytes.size(), values->data(), values->size());
+}
+
+void ColumnsComeBack(Random& random) {
+  for (int round = 0; round < 400; round++) {
+    const auto values = Signal(random);
+    const Column column = Encoded(values);
+    std::vector<int64_t> back(values.size());
+    Check(Decoded(column.codec, column.bytes, &back) == 0, "an encoded column decodes");
+    Check(back == values, "a column comes back as it was");
+  }
+}
+
+void ChangedColumnsAreSurvived(Random& random) {
+  for (int round = 0; round < 4000; round++) {
+    const auto values = Signal(random);
+    Column column = Encoded(values);
+    if (column.bytes.empty()) continue;
+    for (unsigned changes = 1 + random() % 3; changes > 0; changes--) {
+      column.bytes[random() % column.bytes.size()] = static_cast<uint8_t>(random());
+    }
+    if (random() % 2) column.bytes.resize(random() % column.bytes.size());
+    std::vector<int64_t> back(random() % 2 ? values.size() : random() % 500);
+    Decoded(column.codec, column.bytes, &back);
+  }
+}
+
+void RandomBytesAreSurvived(Random& random) {
+  for (int round = 0; round < 20000; round++) {
+    std::vector<uint8_t> bytes(random() % 200);
+    for (auto& byte : bytes) byte = static_cast<uint8_t>(random());
+    if (bytes.size() > 2 && random() % 2) bytes[0] &= 0xbf;  // a width that may be
+    std::vector<int64_t> values(random() % 400);
+    const int result = Decoded(random() % 6, bytes, &values);
+    Check(result <= 0, "a result is 0 or an error");
+  }
+}
+
+void BoundsOfNarrowTypesHold(Random& random) {
+  for (unsigned bits = 8; bits <= 32; bits *= 2) {
+    for (size_t count : {1u, 2u, 127u, 128u, 129u, 513u, 1300u}) {
+      std::vector<int64_t> values(count);
+      // the largest differences of differences that the type allows
+      const int64_t most = int64_t{1} << (bits - 1);
+      for (size_t i = 0; i < count; i++) values[i] = random() % 2 ? most - 1 : -most;
+      const size_t bound = IntegersBoundBytes(count, bits);
+      std::unique_ptr<uint8_t[]> out(new uint8_t[bound]);
+      std::unique_ptr<int64_t[]> scratch(new int64_t[count]);
+      EncodeIntegers(values.data(), count, out.get(), scratch.get());
+    }
+  }
+}
+
+}  // namespace
+
+int main() {
+  Random random(20260729);
+  Check(Crc32c("123456789", 9, 0) == 0xe3069283u, "CRC32C's test vector");
+  Check(Crc32c("6789", 4, Crc32c("12345", 5, 0)) == 0xe3069283u, "CRC32C goes on from a seed");
+  ColumnsComeBack(random);
+  ChangedColumnsAreSurvived(random);
+  RandomBytesAreSurvived(random);
+  BoundsOfNarrowTypesHold(random);
+  return 0;
+}

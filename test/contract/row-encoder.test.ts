@@ -1,0 +1,328 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+
+import { decodeBatch, decodeTimes } from '../../engine/batch/format.ts';
+import { REASONS } from '../../engine/batch/ledger.ts';
+import type { GroupGap, Reason } from '../../engine/batch/ledger.ts';
+import { decodeSamples, encodeSamples } from '../../engine/batch/samples.ts';
+import type { Column, Cursor } from '../../engine/batch/samples.ts';
+import { CHANNEL_TYPES, channelBytes } from '../../engine/batch/schema.ts';
+import type { Channel, ChannelType } from '../../engine/batch/schema.ts';
+import { RESULT, native } from '../../native/index.ts';
+import { crc32cByDefinition } from '../support/crc32c.ts';
+import { RingMemory, rowShape } from '../support/ring-memory.ts';
+import type { RowShape } from '../support/ring-memory.ts';
+
+const INTEGER_TYPES = CHANNEL_TYPES.slice(0, 8);
+const T0 = 5_000_000_000n;
+const PERIOD = 1_000_000n;
+const UTC_OFFSET = 1_700_000_000_000_000_000n;
+
+type Step =
+  | { kind: 'row'; lateness: bigint; valid: boolean[]; value: bigint }
+  | { kind: 'gap'; reason: Reason; ticks: number };
+
+interface Scene {
+  sources: ChannelType[][];
+  firstTick: number;
+  resolution: bigint;
+  steps: Step[];
+}
+
+const scenes: fc.Arbitrary<Scene> = fc
+  .array(fc.array(fc.constantFrom(...INTEGER_TYPES), { minLength: 1, maxLength: 4 }), {
+    minLength: 1,
+    maxLength: 70,
+  })
+  .chain((sources) =>
+    fc.record({
+      sources: fc.constant(sources),
+      firstTick: fc.nat(1_000_000),
+      resolution: fc.constantFrom(1n, 1000n),
+      steps: fc.array(fc.oneof({ weight: 6, arbitrary: rowOf(sources.length) }, gapStep), {
+        maxLength: 60,
+      }),
+    }),
+  );
+
+const gapStep = fc.record({
+  kind: fc.constant('gap' as const),
+  reason: fc.constantFrom<Reason>('late', 'overflow', 'suspended'),
+  ticks: fc.integer({ min: 1, max: 1000 }),
+});
+
+function rowOf(sources: number): fc.Arbitrary<Step> {
+  const often = fc.integer({ min: 0, max: 9 }).map((n) => n > 0);
+  return fc.record({
+    kind: fc.constant('row' as const),
+    lateness: fc.bigInt({ min: -2000n, max: 100_000n }),
+    valid: fc.array(often, { minLength: sources, maxLength: sources }),
+    value: fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
+  });
+}
+
+/** The value of a channel: `value` cut to its type. */
+function cut(type: ChannelType, value: bigint): bigint {
+  const bits = 8 * channelBytes(type);
+  return type.startsWith('i') ? BigInt.asIntN(bits, value) : BigInt.asUintN(bits, value);
+}
+
+function fill(ring: RingMemory, shape: RowShape, scene: Scene): void {
+  let tick = scene.firstTick;
+  for (const step of scene.steps) {
+    if (step.kind === 'row') {
+      const values = scene.sources.map((types) => types.map(() => step.value));
+      ring.row(shape, tick, T0 + BigInt(tick) * PERIOD + step.lateness, step.valid, values);
+      tick++;
+    } else {
+      const suspended = step.reason === 'suspended';
+      const ticks = suspended ? 0 : step.ticks;
+      ring.gap(tick, ticks, REASONS[step.reason], suspended ? 77n : 0n);
+      tick += ticks;
+    }
+  }
+}
+
+function encodeByReference(scene: Scene, cursors: Cursor[]): Uint8Array[] {
+  const rows = scene.steps.filter((step) => step.kind === 'row');
+  const gaps: GroupGap[] = [];
+  const times: bigint[] = [];
+  let tick = scene.firstTick;
+  for (const step of scene.steps) {
+    if (step.kind === 'row') {
+      times.push(T0 + BigInt(tick++) * PERIOD + step.lateness);
+      continue;
+    }
+    const suspended = step.reason === 'suspended';
+    const ticks = suspended ? 0 : step.ticks;
+    const nanos = suspended ? 77n : 0n;
+    gaps.push({ rowsBefore: times.length, reason: step.reason, ticks, nanos });
+    tick += ticks;
+  }
+  return encodeSamples({
+    t0Nanos: T0,
+    periodNanos: PERIOD,
+    resolutionNanos: scene.resolution,
+    utcOffsetNanos: UTC_OFFSET,
+    firstTick: scene.firstTick,
+    timesNanos: BigInt64Array.from(times),
+    gaps,
+    sources: scene.sources.map((types, index) => ({
+      channels: types.map(channelOf),
+      columns: types.map((type) => columnOf(type, rows)),
+      valid: rows.map((row) => row.valid[index]!),
+      cursor: cursors[index]!,
+    })),
+  });
+}
+
+function channelOf(type: ChannelType, index: number): Channel {
+  return { name: `c${index}`, type, unit: '', scale: 1, offset: 0 };
+}
+
+function columnOf(type: ChannelType, rows: Extract<Step, { kind: 'row' }>[]): Column {
+  const values = rows.map((row) => cut(type, row.value));
+  if (type === 'u64') return BigUint64Array.from(values);
+  return type === 'i64' ? BigInt64Array.from(values) : Float64Array.from(values, Number);
+}
+
+function encoderOf(ring: RingMemory, shape: RowShape, resolutionNanos: bigint) {
+  return new native.RowEncoder({
+    ring: ring.bytes,
+    rowBytes: shape.rowBytes,
+    validityOffset: shape.validityOffset,
+    t0Nanos: T0,
+    periodNanos: PERIOD,
+    resolutionNanos,
+    sources: shape.sources.map((channels) => ({
+      channels: channels.map(({ type, rowOffset }) => ({
+        type: CHANNEL_TYPES.indexOf(type),
+        rowOffset,
+      })),
+    })),
+  });
+}
+
+/** One call; the payloads, the cursors moved on. */
+function drain(
+  encoder: ReturnType<typeof encoderOf>,
+  maxRows: number,
+  cursors: Float64Array,
+): { payloads: Uint8Array[]; result: Float64Array } {
+  const at = 16;
+  const out = new Uint8Array(at + encoder.bound(maxRows));
+  const entries = new Uint32Array(2 + cursors.length / 2);
+  const result = new Float64Array(RESULT.length);
+  const count = encoder.encode(out, at, maxRows, UTC_OFFSET, cursors, entries, result);
+  const payloads: Uint8Array[] = [];
+  let from = at;
+  for (let i = 0; i < count; i++) {
+    const payload = out.slice(from, from + entries[2 * i]!);
+    expect(crc32cByDefinition(payload)).toBe(entries[2 * i + 1]);
+    payloads.push(payload);
+    from += payload.length;
+  }
+  expect(from - at).toBe(count === 0 ? 0 : result[RESULT.bytes]);
+  return { payloads, result };
+}
+
+function cursorsFor(sources: number): { numbers: Float64Array; objects: Cursor[] } {
+  const objects = Array.from({ length: sources }, (_, i) => ({
+    run: i + 1,
+    nextSeq: 1,
+    nextOffset: 100 * i,
+    ordinal: 3,
+  }));
+  const numbers = objects.flatMap(({ run, nextSeq, nextOffset, ordinal }) => [
+    ...[run, nextSeq, nextOffset, ordinal],
+  ]);
+  return { numbers: Float64Array.from(numbers), objects };
+}
+
+describe('the row encoder', () => {
+  test('writes the bytes of the TypeScript encoder and moves the same cursors', () => {
+    fc.assert(
+      fc.property(scenes, (scene) => {
+        const shape = rowShape(scene.sources);
+        const ring = new RingMemory(2 ** 18);
+        fill(ring, shape, scene);
+        const { numbers, objects } = cursorsFor(scene.sources.length);
+        const { payloads } = drain(encoderOf(ring, shape, scene.resolution), 1000, numbers);
+        expect(ring.tail).toBe(ring.head);
+        const empty = scene.steps.length === 0;
+        expect(payloads).toEqual(empty ? [] : encodeByReference(scene, objects));
+        const moved = objects.flatMap((c) => [c.run, c.nextSeq, c.nextOffset, c.ordinal]);
+        expect([...numbers]).toEqual(moved);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test('cut anywhere into calls, its batches hold the same records', () => {
+    fc.assert(
+      fc.property(scenes, fc.integer({ min: 1, max: 9 }), (scene, maxRows) => {
+        const whole = recordsOf(scene, 1000);
+        expect(recordsOf(scene, maxRows)).toEqual(whole);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  /** Offset, tick and time, or reason and length, of each record of the first source. */
+  function recordsOf(scene: Scene, maxRows: number): unknown[] {
+    const shape = rowShape(scene.sources);
+    const ring = new RingMemory(2 ** 18);
+    fill(ring, shape, scene);
+    const encoder = encoderOf(ring, shape, scene.resolution);
+    const { numbers } = cursorsFor(scene.sources.length);
+    const schema = { kind: 'samples' as const, channels: scene.sources[0]!.map(channelOf) };
+    const seen: unknown[] = [];
+    let failedTicks: number[] = [];
+    for (;;) {
+      const { payloads } = drain(encoder, maxRows, numbers);
+      if (payloads.length === 0) return [...seen, failedTicks];
+      const batch = decodeSamples(decodeTimes(payloads[0]!), decodeBatch(payloads[1]!), schema);
+      for (let i = 0; i < batch.samples; i++) {
+        seen.push([batch.ordinal + i, batch.ticks[i], batch.timeNanos[i], batch.columns[0]![i]]);
+      }
+      // a failed range may be cut in two between calls: its ticks stay the same
+      for (const gap of batch.gaps) {
+        if (gap.reason !== 'device') seen.push([gap.reason, gap.firstTick, gap.ticks, gap.nanos]);
+        else failedTicks = failedTicks.concat(ticksOf(gap.firstTick, gap.ticks));
+      }
+      seen.sort(byTick);
+    }
+  }
+
+  test('a ring with gaps only gives a times entry without rows', () => {
+    const shape = rowShape([['i16']]);
+    const ring = new RingMemory(4096);
+    ring.gap(10, 5, REASONS.overflow, 0n);
+    const encoder = encoderOf(ring, shape, 1n);
+    expect(encoder.peekTick()).toBe(10);
+    const { payloads, result } = drain(encoder, 100, cursorsFor(1).numbers);
+    const times = decodeTimes(payloads[0]!);
+    expect(times).toMatchObject({ rows: 0, ticks: 5, firstTick: 10 });
+    expect([result[RESULT.rows], result[RESULT.ticks]]).toEqual([0, 5]);
+    expect(decodeBatch(payloads[1]!).columns).toEqual([{ codec: 2, bytes: new Uint8Array() }]);
+    expect(encoder.peekTick()).toBe(-1);
+  });
+
+  test('a tick that is neither row nor gap is refused, within a call and between two', () => {
+    const shape = rowShape([['i16']]);
+    const ring = new RingMemory(4096);
+    const put = (tick: number) => ring.row(shape, tick, 0n, [true], [[1n]]);
+    put(3);
+    put(5);
+    const encoder = encoderOf(ring, shape, 1n);
+    expect(() => drain(encoder, 100, cursorsFor(1).numbers)).toThrow('neither rows nor gaps');
+    expect(drain(encoder, 1, cursorsFor(1).numbers).payloads.length).toBe(2);
+    expect(() => drain(encoder, 1, cursorsFor(1).numbers)).toThrow('neither rows nor gaps');
+  });
+
+  test('rows that wrap around the end of the ring are read on', () => {
+    const shape = rowShape([['u64', 'i8']]);
+    const ring = new RingMemory(1024);
+    const encoder = encoderOf(ring, shape, 1n);
+    const { numbers } = cursorsFor(1);
+    for (let tick = 0; tick < 100; tick += 10) {
+      for (let i = 0; i < 10; i++) {
+        ring.row(shape, tick + i, T0, [true], [[BigInt(tick + i), 1n]]);
+      }
+      const { payloads } = drain(encoder, 100, numbers);
+      expect(decodeTimes(payloads[0]!)).toMatchObject({ firstTick: tick, rows: 10 });
+    }
+    expect(numbers[3]).toBe(103);
+  });
+
+  test('a malformed record is refused', () => {
+    const shape = rowShape([['i16']]);
+    for (const [at, value] of [
+      [512, 7],
+      [512, 0],
+      [512, 200],
+      [516, 9],
+    ] as const) {
+      const ring = new RingMemory(4096);
+      ring.row(shape, 0, 0n, [true], [[1n]]);
+      ring.bytes[at] = value;
+      expect(() => drain(encoderOf(ring, shape, 1n), 9, cursorsFor(1).numbers)).toThrow(
+        'malformed',
+      );
+    }
+  });
+
+  test('wrong arguments are refused', () => {
+    const shape = rowShape([['i16']]);
+    const ring = new RingMemory(4096);
+    const encoder = encoderOf(ring, shape, 1n);
+    const call = (out: Uint8Array, rows: number) =>
+      encoder.encode(
+        out,
+        0,
+        rows,
+        0n,
+        new Float64Array(4),
+        new Uint32Array(4),
+        new Float64Array(6),
+      );
+    expect(() => call(new Uint8Array(10), 10)).toThrow(RangeError);
+    expect(() => call(new Uint8Array(1e6), 0)).toThrow(RangeError);
+    expect(() => encoderOf(ring, { ...shape, rowBytes: 8 }, 1n)).toThrow(RangeError);
+    expect(() => encoderOf(ring, shape, 0n)).toThrow(RangeError);
+    const notARing = { bytes: new Uint8Array(4096) } as RingMemory;
+    expect(() => encoderOf(notARing, shape, 1n)).toThrow('not the memory of a ring');
+  });
+});
+
+function ticksOf(first: number, count: number): number[] {
+  return Array.from({ length: count }, (_, i) => first + i);
+}
+
+function byTick(a: unknown, b: unknown): number {
+  const [left, right] = [a, b].map((record) => (record as [unknown, number])[1]) as [
+    number,
+    number,
+  ];
+  return left - right;
+}

@@ -1,0 +1,74 @@
+/** Stores made by the production writer, with content that a test can tell. */
+import { OPAQUE_SCHEMA } from '../../engine/batch/schema.ts';
+import { encodeSamples } from '../../engine/batch/samples.ts';
+import { MIB } from '../../engine/base/constants.ts';
+import { KIND } from '../../engine/store/log/format.ts';
+import { Store, systemEnvironment, type StoreEnvironment } from '../../engine/store/store.ts';
+import { StoreWriter, type OpenedRun } from '../../engine/store/writer.ts';
+
+export const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
+export const bytes = (content: string): Uint8Array => new TextEncoder().encode(content);
+
+export function openWriter(
+  dir: string,
+  segmentBytes = MIB,
+  environment: StoreEnvironment = systemEnvironment,
+): StoreWriter {
+  return StoreWriter.open(dir, { ...environment, segmentBytes });
+}
+
+export function beginEvents(writer: StoreWriter, stream = 'test/events', id = 'w'): OpenedRun {
+  const schedule = { t0Nanos: 0n, periodNanos: 0n, resolutionNanos: 1n };
+  const what = { stream, writer: id, schema: OPAQUE_SCHEMA, samplesPerEvent: 1 };
+  return writer.beginRuns([{ ...what, ...schedule, attributes: [] }])[0]!;
+}
+
+export const PERIOD_NANOS = 1_000_000n;
+
+export function beginSamples(writer: StoreWriter, stream = 'test/samples'): OpenedRun {
+  const channel = { name: 'X', type: 'i16' as const, unit: '1', scale: 1, offset: 0 };
+  const schedule = { t0Nanos: 0n, periodNanos: PERIOD_NANOS, resolutionNanos: 1n };
+  const schema = { kind: 'samples' as const, channels: [channel] };
+  const what = { stream, writer: 'source', schema, samplesPerEvent: 10 };
+  return writer.beginRuns([{ ...what, ...schedule, attributes: [] }])[0]!;
+}
+
+/** Commits `count` samples with the values tick mod 1000, from `firstTick` on. */
+export function commitSamples(
+  writer: StoreWriter,
+  { run, stream }: OpenedRun,
+  firstTick: number,
+  count: number,
+): void {
+  const ticks = Array.from({ length: count }, (_, i) => firstTick + i);
+  const { nextSeq, ordinal } = run;
+  const cursor = { run: run.id, nextSeq, nextOffset: stream.nextOffset, ordinal };
+  const channel = { name: 'X', type: 'i16' as const, unit: '1', scale: 1, offset: 0 };
+  const column = Float64Array.from(ticks, (tick) => tick % 1000);
+  const payloads = encodeSamples({
+    t0Nanos: 0n,
+    periodNanos: PERIOD_NANOS,
+    resolutionNanos: 1n,
+    utcOffsetNanos: 0n,
+    firstTick,
+    timesNanos: BigInt64Array.from(ticks, (tick) => BigInt(tick) * PERIOD_NANOS + 40_000n),
+    gaps: [],
+    sources: [{ channels: [channel], columns: [column], cursor }],
+  });
+  const builder = writer.group();
+  builder.add(KIND.times, 0, payloads[0]!);
+  builder.add(KIND.batch, stream.id, payloads[1]!);
+  writer.commit(builder);
+}
+
+/** All events of an opaque stream, as text; gaps as `gap(reason)×records`. */
+export async function readEvents(dir: string, stream = 'test/events'): Promise<string[]> {
+  const store = Store.open(dir);
+  const found: string[] = [];
+  for await (const item of store.read(stream)) {
+    if (item.kind === 'events') found.push(...item.events.map(text));
+    if (item.kind === 'gap') found.push(`gap(${item.reason})×${item.records}`);
+  }
+  store.close();
+  return found;
+}

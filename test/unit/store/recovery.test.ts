@@ -1,0 +1,173 @@
+import { copyFileSync, cpSync, openSync, closeSync, readdirSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { offsetOf, segmentOf } from '../../../engine/store/log/format.ts';
+import { verify } from '../../../engine/tools/verify.ts';
+import { temporaryDirectory } from '../../support/directory.ts';
+import { SEED, SeededRandom } from '../../support/random.ts';
+import { beginEvents, bytes, openWriter, readEvents } from '../../support/stores.ts';
+
+const segmentFile = (dir: string, segment: number): string =>
+  join(dir, 'log', `${String(segment).padStart(20, '0')}.seg`);
+
+function overwrite(file: string, position: number, content: Uint8Array): void {
+  const fd = openSync(file, 'r+');
+  writeSync(fd, content, 0, content.length, position);
+  closeSync(fd);
+}
+
+/** A store whose owner has died: `count` events, one per group; returns the groups' places. */
+function crashedStore(dir: string, count: number, eventBytes = 900): number[] {
+  const writer = openWriter(dir);
+  const opened = beginEvents(writer);
+  const ends: number[] = [writer.durableEnd];
+  for (let i = 0; i < count; i++) {
+    writer.appendEvents(opened, [bytes(`event ${i} `.padEnd(eventBytes, '.'))]);
+    ends.push(writer.durableEnd);
+  }
+  writer.abandon();
+  return ends;
+}
+
+const expected = (count: number): string[] =>
+  Array.from({ length: count }, (_, i) => `event ${i} `.padEnd(900, '.'));
+
+describe('recovery', () => {
+  it('finds everything after a crash without a torn group, and goes on behind it', async () => {
+    const dir = temporaryDirectory();
+    crashedStore(dir, 5);
+    const writer = openWriter(dir);
+    const opened = beginEvents(writer);
+    expect(opened.run.firstSeq).toBe(6);
+    expect(opened.run.epoch).toBeGreaterThan(opened.before!.epoch);
+    expect(opened.before!.endReason).toBeNull();
+    writer.appendEvents(opened, [bytes('after')]);
+    writer.close();
+    expect(await readEvents(dir)).toEqual([...expected(5), 'after']);
+    expect((await verify(dir)).damage).toEqual([]);
+  });
+
+  it('a tail cut or garbled at every 512 bytes loses only what stood behind the cut', async () => {
+    const original = join(temporaryDirectory(), 'store');
+    const ends = crashedStore(original, 6, 5000);
+    const last = ends.at(-1)!;
+    const random = new SeededRandom(SEED);
+    const start = offsetOf(ends[3]!);
+    const end = offsetOf(last);
+    for (let cut = start; cut < end; cut += 512) {
+      for (const garble of [false, true]) {
+        const dir = join(temporaryDirectory(), 'cut');
+        cpSync(original, dir, { recursive: true });
+        const rest = garble ? random.bytes(end - cut) : new Uint8Array(end - cut);
+        overwrite(segmentFile(dir, segmentOf(last)), cut, rest);
+        const whole = ends.filter((lsn) => offsetOf(lsn) <= cut).length - 1;
+        const context = `cut at ${cut}, ${garble ? 'garbled' : 'zeros'}, seed ${SEED}`;
+        await expectPrefixThenMore(dir, whole, context);
+      }
+    }
+  });
+
+  async function expectPrefixThenMore(dir: string, whole: number, context: string): Promise<void> {
+    const prefix = Array.from({ length: whole }, (_, i) => `event ${i} `.padEnd(5000, '.'));
+    expect(await readEvents(dir), context).toEqual(prefix);
+    const writer = openWriter(dir);
+    const opened = beginEvents(writer);
+    writer.appendEvents(opened, [bytes('second life')]);
+    const before = writer.durableEnd;
+    writer.appendEvents(opened, [bytes('cut off again')]);
+    const after = writer.durableEnd;
+    writer.abandon();
+    const length = offsetOf(after) - offsetOf(before);
+    overwrite(
+      segmentFile(dir, segmentOf(before)),
+      offsetOf(before) + 512,
+      new Uint8Array(length - 512),
+    );
+    expect(await readEvents(dir), context).toEqual([...prefix, 'second life']);
+    const report = await verify(dir);
+    expect(report.damage, context).toEqual([]);
+    expect(report.ok, context).toBe(true);
+    const third = openWriter(dir);
+    third.appendEvents(beginEvents(third), [bytes('third life')]);
+    third.close();
+    expect(await readEvents(dir), context).toEqual([...prefix, 'second life', 'third life']);
+  }
+
+  it('a group that a later one names but that does not parse is damage, not a torn write', async () => {
+    const dir = temporaryDirectory();
+    const ends = crashedStore(dir, 6);
+    overwrite(segmentFile(dir, 1), offsetOf(ends[2]!), new Uint8Array(64).fill(0xff));
+    const report = await verify(dir);
+    expect(report.ok).toBe(false);
+    expect(report.damage.map((damage) => damage.offset)).toContain(String(offsetOf(ends[2]!)));
+    const whole = expected(6);
+    whole[2] = 'gap(corrupt)×1';
+    expect(await readEvents(dir)).toEqual(whole);
+    const writer = openWriter(dir);
+    writer.appendEvents(beginEvents(writer), [bytes('recording goes on')]);
+    writer.close();
+    expect(await readEvents(dir)).toEqual([...whole, 'recording goes on']);
+  });
+
+  it('crosses segments, with snapshots and footers that agree with the log', async () => {
+    const dir = temporaryDirectory();
+    crashedStore(dir, 700);
+    expect(readdirSync(join(dir, 'log')).filter((name) => /^\d/.test(name)).length).toBeGreaterThan(
+      2,
+    );
+    expect(await readEvents(dir)).toEqual(expected(700));
+    const report = await verify(dir);
+    expect(report).toMatchObject({ ok: true, damage: [] });
+    const writer = openWriter(dir);
+    expect(beginEvents(writer).run.firstSeq).toBe(701);
+    writer.close();
+  });
+
+  it('an event larger than a group is one run of groups, there whole or not at all', async () => {
+    const dir = temporaryDirectory();
+    const writer = openWriter(dir);
+    const opened = beginEvents(writer);
+    const large =
+      'x'.repeat(10) +
+      Buffer.from(new SeededRandom(1).bytes(300_000)).toString('hex').slice(0, 500_000);
+    writer.appendEvents(opened, [bytes('small')]);
+    const before = writer.durableEnd;
+    writer.appendEvents(opened, [bytes(large)]);
+    const after = writer.durableEnd;
+    writer.abandon();
+    expect(offsetOf(after) - offsetOf(before)).toBeGreaterThan(256 * 1024);
+    expect(await readEvents(dir)).toEqual(['small', large]);
+    overwrite(segmentFile(dir, segmentOf(after)), offsetOf(after) - 4096, new Uint8Array(4096));
+    expect(await readEvents(dir)).toEqual(['small']);
+    const next = openWriter(dir);
+    const again = beginEvents(next);
+    expect(again.run.firstSeq).toBe(2);
+    next.appendEvents(again, [bytes(large), bytes('after')]);
+    next.close();
+    expect(await readEvents(dir)).toEqual(['small', large, 'after']);
+    expect(await verify(dir)).toMatchObject({ ok: true, damage: [] });
+  });
+
+  it('mark, store.json and catalog may be lost, garbled or old', async () => {
+    for (const name of ['mark', 'store.json', 'catalog.db']) {
+      for (const spoil of ['delete', 'garble', 'truncate'] as const) {
+        const dir = temporaryDirectory();
+        crashedStore(dir, 3);
+        const file = join(dir, name);
+        if (spoil === 'delete') cpSync(join(dir, 'lock'), file);
+        else if (spoil === 'truncate') copyFileSync('/dev/null', file);
+        else overwriteOrCreate(file);
+        expect(await readEvents(dir), `${name} ${spoil}`).toEqual(expected(3));
+        const writer = openWriter(dir);
+        expect(beginEvents(writer).run.firstSeq).toBe(4);
+        writer.close();
+      }
+    }
+  });
+
+  function overwriteOrCreate(file: string): void {
+    const fd = openSync(file, 'w');
+    writeSync(fd, new Uint8Array(4096).fill(0x5a));
+    closeSync(fd);
+  }
+});

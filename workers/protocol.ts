@@ -1,0 +1,37 @@
+/**
+ * Every message between the main thread and its workers, typed. A worker says READY once it can do
+ * its work, and gives a reason for every exit: `stopped`, or `failed` with the error.
+ */
+import type { ErrorCode } from '../engine/base/errors.ts';
+import type { CollectorOptions, CollectorStatus } from '../engine/recorder/collector.ts';
+import type { SamplerWorkerSpec } from '../engine/recorder/sampler-groups.ts';
+
+/** An error on its way between threads: structured clone drops classes. */
+export interface PlainError {
+  code: ErrorCode;
+  message: string;
+  stack: string;
+}
+
+export interface WriterData {
+  options: CollectorOptions;
+  flushIntervalMs: number;
+}
+
+export type ToWriter = { type: 'status' } | { type: 'stop'; reason: string };
+
+export type FromWriter =
+  | { type: 'ready' }
+  | { type: 'status'; status: CollectorStatus }
+  /** clean: everything that was sampled is durable */
+  | { type: 'stopped'; clean: boolean; status: CollectorStatus }
+  | { type: 'failed'; error: PlainError };
+
+export interface SamplerData {
+  groups: SamplerWorkerSpec[];
+}
+
+export type ToSampler = { type: 'stop' };
+
+export type FromSampler =
+  { type: 'ready' } | { type: 'stopped' } | { type: 'failed'; error: PlainError };
