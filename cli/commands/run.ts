@@ -10,9 +10,14 @@ import { resolveConfig } from '../../engine/config/config.ts';
 import type { RecorderSummary } from '../../engine/tools/types.ts';
 import { ignore, logOf, newCommand, printJson } from '../command.ts';
 import type { CliContext, CliIo, CommonOptions, EndSignal } from '../command.ts';
-import type { RunningRecorder } from '../engine.ts';
+import type { Engine } from '../engine.ts';
 import { addSettingOptions, flagsOf } from '../settings-options.ts';
 import { LiveBlock, statusLine, statusLines, summaryLine } from '../status-view.ts';
+
+type RunningRecorder = Pick<
+  Awaited<ReturnType<Engine['Recorder']['start']>>,
+  'status' | 'stop' | 'finished'
+>;
 
 const EXAMPLES = [
   'helicorder run',

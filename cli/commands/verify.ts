@@ -25,11 +25,13 @@ function describe(report: VerifyReport): string {
   const head = ['stream', 'records', 'offsets', 'ticks', 'samples', 'gaps'];
   const table = new Table({ head, style: { head: [], border: [] } });
   for (const stream of report.streams) {
-    const gaps = stream.gaps.map(({ reason, ticks }) => `${reason} ${ticks}`).join(', ');
+    const gaps = stream.gaps
+      .map(({ reason, ticks }) => `${reason} ${ticks ?? 'unknown'}`)
+      .join(', ');
     table.push([
       stream.name,
       stream.records,
-      `${stream.firstOffset}–${stream.lastOffset}`,
+      stream.firstOffset === null ? 'empty' : `${stream.firstOffset}–${stream.lastOffset}`,
       stream.ticksScheduled,
       stream.samples,
       gaps || 'none',
@@ -39,7 +41,7 @@ function describe(report: VerifyReport): string {
     ...(report.streams.length > 0 ? [table.toString()] : []),
     ...report.tornTails.map(
       ({ file, offset, length }) =>
-        `torn tail: ${file} at ${offset}, ${length} bytes never acknowledged (normal after a crash)`,
+        `torn tail: ${file} at ${offset}, ${length} bytes, never acknowledged (normal)`,
     ),
     ...report.damage.map(
       ({ file, offset, length, what }) => `DAMAGE: ${file} at ${offset}, ${length} bytes: ${what}`,
