@@ -2,8 +2,8 @@
 export { HelicorderError, ERRORS, type ErrorCode } from './base/errors.ts';
 export { resolveConfig } from './config/config.ts';
 export type { RecorderConfig, ResolvedConfig, SourceConfig } from './config/config.ts';
-export { drivers } from './drivers/registry.ts';
-export { nodeFileSystem } from './files/file-system.ts';
+export { DRIVERS as drivers } from './drivers/registry.ts';
+export { nodeFileSystem } from './files/node-file-system.ts';
 export { Recorder } from './recorder/recorder.ts';
 export { Store } from './store/store.ts';
 export { cat } from './tools/cat.ts';

@@ -96,7 +96,8 @@ function descriptionOf(info: StreamInfo): string {
       ? 'offsets  none yet'
       : `offsets  ${info.firstOffset} to ${info.lastOffset}`,
     `time     ${timeText(info.firstTimestampNanos)} to ${timeText(info.lastTimestampNanos)}`,
-    `bytes    ${info.bytes}, ${info.bytesPerRecord?.toFixed(2) ?? '–'} per record, padding ${info.paddingBytes}`,
+    `bytes    ${info.bytes}, ${info.bytesPerRecord?.toFixed(2) ?? '–'} per record, ` +
+      `padding ${info.paddingBytes}`,
     'channels',
     ...(channels.length > 0 ? channels : ['  none: opaque events']),
     'writers',

@@ -21,15 +21,15 @@ key by key; their sources are added. In values, \`\${VAR}\` and \`\${VAR:-defaul
 environment variables.
 
 Durations (\`100ms\`, \`10s\`, \`2h\`) and sizes (\`64MiB\`, \`20GB\`) carry their unit; a bare
-number is an error. An unknown key is an error that names the nearest known one. Errors in files and variables
-exit with 78, errors in flags with 64.
+number is an error. An unknown key is an error that names the nearest known one. Errors in files
+and variables exit with 78, errors in flags with 64.
 `;
 
 const FLAGS_TEXT = `## Flags and environment variables of \`run\`
 
 \`--source\` describes a whole source: the sources of files are then left aside. Without it, flags
 change the one source of the configuration; if there are several, only \`--rate\`,
-\`--samples-per-event\`, \`--timestamp-resolution\` and \`--routing-key\` can be given, for all of them.
+\`--samples-per-event\`, \`--timestamp-resolution\` and \`--routing-key\` can be given, for all.
 `;
 
 /** The text of `docs/configuration.md`. */
