@@ -108,6 +108,9 @@ export class Layers {
 }
 
 function reasonOf(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'invalid_union' && issue.errors.length > 0) {
+    return issue.errors.flatMap(([first]) => (first ? [reasonOf(first)] : [])).join('; or ');
+  }
   const text = issue.message.replace(/^Invalid (input|option): /, '');
   return text.charAt(0).toLowerCase() + text.slice(1);
 }
