@@ -1,6 +1,6 @@
 /**
- * Tests that some machine cannot run (no privilege, no tool). They are never silent: the reason goes
- * to stderr, and the test is counted as skipped in the closing line.
+ * Tests that some machine cannot run (no privilege, no tool). They are never silent: the reason
+ * goes to stderr, and the test is counted as skipped in the closing line.
  */
 import { it, type TestFunction } from 'vitest';
 
