@@ -34,7 +34,8 @@ export interface RecorderStatus {
   paddingBytes: string;
   diskBytes: string;
   freeBytes: string;
-  writes: { rung: 'direct' | 'buffered'; commitMicros: Percentiles };
+  /** `durableMicros`: from the moment a sample was taken until it was durable */
+  writes: { rung: 'direct' | 'buffered'; commitMicros: Percentiles; durableMicros: Percentiles };
   warnings: string[];
 }
 
