@@ -95,28 +95,33 @@ const readingOf = ({ dataDir }: SmallDisk): string[] => [
   ...['stream', 'cat', 'full/box', '--data-dir', dataDir, '--format', 'ndjson-records'],
 ];
 
-testOnSmallDisk('a recorder waits for space, and what its ring cannot hold is gap(full)', async () => {
-  const disk = await smallDisk();
-  const run = await waitingRecorder(disk);
-  const accepted = (await helicorderOut(readingOf(disk))).split('\n').slice(0, -1);
-  await run.stdout.next(missedFull);
-  expect(run.stderr.text).toMatch(/space/);
+testOnSmallDisk(
+  'a recorder waits for space, and what its ring cannot hold is gap(full)',
+  async () => {
+    const disk = await smallDisk();
+    const run = await waitingRecorder(disk);
+    const accepted = (await helicorderOut(readingOf(disk))).split('\n').slice(0, -1);
+    await run.stdout.next(missedFull);
+    expect(run.stderr.text).toMatch(/space/);
 
-  disk.free();
-  await run.stdout.next(inState('recording'));
-  run.signal('SIGTERM');
-  const { code, stderr } = await run.ended;
-  expect(code, stderr).toBe(0);
+    disk.free();
+    await run.stdout.next(inState('recording'));
+    run.signal('SIGTERM');
+    const { code, stderr } = await run.ended;
+    expect(code, stderr).toBe(0);
 
-  const kept = (await helicorderOut(readingOf(disk))).split('\n').slice(0, -1);
-  expect(kept.slice(0, accepted.length)).toEqual(accepted);
-  const records = parseRecords(kept);
-  const { samples, gapTicks, scheduled } = checkSamples(records);
-  expect(samples + gapTicks).toBe(scheduled);
-  const full = records.filter(({ type, reason }) => type === 'gap' && reason === 'full');
-  expect(full.length).toBeGreaterThan(0);
-  expect(await helicorderJson(['verify', '--data-dir', disk.dataDir])).toMatchObject({ ok: true });
-});
+    const kept = (await helicorderOut(readingOf(disk))).split('\n').slice(0, -1);
+    expect(kept.slice(0, accepted.length)).toEqual(accepted);
+    const records = parseRecords(kept);
+    const { samples, gapTicks, scheduled } = checkSamples(records);
+    expect(samples + gapTicks).toBe(scheduled);
+    const full = records.filter(({ type, reason }) => type === 'gap' && reason === 'full');
+    expect(full.length).toBeGreaterThan(0);
+    expect(await helicorderJson(['verify', '--data-dir', disk.dataDir])).toMatchObject({
+      ok: true,
+    });
+  },
+);
 
 testOnSmallDisk('a recorder killed while it waits has lost nothing accepted', async () => {
   const disk = await smallDisk();

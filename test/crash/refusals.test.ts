@@ -110,7 +110,12 @@ describe('a place that cannot hold a store', () => {
 });
 
 describe('a wrong word', () => {
-  const run = (dir: string, words: readonly string[]): string[] => ['run', '--data-dir', dir, ...words];
+  const run = (dir: string, words: readonly string[]): string[] => [
+    'run',
+    '--data-dir',
+    dir,
+    ...words,
+  ];
 
   test.each([
     ['an interface that is not there', ['--interface', 'loo'], 69, /loo.*\blo\b/s],
@@ -138,7 +143,10 @@ describe('a wrong word', () => {
     const dir = temporaryDirectory();
     const file = join(dir, 'wrong.yaml');
     writeFileSync(file, `${content}\n`);
-    for (const words of [['run', '--config', file], ['validate', file]]) {
+    for (const words of [
+      ['run', '--config', file],
+      ['validate', file],
+    ]) {
       const { code, stderr } = await helicorderRun([...words, '--data-dir', join(dir, 'store')]);
       expect(code, stderr).toBe(78);
       expect(stderr).toMatch(sentence);
