@@ -66,12 +66,16 @@ async function* framed(
   for await (const piece of input) {
     rest = rest.length === 0 ? Buffer.from(piece) : Buffer.concat([rest, piece]);
     const events: Uint8Array[] = [];
-    for (let next = cut(rest, limit); next !== undefined; next = cut(rest, limit)) {
-      events.push(checkedSize(next.event, limit));
-      rest = rest.subarray(next.consumed);
+    try {
+      for (let next = cut(rest, limit); next !== undefined; next = cut(rest, limit)) {
+        events.push(checkedSize(next.event, limit));
+        rest = rest.subarray(next.consumed);
+      }
+      if (framing !== 'length32') checkedSize(rest, limit);
+    } finally {
+      // also those before an event that is refused
+      if (events.length > 0) yield events;
     }
-    if (framing !== 'length32') checkedSize(rest, limit);
-    if (events.length > 0) yield events;
   }
   if (framing === 'length32' && rest.length > 0) {
     throw new HelicorderError(
