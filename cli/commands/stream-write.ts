@@ -4,6 +4,7 @@
  * what a producer needs to go on exactly where it was.
  */
 import { Option, type Command } from 'commander';
+import { errnoCode, HelicorderError } from '../../engine/base/errors.ts';
 import { dataDirOf, ignore, newCommand, streamName } from '../command.ts';
 import type { CliContext, CliIo, CommonOptions } from '../command.ts';
 import type { Engine } from '../engine.ts';
@@ -81,9 +82,11 @@ class Acknowledgements {
   }
 }
 
+/** @throws USAGE if the file cannot be opened or read */
 async function* piecesOf({ nodeFileSystem }: Engine, path: string): AsyncGenerator<Uint8Array> {
-  const file = nodeFileSystem.open(path, 'read');
+  let file: ReturnType<typeof nodeFileSystem.open> | undefined;
   try {
+    file = nodeFileSystem.open(path, 'read');
     for (let position = 0; ;) {
       const piece = new Uint8Array(FILE_PIECE_BYTES);
       const count = file.read(piece, position);
@@ -91,7 +94,11 @@ async function* piecesOf({ nodeFileSystem }: Engine, path: string): AsyncGenerat
       position += count;
       yield piece.subarray(0, count);
     }
+  } catch (cause) {
+    const errno = errnoCode(cause);
+    if (errno === undefined) throw cause;
+    throw new HelicorderError('USAGE', `--file ${path} cannot be read: ${errno}`, { cause });
   } finally {
-    file.close();
+    file?.close();
   }
 }

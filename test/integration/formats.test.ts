@@ -121,15 +121,18 @@ test('--file: the whole file is one event', async () => {
   const { stdoutBytes } = await helicorderRun(cat(dir, '--delimiter', ''));
   expect(Buffer.compare(stdoutBytes, readFileSync(file)), `HELICORDER_SEED=${SEED}`).toBe(0);
 
-  const missing = await helicorderRun(write(dir, '--file', `${file}s`));
-  expect(missing.code, missing.stderr).toBe(66);
-  expect(missing.stderr).toContain(`${file}s`);
+  for (const unreadable of [`${file}s`, dir]) {
+    const { code, stderr } = await helicorderRun(write(dir, '--file', unreadable));
+    expect(code, stderr).toBe(64);
+    expect(stderr).toContain(unreadable);
+  }
 });
 
 describe('the largest event', () => {
   test('8 MiB is taken, a byte more refused with exit 64; what came before stays', async () => {
     const dir = temporaryDirectory();
-    const largest = new SeededRandom(SEED).bytes(EVENT_MAX_BYTES);
+    const noise = new SeededRandom(SEED).bytes(65_536);
+    const largest = Buffer.alloc(EVENT_MAX_BYTES, noise);
     const tooLarge = new Uint8Array(EVENT_MAX_BYTES + 1);
     const input = framed([Buffer.from('first'), largest, Buffer.from('third'), tooLarge]);
     const { code, stdout, stderr } = await helicorderRun(
