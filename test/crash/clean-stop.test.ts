@@ -75,7 +75,7 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
   });
 });
 
-test('a later second signal ends a recorder that cannot drain and loses nothing accepted', async () => {
+test('a later signal ends a recorder that cannot drain and loses nothing accepted', async () => {
   const dir = temporaryDirectory();
   mkdirSync(dir, { recursive: true });
   const run = await recording(dir);
