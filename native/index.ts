@@ -21,7 +21,13 @@ export interface NativeChannel {
 }
 
 export type NativeSource =
-  | { kind: 'network'; interfaceName: string; counters: number[]; sysfsRoot: string; channels: NativeChannel[] }
+  | {
+      kind: 'network';
+      interfaceName: string;
+      counters: number[];
+      sysfsRoot: string;
+      channels: NativeChannel[];
+    }
   | { kind: 'synthetic'; seed: number; channels: NativeChannel[] };
 
 export interface SamplerSpec {

@@ -80,7 +80,7 @@ class Acknowledgements {
 
   async printed(): Promise<void> {
     await this.#last;
-    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#failure !== undefined) throw this.#failure as Error;
   }
 }
 

@@ -11,7 +11,7 @@ import { NANOS_PER_MILLI } from '../base/constants.ts';
 import { CHANNEL_TYPES } from '../batch/schema.ts';
 import type { RowWriter } from '../drivers/driver.ts';
 import { RingProducer } from '../ring/ring.ts';
-import { StopWord } from '../ring/wait.ts';
+import type { StopWord } from '../ring/wait.ts';
 import {
   native,
   type NativeChannel,
