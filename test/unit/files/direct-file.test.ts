@@ -1,11 +1,22 @@
 import { Worker } from 'node:worker_threads';
 import { once } from 'node:events';
+import { tmpdir } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { BLOCK_BYTES, MIB } from '../../../engine/base/constants.ts';
 import { nodeFileSystem as fs } from '../../../engine/files/file-system.ts';
 import { describeFileSystemType } from '../../../engine/files/file-system-types.ts';
 import { native } from '../../../native/index.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
+import { skipLoudly } from '../../support/skip.ts';
+
+function thrown(action: () => void): unknown {
+  try {
+    action();
+  } catch (error) {
+    return error;
+  }
+  return undefined;
+}
 
 describe('direct files', () => {
   it('aligned memory lies at an address of whole blocks', () => {
@@ -16,7 +27,12 @@ describe('direct files', () => {
     expect(native.alignedOffset(shifted, BLOCK_BYTES)).toBe(BLOCK_BYTES - 1);
   });
 
-  it('a direct write that is not aligned is refused before the disk sees it', () => {
+  const itDirectly = skipLoudly(
+    !fs.probeDirect(tmpdir()),
+    'the temporary directory has no O_DIRECT',
+  );
+
+  itDirectly('a direct write that is not aligned is refused before the disk sees it', () => {
     const path = `${temporaryDirectory()}/file`;
     new native.DurableFile(path, false).close();
     const file = new native.DurableFile(path, true);
@@ -63,6 +79,15 @@ describe('direct files', () => {
     expect(() => wrong['lockFile']!(1, 'yes')).toThrow(/exclusive is not a boolean/);
     expect(() => wrong['alignedOffset']!(new Uint8Array(1), 100)).toThrow(/power of two/);
     expect(() => wrong['readClocks']!(new BigInt64Array(3))).toThrow(/4 words/);
+  });
+
+  it('a path with a NUL, a position before the file and a closed file are refused', () => {
+    expect(() => fs.openDurable('a\0b', false)).toThrow(/path .* NUL/);
+    const file = fs.openDurable(`${temporaryDirectory()}/file`, false);
+    expect(() => file.write(new Uint8Array(1), -1)).toThrow(/position/);
+    file.close();
+    file.close();
+    expect(() => file.write(new Uint8Array(1), 0)).toThrow(/closed/);
   });
 
   it('a mark opened for reading cannot publish, a closed one does nothing', () => {
