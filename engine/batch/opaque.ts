@@ -1,4 +1,4 @@
-/** Opaque events ↔ the content of an events entry: their lengths as a column, their bytes lz4'ed. */
+/** Opaque events ↔ the content of an events entry: lengths as a column, bytes with lz4. */
 import lz4 from 'lz4-napi';
 import { assert } from '../base/assert.ts';
 import { damaged } from '../base/bytes.ts';

@@ -46,7 +46,7 @@ export interface Rows {
   sources: readonly SourceRows[];
 }
 
-/** @returns payloads: the times entry, then one batch entry per source, to be written in this order */
+/** @returns payloads in the order of the group: the times entry, then one batch entry per source */
 export function encodeSamples(rows: Rows): Uint8Array[] {
   const times = timesEntry(rows);
   const batches = rows.sources.map((source, index) => sourceBatch(source, times, index + 1));

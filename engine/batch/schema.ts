@@ -21,7 +21,7 @@ export const CHANNEL_TYPES = [
 
 export type ChannelType = (typeof CHANNEL_TYPES)[number];
 
-/** One column of a source: raw values of `type`; physical value = raw × scale + offset, in `unit`. */
+/** One column of a source: raw values of `type`; raw × scale + offset is physical, in `unit`. */
 export interface Channel {
   name: string;
   type: ChannelType;

@@ -39,7 +39,7 @@ export interface FloatCodec {
   decode(bytes: Uint8Array, values: Float64Array, type: FloatType): void;
 }
 
-/** The most bytes that codecs 1–4 may touch for `count` values: first values, whole blocks, slack. */
+/** The most bytes codecs 1–4 may touch for `count` values: first values, whole blocks, slack. */
 export function integersBoundBytes(count: number): number {
   return 20 + Math.ceil(count / BLOCK_VALUES) * (11 + 8 * BLOCK_VALUES) + 8;
 }

@@ -1,5 +1,56 @@
-/** Report objects of the tools, as `--json` prints them: 64-bit values are strings. */
+/**
+ * What the engine reports and what its tools take: plain objects, printed as they are by `--json`.
+ * 64-bit numbers are decimal strings, so that no reader rounds them through a double.
+ */
 import type { Channel } from '../batch/schema.ts';
+
+export interface Percentiles {
+  p50: number;
+  p99: number;
+  max: number;
+}
+
+export interface RecorderStatus {
+  state: 'recording' | 'waiting-for-space' | 'draining';
+  uptimeSeconds: number;
+  sources: number;
+  samples: string;
+  samplesPerSecond: number;
+  ticksScheduled: string;
+  /** ticks without a sample, by reason; `suspendedNanos`: time the machine slept, ns */
+  missed: { late: string; overflow: string; full: string; device: string; suspendedNanos: string };
+  latenessMicros: Percentiles;
+  /** `grant`: the one command that would grant a better rung */
+  scheduling: {
+    rung: string;
+    cpu: number;
+    memoryLocked: boolean;
+    refused: string[];
+    grant: string | undefined;
+  };
+  /** `offsets`: of the first 8 streams */
+  durable: { lsn: string; offsets: { stream: string; nextOffset: string }[] };
+  bytesPerSample: number;
+  paddingBytes: string;
+  diskBytes: string;
+  freeBytes: string;
+  /** `durableMicros`: from the moment a sample was taken until it was durable */
+  writes: { rung: 'direct' | 'buffered'; commitMicros: Percentiles; durableMicros: Percentiles };
+  warnings: string[];
+}
+
+export interface GapSum {
+  reason: string;
+  ticks: string;
+}
+
+export interface RecorderSummary {
+  samples: string;
+  ticksScheduled: string;
+  gaps: GapSum[];
+  seconds: number;
+  clean: boolean;
+}
 
 /** One line of `stream ls`, and `stream info --json`. Times are UTC ns, null if there is none. */
 export interface StreamInfo {

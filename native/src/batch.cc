@@ -64,7 +64,9 @@ int64_t RowEncoder::PeekTick() const {
   if (at == head) return -1;
   if (Load<uint16_t>(ring_.At(at) + 4) == kPadding) at += Load<uint32_t>(ring_.At(at));
   if (at == head) return -1;
-  if (at > head || head - at < kRecordHeaderBytes + sizeof(uint64_t)) return -EBADMSG;
+  if (at > head) return -EBADMSG;
+  const uint64_t most = std::min(head - at, ring_.Contiguous(at));
+  if (most < kRecordHeaderBytes + sizeof(uint64_t)) return -EBADMSG;
   return static_cast<int64_t>(Load<uint64_t>(ring_.At(at) + kTickAt));
 }
 
@@ -140,8 +142,7 @@ int RowEncoder::Drain(size_t max_rows, uint64_t* tail, Drained* drained) {
   while (*tail < head && rows_.size() < max_rows && gaps_.size() < kGapsMax) {
     const uint8_t* const record = ring_.At(*tail);
     const uint64_t length = Load<uint32_t>(record);
-    const uint64_t contiguous = ring_.capacity() - (*tail & (ring_.capacity() - 1));
-    const uint64_t most = std::min(head - *tail, contiguous);
+    const uint64_t most = std::min(head - *tail, ring_.Contiguous(*tail));
     if (length < kRecordHeaderBytes || length % 8 != 0 || length > most) return -EBADMSG;
     const uint16_t kind = Load<uint16_t>(record + 4);
     int result = 0;

@@ -16,6 +16,7 @@ class RingReader {
   static constexpr size_t kHeadAt = 128;
   static constexpr size_t kTailAt = 256;
   static constexpr size_t kDataAt = 512;
+  static constexpr uint64_t kCapacityMin = 64;
 
   // False if the memory is not a ring of this version. The memory must outlive the reader.
   bool Attach(uint8_t* memory, size_t bytes) {
@@ -25,7 +26,8 @@ class RingReader {
     std::memcpy(&version, memory + 4, sizeof version);
     std::memcpy(&capacity_, memory + 8, sizeof capacity_);
     if (magic != kMagic || version != kVersion) return false;
-    if (!std::has_single_bit(capacity_) || capacity_ > bytes - kDataAt) return false;
+    if (!std::has_single_bit(capacity_) || capacity_ < kCapacityMin) return false;
+    if (capacity_ > bytes - kDataAt) return false;
     memory_ = memory;
     return true;
   }
@@ -40,6 +42,9 @@ class RingReader {
 
   // What stands before `position` may be overwritten from now on.
   void Release(uint64_t position) { Word(kTailAt).store(position, std::memory_order_release); }
+
+  // Bytes from `position` to the end of the data, where a record must end at the latest.
+  uint64_t Contiguous(uint64_t position) const { return capacity_ - (position & (capacity_ - 1)); }
 
   const uint8_t* At(uint64_t position) const {
     return memory_ + kDataAt + (position & (capacity_ - 1));

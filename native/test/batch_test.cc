@@ -152,6 +152,7 @@ void GarbageIsSurvived(std::mt19937_64& random) {
     RowEncoder encoder = EncoderOf(ring);
     Cursor cursors[kSources] = {};
     Drained drained;
+    encoder.PeekTick();
     const int count = Drain(encoder, 100, cursors, &drained);
     Check(count >= 0 || count == -EBADMSG || count == -EPROTO, "garbage is refused or drained");
   }

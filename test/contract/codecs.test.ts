@@ -18,7 +18,7 @@ const IMPLEMENTATIONS = [
 
 const int64 = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n });
 
-/** Columns as sensors make them: steps of some width, now and then an outlier, or nothing but noise. */
+/** Columns as sensors make them: steps of some width, now and then an outlier, or mere noise. */
 const columns: fc.Arbitrary<BigInt64Array> = fc
   .record({
     count: fc.oneof(fc.integer({ min: 0, max: 5 }), fc.integer({ min: 0, max: 1500 })),

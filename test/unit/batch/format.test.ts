@@ -156,7 +156,8 @@ describe('schema', () => {
     channels: [{ name: 'RxBytes', type: 'u64', unit: 'B', scale: 1, offset: 0 }],
   };
   const canonical =
-    '{"kind":"samples","channels":[{"name":"RxBytes","type":"u64","unit":"B","scale":1,"offset":0}]}';
+    '{"kind":"samples","channels":[' +
+    '{"name":"RxBytes","type":"u64","unit":"B","scale":1,"offset":0}]}';
 
   test('has one canonical form, and its id is the hash of that', () => {
     expect(canonicalSchema(schema)).toBe(canonical);

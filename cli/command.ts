@@ -1,0 +1,115 @@
+/**
+ * How a command is declared. Adding one = one file under `commands/` and one line in `main.ts`.
+ * A command parses its words and prints; what it does is a call into the engine. It gets all of
+ * its surroundings as `CliContext`, and ends by returning an exit code or throwing, never by
+ * leaving the process.
+ *
+ * `--json` prints facts on stdout, one object, or one per line where a command streams;
+ * everything else goes to stderr. Every command takes the common options below.
+ */
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { pino, type Logger } from 'pino';
+import { HelicorderError } from '../engine/base/errors.ts';
+import type { DriverFace } from '../engine/config/schema.ts';
+import type { Engine } from './engine.ts';
+
+/** A stream of the process as a command writes to it. */
+export interface Output {
+  readonly isTTY: boolean;
+  readonly columns: number | undefined;
+  readonly rows: number | undefined;
+  /** Resolves once more may be written; never before the reader has kept up. */
+  write(chunk: string | Uint8Array): Promise<void>;
+}
+
+export type EndSignal = 'SIGINT' | 'SIGTERM';
+
+export interface CliIo {
+  stdout: Output;
+  stderr: Output;
+  stdin: AsyncIterable<Uint8Array>;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly hostName: string;
+  readonly platform: string;
+  /** Calls `listener` for every signal; returns how to stop. */
+  onSignal(listener: (signal: EndSignal) => void): () => void;
+  /** Ends the process at once, after a second signal. */
+  exitNow(code: number): void;
+  loadEngine(): Promise<Engine>;
+}
+
+/** The options that every command has. */
+export interface CommonOptions {
+  dataDir?: string;
+  quiet?: boolean;
+  logLevel?: string;
+  json?: boolean;
+}
+
+/** Runs the action of a command and keeps its exit code. */
+export type Run = (action: () => Promise<number>) => Promise<void>;
+
+export interface CliContext {
+  io: CliIo;
+  run: Run;
+  /** undefined where the engine cannot be loaded; then the flags of drivers are not known */
+  drivers: readonly DriverFace[] | undefined;
+}
+
+export type CommandFactory = (context: CliContext) => Command;
+
+export const DATA_DIR_DEFAULT = './helicorder-data';
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
+
+/** A command with the common options and real examples at the end of its help. */
+export function newCommand(name: string, summary: string, examples: string[]): Command {
+  return new Command(name)
+    .summary(summary)
+    .description(summary)
+    .addOption(
+      new Option('--data-dir <path>', `directory of the store (default: ${DATA_DIR_DEFAULT})`),
+    )
+    .option('--json', 'print facts as JSON on stdout')
+    .option('--quiet', 'print errors only on stderr')
+    .addOption(new Option('--log-level <level>', 'least level of the log').choices(LOG_LEVELS))
+    .addHelpText('after', `\nExamples:\n${examples.map((line) => `  $ ${line}`).join('\n')}`);
+}
+
+/** A word that only groups commands: options belong to those, so that none is read twice. */
+export function newGroup(name: string, summary: string, commands: Command[]): Command {
+  const group = new Command(name).summary(summary).description(summary);
+  for (const command of commands) group.addCommand(command);
+  return group;
+}
+
+/** The directory of the store: flag, else environment, else the default. */
+export function dataDirOf(options: CommonOptions, io: CliIo): string {
+  return options.dataDir ?? (io.environment.HELICORDER_DATA_DIR || DATA_DIR_DEFAULT);
+}
+
+/** Structured log on stderr; a person's terminal gets only what is wrong unless it asks. */
+export function logOf(options: CommonOptions, io: CliIo): Logger {
+  const level = options.logLevel ?? (options.quiet ? 'error' : 'warn');
+  const destination = { write: (line: string) => void io.stderr.write(line).catch(ignore) };
+  return pino({ name: 'helicorder', level }, destination);
+}
+
+/** A reader of stderr that has gone must not stop a recording. */
+export function ignore(): void {}
+
+export function printJson(io: CliIo, value: unknown): Promise<void> {
+  return io.stdout.write(`${JSON.stringify(value)}\n`);
+}
+
+/** @throws HelicorderError USAGE if `text` is not scope/name */
+export function streamName(text: string): string {
+  if (/^[A-Za-z0-9._-]+\/[A-Za-z0-9._-]+$/.test(text)) return text;
+  throw new HelicorderError('USAGE', `"${text}" is not the name of a stream, scope/name`);
+}
+
+/** Parser of an option that is a whole number. */
+export function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(value)) return value;
+  throw new InvalidArgumentError('expected a whole number.');
+}

@@ -1,0 +1,93 @@
+/**
+ * `helicorder run`: records until a signal, the given duration or the end of the last source.
+ * The first SIGINT or SIGTERM drains and stops; a repetition within half a second is the same
+ * signal (npm passes Ctrl-C on twice); a later one ends the process at once, which loses nothing
+ * that was accepted: that is durable, and the next start accounts for the rest as gap(crash).
+ */
+import type { Command } from 'commander';
+import { SIGNAL_REPEAT_MS, STATUS_INTERVAL_MS } from '../../engine/base/constants.ts';
+import { resolveConfig } from '../../engine/config/config.ts';
+import type { RecorderSummary } from '../../engine/tools/types.ts';
+import { ignore, logOf, newCommand, printJson } from '../command.ts';
+import type { CliContext, CliIo, CommonOptions, EndSignal } from '../command.ts';
+import type { RunningRecorder } from '../engine.ts';
+import { addSettingOptions, flagsOf } from '../settings-options.ts';
+import { LiveBlock, statusLine, statusLines, summaryLine } from '../status-view.ts';
+
+const EXAMPLES = [
+  'helicorder run',
+  'helicorder run --interface eth0 --rate 1000 --stream plant/eth0 --data-dir /var/lib/helicorder',
+  'helicorder run --source synthetic --count 32 --duration 60s --json',
+];
+const LOG_LINE_INTERVAL_MS = 10_000;
+const SIGNAL_NUMBERS: Readonly<Record<EndSignal, number>> = { SIGINT: 2, SIGTERM: 15 };
+
+export function runCommand({ io, run, drivers: known }: CliContext): Command {
+  const command = newCommand('run', 'record the configured sources into the store', EXAMPLES);
+  return addSettingOptions(command, known).action((options: CommonOptions & { config?: string }) =>
+    run(async () => {
+      const { nodeFileSystem, drivers, Recorder } = await io.loadEngine();
+      const { config, paths } = resolveConfig({
+        files: nodeFileSystem,
+        drivers,
+        environment: io.environment,
+        hostName: io.hostName,
+        path: options.config,
+        flags: flagsOf(command),
+      });
+      const log = logOf(options, io);
+      log.info({ files: paths, sources: config.sources.length }, 'configuration read');
+      const recorder = await Recorder.start(config);
+      log.info({ dataDir: config.dataDir }, 'recording');
+      const summary = await follow(io, recorder, options);
+      log.info(summary, 'stopped');
+      if (!options.quiet) await io.stderr.write(`helicorder: ${summaryLine(summary)}\n`).catch(ignore);
+      return 0;
+    }),
+  );
+}
+
+async function follow(
+  io: CliIo,
+  recorder: RunningRecorder,
+  options: CommonOptions,
+): Promise<RecorderSummary> {
+  const stopListening = io.onSignal(endsRecording(io, recorder));
+  const show = viewOf(io, recorder, options);
+  const isLine = !options.json && !io.stderr.isTTY;
+  const timer = setInterval(
+    // whoever read the status has gone: that is no reason to stop recording
+    () => void show().catch(() => clearInterval(timer)),
+    isLine ? LOG_LINE_INTERVAL_MS : STATUS_INTERVAL_MS,
+  );
+  try {
+    return await recorder.finished;
+  } finally {
+    clearInterval(timer);
+    stopListening();
+  }
+}
+
+function endsRecording(io: CliIo, recorder: RunningRecorder): (signal: EndSignal) => void {
+  let firstMs: number | undefined;
+  return (signal) => {
+    const nowMs = performance.now();
+    if (firstMs === undefined) {
+      firstMs = nowMs;
+      // `finished` rejects with the same error, and is awaited
+      recorder.stop(signal).catch(ignore);
+      return;
+    }
+    if (nowMs - firstMs > SIGNAL_REPEAT_MS) io.exitNow(128 + SIGNAL_NUMBERS[signal]);
+  };
+}
+
+function viewOf(io: CliIo, recorder: RunningRecorder, options: CommonOptions): () => Promise<void> {
+  if (options.json) return () => printJson(io, recorder.status());
+  if (options.quiet) return () => Promise.resolve();
+  if (!io.stderr.isTTY) {
+    return () => io.stderr.write(`helicorder: ${statusLine(recorder.status())}\n`);
+  }
+  const block = new LiveBlock(io.stderr);
+  return () => block.draw(statusLines(recorder.status()));
+}

@@ -1,0 +1,105 @@
+/**
+ * `helicorder stream cat`: the events or records of a stream on stdout. Damage is told on stderr
+ * and reading goes on behind it; the exit code then is 65.
+ */
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import type { CatOptions, Damage } from '../../engine/tools/types.ts';
+import { HelicorderError } from '../../engine/base/errors.ts';
+import { dataDirOf, ignore, newCommand, streamName, wholeNumber } from '../command.ts';
+import type { CliContext, CliIo, CommonOptions } from '../command.ts';
+
+const EXAMPLES = [
+  'helicorder stream cat examples/network --max-events 1',
+  'helicorder stream cat examples/network --from tail --follow',
+  'helicorder stream cat plant/eth0 --from 60000 --to 61000 --format csv',
+];
+const EXIT_DAMAGED = 65;
+const FORMATS = ['json', 'ndjson-records', 'csv', 'raw'] as const;
+
+interface Options extends CommonOptions {
+  from: CatOptions['from'];
+  to?: number;
+  maxEvents?: number;
+  follow?: boolean;
+  format?: CatOptions['format'];
+  withLedger?: boolean;
+  delimiter: string;
+}
+
+export function catCommand({ io, run }: CliContext): Command {
+  return newCommand('cat', 'print a stream: JSON events, records, CSV or raw bytes', EXAMPLES)
+    .argument('<stream>', 'scope/name')
+    .addOption(
+      new Option('--from <place>', 'an offset, start or tail').argParser(fromPlace).default('start'),
+    )
+    .option('--to <offset>', 'stop before this offset', wholeNumber)
+    .option('--max-events <count>', 'stop after this many events', wholeNumber)
+    .option('--follow', 'wait for what is still to come')
+    .addOption(
+      new Option('--format <format>', 'json (default), for opaque streams raw').choices(FORMATS),
+    )
+    .option('--with-ledger', 'add writer, epoch, seq, offset and gaps to each event')
+    .addOption(
+      new Option('--delimiter <text>', 'follows each event in format raw; \\n, \\t, \\0 understood')
+        .argParser(unescapeText)
+        .default('\n', 'a line feed'),
+    )
+    .action((name: string, options: Options) => run(() => print(io, streamName(name), options)));
+}
+
+async function print(io: CliIo, stream: string, options: Options): Promise<number> {
+  const { Store, cat } = await io.loadEngine();
+  const stop = new AbortController();
+  const stopListening = io.onSignal(() => stop.abort());
+  let isDamaged = false;
+  const onDamage = ({ file, offset, length, what }: Damage): void => {
+    isDamaged = true;
+    const message = `helicorder: damage: ${file} at ${offset}, ${length} bytes: ${what}\n`;
+    void io.stderr.write(message).catch(ignore);
+  };
+  const store = Store.open(dataDirOf(options, io), { readOnly: true });
+  try {
+    const { schema } = store.info(stream);
+    const format = options.format ?? (schema.channels.length > 0 ? 'json' : 'raw');
+    checkFormat(stream, format, schema.channels.length > 0);
+    const { from, to, maxEvents, follow = false, withLedger = false, delimiter } = options;
+    const chunks = cat(store, {
+      stream,
+      from,
+      to,
+      maxEvents,
+      follow,
+      format,
+      withLedger,
+      delimiter,
+      onDamage,
+      signal: stop.signal,
+    });
+    for await (const chunk of chunks) await io.stdout.write(chunk);
+    return isDamaged ? EXIT_DAMAGED : 0;
+  } finally {
+    stopListening();
+    store.close();
+  }
+}
+
+function checkFormat(stream: string, format: CatOptions['format'], hasSamples: boolean): void {
+  if (format !== 'raw' || !hasSamples) return;
+  throw new HelicorderError(
+    'USAGE',
+    `--format raw is for opaque events, ${stream} holds samples: use json, ndjson-records or csv`,
+  );
+}
+
+function fromPlace(text: string): CatOptions['from'] {
+  if (text === 'start' || text === 'tail') return text;
+  const offset = Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(offset)) return offset;
+  throw new InvalidArgumentError('expected an offset, start or tail.');
+}
+
+const ESCAPES: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', '0': '\0' };
+
+function unescapeText(text: string): string {
+  return text.replace(/\\(.)/g, (_, letter: string) => ESCAPES[letter] ?? letter);
+}

@@ -1,0 +1,107 @@
+/** `helicorder stream ls | info | cat | write`. */
+import Table from 'cli-table3';
+import type { Command } from 'commander';
+import { formatBytes } from '../../engine/config/units.ts';
+import type { StreamInfo } from '../../engine/tools/types.ts';
+import { dataDirOf, newCommand, newGroup, printJson, streamName } from '../command.ts';
+import type { CliContext, CliIo, CommonOptions } from '../command.ts';
+import type { OpenStore } from '../engine.ts';
+import { catCommand } from './stream-cat.ts';
+import { writeCommand } from './stream-write.ts';
+
+export function streamCommand(context: CliContext): Command {
+  return newGroup('stream', 'list, describe, read and write streams', [
+    lsCommand(context),
+    infoCommand(context),
+    catCommand(context),
+    writeCommand(context),
+  ]);
+}
+
+async function withStore(
+  io: CliIo,
+  options: CommonOptions,
+  use: (store: OpenStore) => Promise<void>,
+): Promise<number> {
+  const { Store } = await io.loadEngine();
+  const store = Store.open(dataDirOf(options, io), { readOnly: true });
+  try {
+    await use(store);
+    return 0;
+  } finally {
+    store.close();
+  }
+}
+
+function lsCommand({ io, run }: CliContext): Command {
+  const examples = ['helicorder stream ls', 'helicorder stream ls --json'];
+  return newCommand('ls', 'list the streams of the store', examples).action(
+    (options: CommonOptions) =>
+      run(async () => {
+        const { describeStreams } = await io.loadEngine();
+        return withStore(io, options, async (store) => {
+          const streams = describeStreams(store);
+          if (options.json) await printJson(io, { streams });
+          else await io.stdout.write(listOf(streams));
+        });
+      }),
+  );
+}
+
+function listOf(streams: StreamInfo[]): string {
+  if (streams.length === 0) return 'no streams yet\n';
+  const head = ['stream', 'records', 'samples', 'bytes', 'first', 'last'];
+  const table = new Table({ head, style: { head: [], border: [] } });
+  for (const info of streams) {
+    table.push([
+      `${info.scope}/${info.name}`,
+      info.records,
+      info.samples,
+      formatBytes(Number(info.bytes)),
+      timeText(info.firstTimestampNanos),
+      timeText(info.lastTimestampNanos),
+    ]);
+  }
+  return `${table.toString()}\n`;
+}
+
+function infoCommand({ io, run }: CliContext): Command {
+  const examples = ['helicorder stream info examples/network --json'];
+  return newCommand('info', 'describe one stream: schema, offsets, writers, bytes', examples)
+    .argument('<stream>', 'scope/name')
+    .action((name: string, options: CommonOptions) =>
+      run(() =>
+        withStore(io, options, async (store) => {
+          const info = store.info(streamName(name));
+          if (options.json) await printJson(io, info);
+          else await io.stdout.write(descriptionOf(info));
+        }),
+      ),
+    );
+}
+
+function descriptionOf(info: StreamInfo): string {
+  const channels = info.schema.channels.map(
+    ({ name, type, unit, scale, offset }) =>
+      `  ${name}: ${type}, ${unit || 'no unit'}, × ${scale} + ${offset}`,
+  );
+  const writers = info.writers.map(
+    ({ id, epoch, lastSeq }) => `  ${id}: epoch ${epoch}, last seq ${lastSeq}`,
+  );
+  const lines = [
+    `stream   ${info.scope}/${info.name} (${info.id})`,
+    `records  ${info.records}, of them samples ${info.samples}`,
+    `offsets  ${info.firstOffset} to ${info.lastOffset}`,
+    `time     ${timeText(info.firstTimestampNanos)} to ${timeText(info.lastTimestampNanos)}`,
+    `bytes    ${info.bytes}, ${info.bytesPerRecord} per record, padding ${info.paddingBytes}`,
+    'channels',
+    ...(channels.length > 0 ? channels : ['  none: opaque events']),
+    'writers',
+    ...writers,
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function timeText(nanos: string | null): string {
+  return nanos === null ? '–' : new Date(Number(BigInt(nanos) / 1_000_000n)).toISOString();
+}

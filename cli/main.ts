@@ -1,0 +1,65 @@
+#!/usr/bin/env node
+/** The program: joins the command line to the process. The only place that ends the process. */
+import { createRequire } from 'node:module';
+import { hostname } from 'node:os';
+import type { CliIo, EndSignal, Output } from './command.ts';
+import { loadEngine } from './engine.ts';
+import { main } from './program.ts';
+
+function outputOf(stream: NodeJS.WriteStream): Output {
+  let failure: Error | undefined;
+  stream.on('error', (error) => {
+    failure ??= error;
+  });
+  const writable = async (): Promise<void> => {
+    await new Promise<void>((resolve) => {
+      const settle = (): void => {
+        for (const event of ['drain', 'error', 'close']) stream.off(event, settle);
+        resolve();
+      };
+      for (const event of ['drain', 'error', 'close']) stream.on(event, settle);
+    });
+    if (failure) throw failure;
+  };
+  return {
+    get isTTY() {
+      return stream.isTTY === true;
+    },
+    get columns() {
+      return stream.columns;
+    },
+    get rows() {
+      return stream.rows;
+    },
+    write: async (chunk) => {
+      if (failure) throw failure;
+      if (!stream.write(chunk)) await writable();
+    },
+  };
+}
+
+function onSignal(listener: (signal: EndSignal) => void): () => void {
+  process.on('SIGINT', listener as NodeJS.SignalsListener);
+  process.on('SIGTERM', listener as NodeJS.SignalsListener);
+  return () => {
+    process.off('SIGINT', listener as NodeJS.SignalsListener);
+    process.off('SIGTERM', listener as NodeJS.SignalsListener);
+  };
+}
+
+const io: CliIo = {
+  stdout: outputOf(process.stdout),
+  stderr: outputOf(process.stderr),
+  stdin: process.stdin,
+  environment: process.env,
+  hostName: hostname(),
+  platform: process.platform,
+  onSignal,
+  exitNow: (code) => process.exit(code),
+  loadEngine,
+};
+
+const { version } = createRequire(import.meta.url)('helicorder/package.json') as {
+  version: string;
+};
+process.exit(await main(process.argv.slice(2), io, version));

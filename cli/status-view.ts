@@ -1,0 +1,90 @@
+/**
+ * A recorder's status for people: the live block of a terminal, and one line for a log. The block
+ * is redrawn with one write that moves up over the old one, so it does not flicker. No line is
+ * longer than the terminal is wide; after a resize the old lines have wrapped, and the number of
+ * rows they take now is what has to be moved up.
+ */
+import { formatBytes } from '../engine/config/units.ts';
+import type { RecorderStatus, RecorderSummary } from '../engine/tools/types.ts';
+import type { Output } from './command.ts';
+
+export function statusLines(status: RecorderStatus): string[] {
+  const { durable, latenessMicros: lateness, missed, scheduling, writes } = status;
+  const commit = writes.commitMicros;
+  const lines = [
+    `helicorder  ${status.state}, ${status.sources} sources, up ${elapsed(status.uptimeSeconds)}`,
+    `samples     ${status.samples}, ${status.samplesPerSecond.toFixed(1)}/s of ` +
+      `${status.ticksScheduled} ticks scheduled`,
+    `missed      late ${missed.late}, overflow ${missed.overflow}, full ${missed.full}, ` +
+      `device ${missed.device}${suspended(missed.suspendedNanos)}`,
+    `lateness    p50 ${micros(lateness.p50)}, p99 ${micros(lateness.p99)}, ` +
+      `max ${micros(lateness.max)}`,
+    `scheduling  ${scheduling.rung}${scheduling.cpu < 0 ? '' : ` on processor ${scheduling.cpu}`}` +
+      `${scheduling.memoryLocked ? ', memory locked' : ''}`,
+    `durable     ${durable.lsn} by ${writes.rung} writes, commit p50 ${micros(commit.p50)}, ` +
+      `p99 ${micros(commit.p99)}, max ${micros(commit.max)}`,
+    ...durable.offsets.map(({ stream, nextOffset }) => `            ${stream} ${nextOffset}`),
+    `bytes       ${status.bytesPerSample.toFixed(2)} per sample, padding ` +
+      `${formatBytes(Number(status.paddingBytes))}, on disk ` +
+      `${formatBytes(Number(status.diskBytes))}, free ${formatBytes(Number(status.freeBytes))}`,
+  ];
+  if (scheduling.grant !== undefined) lines.push(`better      ${scheduling.grant}`);
+  return [...lines, ...status.warnings.map((warning) => `warning     ${warning}`)];
+}
+
+/** Everything that matters in one line, for a log. */
+export function statusLine(status: RecorderStatus): string {
+  const { missed, latenessMicros, scheduling, durable } = status;
+  return (
+    `${status.state}: ${status.samples} samples, ${status.samplesPerSecond.toFixed(1)}/s, ` +
+    `missed late ${missed.late} overflow ${missed.overflow} full ${missed.full} ` +
+    `device ${missed.device}, lateness p99 ${micros(latenessMicros.p99)}, ` +
+    `${scheduling.rung}, durable ${durable.lsn}, ${status.bytesPerSample.toFixed(2)} B/sample, ` +
+    `${formatBytes(Number(status.diskBytes))} on disk`
+  );
+}
+
+export function summaryLine(summary: RecorderSummary): string {
+  const gaps = summary.gaps.map(({ reason, ticks }) => `${reason} ${ticks}`).join(', ');
+  return (
+    `${summary.clean ? 'stopped cleanly' : 'stopped'} after ${elapsed(summary.seconds)}: ` +
+    `${summary.samples} samples of ${summary.ticksScheduled} ticks scheduled, ` +
+    `gaps: ${gaps || 'none'}`
+  );
+}
+
+/** Draws blocks of lines over each other on a terminal. */
+export class LiveBlock {
+  readonly #output: Output;
+  #drawn: string[] = [];
+
+  constructor(output: Output) {
+    this.#output = output;
+  }
+
+  draw(lines: string[]): Promise<void> {
+    const columns = Math.max(20, this.#output.columns ?? 80);
+    const rows = Math.max(4, this.#output.rows ?? 24);
+    // what scrolled out of the screen cannot be reached any more, so a block never exceeds it
+    const fitting = lines.slice(0, rows - 1).map((line) => line.slice(0, columns - 1));
+    const up = this.#drawn.reduce((sum, line) => sum + Math.ceil(line.length / columns), 0);
+    this.#drawn = fitting;
+    const home = up > 0 ? `\x1b[${Math.min(up, rows - 1)}A\r` : '\r';
+    return this.#output.write(`${home}${fitting.map((line) => `${line}\x1b[K\n`).join('')}\x1b[J`);
+  }
+}
+
+function micros(value: number): string {
+  return value >= 10_000 ? `${(value / 1000).toFixed(1)} ms` : `${value.toFixed(1)} µs`;
+}
+
+function suspended(nanos: string): string {
+  const seconds = Number(nanos) / 1e9;
+  return seconds === 0 ? '' : `, suspended ${seconds.toFixed(3)} s`;
+}
+
+function elapsed(seconds: number): string {
+  const whole = Math.floor(seconds);
+  const parts = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  return parts.map((part) => String(part).padStart(2, '0')).join(':');
+}

@@ -1,0 +1,117 @@
+/**
+ * Reading configuration files. YAML and TOML become the same plain tree; `${VAR}` and
+ * `${VAR:-default}` are expanded in values after parsing, so that a variable can never change a
+ * file's structure. Every key remembers its place, for errors and for `config show`.
+ */
+import { parse as parseToml, TomlError } from 'smol-toml';
+import { isMap, isNode, isScalar, LineCounter, parseDocument, type Document } from 'yaml';
+import { HelicorderError } from '../base/errors.ts';
+
+/** The part of `FileSystem` that configuration needs. */
+export interface ConfigFiles {
+  readText(path: string): string;
+  exists(path: string): boolean;
+  list(dir: string): string[];
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+export type Path = readonly (string | number)[];
+
+export interface ConfigFile {
+  path: string;
+  tree: Record<string, unknown>;
+  /** `file:line` of a key in YAML, `file` in TOML, whose parser keeps no places. */
+  place(path: Path): string;
+}
+
+export function configError(place: string, why: string, cause?: unknown): HelicorderError {
+  return new HelicorderError('CONFIG', `${place}: ${why}`, { cause, details: { file: place } });
+}
+
+/** @throws HelicorderError CONFIG if the file cannot be read, parsed or expanded */
+export function readConfigFile(
+  files: ConfigFiles,
+  path: string,
+  environment: Environment,
+): ConfigFile {
+  let text: string;
+  try {
+    text = files.readText(path);
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code ?? String(error);
+    throw configError(path, `cannot be read: ${reason}`, error);
+  }
+  const file = path.endsWith('.toml') ? fromToml(path, text) : fromYaml(path, text);
+  const expand = (value: unknown, at: Path): unknown => expandValue(file, environment, value, at);
+  return { ...file, tree: expand(file.tree, []) as Record<string, unknown> };
+}
+
+function fromToml(path: string, text: string): ConfigFile {
+  try {
+    return { path, tree: parseToml(text), place: () => path };
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    const [reason] = error.message.split('\n');
+    throw configError(`${path}:${error.line}`, reason ?? 'is not TOML', error);
+  }
+}
+
+function fromYaml(path: string, text: string): ConfigFile {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const [error] = document.errors;
+  if (error) throw configError(`${path}:${lines.linePos(error.pos[0]).line}`, error.message, error);
+  const tree: unknown = document.toJS({ maxAliasCount: 100 }) ?? {};
+  if (typeof tree !== 'object' || Array.isArray(tree)) {
+    throw configError(`${path}:1`, 'expected keys such as "sources:"');
+  }
+  return {
+    path,
+    tree: tree as Record<string, unknown>,
+    place: (at) => `${path}:${lineOf(document, lines, at)}`,
+  };
+}
+
+/** Line of the key at `path`, or of the nearest thing around it that stands in the file. */
+function lineOf(document: Document, lines: LineCounter, path: Path): number {
+  for (let length = path.length; length > 0; length--) {
+    const parent = document.getIn(path.slice(0, length - 1), true);
+    const key = path[length - 1];
+    const pair = isMap(parent)
+      ? parent.items.find((item) => (isScalar(item.key) ? item.key.value : item.key) === key)
+      : undefined;
+    const node = pair?.key ?? document.getIn(path.slice(0, length), true);
+    if (isNode(node) && node.range) return lines.linePos(node.range[0]).line;
+  }
+  return 1;
+}
+
+function expandValue(file: ConfigFile, env: Environment, value: unknown, at: Path): unknown {
+  if (Array.isArray(value)) return value.map((item, i) => expandValue(file, env, item, [...at, i]));
+  if (typeof value === 'string') return expandText(file, env, value, at);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value);
+  return Object.fromEntries(
+    entries.map(([key, item]) => [key, expandValue(file, env, item, [...at, key])]),
+  );
+}
+
+const REFERENCE = /\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}/g;
+
+function expandText(file: ConfigFile, env: Environment, text: string, at: Path): unknown {
+  if (!text.includes('${')) return text;
+  const expanded = text.replace(REFERENCE, (_, name: string, otherwise: string | undefined) => {
+    // an empty variable counts as unset, as in the shell's own ${VAR:-default}
+    const value = env[name] || otherwise;
+    if (value !== undefined) return value;
+    throw configError(file.place(at), `\${${name}} is not set; give a default: \${${name}:-…}`);
+  });
+  const isOneReference = text.replace(REFERENCE, '') === '';
+  return isOneReference ? scalarOf(expanded) : expanded;
+}
+
+/** A variable's text as the number or boolean that it would be if it stood in the file. */
+function scalarOf(text: string): unknown {
+  if (text === 'true' || text === 'false') return text === 'true';
+  return /^-?(0|[1-9]\d*)(\.\d+)?$/.test(text) ? Number(text) : text;
+}

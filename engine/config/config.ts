@@ -1,0 +1,250 @@
+/**
+ * Configuration: from files, environment and flags to what the recorder runs with.
+ *
+ *   files ──────────┐  config-file.ts: YAML, TOML, ${VAR:-default}, the place of every key
+ *   environment ────┤  layers.ts:      one tree, later over earlier, the origin of every key
+ *   flags ──────────┤  settings.ts:    which keys are flags and variables
+ *                   ▼
+ *   schema.ts: validation, units, defaults        document.ts: reference and sample file
+ *                   ▼
+ *   resolveConfig(): RecorderConfig + every effective value with its origin
+ *
+ * Precedence: flag > environment > file > default. There is exactly one schema; what a flag
+ * accepts, a file accepts, with the same words in the error. Errors about flags are USAGE (exit
+ * 64), since the command is wrong; errors about files and the environment are CONFIG (exit 78),
+ * since the command was right. Both name the place and what was expected, and an unknown key is
+ * always an error: a misspelled `rate` that silently records at another rate is a loss of data.
+ *
+ * Keys that do nothing yet do not exist here, for the same reason.
+ *
+ * Drivers bring their own options (`DriverFace`); they are checked in one object with the common
+ * keys of a source, and handed on as the driver's schema made them, defaults included.
+ *
+ * Nothing here touches the system: files, environment and host name are given by the caller.
+ */
+import { NANOS_PER_MILLI } from '../base/constants.ts';
+import type { ConfigFiles, Environment } from './config-file.ts';
+import { DEFAULT_ORIGIN, findConfigFiles, isTree, pathText, readLayers } from './layers.ts';
+import type { Layers, Origin, Tree } from './layers.ts';
+import { configSchema, schemaOfSource, sourceSchema } from './schema.ts';
+import type { ConfigTree, DriverFace, SourceTree } from './schema.ts';
+import { applySettings, driverOf } from './settings.ts';
+import { formatDuration } from './units.ts';
+
+/** One device to record, ready to be opened by its driver. */
+export interface SourceConfig {
+  /** unique among the sources */
+  name: string;
+  /** kind of the driver */
+  driver: string;
+  /** checked by the driver's own schema, its defaults filled in */
+  options: Record<string, unknown>;
+  /** `scope/name`, unique among the sources */
+  stream: string;
+  rateHz: number;
+  samplesPerEvent: number;
+  timestampResolutionNanos: bigint;
+  routingKey: string;
+  /** identity under which samples are numbered; stays the same when the host is renamed */
+  writer: string;
+}
+
+export interface RecorderConfig {
+  dataDir: string;
+  flushIntervalMs: number;
+  segmentBytes: number;
+  realtime: 'auto' | 'off' | 'require';
+  /** −1: not pinned */
+  cpu: number;
+  /** undefined: until told to stop */
+  durationMs: number | undefined;
+  sources: SourceConfig[];
+}
+
+export interface ConfigRequest {
+  files: ConfigFiles;
+  environment: Environment;
+  hostName: string;
+  drivers: readonly DriverFace[];
+  /** `--config`; undefined: search */
+  path?: string | undefined;
+  /** flag without dashes → text as given */
+  flags?: Readonly<Record<string, string>>;
+}
+
+export interface EffectiveValue {
+  key: string;
+  value: unknown;
+  origin: string;
+}
+
+export interface ResolvedConfig {
+  config: RecorderConfig;
+  values: EffectiveValue[];
+  /** the files that were read */
+  paths: string[];
+}
+
+/**
+ * @throws HelicorderError USAGE if a flag, CONFIG if a file or the environment is at fault; the
+ * message names flag, variable or file and line
+ */
+export function resolveConfig(request: ConfigRequest): ResolvedConfig {
+  const { files, environment, drivers } = request;
+  const paths = findConfigFiles(files, request.path);
+  const layers = readLayers(files, paths, environment);
+  if (layers.tree.sources === undefined) {
+    layers.replaceSources({ source: 'network' }, DEFAULT_ORIGIN);
+  }
+  applySettings(layers, drivers, environment, request.flags ?? {});
+  const tree = checkTree(layers);
+  const values = globalValues(layers, tree);
+  const sources = (tree.sources ?? []).flatMap((source, index) =>
+    resolveSource({ request, layers, tree, source, index, values }),
+  );
+  if (sources.length === 0) throw layers.error(['sources'], 'there is nothing to record');
+  checkUnique(layers, sources);
+  const config: RecorderConfig = {
+    dataDir: tree.store.dir,
+    flushIntervalMs: tree.store.flush,
+    segmentBytes: tree.store.segmentSize,
+    realtime: tree.realtime,
+    cpu: tree.cpu,
+    durationMs: tree.duration,
+    sources: sources.map(({ config: source }) => source),
+  };
+  return { config, values, paths };
+}
+
+function checkTree(layers: Layers): ConfigTree {
+  const result = configSchema.safeParse(layers.tree);
+  if (result.success) return result.data;
+  throw layers.errorOf(result.error, [], ([group]) => {
+    const { store, defaults } = configSchema.shape;
+    if (group === 'store') return Object.keys(store.def.innerType.shape);
+    if (group === 'defaults') return Object.keys(defaults.def.innerType.shape);
+    return Object.keys(configSchema.shape);
+  });
+}
+
+function globalValues(layers: Layers, tree: ConfigTree): EffectiveValue[] {
+  const value = (path: string[], fallback: unknown): EffectiveValue => ({
+    key: pathText(path),
+    value: path.reduce<unknown>((at, key) => (isTree(at) ? at[key] : undefined), layers.tree) ??
+      fallback,
+    origin: originOfKey(layers, path).name,
+  });
+  return [
+    value(['store', 'dir'], tree.store.dir),
+    value(['store', 'flush'], formatDuration(BigInt(Math.round(tree.store.flush * NANOS_PER_MILLI)))),
+    value(['store', 'segmentSize'], `${tree.store.segmentSize / 2 ** 20}MiB`),
+    value(['realtime'], tree.realtime),
+    value(['cpu'], tree.cpu),
+    value(['duration'], null),
+  ];
+}
+
+function originOfKey(layers: Layers, path: (string | number)[]): Origin {
+  return layers.has(path) ? layers.originOf(path) : DEFAULT_ORIGIN;
+}
+
+interface SourceContext {
+  request: ConfigRequest;
+  layers: Layers;
+  tree: ConfigTree;
+  source: unknown;
+  index: number;
+  values: EffectiveValue[];
+}
+
+interface ResolvedSource {
+  config: SourceConfig;
+  /** place in `sources` */
+  index: number;
+}
+
+function resolveSource(context: SourceContext): ResolvedSource[] {
+  const { request, layers, tree, source, index, values } = context;
+  const path = ['sources', index];
+  if (!isTree(source)) throw layers.error(path, 'expected keys such as {source: network}');
+  const driver = driverOf(layers, request.drivers, source, index);
+  const schema = schemaOfSource(driver);
+  const result = schema.safeParse(source);
+  if (!result.success) throw layers.errorOf(result.error, path, () => Object.keys(schema.shape));
+  const given = result.data as SourceTree & Tree;
+  if (given.count !== undefined && driver.kind !== 'synthetic') {
+    throw layers.error([...path, 'count'], 'only synthetic sources can be multiplied');
+  }
+  const stream = given.stream ?? `examples/${driver.kind}`;
+  const name = given.name ?? stream.slice(stream.indexOf('/') + 1);
+  const config: SourceConfig = {
+    name,
+    driver: driver.kind,
+    options: driverOptions(given),
+    stream,
+    rateHz: given.rate ?? tree.defaults.rate,
+    samplesPerEvent: given.samplesPerEvent ?? tree.defaults.samplesPerEvent,
+    timestampResolutionNanos: given.timestampResolution ?? tree.defaults.timestampResolution,
+    routingKey: given.routingKey ?? tree.defaults.routingKey ?? request.hostName,
+    writer: given.writer ?? name,
+  };
+  values.push(...sourceValues(layers, config, given.count, index));
+  return multiply(config, given.count).map((one) => ({ config: one, index }));
+}
+
+function driverOptions(given: Tree): Record<string, unknown> {
+  const entries = Object.entries(given).filter(([key]) => !(key in sourceSchema.shape));
+  return Object.fromEntries(entries);
+}
+
+/** `count` synthetic sources, each with a seed of its own so that no two are alike. */
+function multiply(config: SourceConfig, count: number | undefined): SourceConfig[] {
+  if (count === undefined) return [config];
+  const seed = typeof config.options.seed === 'number' ? config.options.seed : undefined;
+  return Array.from({ length: count }, (_, i) => ({
+    ...config,
+    name: `${config.name}-${i}`,
+    stream: `${config.stream}-${i}`,
+    writer: `${config.writer}-${i}`,
+    options: { ...config.options, ...(seed === undefined ? {} : { seed: seed + i }) },
+  }));
+}
+
+function sourceValues(
+  layers: Layers,
+  config: SourceConfig,
+  count: number | undefined,
+  index: number,
+): EffectiveValue[] {
+  const facts: [string, unknown][] = [
+    ['source', config.driver],
+    ['name', config.name],
+    ['stream', config.stream],
+    ['writer', config.writer],
+    ...(count === undefined ? [] : ([['count', count]] satisfies [string, unknown][])),
+    ['rate', config.rateHz],
+    ['samplesPerEvent', config.samplesPerEvent],
+    ['timestampResolution', formatDuration(config.timestampResolutionNanos)],
+    ['routingKey', config.routingKey],
+    ...Object.entries(config.options),
+  ];
+  return facts.map(([key, value]) => {
+    const path = ['sources', index, key];
+    const own = originOfKey(layers, path);
+    // a single source that only flags describe has its kind from where the list comes from
+    const inherited = key === 'source' ? layers.originOf(path) : originOfKey(layers, ['defaults', key]);
+    return { key: pathText(path), value, origin: (own.kind === 'default' ? inherited : own).name };
+  });
+}
+
+function checkUnique(layers: Layers, sources: ResolvedSource[]): void {
+  for (const key of ['stream', 'name'] as const) {
+    const seen = new Set<string>();
+    for (const { config, index } of sources) {
+      if (seen.has(config[key])) {
+        throw layers.error(['sources', index, key], `"${config[key]}" is used by another source`);
+      }
+      seen.add(config[key]);
+    }
+  }
+}

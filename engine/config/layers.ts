@@ -1,0 +1,140 @@
+/**
+ * The configuration as one plain tree, put together from files, environment and flags, with the
+ * origin of every key in it: what an error points at, and what `config show` prints.
+ */
+import type * as z from 'zod';
+import { HelicorderError, nearest } from '../base/errors.ts';
+import { configError, readConfigFile } from './config-file.ts';
+import type { ConfigFile, ConfigFiles, Environment, Path } from './config-file.ts';
+
+export interface Origin {
+  kind: 'flag' | 'environment' | 'file' | 'default';
+  /** `--rate`, `HELICORDER_RATE`, `helicorder.yaml:3` or `default` */
+  name: string;
+}
+
+export const DEFAULT_ORIGIN: Origin = { kind: 'default', name: 'default' };
+
+export type Tree = Record<string, unknown>;
+
+export function isTree(value: unknown): value is Tree {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+export class Layers {
+  readonly tree: Tree = {};
+  readonly #origins = new Map<string, Origin>();
+
+  /** Puts `value` at `path`, over what is there. */
+  set(path: Path, value: unknown, origin: Origin): void {
+    let parent: Tree | unknown[] = this.tree;
+    for (const key of path.slice(0, -1)) {
+      const tree = parent as Tree;
+      if (typeof tree[key] !== 'object' || tree[key] === null) tree[key] = {};
+      parent = tree[key] as Tree;
+    }
+    (parent as Tree)[path[path.length - 1]!] = value;
+    this.#origins.set(path.join('.'), origin);
+  }
+
+  /** Lays a file over what is there: groups key by key, sources after those of earlier files. */
+  addFile(file: ConfigFile): void {
+    const known = Array.isArray(this.tree.sources) ? this.tree.sources.length : 0;
+    const add = (value: unknown, inFile: Path, inTree: Path): void => {
+      const place: Origin = { kind: 'file', name: file.place(inFile) };
+      this.#origins.set(inTree.join('.'), place);
+      const isGroup = isTree(value) && Object.keys(value).length > 0;
+      if (!isGroup) return this.set(inTree, value, place);
+      for (const [key, item] of Object.entries(value)) add(item, [...inFile, key], [...inTree, key]);
+    };
+    for (const [key, value] of Object.entries(file.tree)) {
+      if (key !== 'sources' || !Array.isArray(value)) {
+        add(value, [key], [key]);
+        continue;
+      }
+      if (known === 0) this.set(['sources'], [], { kind: 'file', name: file.place([key]) });
+      value.forEach((item, i) => add(item, [key, i], [key, known + i]));
+    }
+  }
+
+  /** Forgets the sources of all files. */
+  replaceSources(source: Tree, origin: Origin): void {
+    for (const key of [...this.#origins.keys()]) {
+      if (key.startsWith('sources')) this.#origins.delete(key);
+    }
+    this.set(['sources'], [source], origin);
+  }
+
+  /** Where the value at `path` comes from; of a key that is not there, its surroundings. */
+  originOf(path: Path): Origin {
+    for (let length = path.length; length > 0; length--) {
+      const origin = this.#origins.get(path.slice(0, length).join('.'));
+      if (origin) return origin;
+    }
+    return DEFAULT_ORIGIN;
+  }
+
+  /** Was this very key given? */
+  has(path: Path): boolean {
+    return this.#origins.has(path.join('.'));
+  }
+
+  /** An error about the value at `path`: a flag's is a misuse (64), all others' are CONFIG (78). */
+  error(path: Path, why: string): HelicorderError {
+    const origin = this.originOf(path);
+    if (origin.kind === 'flag') {
+      return new HelicorderError('USAGE', `${origin.name}: ${why}`, {
+        details: { option: origin.name },
+      });
+    }
+    const isNamed = origin.kind === 'environment';
+    return configError(origin.name, isNamed ? why : `${pathText(path)}: ${why}`);
+  }
+
+  /** The first thing that is wrong with a part of the tree, as the error that tells a user. */
+  errorOf(error: z.ZodError, base: Path, keys: (path: Path) => string[]): HelicorderError {
+    const [issue] = error.issues;
+    if (!issue) return this.error(base, 'is not valid');
+    const path = [...base, ...(issue.path as (string | number)[])];
+    if (issue.code !== 'unrecognized_keys') return this.error(path, reasonOf(issue));
+    const [unknown = ''] = issue.keys;
+    const candidates = keys(issue.path as Path);
+    const suggestion = nearest(unknown, candidates);
+    const hint = suggestion ? `did you mean "${suggestion}"?` : `known: ${candidates.join(', ')}`;
+    return this.error([...path, unknown], `unknown key, ${hint}`);
+  }
+}
+
+function reasonOf(issue: z.core.$ZodIssue): string {
+  const text = issue.message.replace(/^Invalid (input|option): /, '');
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}
+
+/** `['sources', 0, 'rate']` → `sources[0].rate` */
+export function pathText(path: Path): string {
+  return path.reduce<string>((text, key) => {
+    if (typeof key === 'number') return `${text}[${key}]`;
+    return text === '' ? key : `${text}.${key}`;
+  }, '');
+}
+
+const SYSTEM_DIR = '/etc/helicorder';
+
+/** The files to read, in order; later ones lie over earlier ones. */
+export function findConfigFiles(files: ConfigFiles, given: string | undefined): string[] {
+  if (given !== undefined) return [given];
+  const local = './helicorder.yaml';
+  if (files.exists(local)) return [local];
+  const main = [`${SYSTEM_DIR}/helicorder.yaml`, `${SYSTEM_DIR}/helicorder.toml`];
+  const first = main.find((path) => files.exists(path));
+  const dir = `${SYSTEM_DIR}/conf.d`;
+  const parts = files.exists(dir) ? files.list(dir) : [];
+  const more = parts.filter((name) => /^[^.].*\.(ya?ml|toml)$/.test(name)).sort();
+  return [...(first ? [first] : []), ...more.map((name) => `${dir}/${name}`)];
+}
+
+export function readLayers(files: ConfigFiles, paths: string[], environment: Environment): Layers {
+  const layers = new Layers();
+  for (const path of paths) layers.addFile(readConfigFile(files, path, environment));
+  return layers;
+}

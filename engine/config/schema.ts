@@ -1,0 +1,190 @@
+/**
+ * The one schema of the configuration. From it come validation, the flags and environment
+ * variables of `run`, `docs/configuration.md` and the sample file: an option is added here (or in
+ * its driver's own `options`) and nowhere else. Keys a driver adds to its sources are checked
+ * together with the common ones, so that a misspelled one is found wherever it stands.
+ */
+import * as z from 'zod';
+import {
+  FLUSH_DEFAULT_MS,
+  FLUSH_MAX_MS,
+  FLUSH_MIN_MS,
+  MIB,
+  NANOS_PER_MILLI,
+  NANOS_PER_SECOND,
+  RATE_MAX_HZ,
+  RATE_MIN_HZ,
+  SAMPLES_PER_EVENT_DEFAULT,
+  SAMPLES_PER_EVENT_MAX,
+  SEGMENT_DEFAULT_BYTES,
+  SEGMENT_MAX_BYTES,
+  SEGMENT_MIN_BYTES,
+} from '../base/constants.ts';
+import { formatBytes, parseDurationNanos, parseRateHz, parseSizeBytes } from './units.ts';
+
+/** What configuration needs to know of a driver; `engine/drivers/driver.ts` satisfies it. */
+export interface DriverFace {
+  readonly kind: string;
+  readonly summary: string;
+  readonly options: z.ZodObject;
+}
+
+function parsed<T>(parse: (value: unknown) => T, check: (value: T) => string | undefined) {
+  return z.unknown().transform((value, context): T => {
+    let reason: string | undefined;
+    try {
+      const result = parse(value);
+      reason = check(result);
+      if (reason === undefined) return result;
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      reason = error.message;
+    }
+    context.addIssue({ code: 'custom', message: reason });
+    return z.NEVER;
+  });
+}
+
+function durationMs(minMs: number, maxMs: number) {
+  return parsed(
+    (value) => Number(parseDurationNanos(value)) / NANOS_PER_MILLI,
+    (ms) => (ms >= minMs && ms <= maxMs ? undefined : `must be ${minMs}ms to ${maxMs}ms`),
+  );
+}
+
+function rate() {
+  return parsed(parseRateHz, (hz) =>
+    hz >= RATE_MIN_HZ && hz <= RATE_MAX_HZ
+      ? undefined
+      : `must be ${RATE_MIN_HZ} to ${RATE_MAX_HZ} Hz`,
+  );
+}
+
+function resolution() {
+  return parsed(parseDurationNanos, (nanos) =>
+    nanos >= 1n && nanos <= BigInt(NANOS_PER_SECOND) ? undefined : 'must be 1ns to 1s',
+  );
+}
+
+function samplesPerEvent() {
+  return z.int().min(1).max(SAMPLES_PER_EVENT_MAX);
+}
+
+function routingKey() {
+  return z.string().min(1).max(255);
+}
+
+const SEGMENT_RANGE = `${formatBytes(SEGMENT_MIN_BYTES)} to ${formatBytes(SEGMENT_MAX_BYTES)}`;
+const DURATION_MAX_MS = 10 * 365 * 86_400_000;
+
+const store = z.strictObject({
+  dir: z
+    .string()
+    .min(1)
+    .prefault('./helicorder-data')
+    .meta({ description: 'Directory of the store; made if it does not exist.', type: 'path' }),
+  flush: durationMs(FLUSH_MIN_MS, FLUSH_MAX_MS)
+    .prefault(`${FLUSH_DEFAULT_MS}ms`)
+    .meta({
+      description: `How often data is made durable, ${FLUSH_MIN_MS}ms to ${FLUSH_MAX_MS}ms: what a power cut can cost.`,
+      type: 'duration',
+    }),
+  segmentSize: parsed(parseSizeBytes, (bytes) =>
+    bytes >= SEGMENT_MIN_BYTES && bytes <= SEGMENT_MAX_BYTES && bytes % MIB === 0
+      ? undefined
+      : `must be whole MiB, ${SEGMENT_RANGE}`,
+  )
+    .prefault(`${SEGMENT_DEFAULT_BYTES / MIB}MiB`)
+    .meta({
+      description: `Size of a file of the log, ${SEGMENT_RANGE}; fixed when the store is made.`,
+      type: 'size',
+    }),
+});
+
+const defaults = z.strictObject({
+  rate: rate().prefault(1000).meta({
+    description: `Samples per second, ${RATE_MIN_HZ} to ${RATE_MAX_HZ}: 1000, 0.5, 2kHz.`,
+    type: 'rate',
+  }),
+  samplesPerEvent: samplesPerEvent().prefault(SAMPLES_PER_EVENT_DEFAULT).meta({
+    description: 'Samples a consumer receives as one event; independent of store.flush.',
+    type: 'number',
+  }),
+  timestampResolution: resolution().prefault('1ns').meta({
+    description: 'Each sample keeps its time in steps of this: 1us stores fewer bytes than 1ns.',
+    type: 'duration',
+  }),
+  routingKey: routingKey().optional().meta({
+    description: 'Attribute of the data, printed as RemoteAddr. Default: the host name.',
+    type: 'text',
+  }),
+});
+
+/** `scope/name` of a stream. */
+export const STREAM_PATTERN = /^[A-Za-z0-9._-]+\/[A-Za-z0-9._-]+$/;
+
+/** What every source takes, whatever its driver; the rest is the driver's own. */
+export const sourceSchema = z.strictObject({
+  source: z.string().meta({ description: 'Kind of the device: a driver.', type: 'text' }),
+  name: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,100}$/, 'must be 1 to 100 of the characters A-Z a-z 0-9 . _ -')
+    .optional()
+    .meta({
+      description: 'Name of the source in status and logs. Default: the last part of its stream.',
+      type: 'text',
+    }),
+  stream: z
+    .string()
+    .max(200)
+    .regex(STREAM_PATTERN, 'must be scope/name of the characters A-Z a-z 0-9 . _ -')
+    .optional()
+    .meta({
+      description: 'Where its samples go, scope/name. Default: examples/ and the kind of source.',
+      type: 'text',
+    }),
+  writer: z.string().min(1).max(200).optional().meta({
+    description: 'Identity under which samples are numbered. Default: the name of the source.',
+    type: 'text',
+  }),
+  count: z.int().min(1).max(4096).optional().meta({
+    description: 'Synthetic sources only: this many, into streams NAME-0, NAME-1 ….',
+    type: 'number',
+  }),
+  rate: rate().optional().meta({ description: 'As defaults.rate.', type: 'rate' }),
+  samplesPerEvent: samplesPerEvent()
+    .optional()
+    .meta({ description: 'As defaults.samplesPerEvent.', type: 'number' }),
+  timestampResolution: resolution()
+    .optional()
+    .meta({ description: 'As defaults.timestampResolution.', type: 'duration' }),
+  routingKey: routingKey()
+    .optional()
+    .meta({ description: 'As defaults.routingKey.', type: 'text' }),
+});
+
+export const configSchema = z.strictObject({
+  store: store.prefault({}),
+  defaults: defaults.prefault({}),
+  realtime: z.enum(['auto', 'off', 'require']).prefault('auto').meta({
+    description: 'Real-time scheduling: the best that is granted, none, or an error if refused.',
+    type: 'auto, off or require',
+  }),
+  cpu: z.int().min(-1).max(4095).prefault(-1).meta({
+    description: 'Processor the sampling threads are pinned to; -1: no pinning.',
+    type: 'number',
+  }),
+  duration: durationMs(1, DURATION_MAX_MS).optional().meta({
+    description: 'Stop by itself after this time. Default: record until told to stop.',
+    type: 'duration',
+  }),
+  sources: z.array(z.unknown()).max(4096).optional(),
+});
+
+export type ConfigTree = z.output<typeof configSchema>;
+export type SourceTree = z.output<typeof sourceSchema>;
+
+/** Common keys and the driver's own, in one object without room for others. */
+export function schemaOfSource(driver: DriverFace): z.ZodObject {
+  return z.strictObject({ ...driver.options.shape, ...sourceSchema.shape });
+}

@@ -1,0 +1,216 @@
+/**
+ * The keys that can also be given as a flag of `run` or an environment variable: all scalar ones.
+ * A flag is the kebab-case of its key; only `--data-dir` and `--flush-ms` have names of their own.
+ * The environment variable is HELICORDER_ and the flag in capitals: HELICORDER_SAMPLES_PER_EVENT.
+ */
+import * as z from 'zod';
+import { nearest } from '../base/errors.ts';
+import type { Environment } from './config-file.ts';
+import type { Layers, Origin, Tree } from './layers.ts';
+import { isTree } from './layers.ts';
+import { configSchema, schemaOfSource, sourceSchema, type DriverFace } from './schema.ts';
+
+export interface Setting {
+  /** without the dashes */
+  flag: string;
+  variable: string;
+  description: string;
+  /** what the flag takes, as in `--rate <rate>` */
+  takes: string;
+  /** key path of a setting of the whole recorder, or key of a source */
+  at: { path: string[] } | { sourceKey: string };
+  defaultText: string | undefined;
+}
+
+/** One key of the schema as people read about it. */
+export interface KeyFacts {
+  key: string;
+  description: string;
+  type: string;
+  defaultText: string | undefined;
+}
+
+/** Describes the keys of an object schema, in its order. */
+export function factsOf(shape: Readonly<Record<string, z.core.$ZodType>>): KeyFacts[] {
+  return Object.entries(shape).map(([key, field]) => {
+    const { schema, defaultValue } = unwrap(field);
+    const meta = z.globalRegistry.get(field) ?? z.globalRegistry.get(schema) ?? {};
+    return {
+      key,
+      description: typeof meta.description === 'string' ? meta.description : '',
+      type: typeof meta.type === 'string' ? meta.type : typeName(schema),
+      defaultText: defaultValue === undefined ? undefined : plainText(defaultValue),
+    };
+  });
+}
+
+function plainText(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+interface WrapperDef {
+  type: string;
+  innerType?: z.core.$ZodType;
+  in?: z.core.$ZodType;
+  defaultValue?: unknown;
+}
+
+function unwrap(field: z.core.$ZodType): { schema: z.core.$ZodType; defaultValue: unknown } {
+  let schema = field;
+  let defaultValue: unknown;
+  for (;;) {
+    const def = schema._zod.def as WrapperDef;
+    if (def.type === 'default' || def.type === 'prefault') defaultValue ??= def.defaultValue;
+    const inner = def.innerType ?? def.in;
+    if (!inner) return { schema, defaultValue };
+    schema = inner;
+  }
+}
+
+function typeName(schema: z.core.$ZodType): string {
+  const { type } = schema._zod.def as WrapperDef;
+  return { string: 'text', number: 'number', boolean: 'true or false', array: 'list' }[type] ?? type;
+}
+
+function kebab(key: string): string {
+  return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+const OWN_NAMES: Readonly<Record<string, string>> = { dir: 'data-dir', flush: 'flush-ms' };
+
+/** All settings, those of the recorder first; a key that several drivers share appears once. */
+export function settingsOf(drivers: readonly DriverFace[]): Setting[] {
+  const { store, defaults, sources: _sources, ...top } = configSchema.shape;
+  const inDefaults = factsOf(defaults.def.innerType.shape);
+  const all: Setting[] = [];
+  const add = (facts: KeyFacts, at: Setting['at']): void => {
+    const flag = ('path' in at ? OWN_NAMES[facts.key] : undefined) ?? kebab(facts.key);
+    if (all.some((setting) => setting.flag === flag)) return;
+    const variable = `HELICORDER_${flag.toUpperCase().replaceAll('-', '_')}`;
+    const isMillis = flag === 'flush-ms';
+    const { description } = facts;
+    const defaultText = isMillis ? facts.defaultText?.replace('ms', '') : facts.defaultText;
+    const takes = isMillis ? 'milliseconds' : facts.type.replace(/,? or |, /g, '|');
+    all.push({ flag, variable, description, takes, at, defaultText });
+  };
+  for (const facts of factsOf(store.def.innerType.shape)) {
+    add(facts, { path: ['store', facts.key] });
+  }
+  for (const facts of factsOf(sourceSchema.shape)) {
+    const shared = inDefaults.find(({ key }) => key === facts.key);
+    add(shared ?? facts, { sourceKey: facts.key });
+  }
+  for (const { options } of drivers) {
+    for (const facts of factsOf(options.shape)) add(facts, { sourceKey: facts.key });
+  }
+  for (const facts of factsOf(top)) add(facts, { path: [facts.key] });
+  return all;
+}
+
+interface Given {
+  setting: Setting;
+  text: string;
+  origin: Origin;
+}
+
+/** Lays environment and flags, in this order, over the files. */
+export function applySettings(
+  layers: Layers,
+  drivers: readonly DriverFace[],
+  environment: Environment,
+  flags: Readonly<Record<string, string>>,
+): void {
+  const given: Given[] = [];
+  const settings = settingsOf(drivers);
+  for (const setting of settings) {
+    const text = environment[setting.variable];
+    const origin: Origin = { kind: 'environment', name: setting.variable };
+    if (text !== undefined && text !== '') given.push({ setting, text, origin });
+  }
+  for (const setting of settings) {
+    const text = flags[setting.flag];
+    if (text !== undefined) given.push({ setting, text, origin: flagOrigin(setting) });
+  }
+  for (const item of given) if ('path' in item.setting.at) applyGlobal(layers, item);
+  applyToSources(
+    layers,
+    drivers,
+    given.filter(({ setting }) => 'sourceKey' in setting.at),
+  );
+}
+
+function flagOrigin(setting: Setting): Origin {
+  return { kind: 'flag', name: `--${setting.flag}` };
+}
+
+function applyGlobal(layers: Layers, { setting, text, origin }: Given): void {
+  if (!('path' in setting.at)) return;
+  const { path } = setting.at;
+  if (setting.flag !== 'flush-ms') {
+    const isNumber = setting.takes === 'number' && /^-?\d+$/.test(text);
+    return layers.set(path, isNumber ? Number(text) : text, origin);
+  }
+  layers.set(path, text, origin);
+  if (!/^\d+(\.\d+)?$/.test(text)) {
+    throw layers.error(path, `"${text}" is not a number of milliseconds such as 100`);
+  }
+  layers.set(path, `${text}ms`, origin);
+}
+
+/** Keys that may be given once for several sources. */
+const SHARED_KEYS = ['rate', 'samplesPerEvent', 'timestampResolution', 'routingKey'];
+
+/**
+ * `--source` describes a whole source and takes the place of the files'. Without it a single
+ * source is changed key by key; several can only be given what they share.
+ */
+function applyToSources(layers: Layers, drivers: readonly DriverFace[], given: Given[]): void {
+  const named = given.findLast(({ setting }) => setting.flag === 'source');
+  if (named) layers.replaceSources({ source: named.text }, named.origin);
+  const { sources } = layers.tree;
+  if (!Array.isArray(sources)) return;
+  for (const { setting, text, origin } of given) {
+    if (setting === named?.setting || !('sourceKey' in setting.at)) continue;
+    const key = setting.at.sourceKey;
+    if (sources.length > 1 && !SHARED_KEYS.includes(key)) {
+      layers.set([key], text, origin);
+      throw layers.error([key], `is for one source, the configuration has ${sources.length}`);
+    }
+    sources.forEach((source: unknown, i) => {
+      if (!isTree(source)) return;
+      layers.set(['sources', i, key], valueOf(source, key, text, drivers), origin);
+    });
+  }
+}
+
+/** A flag's text as the number, text or list that the source's schema takes. */
+function valueOf(source: Tree, key: string, text: string, drivers: readonly DriverFace[]): unknown {
+  const driver = drivers.find(({ kind }) => kind === source.source);
+  const field = driver && schemaOfSource(driver).shape[key];
+  const asNumber = text.trim() === '' ? [] : [Number(text)].filter(Number.isFinite);
+  const candidates: unknown[] = [...asNumber, text, text.split(',')];
+  if (text === 'true' || text === 'false') candidates.push(text === 'true');
+  const fitting = candidates.find((value) => field && z.safeParse(field, value).success);
+  return fitting ?? asNumber[0] ?? text;
+}
+
+/** The driver of this kind. @throws HelicorderError USAGE or CONFIG with the nearest kind */
+export function driverOf(
+  layers: Layers,
+  drivers: readonly DriverFace[],
+  source: Tree,
+  index: number,
+): DriverFace {
+  const kinds = drivers.map(({ kind }) => kind);
+  const found = drivers.find(({ kind }) => kind === source.source);
+  if (found) return found;
+  if (source.source === undefined) {
+    throw layers.error(['sources', index], `"source" is missing, one of ${kinds.join(', ')}`);
+  }
+  const suggestion = nearest(String(source.source), kinds);
+  const hint = suggestion ? `did you mean "${suggestion}"?` : `known: ${kinds.join(', ')}`;
+  throw layers.error(
+    ['sources', index, 'source'],
+    `no driver "${String(source.source)}", ${hint}`,
+  );
+}

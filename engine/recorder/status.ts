@@ -1,0 +1,88 @@
+/** One status object from what the writer counted and what the samplers say of themselves. */
+import type { RecorderConfig } from '../config/config.ts';
+import type { RecorderStatus, RecorderSummary } from '../tools/types.ts';
+import type { CollectorStatus } from './collector.ts';
+
+/** What all samplers of a recorder report together. */
+export interface SamplersReport {
+  rung: string;
+  cpu: number;
+  memoryLocked: boolean;
+  refused: string[];
+  latenessMicros: { p50: number; p99: number; max: number };
+  suspendedNanos: bigint;
+}
+
+interface Parts {
+  config: RecorderConfig;
+  collector: CollectorStatus | undefined;
+  samplers: SamplersReport | undefined;
+  uptimeSeconds: number;
+  samplesPerSecond: number;
+  isDraining: boolean;
+}
+
+export function mergeStatus(parts: Parts): RecorderStatus {
+  const { config, collector, samplers, uptimeSeconds, samplesPerSecond, isDraining } = parts;
+  const ticksOf = (reason: string): string =>
+    String(collector?.gaps.find((gap) => gap.reason === reason)?.ticks ?? 0);
+  const nothing = { p50: 0, p99: 0, max: 0 };
+  const { samples = 0, bytes = 0 } = collector ?? {};
+  const isWaiting = collector?.waitingForSpace === true;
+  return {
+    state: isDraining ? 'draining' : isWaiting ? 'waiting-for-space' : 'recording',
+    uptimeSeconds,
+    sources: config.sources.length,
+    samples: String(samples),
+    samplesPerSecond,
+    ticksScheduled: String(collector?.ticks ?? 0),
+    missed: {
+      late: ticksOf('late'),
+      overflow: ticksOf('overflow'),
+      full: ticksOf('full'),
+      device: ticksOf('device'),
+      suspendedNanos: String(samplers?.suspendedNanos ?? 0n),
+    },
+    latenessMicros: samplers?.latenessMicros ?? nothing,
+    scheduling: {
+      rung: samplers?.rung ?? 'none',
+      cpu: samplers?.cpu ?? -1,
+      memoryLocked: samplers?.memoryLocked ?? false,
+      refused: samplers?.refused ?? [],
+      grant: samplers && grantOf(samplers, config),
+    },
+    durable: {
+      lsn: collector?.durableLsn ?? '0:0',
+      offsets: (collector?.offsets ?? []).map(({ stream, nextOffset }) => ({
+        stream,
+        nextOffset: String(nextOffset),
+      })),
+    },
+    bytesPerSample: samples > 0 ? bytes / samples : 0,
+    paddingBytes: String(collector?.paddingBytes ?? 0),
+    diskBytes: String(collector?.diskBytes ?? 0),
+    freeBytes: String(collector?.freeBytes ?? 0),
+    writes: {
+      rung: collector?.direct === false ? 'buffered' : 'direct',
+      commitMicros: collector?.commitMicros ?? nothing,
+      durableMicros: collector?.durableMicros ?? nothing,
+    },
+    warnings: collector?.warnings ?? [],
+  };
+}
+
+/** The one command that would grant what the kernel refused. */
+function grantOf({ refused }: SamplersReport, { realtime }: RecorderConfig): string | undefined {
+  if (refused.length === 0 || realtime === 'off') return undefined;
+  return `sudo setcap cap_sys_nice,cap_ipc_lock+ep "${process.execPath}"`;
+}
+
+export function summaryOf(status: CollectorStatus, seconds: number): RecorderSummary {
+  return {
+    samples: String(status.samples),
+    ticksScheduled: String(status.ticks),
+    gaps: status.gaps.map(({ reason, ticks }) => ({ reason, ticks: String(ticks) })),
+    seconds,
+    clean: true,
+  };
+}

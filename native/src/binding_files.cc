@@ -1,0 +1,304 @@
+// Checksums, clocks, durable files, locks and the mark for JavaScript: argument checks only. What
+// it registers is declared and documented in native/index.ts.
+#include <uv.h>
+
+#include <cmath>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "bindings.h"
+#include "clock.h"
+#include "crc32c.h"
+#include "direct_file.h"
+#include "file_lock.h"
+#include "mark.h"
+
+namespace {
+
+constexpr double kSafeIntegerMax = 9007199254740991.0;
+constexpr int kWaitMaxMs = 1000;
+
+// Like Node's own: `ENOSPC: no space left on device, write`, with code, errno and syscall.
+Napi::Error SystemError(Napi::Env env, int negative_errno, const char* call,
+                        const std::string& path = {}) {
+  const std::string code = uv_err_name(negative_errno);
+  std::string message = code + ": " + uv_strerror(negative_errno) + ", " + call;
+  if (!path.empty()) message += " '" + path + "'";
+  Napi::Error error = Napi::Error::New(env, message);
+  error.Set("code", code);
+  error.Set("errno", static_cast<double>(negative_errno));
+  error.Set("syscall", call);
+  if (!path.empty()) error.Set("path", path);
+  return error;
+}
+
+double Whole(const Napi::CallbackInfo& info, size_t index, const char* what, double most) {
+  const Napi::Value value = info[index];
+  const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
+  if (!(number >= 0 && number <= most) || std::floor(number) != number) {
+    throw Napi::RangeError::New(info.Env(), std::string(what) + " is not a whole number in range");
+  }
+  return number;
+}
+
+int Descriptor(const Napi::CallbackInfo& info, size_t index) {
+  return static_cast<int>(Whole(info, index, "fd", INT32_MAX));
+}
+
+bool Flag(const Napi::CallbackInfo& info, size_t index, const char* what) {
+  if (!info[index].IsBoolean()) {
+    throw Napi::TypeError::New(info.Env(), std::string(what) + " is not a boolean");
+  }
+  return info[index].As<Napi::Boolean>();
+}
+
+// Also refuses a path with a NUL inside: the kernel would take the part before it.
+std::string Path(const Napi::CallbackInfo& info, size_t index) {
+  if (!info[index].IsString()) throw Napi::TypeError::New(info.Env(), "path is not a string");
+  std::string path = info[index].As<Napi::String>();
+  if (path.empty() || path.find('\0') != std::string::npos) {
+    throw Napi::TypeError::New(info.Env(), "path is empty or holds a NUL");
+  }
+  return path;
+}
+
+// A Buffer is a Uint8Array too.
+Napi::Uint8Array Bytes(const Napi::CallbackInfo& info, size_t index, const char* what) {
+  const Napi::Value value = info[index];
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
+    throw Napi::TypeError::New(info.Env(), std::string(what) + " is not a Uint8Array");
+  }
+  return value.As<Napi::Uint8Array>();
+}
+
+uint64_t Unsigned64(const Napi::CallbackInfo& info, size_t index, const char* what) {
+  bool lossless = false;
+  uint64_t value = 0;
+  if (info[index].IsBigInt()) value = info[index].As<Napi::BigInt>().Uint64Value(&lossless);
+  if (!lossless) {
+    throw Napi::TypeError::New(info.Env(), std::string(what) + " is not an unsigned 64-bit bigint");
+  }
+  return value;
+}
+
+Napi::Value JsCrc32c(const Napi::CallbackInfo& info) {
+  const Napi::Uint8Array bytes = Bytes(info, 0, "bytes");
+  uint32_t seed = 0;
+  if (!info[1].IsUndefined()) seed = static_cast<uint32_t>(Whole(info, 1, "seed", UINT32_MAX));
+  return Napi::Number::New(info.Env(), Crc32c(bytes.Data(), bytes.ByteLength(), seed));
+}
+
+void JsReadClocks(const Napi::CallbackInfo& info) {
+  const Napi::Value value = info[0];
+  if (!value.IsTypedArray() ||
+      value.As<Napi::TypedArray>().TypedArrayType() != napi_bigint64_array ||
+      value.As<Napi::TypedArray>().ElementLength() < 4) {
+    throw Napi::TypeError::New(info.Env(), "out is not a BigInt64Array of 4 words");
+  }
+  const helicorder::ClockReading reading = helicorder::ReadClocks();
+  int64_t* out = value.As<Napi::BigInt64Array>().Data();
+  out[0] = reading.monotonic_ns;
+  out[1] = reading.boottime_ns;
+  out[2] = reading.utc_ns;
+  out[3] = reading.uncertainty_ns;
+}
+
+Napi::Value JsBootId(const Napi::CallbackInfo& info) {
+  std::string id;
+  const int error = helicorder::ReadBootId(&id);
+  if (error < 0) {
+    throw SystemError(info.Env(), error, "read", "/proc/sys/kernel/random/boot_id");
+  }
+  return Napi::String::New(info.Env(), id);
+}
+
+Napi::Value JsKernelClock(const Napi::CallbackInfo& info) {
+  helicorder::KernelClock clock;
+  const int error = helicorder::ReadKernelClock(&clock);
+  if (error < 0) throw SystemError(info.Env(), error, "adjtimex");
+  Napi::Object result = Napi::Object::New(info.Env());
+  result.Set("synchronized", clock.synchronized);
+  result.Set("maxErrorMicros", static_cast<double>(clock.max_error_us));
+  return result;
+}
+
+Napi::Value JsAlignedOffset(const Napi::CallbackInfo& info) {
+  const Napi::Uint8Array memory = Bytes(info, 0, "memory");
+  const auto alignment = static_cast<size_t>(Whole(info, 1, "alignment", INT32_MAX));
+  if (alignment == 0 || (alignment & (alignment - 1)) != 0) {
+    throw Napi::RangeError::New(info.Env(), "alignment is not a power of two");
+  }
+  const size_t offset = helicorder::AlignedOffset(memory.Data(), alignment);
+  return Napi::Number::New(info.Env(), static_cast<double>(offset));
+}
+
+Napi::Value JsOpenDurable(const Napi::CallbackInfo& info) {
+  const std::string path = Path(info, 0);
+  const bool create = Flag(info, 1, "create");
+  const int fd = helicorder::OpenDurable(path.c_str(), create, Flag(info, 2, "direct"));
+  if (fd < 0) throw SystemError(info.Env(), fd, "open", path);
+  return Napi::Number::New(info.Env(), fd);
+}
+
+void JsWriteDurable(const Napi::CallbackInfo& info) {
+  const int fd = Descriptor(info, 0);
+  const Napi::Uint8Array bytes = Bytes(info, 1, "bytes");
+  const auto position = static_cast<int64_t>(Whole(info, 2, "position", kSafeIntegerMax));
+  const int error = helicorder::WriteDurable(fd, bytes.Data(), bytes.ByteLength(), position,
+                                             Flag(info, 3, "direct"));
+  if (error < 0) throw SystemError(info.Env(), error, "write");
+}
+
+Napi::Value JsLockFile(const Napi::CallbackInfo& info) {
+  const int result = helicorder::LockFile(Descriptor(info, 0), Flag(info, 1, "exclusive"));
+  if (result < 0) throw SystemError(info.Env(), result, "fcntl");
+  return Napi::Boolean::New(info.Env(), result == 1);
+}
+
+void JsUnlockFile(const Napi::CallbackInfo& info) {
+  const int error = helicorder::UnlockFile(Descriptor(info, 0));
+  if (error < 0) throw SystemError(info.Env(), error, "fcntl");
+}
+
+Napi::Value JsFileSystemInfo(const Napi::CallbackInfo& info) {
+  const std::string path = Path(info, 0);
+  helicorder::FileSystemInfo facts;
+  const int error = helicorder::ReadFileSystemInfo(path.c_str(), &facts);
+  if (error < 0) throw SystemError(info.Env(), error, "statfs", path);
+  Napi::Object result = Napi::Object::New(info.Env());
+  result.Set("type", static_cast<double>(facts.type));
+  result.Set("freeBytes", static_cast<double>(facts.free_bytes));
+  return result;
+}
+
+// One wait on a thread of libuv's pool. It holds the page by itself, so neither close() nor the
+// collection of the JavaScript object pulls it from under the wait. Written with the C interface:
+// when a worker is being terminated every call here may fail, and nothing may be thrown.
+struct MarkWait {
+  std::shared_ptr<helicorder::Mark> mark;
+  uint32_t seen;
+  int timeout_ms;
+  napi_deferred deferred = nullptr;
+  napi_async_work work = nullptr;
+
+  static void Execute(napi_env, void* data) {
+    const auto* wait = static_cast<MarkWait*>(data);
+    wait->mark->Wait(wait->seen, wait->timeout_ms);
+  }
+
+  static void Complete(napi_env env, napi_status, void* data) {
+    const std::unique_ptr<MarkWait> wait(static_cast<MarkWait*>(data));
+    napi_value undefined = nullptr;
+    if (napi_get_undefined(env, &undefined) == napi_ok) {
+      napi_resolve_deferred(env, wait->deferred, undefined);
+    }
+    napi_delete_async_work(env, wait->work);
+  }
+};
+
+class MarkObject : public Napi::ObjectWrap<MarkObject> {
+ public:
+  static void Register(Napi::Env env, Napi::Object exports) {
+    exports.Set("Mark", DefineClass(env, "Mark",
+                                    {InstanceMethod<&MarkObject::Publish>("publish"),
+                                     InstanceMethod<&MarkObject::SetState>("setState"),
+                                     InstanceMethod<&MarkObject::Read>("read"),
+                                     InstanceMethod<&MarkObject::Wait>("wait"),
+                                     InstanceMethod<&MarkObject::Close>("close")}));
+  }
+
+  explicit MarkObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<MarkObject>(info) {
+    const int fd = Descriptor(info, 0);
+    const int error = helicorder::Mark::Map(fd, Flag(info, 1, "writable"), &mark_);
+    if (error < 0) throw SystemError(info.Env(), error, "mmap");
+  }
+
+  ~MarkObject() override {
+    if (mark_) mark_->Cancel();
+  }
+
+ private:
+  helicorder::Mark& Open(Napi::Env env) const {
+    if (!mark_) throw Napi::Error::New(env, "the mark is closed");
+    return *mark_;
+  }
+
+  helicorder::Mark& Writable(Napi::Env env) const {
+    helicorder::Mark& mark = Open(env);
+    if (!mark.writable()) throw Napi::TypeError::New(env, "the mark was opened for reading");
+    return mark;
+  }
+
+  void Publish(const Napi::CallbackInfo& info) {
+    helicorder::Mark& mark = Writable(info.Env());
+    const uint64_t durable = Unsigned64(info, 0, "durable");
+    mark.Publish(durable, Unsigned64(info, 1, "check"));
+  }
+
+  void SetState(const Napi::CallbackInfo& info) {
+    helicorder::Mark& mark = Writable(info.Env());
+    mark.SetState(static_cast<uint32_t>(Whole(info, 0, "state", UINT32_MAX)));
+  }
+
+  void Read(const Napi::CallbackInfo& info) {
+    const helicorder::Mark& mark = Open(info.Env());
+    const Napi::Value value = info[0];
+    if (!value.IsTypedArray() ||
+        value.As<Napi::TypedArray>().TypedArrayType() != napi_biguint64_array ||
+        value.As<Napi::TypedArray>().ElementLength() < 4) {
+      throw Napi::TypeError::New(info.Env(), "out is not a BigUint64Array of 4 words");
+    }
+    const helicorder::MarkValues values = mark.Read();
+    uint64_t* out = value.As<Napi::BigUint64Array>().Data();
+    out[0] = values.durable;
+    out[1] = values.check;
+    out[2] = values.word;
+    out[3] = values.state;
+  }
+
+  Napi::Value Wait(const Napi::CallbackInfo& info) {
+    Open(info.Env());
+    const auto seen = static_cast<uint32_t>(Whole(info, 0, "seen", UINT32_MAX));
+    const int timeout_ms = static_cast<int>(Whole(info, 1, "timeoutMs", kWaitMaxMs));
+    auto wait = std::make_unique<MarkWait>(MarkWait{mark_, seen, timeout_ms});
+    const napi_env env = info.Env();
+    const napi_value name = Napi::String::New(env, "helicorder.mark.wait");
+    napi_value promise = nullptr;
+    if (napi_create_async_work(env, nullptr, name, MarkWait::Execute, MarkWait::Complete,
+                               wait.get(), &wait->work) != napi_ok) {
+      throw Napi::Error::New(env, "the wait cannot be made");
+    }
+    if (napi_create_promise(env, &wait->deferred, &promise) != napi_ok ||
+        napi_queue_async_work(env, wait->work) != napi_ok) {
+      napi_delete_async_work(env, wait->work);
+      throw Napi::Error::New(env, "the wait cannot be queued");
+    }
+    wait.release();  // Complete frees it
+    return Napi::Value(env, promise);
+  }
+
+  void Close(const Napi::CallbackInfo&) {
+    if (!mark_) return;
+    mark_->Cancel();
+    mark_.reset();
+  }
+
+  std::shared_ptr<helicorder::Mark> mark_;
+};
+
+}  // namespace
+
+void BindFiles(Napi::Env env, Napi::Object exports) {
+  exports.Set("crc32c", Napi::Function::New<JsCrc32c>(env, "crc32c"));
+  exports.Set("readClocks", Napi::Function::New<JsReadClocks>(env, "readClocks"));
+  exports.Set("bootId", Napi::Function::New<JsBootId>(env, "bootId"));
+  exports.Set("kernelClock", Napi::Function::New<JsKernelClock>(env, "kernelClock"));
+  exports.Set("alignedOffset", Napi::Function::New<JsAlignedOffset>(env, "alignedOffset"));
+  exports.Set("openDurable", Napi::Function::New<JsOpenDurable>(env, "openDurable"));
+  exports.Set("writeDurable", Napi::Function::New<JsWriteDurable>(env, "writeDurable"));
+  exports.Set("lockFile", Napi::Function::New<JsLockFile>(env, "lockFile"));
+  exports.Set("unlockFile", Napi::Function::New<JsUnlockFile>(env, "unlockFile"));
+  exports.Set("fileSystemInfo", Napi::Function::New<JsFileSystemInfo>(env, "fileSystemInfo"));
+  MarkObject::Register(env, exports);
+}

@@ -1,0 +1,70 @@
+#include "direct_file.h"
+
+#include <fcntl.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace helicorder {
+
+namespace {
+
+constexpr size_t kBlockBytes = 4096;
+// One system call is bounded, because terminating a worker waits for it.
+constexpr size_t kWriteMaxBytes = 4 << 20;
+constexpr mode_t kFileMode = 0644;
+
+bool IsAligned(const void* bytes, size_t length, int64_t position) {
+  const auto bits = reinterpret_cast<uintptr_t>(bytes) | length | static_cast<uintptr_t>(position);
+  return bits % kBlockBytes == 0;
+}
+
+}  // namespace
+
+size_t AlignedOffset(const void* memory, size_t alignment) {
+  return -reinterpret_cast<uintptr_t>(memory) & (alignment - 1);
+}
+
+int OpenDurable(const char* path, bool create, bool direct) {
+  const int flags = O_RDWR | O_CLOEXEC | (create ? O_CREAT : 0) | (direct ? O_DIRECT | O_DSYNC : 0);
+  int fd;
+  do {
+    fd = open(path, flags, kFileMode);
+  } while (fd < 0 && errno == EINTR);
+  return fd < 0 ? -errno : fd;
+}
+
+int WriteDurable(int fd, const void* bytes, size_t length, int64_t position, bool direct) {
+  if (direct && !IsAligned(bytes, length, position)) return -EINVAL;
+  const auto* from = static_cast<const uint8_t*>(bytes);
+  while (length > 0) {
+    const ssize_t result = pwrite(fd, from, std::min(length, kWriteMaxBytes), position);
+    if (result < 0 && errno == EINTR) continue;
+    if (result < 0) return -errno;
+    // After a short direct write the next one must begin at a block again: the last, broken block
+    // is written once more, with the same bytes.
+    size_t written = static_cast<size_t>(result);
+    if (direct) written -= written % kBlockBytes;
+    // Without progress going on would never end; the disk is full to the last block.
+    if (written == 0) return -ENOSPC;
+    from += written;
+    length -= written;
+    position += static_cast<int64_t>(written);
+  }
+  if (direct) return 0;
+  return fdatasync(fd) < 0 ? -errno : 0;
+}
+
+int ReadFileSystemInfo(const char* path, FileSystemInfo* out) {
+  struct statfs info;
+  while (statfs(path, &info) < 0) {
+    if (errno != EINTR) return -errno;
+  }
+  *out = {static_cast<int64_t>(info.f_type),
+          static_cast<uint64_t>(info.f_bavail) * static_cast<uint64_t>(info.f_bsize)};
+  return 0;
+}
+
+}  // namespace helicorder

@@ -1,0 +1,30 @@
+// Writes that are durable when they return, and what has to be known about a file system for them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace helicorder {
+
+// Bytes from `memory` to the first address that is a multiple of `alignment` (a power of two).
+size_t AlignedOffset(const void* memory, size_t alignment);
+
+// Opens `path` for reading and durable writing, and makes it if `create`. With `direct` writes
+// bypass the page cache (O_DIRECT) and return when the device has them (O_DSYNC). Returns a file
+// descriptor or -errno; EINVAL says that the file system has no O_DIRECT.
+int OpenDurable(const char* path, bool create, bool direct);
+
+// Writes all of `bytes` at `position`, and returns 0 when they are durable, else -errno. With
+// `direct`, address, length and position are multiples of 4096, otherwise -EINVAL. A failed sync is
+// never tried again: the kernel may have dropped the pages that it could not write.
+int WriteDurable(int fd, const void* bytes, size_t length, int64_t position, bool direct);
+
+struct FileSystemInfo {
+  int64_t type;         // statfs's f_type
+  uint64_t free_bytes;  // what an unprivileged user may still write
+};
+
+// Returns 0 or -errno.
+int ReadFileSystemInfo(const char* path, FileSystemInfo* out);
+
+}  // namespace helicorder
