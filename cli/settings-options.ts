@@ -9,7 +9,7 @@ export function addSettingOptions(
   drivers: readonly DriverFace[] | undefined,
 ): Command {
   command.option('--config <path>', 'configuration file (default: ./helicorder.yaml, /etc/…)');
-  if (!drivers) command.allowUnknownOption();
+  if (!drivers) command.allowUnknownOption().allowExcessArguments();
   for (const { flag, takes, description, defaultText } of settingsOf(drivers ?? [])) {
     if (flag === 'data-dir') continue;
     const byDefault = defaultText === undefined ? '' : ` (default: ${defaultText})`;

@@ -2,7 +2,13 @@
 import Table from 'cli-table3';
 import type { Command } from 'commander';
 import { resolveConfig } from '../../engine/config/config.ts';
-import { newCommand, newGroup, printJson, type CliContext, type CommonOptions } from '../command.ts';
+import {
+  newCommand,
+  newGroup,
+  printJson,
+  type CliContext,
+  type CommonOptions,
+} from '../command.ts';
 import { addSettingOptions, flagsOf } from '../settings-options.ts';
 
 const EXAMPLES = [

@@ -37,11 +37,16 @@ export function runCommand({ io, run, drivers: known }: CliContext): Command {
       });
       const log = logOf(options, io);
       log.info({ files: paths, sources: config.sources.length }, 'configuration read');
-      const recorder = await Recorder.start(config);
-      log.info({ dataDir: config.dataDir }, 'recording');
-      const summary = await follow(io, recorder, options);
+      const signals = new StopSignals(io);
+      const summary = await signals.during(async () => {
+        const recorder = await Recorder.start(config);
+        log.info({ dataDir: config.dataDir }, 'recording');
+        signals.stops(recorder);
+        return follow(io, recorder, options);
+      });
       log.info(summary, 'stopped');
-      if (!options.quiet) await io.stderr.write(`helicorder: ${summaryLine(summary)}\n`).catch(ignore);
+      if (!options.quiet)
+        await io.stderr.write(`helicorder: ${summaryLine(summary)}\n`).catch(ignore);
       return 0;
     }),
   );
@@ -52,7 +57,6 @@ async function follow(
   recorder: RunningRecorder,
   options: CommonOptions,
 ): Promise<RecorderSummary> {
-  const stopListening = io.onSignal(endsRecording(io, recorder));
   const show = viewOf(io, recorder, options);
   const isLine = !options.json && !io.stderr.isTTY;
   const timer = setInterval(
@@ -64,22 +68,49 @@ async function follow(
     return await recorder.finished;
   } finally {
     clearInterval(timer);
-    stopListening();
   }
 }
 
-function endsRecording(io: CliIo, recorder: RunningRecorder): (signal: EndSignal) => void {
-  let firstMs: number | undefined;
-  return (signal) => {
+/** What signals do to a recorder, also to one that is still starting. */
+class StopSignals {
+  readonly #io: CliIo;
+  #recorder: RunningRecorder | undefined;
+  #first: { signal: EndSignal; atMs: number } | undefined;
+
+  constructor(io: CliIo) {
+    this.#io = io;
+  }
+
+  async during<T>(action: () => Promise<T>): Promise<T> {
+    const stopListening = this.#io.onSignal((signal) => this.#take(signal));
+    try {
+      return await action();
+    } finally {
+      stopListening();
+    }
+  }
+
+  /** The recorder runs now; a signal that came before stops it at once. */
+  stops(recorder: RunningRecorder): void {
+    this.#recorder = recorder;
+    if (this.#first) this.#stop(this.#first.signal);
+  }
+
+  #take(signal: EndSignal): void {
     const nowMs = performance.now();
-    if (firstMs === undefined) {
-      firstMs = nowMs;
-      // `finished` rejects with the same error, and is awaited
-      recorder.stop(signal).catch(ignore);
+    if (this.#first === undefined) {
+      this.#first = { signal, atMs: nowMs };
+      this.#stop(signal);
       return;
     }
-    if (nowMs - firstMs > SIGNAL_REPEAT_MS) io.exitNow(128 + SIGNAL_NUMBERS[signal]);
-  };
+    const isRepeated = nowMs - this.#first.atMs <= SIGNAL_REPEAT_MS;
+    if (!isRepeated) this.#io.exitNow(128 + SIGNAL_NUMBERS[signal]);
+  }
+
+  #stop(signal: EndSignal): void {
+    // `finished` rejects with the same error, and is awaited
+    this.#recorder?.stop(signal).catch(ignore);
+  }
 }
 
 function viewOf(io: CliIo, recorder: RunningRecorder, options: CommonOptions): () => Promise<void> {

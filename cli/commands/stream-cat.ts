@@ -30,7 +30,9 @@ export function catCommand({ io, run }: CliContext): Command {
   return newCommand('cat', 'print a stream: JSON events, records, CSV or raw bytes', EXAMPLES)
     .argument('<stream>', 'scope/name')
     .addOption(
-      new Option('--from <place>', 'an offset, start or tail').argParser(fromPlace).default('start'),
+      new Option('--from <place>', 'an offset, start or tail')
+        .argParser(fromPlace)
+        .default('start'),
     )
     .option('--to <offset>', 'stop before this offset', wholeNumber)
     .option('--max-events <count>', 'stop after this many events', wholeNumber)

@@ -81,7 +81,7 @@ class Acknowledgements {
 async function* piecesOf({ nodeFileSystem }: Engine, path: string): AsyncGenerator<Uint8Array> {
   const file = nodeFileSystem.open(path, 'read');
   try {
-    for (let position = 0; ; ) {
+    for (let position = 0; ;) {
       const piece = new Uint8Array(FILE_PIECE_BYTES);
       const count = file.read(piece, position);
       if (count === 0) return;

@@ -130,13 +130,17 @@ function checkTree(layers: Layers): ConfigTree {
 function globalValues(layers: Layers, tree: ConfigTree): EffectiveValue[] {
   const value = (path: string[], fallback: unknown): EffectiveValue => ({
     key: pathText(path),
-    value: path.reduce<unknown>((at, key) => (isTree(at) ? at[key] : undefined), layers.tree) ??
+    value:
+      path.reduce<unknown>((at, key) => (isTree(at) ? at[key] : undefined), layers.tree) ??
       fallback,
     origin: originOfKey(layers, path).name,
   });
   return [
     value(['store', 'dir'], tree.store.dir),
-    value(['store', 'flush'], formatDuration(BigInt(Math.round(tree.store.flush * NANOS_PER_MILLI)))),
+    value(
+      ['store', 'flush'],
+      formatDuration(BigInt(Math.round(tree.store.flush * NANOS_PER_MILLI))),
+    ),
     value(['store', 'segmentSize'], `${tree.store.segmentSize / 2 ** 20}MiB`),
     value(['realtime'], tree.realtime),
     value(['cpu'], tree.cpu),
@@ -232,7 +236,8 @@ function sourceValues(
     const path = ['sources', index, key];
     const own = originOfKey(layers, path);
     // a single source that only flags describe has its kind from where the list comes from
-    const inherited = key === 'source' ? layers.originOf(path) : originOfKey(layers, ['defaults', key]);
+    const inherited =
+      key === 'source' ? layers.originOf(path) : originOfKey(layers, ['defaults', key]);
     return { key: pathText(path), value, origin: (own.kind === 'default' ? inherited : own).name };
   });
 }

@@ -45,7 +45,8 @@ export class Layers {
       this.#origins.set(inTree.join('.'), place);
       const isGroup = isTree(value) && Object.keys(value).length > 0;
       if (!isGroup) return this.set(inTree, value, place);
-      for (const [key, item] of Object.entries(value)) add(item, [...inFile, key], [...inTree, key]);
+      for (const [key, item] of Object.entries(value))
+        add(item, [...inFile, key], [...inTree, key]);
     };
     for (const [key, value] of Object.entries(file.tree)) {
       if (key !== 'sources' || !Array.isArray(value)) {

@@ -102,10 +102,12 @@ const store = z.strictObject({
 });
 
 const defaults = z.strictObject({
-  rate: rate().prefault(1000).meta({
-    description: `Samples per second, ${RATE_MIN_HZ} to ${RATE_MAX_HZ}: 1000, 0.5, 2kHz.`,
-    type: 'rate',
-  }),
+  rate: rate()
+    .prefault(1000)
+    .meta({
+      description: `Samples per second, ${RATE_MIN_HZ} to ${RATE_MAX_HZ}: 1000, 0.5, 2kHz.`,
+      type: 'rate',
+    }),
   samplesPerEvent: samplesPerEvent().prefault(SAMPLES_PER_EVENT_DEFAULT).meta({
     description: 'Samples a consumer receives as one event; independent of store.flush.',
     type: 'number',

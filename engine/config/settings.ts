@@ -53,6 +53,7 @@ interface WrapperDef {
   innerType?: z.core.$ZodType;
   in?: z.core.$ZodType;
   defaultValue?: unknown;
+  options?: readonly z.core.$ZodType[];
 }
 
 function unwrap(field: z.core.$ZodType): { schema: z.core.$ZodType; defaultValue: unknown } {
@@ -67,10 +68,20 @@ function unwrap(field: z.core.$ZodType): { schema: z.core.$ZodType; defaultValue
   }
 }
 
-function typeName(schema: z.core.$ZodType): string {
-  const { type } = schema._zod.def as WrapperDef;
-  return { string: 'text', number: 'number', boolean: 'true or false', array: 'list' }[type] ?? type;
+function typeName(field: z.core.$ZodType): string {
+  const { schema } = unwrap(field);
+  const def = schema._zod.def as WrapperDef;
+  if (def.type === 'union') return (def.options ?? []).map(typeName).join(' or ');
+  if (def.type === 'literal' || def.type === 'enum') return [...schema._zod.values!].join(' or ');
+  return TYPE_NAMES[def.type] ?? def.type;
 }
+
+const TYPE_NAMES: Readonly<Record<string, string>> = {
+  string: 'text',
+  number: 'number',
+  boolean: 'true or false',
+  array: 'list',
+};
 
 function kebab(key: string): string {
   return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
@@ -209,8 +220,5 @@ export function driverOf(
   }
   const suggestion = nearest(String(source.source), kinds);
   const hint = suggestion ? `did you mean "${suggestion}"?` : `known: ${kinds.join(', ')}`;
-  throw layers.error(
-    ['sources', index, 'source'],
-    `no driver "${String(source.source)}", ${hint}`,
-  );
+  throw layers.error(['sources', index, 'source'], `no driver "${String(source.source)}", ${hint}`);
 }

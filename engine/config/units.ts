@@ -53,7 +53,8 @@ export function parseDurationNanos(value: unknown): bigint {
   const { digits, scale, unit } = split(value, expected);
   const unitNanos = DURATION_NANOS[unit];
   if (unitNanos === undefined) throw new RangeError(`"${value}" is not ${expected}`);
-  if ((digits * unitNanos) % scale !== 0n) throw new RangeError(`"${value}" is no whole number of ns`);
+  if ((digits * unitNanos) % scale !== 0n)
+    throw new RangeError(`"${value}" is no whole number of ns`);
   return (digits * unitNanos) / scale;
 }
 

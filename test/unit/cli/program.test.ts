@@ -1,0 +1,382 @@
+import { describe, expect, test, vi } from 'vitest';
+import { HelicorderError } from '../../../engine/base/errors.ts';
+import type { RecorderConfig } from '../../../engine/config/config.ts';
+import type { CatOptions, RecorderSummary, StreamInfo } from '../../../engine/tools/types.ts';
+import type { CliIo, EndSignal, Output } from '../../../cli/command.ts';
+import type { Engine, RunningRecorder } from '../../../cli/engine.ts';
+import { main } from '../../../cli/program.ts';
+import { testDrivers } from '../../support/drivers.ts';
+import { memoryFiles } from '../../support/memory-files.ts';
+
+const SUMMARY: RecorderSummary = {
+  samples: '10',
+  ticksScheduled: '12',
+  gaps: [{ reason: 'late', ticks: '2' }],
+  seconds: 1,
+  clean: true,
+};
+
+const INFO: StreamInfo = {
+  scope: 'a',
+  name: 'b',
+  id: '00',
+  schema: { channels: [{ name: 'X', type: 'i16', unit: '', scale: 1, offset: 0 }] },
+  records: '2',
+  samples: '2',
+  firstOffset: '0',
+  lastOffset: '1',
+  bytes: '8192',
+  paddingBytes: '0',
+  bytesPerRecord: 4096,
+  writers: [],
+  firstTimestampNanos: null,
+  lastTimestampNanos: null,
+};
+
+/** The engine of a test: what is not given fails loudly when it is used. */
+function engineOf(parts: Partial<Engine>): Engine {
+  const files = memoryFiles({ 'bad.yaml': 'stroe: {}\n', 'good.yaml': 'cpu: 1\n' });
+  const nodeFileSystem = {
+    ...files,
+    open: (): never => {
+      throw new Error('no file is opened here');
+    },
+  };
+  return { nodeFileSystem, drivers: testDrivers, ...parts } as Engine;
+}
+
+interface Process {
+  io: CliIo;
+  out: () => string;
+  err: () => string;
+  signal: (signal: EndSignal) => void;
+  exits: number[];
+}
+
+function processWith(engine: Partial<Engine>, change: Partial<CliIo> = {}): Process {
+  const listeners = new Set<(signal: EndSignal) => void>();
+  const exits: number[] = [];
+  const texts = { out: '', err: '' };
+  const output = (name: 'out' | 'err'): Output => ({
+    isTTY: false,
+    columns: undefined,
+    rows: undefined,
+    write: async (chunk) => {
+      texts[name] += typeof chunk === 'string' ? chunk : new TextDecoder().decode(chunk);
+    },
+  });
+  const io: CliIo = {
+    stdout: output('out'),
+    stderr: output('err'),
+    stdin: (async function* () {})(),
+    environment: {},
+    hostName: 'box',
+    platform: 'linux',
+    onSignal: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    exitNow: (code) => exits.push(code),
+    loadEngine: () => Promise.resolve(engineOf(engine)),
+    ...change,
+  };
+  const signal = (name: EndSignal): void => listeners.forEach((listener) => listener(name));
+  return { io, out: () => texts.out, err: () => texts.err, signal, exits };
+}
+
+async function call(words: string, engine: Partial<Engine> = {}, change: Partial<CliIo> = {}) {
+  const process = processWith(engine, change);
+  const code = await main(words.split(' ').filter(Boolean), process.io, '1.2.3');
+  return { code, out: process.out(), err: process.err() };
+}
+
+function recorderThat(run: (config: RecorderConfig) => Promise<RecorderSummary>) {
+  return {
+    start: (config: RecorderConfig) =>
+      Promise.resolve({
+        status: (): never => {
+          throw new Error('no status is due yet');
+        },
+        stop: () => Promise.resolve(SUMMARY),
+        finished: run(config),
+      }),
+  };
+}
+
+const openStore = { info: () => INFO, close: () => undefined };
+const Store = { open: () => openStore };
+
+describe('exit codes', () => {
+  test('--version prints the version', async () => {
+    expect(await call('--version')).toEqual({ code: 0, out: '1.2.3\n', err: '' });
+  });
+
+  test('every command has help with examples', async () => {
+    const verbs = ['run', 'validate', 'config show', 'stream ls', 'stream info', 'stream cat'];
+    for (const verb of [...verbs, 'stream write', 'gaps', 'verify']) {
+      const { code, out } = await call(`${verb} --help`);
+      expect([verb, code]).toEqual([verb, 0]);
+      for (const word of ['--data-dir', '--quiet', '--log-level', '--json', 'Examples:']) {
+        expect(`${verb}: ${out}`).toContain(word);
+      }
+    }
+  });
+
+  test.each([
+    ['run --rat 5', '--rate'],
+    ['strem ls', 'stream'],
+    ['stream cat a/b --formt json', '--format'],
+    ['stream cat a/b --format xml', 'ndjson-records'],
+    ['stream cat a/b --max-events few', 'whole number'],
+    ['gaps network', 'scope/name'],
+    ['verify extra', 'too many arguments'],
+    ['', 'Usage'],
+  ])('the misuse "%s" exits 64 and helps', async (words, help) => {
+    const { code, out, err } = await call(words, { Store });
+    expect([code, out]).toEqual([64, '']);
+    expect(err).toContain(help);
+  });
+
+  test('a bad file exits 78, a bad flag 64, both with advice', async () => {
+    const file = await call('run --config bad.yaml');
+    expect(file.code).toBe(78);
+    expect(file.err).toContain('helicorder: bad.yaml:1: stroe: unknown key, did you mean "store"?');
+    expect(file.err).toContain('helicorder validate');
+    const flag = await call('run --rate 0');
+    expect(flag.code).toBe(64);
+    expect(flag.err).toContain('--rate: must be 0.1 to 20000 Hz');
+  });
+
+  test('an error of the engine exits with the number of its code', async () => {
+    const inUse = new HelicorderError('STORE_IN_USE', 'd is in use');
+    const Recorder = { start: () => Promise.reject(inUse) };
+    const { code, err } = await call('run', { Recorder });
+    expect(code).toBe(75);
+    expect(err).toContain('helicorder: d is in use\nAnother process');
+  });
+
+  test('another system exits 69, but prints help', async () => {
+    const change = { platform: 'darwin' };
+    const { code, err } = await call('run', {}, change);
+    expect([code, err.split('\n')[0]]).toEqual([
+      69,
+      'helicorder: Helicorder needs Linux, this is darwin',
+    ]);
+    expect((await call('run --help', {}, change)).code).toBe(0);
+  });
+
+  test('without the addon help works, and what needs it exits 69', async () => {
+    const error = new HelicorderError('UNSUPPORTED', 'no addon');
+    const change = { loadEngine: () => Promise.reject(error) };
+    expect((await call('run --help', {}, change)).code).toBe(0);
+    expect((await call('run --interface lo', {}, change)).code).toBe(69);
+  });
+
+  test('a reader of stdout that has gone ends the command quietly', async () => {
+    const gone = Object.assign(new Error('write EPIPE'), { code: 'EPIPE' });
+    const stdout: Output = {
+      isTTY: false,
+      columns: undefined,
+      rows: undefined,
+      write: () => Promise.reject(gone),
+    };
+    const verify = () => Promise.resolve({ ok: true, streams: [], damage: [], tornTails: [] });
+    expect(await call('verify', { verify }, { stdout })).toEqual({ code: 0, out: '', err: '' });
+  });
+
+  test('a bug exits 70 with its stack', async () => {
+    const verify = () => Promise.reject(new Error('impossible'));
+    const { code, err } = await call('verify', { verify });
+    expect(code).toBe(70);
+    expect(err).toMatch(/impossible\n\s+at /);
+  });
+});
+
+describe('run', () => {
+  test('flags reach the recorder, the summary goes to stderr', async () => {
+    const seen: RecorderConfig[] = [];
+    const Recorder = recorderThat((config) => {
+      seen.push(config);
+      return Promise.resolve(SUMMARY);
+    });
+    const words = 'run --data-dir /d --source synthetic --count 2 --flush-ms 50';
+    const { code, out, err } = await call(words, { Recorder });
+    expect([code, out]).toEqual([0, '']);
+    expect(seen[0]).toMatchObject({ dataDir: '/d', flushIntervalMs: 50 });
+    expect(seen[0]?.sources).toHaveLength(2);
+    expect(err).toContain('10 samples of 12 ticks scheduled, gaps: late 2');
+  });
+
+  test('a dead worker ends it with an error, never silently', async () => {
+    const died = new HelicorderError('WORKER_DIED', 'the writer worker died');
+    const { code, err } = await call('run', { Recorder: recorderThat(() => Promise.reject(died)) });
+    expect(code).toBe(70);
+    expect(err).toContain('the writer worker died');
+  });
+
+  /** A run that ends when `finish` is resolved; `started` is resolved once signals reach it. */
+  function startRun() {
+    const stops: (string | undefined)[] = [];
+    const finish = deferred<RecorderSummary>();
+    const started = deferred<void>();
+    const recorder: RunningRecorder = {
+      status: () => {
+        throw new Error('no status is due yet');
+      },
+      stop: (reason) => {
+        stops.push(reason);
+        return finish.promise;
+      },
+      get finished() {
+        started.resolve();
+        return finish.promise;
+      },
+    };
+    const start = deferred<RunningRecorder>();
+    const starting = deferred<void>();
+    const Recorder = {
+      start: () => {
+        starting.resolve();
+        return start.promise;
+      },
+    };
+    const process = processWith({ Recorder });
+    const ended = main(['run'], process.io, '1');
+    return {
+      ...{ process, ended, stops, finish },
+      starting: starting.promise,
+      start: () => {
+        start.resolve(recorder);
+        return started.promise;
+      },
+    };
+  }
+
+  test('the first signal stops once, a repetition within 500 ms is the same signal', async () => {
+    const { process, ended, stops, finish, start } = startRun();
+    const now = vi.spyOn(performance, 'now');
+    await start();
+    now.mockReturnValue(1000);
+    process.signal('SIGTERM');
+    now.mockReturnValue(1500);
+    process.signal('SIGTERM');
+    now.mockRestore();
+    finish.resolve(SUMMARY);
+    expect(await ended).toBe(0);
+    expect([stops, process.exits]).toEqual([['SIGTERM'], []]);
+  });
+
+  test('a second signal after 500 ms ends the process at once', async () => {
+    const { process, ended, finish, start } = startRun();
+    const now = vi.spyOn(performance, 'now');
+    await start();
+    now.mockReturnValue(1000);
+    process.signal('SIGINT');
+    now.mockReturnValue(1501);
+    process.signal('SIGINT');
+    now.mockRestore();
+    expect(process.exits).toEqual([130]);
+    finish.resolve(SUMMARY);
+    await ended;
+  });
+
+  test('a signal during the start stops the recorder as soon as it runs', async () => {
+    const { process, ended, stops, finish, starting, start } = startRun();
+    await starting;
+    process.signal('SIGTERM');
+    expect(stops).toEqual([]);
+    await start();
+    expect(stops).toEqual(['SIGTERM']);
+    finish.resolve(SUMMARY);
+    expect(await ended).toBe(0);
+  });
+});
+
+function deferred<T>() {
+  let resolve!: (value: T) => void;
+  const promise = new Promise<T>((settle) => (resolve = settle));
+  return { promise, resolve };
+}
+
+describe('reading', () => {
+  test('cat hands on every option and prints what comes', async () => {
+    const seen: CatOptions[] = [];
+    const cat = async function* (_: unknown, options: CatOptions) {
+      seen.push(options);
+      yield '{"X":[1]}\n';
+      yield new TextEncoder().encode('{"X":[2]}\n');
+    };
+    const words = 'stream cat a/b --from 5 --to 9 --max-events 2 --with-ledger --delimiter \\0';
+    const { code, out } = await call(words, { Store, cat });
+    expect([code, out]).toEqual([0, '{"X":[1]}\n{"X":[2]}\n']);
+    expect(seen[0]).toMatchObject({
+      stream: 'a/b',
+      from: 5,
+      to: 9,
+      maxEvents: 2,
+      follow: false,
+      format: 'json',
+      withLedger: true,
+      delimiter: '\0',
+    });
+  });
+
+  test('damage is told on stderr, reading goes on, exit 65', async () => {
+    const cat = async function* (_: unknown, { onDamage }: CatOptions) {
+      yield 'before\n';
+      onDamage({ file: '1.seg', offset: '4096', length: '8192', what: 'checksum' });
+      yield 'behind\n';
+    };
+    const { code, out, err } = await call('stream cat a/b', { Store, cat });
+    expect([code, out]).toEqual([65, 'before\nbehind\n']);
+    expect(err).toContain('1.seg at 4096, 8192 bytes: checksum');
+  });
+
+  test('raw is refused for samples', async () => {
+    const { code, err } = await call('stream cat a/b --format raw', { Store });
+    expect(code).toBe(64);
+    expect(err).toContain('use json, ndjson-records or csv');
+  });
+
+  test('--json prints exactly the report', async () => {
+    const verified = { ok: false, streams: [], damage: [], tornTails: [] };
+    const verify = () => Promise.resolve(verified);
+    const { code, out } = await call('verify --json', { verify });
+    expect([code, JSON.parse(out)]).toEqual([65, verified]);
+    const info = await call('stream info a/b --json', { Store });
+    expect(JSON.parse(info.out)).toEqual(INFO);
+  });
+
+  test('write acknowledges in order', async () => {
+    const writeEvents: Engine['writeEvents'] = async ({ writer, onOpen, onDurable }) => {
+      onOpen({ writer, epoch: '1', lastSeq: '0' });
+      onDurable('1', '0');
+      onDurable('2', '1');
+    };
+    const acknowledged = await call('stream write a/b --writer w --ack', { writeEvents });
+    expect(acknowledged.out).toBe(
+      '{"writer":"w","epoch":"1","lastSeq":"0"}\n{"seq":"1","offset":"0"}\n{"seq":"2","offset":"1"}\n',
+    );
+    expect((await call('stream write a/b', { writeEvents })).out).toBe('');
+  });
+});
+
+describe('configuration', () => {
+  test('config show names each origin', async () => {
+    const { code, out } = await call('config show --config good.yaml --rate 5 --json');
+    expect(code).toBe(0);
+    const { values } = JSON.parse(out) as { values: { key: string; origin: string }[] };
+    const origins = Object.fromEntries(values.map(({ key, origin }) => [key, origin]));
+    expect(origins).toMatchObject({
+      cpu: 'good.yaml:1',
+      'sources[0].rate': '--rate',
+      'store.dir': 'default',
+    });
+  });
+
+  test('validate prints what would run, or exits 78', async () => {
+    const good = await call('validate good.yaml');
+    expect([good.code, good.out.split('\n')[0]]).toEqual([0, 'configuration  good.yaml: ok']);
+    expect((await call('validate bad.yaml')).code).toBe(78);
+  });
+});

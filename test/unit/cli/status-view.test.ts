@@ -1,0 +1,68 @@
+import { expect, test } from 'vitest';
+import { LiveBlock, statusLine, statusLines } from '../../../cli/status-view.ts';
+import type { RecorderStatus } from '../../../engine/tools/types.ts';
+
+const STATUS: RecorderStatus = {
+  state: 'recording',
+  uptimeSeconds: 3661,
+  sources: 1,
+  samples: '1000',
+  samplesPerSecond: 1000,
+  ticksScheduled: '1001',
+  missed: { late: '1', overflow: '0', full: '0', device: '0', suspendedNanos: '0' },
+  latenessMicros: { p50: 20, p99: 60, max: 12_500 },
+  scheduling: { rung: 'other', cpu: -1, memoryLocked: false, refused: [], grant: 'setcap …' },
+  durable: { lsn: '1:8192', offsets: [{ stream: 'a/b', nextOffset: '1000' }] },
+  bytesPerSample: 3.1,
+  paddingBytes: '4096',
+  diskBytes: '67108864',
+  freeBytes: '1073741824',
+  writes: { rung: 'direct', commitMicros: { p50: 100, p99: 200, max: 300 } },
+  warnings: ['the disk is slow'],
+};
+
+function terminal(columns: number, rows = 24) {
+  const written: string[] = [];
+  const output = {
+    isTTY: true,
+    columns,
+    rows,
+    write: async (chunk: string | Uint8Array) => void written.push(String(chunk)),
+  };
+  return { output, written };
+}
+
+test('the block shows everything the status says', () => {
+  const text = statusLines(STATUS).join('\n');
+  for (const fact of ['01:01:01', 'late 1', 'max 12.5 ms', 'setcap …', 'a/b 1000', '64 MiB']) {
+    expect(text).toContain(fact);
+  }
+  expect(text).toContain('warning     the disk is slow');
+  expect(statusLine(STATUS)).not.toContain('\n');
+});
+
+test('a block is redrawn over itself with one write', async () => {
+  const { output, written } = terminal(80);
+  const block = new LiveBlock(output);
+  await block.draw(['one', 'two']);
+  await block.draw(['three', 'four']);
+  expect(written).toEqual([
+    '\rone\x1b[K\ntwo\x1b[K\n\x1b[J',
+    '\x1b[2A\rthree\x1b[K\nfour\x1b[K\n\x1b[J',
+  ]);
+});
+
+test('no line is wider and no block higher than the terminal', async () => {
+  const { output, written } = terminal(20, 4);
+  await new LiveBlock(output).draw(Array.from({ length: 9 }, () => 'x'.repeat(50)));
+  expect(written[0]).toBe(`\r${`${'x'.repeat(19)}\x1b[K\n`.repeat(3)}\x1b[J`);
+});
+
+test('after the terminal became narrower the wrapped rows are taken back too', async () => {
+  const { output, written } = terminal(80);
+  const block = new LiveBlock(output);
+  await block.draw(['x'.repeat(70)]);
+  output.columns = 30;
+  await block.draw(['y']);
+  expect(written[1]).toMatch(/^\x1b\[3A\r/);
+});
