@@ -5,11 +5,11 @@
  * anything about a change. What is compared here is always two things measured in turn, in one
  * run, on one machine, under one load:
  *
- *   experiment ─┬─ subject        A     A     A     A     A
- *               ├─ reference 1     B     B     B     B     B      ≥ 5 rounds, 3 with --quick
- *               └─ reference 2      C     C     C     C     C
- *                                 └─┬─┘
- *                               one round: the ratios of a round are taken within it
+ *   experiment ─┬─ subject       A     A     A     A     A
+ *               ├─ reference 1     B     B     B     B     B      5 rounds, 3 with --quick
+ *               └─ reference 2       C     C     C     C     C
+ *                                └──┬──┘
+ *                                one round: the ratios of a round are taken within it
  *
  * An **arm** is one side of an experiment: it does its work once and returns named numbers. A
  * **row** of the table takes one number of the subject and, where it has one, one of a reference.
@@ -56,6 +56,8 @@ export interface RowSpec {
   /** bounds on the ratio, or on the value of a row without a reference; null: only reported */
   gate: number | null;
   stretch: number | null;
+  /** name of the arm that is measured */
+  subject: string;
   value: (subject: Metrics) => number;
   reference?: { arm: string; value: (reference: Metrics) => number };
 }
@@ -64,8 +66,8 @@ export interface Experiment {
   name: string;
   /** part of `--quick` */
   quick: boolean;
-  subject: Arm;
-  references: readonly Arm[];
+  /** in the order in which a round measures them */
+  arms: readonly Arm[];
   rows: readonly RowSpec[];
 }
 
@@ -147,7 +149,7 @@ async function runExperiment(
 ): Promise<Row[]> {
   const missing = missingArms(experiment);
   const skips = (row: RowSpec): string | undefined =>
-    missing.get(experiment.subject.name) ?? (row.reference && missing.get(row.reference.arm));
+    missing.get(row.subject) ?? (row.reference && missing.get(row.reference.arm));
   const measured = wanted.filter((row) => skips(row) === undefined);
   for (const row of wanted) {
     const reason = skips(row);
@@ -169,7 +171,7 @@ async function runExperiment(
   return wanted.map((row) => {
     const reason = skips(row);
     if (reason !== undefined) return skippedRow(row, reason);
-    return makeRow(row, experiment.subject.name, rounds, load);
+    return makeRow(row, rounds, load);
   });
 }
 
@@ -182,29 +184,24 @@ async function measureArm(arm: Arm, { quick, makeDirectory, say }: Plan): Promis
   }
 }
 
-function missingArms({ subject, references }: Experiment): Map<string, string> {
+function missingArms({ arms }: Experiment): Map<string, string> {
   const missing = new Map<string, string>();
-  for (const arm of [subject, ...references]) {
+  for (const arm of arms) {
     const reason = arm.missing?.();
     if (reason !== undefined) missing.set(arm.name, reason);
   }
   return missing;
 }
 
-/** The subject, and only those references that a row asks for. */
-function armsOf({ subject, references }: Experiment, rows: readonly RowSpec[]): Arm[] {
-  const asked = new Set(rows.map((row) => row.reference?.arm));
-  return [subject, ...references.filter((arm) => asked.has(arm.name))];
+/** Only those arms that a row asks for. */
+function armsOf({ arms }: Experiment, rows: readonly RowSpec[]): Arm[] {
+  const asked = new Set(rows.flatMap((row) => [row.subject, row.reference?.arm]));
+  return arms.filter((arm) => asked.has(arm.name));
 }
 
-/** Pairs the numbers of each round and takes medians. @param subject name of the subject's arm */
-export function makeRow(
-  spec: RowSpec,
-  subject: string,
-  rounds: readonly Round[],
-  load: Load | null,
-): Row {
-  const values = rounds.map((round) => spec.value(metricsOf(round, subject)));
+/** Pairs the numbers of each round and takes medians. */
+export function makeRow(spec: RowSpec, rounds: readonly Round[], load: Load | null): Row {
+  const values = rounds.map((round) => spec.value(metricsOf(round, spec.subject)));
   const { reference } = spec;
   const references = reference
     ? rounds.map((round) => reference.value(metricsOf(round, reference.arm)))

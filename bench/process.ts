@@ -39,9 +39,12 @@ export async function runProgram(
       resolve(code === 0 ? undefined : `ended with ${signal ?? `exit code ${code}`}`);
     });
   });
+  const watching = during?.(child) ?? Promise.resolve();
+  watching.catch(() => undefined);
   try {
-    await Promise.race([ended, during?.(child)]);
+    await Promise.race([ended, watching]);
     const failure = await ended;
+    await watching;
     const result = { stdout: textOf(stdout), stderr: textOf(stderr) };
     if (failure === undefined) return result;
     const command = [program, ...args].join(' ');
