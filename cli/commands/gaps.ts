@@ -1,7 +1,7 @@
 /** `helicorder gaps scope/name`: what is missing in a stream, why, and whether the sum balances. */
 import Table from 'cli-table3';
 import type { Command } from 'commander';
-import type { GapsReport } from '../../engine/tools/types.ts';
+import type { GapReport, GapsReport, Quantiles } from '../../engine/tools/types.ts';
 import { dataDirOf, newCommand, printJson, streamName } from '../command.ts';
 import type { CliContext, CommonOptions } from '../command.ts';
 
@@ -15,7 +15,7 @@ export function gapsCommand({ io, run }: CliContext): Command {
       run(async () => {
         const stream = streamName(name);
         const { Store, gaps } = await io.loadEngine();
-        const store = Store.open(dataDirOf(options, io), { readOnly: true });
+        const store = Store.open(dataDirOf(options, io));
         try {
           const report = await gaps(store, stream);
           if (options.json) await printJson(io, report);
@@ -29,35 +29,41 @@ export function gapsCommand({ io, run }: CliContext): Command {
 }
 
 function describe(report: GapsReport): string {
-  const { deltaNanos: delta, latenessMicros: lateness } = report;
-  const measured = report.measuredRateHz === null ? 'unknown' : `${report.measuredRateHz} Hz`;
+  const { nominalHz, measuredHz, deltaMicros, latenessMicros, imbalances } = report;
   const lines = [
     `${report.stream}: ${report.samples} samples of ${report.ticksScheduled} ticks scheduled`,
-    `rate      nominal ${report.nominalRateHz} Hz, measured ${measured}`,
+    `rate      nominal ${hertz(nominalHz)}, measured ${hertz(measuredHz)}`,
+    ...(deltaMicros ? [`Δt        ${quantilesText(deltaMicros)}`] : []),
+    ...(latenessMicros ? [`lateness  ${quantilesText(latenessMicros)}`] : []),
+    ...(report.gaps.length > 0 ? [gapTable(report)] : []),
+    ...imbalances,
+    `${report.samples} samples + ${report.gapTicks} ticks in gaps ` +
+      `${report.balanced ? '=' : '≠'} ${report.ticksScheduled} ticks scheduled: ` +
+      `${report.balanced ? 'balanced' : 'NOT balanced'}`,
   ];
-  if (delta) {
-    const { min, p50, p99, p999, max } = delta;
-    lines.push(`Δt        min ${min}, p50 ${p50}, p99 ${p99}, p99.9 ${p999}, max ${max} ns`);
-  }
-  if (lateness) {
-    lines.push(`lateness  p50 ${lateness.p50}, p99 ${lateness.p99}, max ${lateness.max} µs`);
-  }
-  if (report.gaps.length > 0) lines.push(gapTable(report));
-  lines.push(
-    report.balanced
-      ? 'samples + gaps = ticks scheduled: balanced'
-      : 'samples + gaps ≠ ticks scheduled: NOT balanced',
-  );
   return `${lines.join('\n')}\n`;
 }
 
+function hertz(value: number | null): string {
+  return value === null ? 'unknown' : `${Number(value.toFixed(4))} Hz`;
+}
+
+function quantilesText({ min, p50, p99, p999, max }: Quantiles): string {
+  const [low, half, most, nearly, high] = [min, p50, p99, p999, max].map((us) => us.toFixed(1));
+  return `min ${low}, p50 ${half}, p99 ${most}, p99.9 ${nearly}, max ${high} µs`;
+}
+
 function gapTable({ gaps }: GapsReport): string {
-  const head = ['reason', 'ticks', 'first tick', 'time'];
+  const head = ['reason', 'offset', 'first tick', 'ticks', 'seconds'];
   const table = new Table({ head, style: { head: [], border: [] } });
-  for (const { reason, ticks, firstTick, timestampNanos } of gaps) {
-    const time =
-      timestampNanos === null ? '' : new Date(Number(timestampNanos) / 1e6).toISOString();
-    table.push([reason, ticks ?? 'unknown', firstTick ?? '', time]);
+  for (const { reason, firstOffset, firstTick, ticks, ...length } of gaps) {
+    table.push([reason, firstOffset, firstTick ?? '–', ticks ?? 'unknown', secondsText(length)]);
   }
   return table.toString();
+}
+
+function secondsText(gap: Pick<GapReport, 'seconds' | 'minSeconds' | 'maxSeconds'>): string {
+  if (gap.seconds !== null) return gap.seconds.toFixed(3);
+  if (gap.minSeconds === null || gap.maxSeconds === null) return 'unknown';
+  return `${gap.minSeconds.toFixed(1)} to ${gap.maxSeconds.toFixed(1)}`;
 }

@@ -10,7 +10,7 @@ import { resolveConfig } from '../../engine/config/config.ts';
 import type { RecorderSummary } from '../../engine/tools/types.ts';
 import { ignore, logOf, newCommand, printJson } from '../command.ts';
 import type { CliContext, CliIo, CommonOptions, EndSignal } from '../command.ts';
-import type { RunningRecorder } from '../engine.ts';
+import type { Recorder } from '../../engine/index.ts';
 import { addSettingOptions, flagsOf } from '../settings-options.ts';
 import { LiveBlock, statusLine, statusLines, summaryLine } from '../status-view.ts';
 
@@ -54,7 +54,7 @@ export function runCommand({ io, run, drivers: known }: CliContext): Command {
 
 async function follow(
   io: CliIo,
-  recorder: RunningRecorder,
+  recorder: Recorder,
   options: CommonOptions,
 ): Promise<RecorderSummary> {
   const show = viewOf(io, recorder, options);
@@ -74,7 +74,7 @@ async function follow(
 /** What signals do to a recorder, also to one that is still starting. */
 class StopSignals {
   readonly #io: CliIo;
-  #recorder: RunningRecorder | undefined;
+  #recorder: Recorder | undefined;
   #first: { signal: EndSignal; atMs: number } | undefined;
 
   constructor(io: CliIo) {
@@ -91,7 +91,7 @@ class StopSignals {
   }
 
   /** The recorder runs now; a signal that came before stops it at once. */
-  stops(recorder: RunningRecorder): void {
+  stops(recorder: Recorder): void {
     this.#recorder = recorder;
     if (this.#first) this.#stop(this.#first.signal);
   }
@@ -113,7 +113,7 @@ class StopSignals {
   }
 }
 
-function viewOf(io: CliIo, recorder: RunningRecorder, options: CommonOptions): () => Promise<void> {
+function viewOf(io: CliIo, recorder: Recorder, options: CommonOptions): () => Promise<void> {
   if (options.json) return () => printJson(io, recorder.status());
   if (options.quiet) return () => Promise.resolve();
   if (!io.stderr.isTTY) {

@@ -4,7 +4,6 @@
  */
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { CatOptions, Damage } from '../../engine/tools/types.ts';
-import { HelicorderError } from '../../engine/base/errors.ts';
 import { dataDirOf, ignore, newCommand, streamName, wholeNumber } from '../command.ts';
 import type { CliContext, CliIo, CommonOptions } from '../command.ts';
 
@@ -21,7 +20,7 @@ interface Options extends CommonOptions {
   to?: number;
   maxEvents?: number;
   follow?: boolean;
-  format?: CatOptions['format'];
+  format?: NonNullable<CatOptions['format']>;
   withLedger?: boolean;
   delimiter: string;
 }
@@ -59,19 +58,16 @@ async function print(io: CliIo, stream: string, options: Options): Promise<numbe
     const message = `helicorder: damage: ${file} at ${offset}, ${length} bytes: ${what}\n`;
     void io.stderr.write(message).catch(ignore);
   };
-  const store = Store.open(dataDirOf(options, io), { readOnly: true });
+  const store = Store.open(dataDirOf(options, io));
   try {
-    const { schema } = store.info(stream);
-    const format = options.format ?? (schema.channels.length > 0 ? 'json' : 'raw');
-    checkFormat(stream, format, schema.channels.length > 0);
     const { from, to, maxEvents, follow = false, withLedger = false, delimiter } = options;
     const chunks = cat(store, {
       stream,
       from,
-      to,
-      maxEvents,
       follow,
-      format,
+      ...(to !== undefined && { to }),
+      ...(maxEvents !== undefined && { maxEvents }),
+      ...(options.format && { format: options.format }),
       withLedger,
       delimiter,
       onDamage,
@@ -83,14 +79,6 @@ async function print(io: CliIo, stream: string, options: Options): Promise<numbe
     stopListening();
     store.close();
   }
-}
-
-function checkFormat(stream: string, format: CatOptions['format'], hasSamples: boolean): void {
-  if (format !== 'raw' || !hasSamples) return;
-  throw new HelicorderError(
-    'USAGE',
-    `--format raw is for opaque events, ${stream} holds samples: use json, ndjson-records or csv`,
-  );
 }
 
 function fromPlace(text: string): CatOptions['from'] {

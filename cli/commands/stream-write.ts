@@ -4,8 +4,7 @@
  * what a producer needs to go on exactly where it was.
  */
 import { Option, type Command } from 'commander';
-import type { WriteOptions } from '../../engine/tools/types.ts';
-import { dataDirOf, newCommand, streamName } from '../command.ts';
+import { dataDirOf, ignore, newCommand, streamName } from '../command.ts';
 import type { CliContext, CliIo, CommonOptions } from '../command.ts';
 import type { Engine } from '../engine.ts';
 
@@ -18,7 +17,7 @@ const FILE_PIECE_BYTES = 65_536;
 interface Options extends CommonOptions {
   writer: string;
   ack?: boolean;
-  framing: WriteOptions['framing'];
+  framing: 'lines' | 'length32';
   file?: string;
 }
 
@@ -44,10 +43,14 @@ async function write(io: CliIo, stream: string, options: Options): Promise<numbe
     dataDir: dataDirOf(options, io),
     stream,
     writer,
-    framing,
+    framing: file === undefined ? framing : 'file',
     input: file === undefined ? io.stdin : piecesOf(engine, file),
-    onOpen: (opened) => acknowledgements.print(opened),
-    onDurable: (seq, offset) => acknowledgements.print({ seq, offset }),
+    onOpen: ({ epoch, lastSeq }) =>
+      acknowledgements.print({ writer, epoch: String(epoch), lastSeq: String(lastSeq) }),
+    onDurable: (seq, offset) =>
+      acknowledgements.print({ seq: String(seq), offset: String(offset) }),
+    onWait: ({ message }) =>
+      void io.stderr.write(`helicorder: ${message}; waiting for space\n`).catch(ignore),
   });
   await acknowledgements.printed();
   return 0;

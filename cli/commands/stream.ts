@@ -5,7 +5,7 @@ import { formatBytes } from '../../engine/config/units.ts';
 import type { StreamInfo } from '../../engine/tools/types.ts';
 import { dataDirOf, newCommand, newGroup, printJson, streamName } from '../command.ts';
 import type { CliContext, CliIo, CommonOptions } from '../command.ts';
-import type { OpenStore } from '../engine.ts';
+import type { Engine } from '../engine.ts';
 import { catCommand } from './stream-cat.ts';
 import { writeCommand } from './stream-write.ts';
 
@@ -21,12 +21,12 @@ export function streamCommand(context: CliContext): Command {
 async function withStore(
   io: CliIo,
   options: CommonOptions,
-  use: (store: OpenStore) => Promise<void>,
+  use: (store: InstanceType<Engine['Store']>, engine: Engine) => Promise<void>,
 ): Promise<number> {
-  const { Store } = await io.loadEngine();
-  const store = Store.open(dataDirOf(options, io), { readOnly: true });
+  const engine = await io.loadEngine();
+  const store = engine.Store.open(dataDirOf(options, io));
   try {
-    await use(store);
+    await use(store, engine);
     return 0;
   } finally {
     store.close();
@@ -37,14 +37,13 @@ function lsCommand({ io, run }: CliContext): Command {
   const examples = ['helicorder stream ls', 'helicorder stream ls --json'];
   return newCommand('ls', 'list the streams of the store', examples).action(
     (options: CommonOptions) =>
-      run(async () => {
-        const { describeStreams } = await io.loadEngine();
-        return withStore(io, options, async (store) => {
+      run(() =>
+        withStore(io, options, async (store, { describeStreams }) => {
           const streams = describeStreams(store);
           if (options.json) await printJson(io, { streams });
           else await io.stdout.write(listOf(streams));
-        });
-      }),
+        }),
+      ),
   );
 }
 
@@ -71,8 +70,8 @@ function infoCommand({ io, run }: CliContext): Command {
     .argument('<stream>', 'scope/name')
     .action((name: string, options: CommonOptions) =>
       run(() =>
-        withStore(io, options, async (store) => {
-          const info = store.info(streamName(name));
+        withStore(io, options, async (store, { describeStream }) => {
+          const info = describeStream(store, streamName(name));
           if (options.json) await printJson(io, info);
           else await io.stdout.write(descriptionOf(info));
         }),
@@ -91,9 +90,9 @@ function descriptionOf(info: StreamInfo): string {
   const lines = [
     `stream   ${info.scope}/${info.name} (${info.id})`,
     `records  ${info.records}, of them samples ${info.samples}`,
-    `offsets  ${info.firstOffset} to ${info.lastOffset}`,
+    `offsets  ${info.firstOffset ?? '–'} to ${info.lastOffset ?? '–'}`,
     `time     ${timeText(info.firstTimestampNanos)} to ${timeText(info.lastTimestampNanos)}`,
-    `bytes    ${info.bytes}, ${info.bytesPerRecord} per record, padding ${info.paddingBytes}`,
+    `bytes    ${info.bytes}, ${info.bytesPerRecord?.toFixed(2) ?? '–'} per record, padding ${info.paddingBytes}`,
     'channels',
     ...(channels.length > 0 ? channels : ['  none: opaque events']),
     'writers',

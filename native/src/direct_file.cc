@@ -62,8 +62,9 @@ int ReadFileSystemInfo(const char* path, FileSystemInfo* out) {
   while (statfs(path, &info) < 0) {
     if (errno != EINTR) return -errno;
   }
-  *out = {static_cast<int64_t>(info.f_type),
-          static_cast<uint64_t>(info.f_bavail) * static_cast<uint64_t>(info.f_bsize)};
+  // f_bavail counts fragments; file systems without them leave their size 0
+  const auto unit = static_cast<uint64_t>(info.f_frsize != 0 ? info.f_frsize : info.f_bsize);
+  *out = {static_cast<int64_t>(info.f_type), static_cast<uint64_t>(info.f_bavail) * unit};
   return 0;
 }
 

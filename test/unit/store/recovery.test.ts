@@ -16,21 +16,27 @@ function overwrite(file: string, position: number, content: Uint8Array): void {
   closeSync(fd);
 }
 
+/** Text that does not compress to nothing, so that groups have the size of their events. */
+function eventText(number: number, length: number): string {
+  const noise = Buffer.from(new SeededRandom(number).bytes(length)).toString('base64');
+  return `event ${number} ${noise}`.slice(0, length);
+}
+
 /** A store whose owner has died: `count` events, one per group; returns the groups' places. */
 function crashedStore(dir: string, count: number, eventBytes = 900): number[] {
   const writer = openWriter(dir);
   const opened = beginEvents(writer);
   const ends: number[] = [writer.durableEnd];
   for (let i = 0; i < count; i++) {
-    writer.appendEvents(opened, [bytes(`event ${i} `.padEnd(eventBytes, '.'))]);
+    writer.appendEvents(opened, [bytes(eventText(i, eventBytes))]);
     ends.push(writer.durableEnd);
   }
   writer.abandon();
   return ends;
 }
 
-const expected = (count: number): string[] =>
-  Array.from({ length: count }, (_, i) => `event ${i} `.padEnd(900, '.'));
+const expected = (count: number, eventBytes = 900): string[] =>
+  Array.from({ length: count }, (_, i) => eventText(i, eventBytes));
 
 describe('recovery', () => {
   it('finds everything after a crash without a torn group, and goes on behind it', async () => {
@@ -68,8 +74,11 @@ describe('recovery', () => {
   });
 
   async function expectPrefixThenMore(dir: string, whole: number, context: string): Promise<void> {
-    const prefix = Array.from({ length: whole }, (_, i) => `event ${i} `.padEnd(5000, '.'));
-    expect(await readEvents(dir), context).toEqual(prefix);
+    // a cut in a group's padding leaves the group whole
+    const found = await readEvents(dir);
+    expect(found.length - whole, context).toBeOneOf([0, 1]);
+    const prefix = expected(found.length, 5000);
+    expect(found, context).toEqual(prefix);
     const writer = openWriter(dir);
     const opened = beginEvents(writer);
     writer.appendEvents(opened, [bytes('second life')]);
@@ -80,8 +89,8 @@ describe('recovery', () => {
     const length = offsetOf(after) - offsetOf(before);
     overwrite(
       segmentFile(dir, segmentOf(before)),
-      offsetOf(before) + 512,
-      new Uint8Array(length - 512),
+      offsetOf(before) + 72,
+      new Uint8Array(length - 72),
     );
     expect(await readEvents(dir), context).toEqual([...prefix, 'second life']);
     const report = await verify(dir);

@@ -1,0 +1,81 @@
+/**
+ * What a driver is. `docs/adding-a-driver.md` is the guide; `test/contract/driver.test.ts` is the
+ * suite that every driver passes.
+ *
+ * A driver opens one source. It is either *native* (the addon reads the device on the sampler
+ * thread) or written in TypeScript: then `read` is called in the sampler worker at every tick.
+ */
+import type { z } from 'zod';
+import type { Channel, ChannelType } from '../batch/schema.ts';
+
+/** The little a driver may ask of the file system, so that tests can give it another one. */
+export interface DriverFiles {
+  /** names in a directory; throws if there is none */
+  list(dir: string): string[];
+  /** the whole text of a small file; throws if there is none */
+  readText(path: string): string;
+  /** opens a file that is read again and again from its beginning */
+  openText(path: string): OpenText;
+}
+
+export interface OpenText {
+  /** what the file holds now, at most 4 KiB; undefined if it cannot be read */
+  read(): string | undefined;
+  close(): void;
+}
+
+export interface DriverContext {
+  files: DriverFiles;
+  /** the source's name, for messages */
+  sourceName: string;
+}
+
+/** Takes raw values for the claimed ring row; index = the channel's place in `channels`. */
+export interface RowWriter {
+  setNumber(channel: number, value: number): void;
+  /** for i64 and u64 channels whose values exceed 2^53 */
+  setBigInt(channel: number, value: bigint): void;
+}
+
+export type NativeDevice =
+  | { kind: 'network'; interfaceName: string; counters: number[]; sysfsRoot: string }
+  | { kind: 'synthetic'; seed: number };
+
+export interface OpenDriver {
+  channels: Channel[];
+  /** constant facts for the reference JSON, in order: `['Interface', 'lo']` */
+  attributes: [name: string, value: string][];
+  /** what the addon shall read; exactly one of `native` and `read` is there */
+  native?: NativeDevice;
+  /**
+   * Fills all channels of one tick; false if the device gave nothing: gap(device). Called in the
+   * sampler worker; must not wait, retry or allocate per call. It may throw only on a bug.
+   */
+  read?(row: RowWriter, tick: number): boolean;
+  /** idempotent */
+  close(): void;
+}
+
+export interface Driver<Options extends z.ZodObject = z.ZodObject> {
+  readonly kind: string;
+  /** one line for `helicorder driver ls` and the docs */
+  readonly summary: string;
+  /** where its devices are read: decides the thread that serves it */
+  readonly bus: 'native' | 'typescript';
+  /** every option has a `.describe()` */
+  readonly options: Options;
+  /** Throws HelicorderError DEVICE if the device is missing, naming the nearest that exists. */
+  open(options: z.output<Options>, context: DriverContext): OpenDriver;
+}
+
+/** Ties a driver's options to its schema without naming the type twice. */
+export function defineDriver<Options extends z.ZodObject>(
+  driver: Driver<Options>,
+): Driver<Options> {
+  return driver;
+}
+
+/** A channel with raw = physical values. */
+export function plainChannel(name: string, type: ChannelType, unit: string): Channel {
+  return { name, type, unit, scale: 1, offset: 0 };
+}

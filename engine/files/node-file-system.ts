@@ -1,0 +1,236 @@
+/** The file system of the machine: the one home of `node:fs` in the engine. */
+import {
+  closeSync,
+  existsSync,
+  fdatasyncSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { native } from '../../native/index.ts';
+import { BLOCK_BYTES } from '../base/constants.ts';
+import { errnoCode } from '../base/errors.ts';
+import { NativeDurableFile, alignedBuffer } from './direct-file.ts';
+import { describeFileSystemType } from './file-system-types.ts';
+import type { File, FileSystem, FileSystemFacts, Lock, MarkFile } from './file-system.ts';
+import { NativeMarkFile } from './mark-file.ts';
+
+const OPEN_FLAGS = { read: 'r', write: 'r+', create: 'w+' } as const;
+/** `stat` counts blocks of this size, whatever the file system's own is (stat(2)). */
+const STAT_BLOCK_BYTES = 512;
+
+class NodeFile implements File {
+  readonly path: string;
+  readonly #fd: number;
+
+  constructor(path: string, mode: keyof typeof OPEN_FLAGS) {
+    this.path = path;
+    this.#fd = openSync(path, OPEN_FLAGS[mode]);
+  }
+
+  size(): number {
+    return fstatSync(this.#fd).size;
+  }
+
+  read(into: Uint8Array, position: number): number {
+    return readFully(this.#fd, into, position);
+  }
+
+  write(bytes: Uint8Array, position: number): void {
+    writeFully(this.#fd, bytes, position);
+  }
+
+  sync(): void {
+    fdatasyncSync(this.#fd);
+  }
+
+  truncate(size: number): void {
+    ftruncateSync(this.#fd, size);
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+}
+
+export const nodeFileSystem: FileSystem = {
+  readFile: (path) => {
+    // not a Buffer: its slices share memory, and `slice` means something else there
+    const { buffer, byteOffset, byteLength } = readFileSync(path);
+    return new Uint8Array(buffer, byteOffset, byteLength);
+  },
+  readText: (path) => readFileSync(path, 'utf8'),
+  writeFileDurably,
+  exists: (path) => existsSync(path),
+  isDirectory: (path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false,
+  list,
+  makeDirectory,
+  rename: (from, to) => renameSync(from, to),
+  remove: (path) => unlinkSync(path),
+  syncDirectory,
+  open: (path, mode) => new NodeFile(path, mode),
+  openDurable: (path, direct) => new NativeDurableFile(path, direct),
+  probeDirect,
+  alignedBuffer,
+  lock,
+  info,
+  inode: (path) => statSync(path).ino,
+  diskUse,
+  openMark,
+};
+
+/** Blocks this thread: for the waits of a program that has nothing else to do yet. */
+export function pauseThread(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
+function readFully(fd: number, into: Uint8Array, position: number): number {
+  let done = 0;
+  while (done < into.length) {
+    const count = readSync(fd, into, done, into.length - done, position + done);
+    if (count === 0) break;
+    done += count;
+  }
+  return done;
+}
+
+function writeFully(fd: number, bytes: Uint8Array, position: number): void {
+  for (let done = 0; done < bytes.length;) {
+    done += writeSync(fd, bytes, done, bytes.length - done, position + done);
+  }
+}
+
+function writeFileDurably(path: string, bytes: Uint8Array): void {
+  const temporary = `${path}.tmp`;
+  try {
+    const fd = openSync(temporary, 'w');
+    try {
+      writeFully(fd, bytes, 0);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+  syncDirectory(dirname(path));
+}
+
+function syncDirectory(dir: string): void {
+  const fd = openSync(dir, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function list(dir: string): string[] {
+  try {
+    return readdirSync(dir).sort();
+  } catch (error) {
+    if (errnoCode(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+function makeDirectory(path: string): void {
+  const first = mkdirSync(path, { recursive: true });
+  if (first === undefined) return;
+  const highest = resolve(first);
+  let made = resolve(path);
+  syncDirectory(dirname(made));
+  while (made !== highest) {
+    made = dirname(made);
+    syncDirectory(dirname(made));
+  }
+}
+
+/** Some file systems refuse O_DIRECT when a file is opened, others when it is written. */
+function probeDirect(dir: string): boolean {
+  const path = join(dir, '.probe-direct');
+  const block = alignedBuffer(BLOCK_BYTES).fill(0xa5);
+  const back = alignedBuffer(BLOCK_BYTES);
+  try {
+    const fd = native.openDurable(path, true, true);
+    try {
+      native.writeDurable(fd, block, 0, true);
+      readFully(fd, back, 0);
+    } finally {
+      closeSync(fd);
+    }
+    return Buffer.compare(block, back) === 0;
+  } catch (error) {
+    const code = errnoCode(error);
+    if (code === 'EINVAL' || code === 'ENOTSUP' || code === 'EOPNOTSUPP') return false;
+    throw error;
+  } finally {
+    rmSync(path, { force: true });
+  }
+}
+
+function lock(path: string, exclusive: boolean): Lock | undefined {
+  const fd = openLockFile(path, exclusive);
+  try {
+    if (native.lockFile(fd, exclusive)) {
+      return {
+        release: () => {
+          native.unlockFile(fd);
+          closeSync(fd);
+        },
+      };
+    }
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+  closeSync(fd);
+  return undefined;
+}
+
+/** A shared lock needs no more than reading, so that a store on a read-only disk can be read. */
+function openLockFile(path: string, exclusive: boolean): number {
+  if (!exclusive && existsSync(path)) return openSync(path, 'r');
+  return openSync(path, 'a+');
+}
+
+function info(path: string): FileSystemFacts {
+  const { type, freeBytes } = native.fileSystemInfo(path);
+  return { freeBytes, ...describeFileSystemType(type) };
+}
+
+function diskUse(dir: string): number {
+  let bytes = 0;
+  for (const name of list(dir)) {
+    const path = join(dir, name);
+    // a file may go between being listed and being looked at: then it takes no space
+    const stat = lstatSync(path, { throwIfNoEntry: false });
+    if (stat === undefined) continue;
+    bytes += stat.blocks * STAT_BLOCK_BYTES;
+    if (stat.isDirectory()) bytes += diskUse(path);
+  }
+  return bytes;
+}
+
+function openMark(path: string, generation: number, writable: boolean): MarkFile {
+  const fd = openSync(path, writable ? 'r+' : 'r');
+  try {
+    return new NativeMarkFile(fd, fstatSync(fd).ino, generation, writable);
+  } finally {
+    closeSync(fd);
+  }
+}

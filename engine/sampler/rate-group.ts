@@ -1,0 +1,85 @@
+/**
+ * Which sources share a thread and a ring: those of one period on one bus. They also share what the
+ * log stores once per group, so resolution must agree, and floats are kept apart from integers,
+ * which alone take the native encoder.
+ */
+import { NANOS_PER_SECOND } from '../base/constants.ts';
+import { isFloat } from '../batch/schema.ts';
+import type { OpenDriver } from '../drivers/driver.ts';
+import { createRing, ringBytes, rowLayout, type RowLayout } from '../ring/layout.ts';
+import { createStatus } from './status.ts';
+
+export interface SampledSource {
+  name: string;
+  rateHz: number;
+  timestampResolutionNanos: bigint;
+  driver: OpenDriver;
+}
+
+export interface RateGroup<S extends SampledSource = SampledSource> {
+  bus: 'native' | 'typescript';
+  periodNanos: bigint;
+  resolutionNanos: bigint;
+  sources: S[];
+  layout: RowLayout;
+  /** SCHED_FIFO: the faster group preempts the slower, as in rate-monotonic scheduling */
+  priority: number;
+  ring: SharedArrayBuffer;
+  status: BigUint64Array<SharedArrayBuffer>;
+}
+
+const BASE_PRIORITY = 50;
+const HIGHEST_PRIORITY = 80;
+
+/** Groups sources in the order in which they were configured and makes the memory of each group. */
+export function makeRateGroups<S extends SampledSource>(
+  sources: readonly S[],
+  flushIntervalMs: number,
+): RateGroup<S>[] {
+  const members = new Map<string, S[]>();
+  for (const source of sources) {
+    const key = groupKey(source);
+    members.set(key, [...(members.get(key) ?? []), source]);
+  }
+  const groups = [...members.values()];
+  const periods = [...new Set(groups.map(([first]) => periodOf(first!.rateHz)))].sort(descending);
+  return groups.map((group) => makeGroup(group, periods, flushIntervalMs));
+}
+
+/** Period of a rate, to the nearest ns. */
+export function periodOf(rateHz: number): bigint {
+  return BigInt(Math.round(NANOS_PER_SECOND / rateHz));
+}
+
+function groupKey({ rateHz, timestampResolutionNanos, driver }: SampledSource): string {
+  const floats = driver.channels.some(({ type }) => isFloat(type));
+  return [periodOf(rateHz), timestampResolutionNanos, busOf(driver), floats].join(' ');
+}
+
+function busOf(driver: OpenDriver): 'native' | 'typescript' {
+  return driver.native === undefined ? 'typescript' : 'native';
+}
+
+function descending(a: bigint, b: bigint): number {
+  return a < b ? 1 : a > b ? -1 : 0;
+}
+
+function makeGroup<S extends SampledSource>(
+  sources: S[],
+  periods: bigint[],
+  flushIntervalMs: number,
+): RateGroup<S> {
+  const [first] = sources as [S, ...S[]];
+  const periodNanos = periodOf(first.rateHz);
+  const layout = rowLayout(sources.map(({ driver }) => driver));
+  return {
+    bus: busOf(first.driver),
+    periodNanos,
+    resolutionNanos: first.timestampResolutionNanos,
+    sources,
+    layout,
+    priority: Math.min(HIGHEST_PRIORITY, BASE_PRIORITY + periods.indexOf(periodNanos)),
+    ring: createRing(ringBytes(layout.rowBytes, periodNanos, flushIntervalMs)),
+    status: createStatus(),
+  };
+}
