@@ -35,8 +35,8 @@ export interface Context {
   quick: boolean;
   /** an empty directory on the file system that is measured, removed after the arm */
   dir: string;
-  /** one line of progress */
-  say: (line: string) => void;
+  /** what the arms before this one have measured in this round */
+  round: Round;
 }
 
 export interface Arm {
@@ -163,7 +163,7 @@ async function runExperiment(
     const round = new Map<string, Metrics>();
     for (const arm of arms) {
       plan.say(`${experiment.name}: round ${i + 1} of ${count}, ${arm.name} …`);
-      round.set(arm.name, await measureArm(arm, plan));
+      round.set(arm.name, await measureArm(arm, round, plan));
     }
     rounds.push(round);
   }
@@ -175,10 +175,14 @@ async function runExperiment(
   });
 }
 
-async function measureArm(arm: Arm, { quick, makeDirectory, say }: Plan): Promise<Metrics> {
+async function measureArm(
+  arm: Arm,
+  round: Round,
+  { quick, makeDirectory }: Plan,
+): Promise<Metrics> {
   const { dir, remove } = makeDirectory(arm.name.replaceAll(/[^a-z0-9]+/gi, '-'));
   try {
-    return await arm.measure({ quick, dir, say });
+    return await arm.measure({ quick, dir, round });
   } finally {
     remove();
   }
@@ -235,7 +239,8 @@ function ratioOf(value: number, reference: number): number {
   return value / reference;
 }
 
-function metricsOf(round: Round, arm: string): Metrics {
+/** @throws ASSERTION if the arm has not been measured in this round */
+export function metricsOf(round: Round, arm: string): Metrics {
   const metrics = round.get(arm);
   if (metrics === undefined) throw new HelicorderError('ASSERTION', `no numbers of ${arm}`);
   return metrics;

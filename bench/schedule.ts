@@ -10,6 +10,7 @@
 import { cpus } from 'node:os';
 import { cyclictestMissing, runCyclictest } from './cyclictest.ts';
 import { childProgram } from './files.ts';
+import { metricsOf } from './harness.ts';
 import type { Arm, Context, Experiment, Metrics, RowSpec } from './harness.ts';
 import { runNode } from './process.ts';
 import { latenessNanos, record, samplerCpu, verified } from './recorder.ts';
@@ -24,9 +25,6 @@ const MISSED_ALLOWANCE = 0.1;
 
 const secondsOf = ({ quick }: Context): number => (quick ? 4 : 12);
 
-/** Set by the recorder's arm, which comes first in a round, for cyclictest's. */
-let rung = 'fifo+pinned';
-
 const recorder: Arm = {
   name: 'recorder',
   measure: async (context: Context): Promise<Metrics> => {
@@ -38,7 +36,6 @@ const recorder: Arm = {
       warmUpSeconds: 1,
       seconds: secondsOf(context),
     });
-    rung = status.scheduling.rung;
     const { streams } = await verified(dataDir);
     const ticks = Number(streams[0]!.ticksScheduled);
     const sorted = await latenessNanos(dataDir, STREAM);
@@ -50,20 +47,28 @@ const recorder: Arm = {
       p999: micros(0.999),
       max: micros(1),
       missedPercent: (100 * (ticks - sorted.length)) / ticks,
+      ...rungNumbers(status.scheduling.rung),
     };
   },
 };
 
+/** What the recorder was granted, for cyclictest to be run with the same. */
+function rungNumbers(rung: string): Metrics {
+  return { fifo: Number(rung.startsWith('fifo')), pinned: Number(rung === 'fifo+pinned') };
+}
+
 const cyclictest: Arm = {
   name: 'cyclictest',
   missing: cyclictestMissing,
-  measure: (context) =>
-    runCyclictest({
+  measure: (context) => {
+    const { fifo, pinned } = metricsOf(context.round, recorder.name);
+    return runCyclictest({
       periodMicros: PERIOD_MICROS,
       seconds: secondsOf(context),
-      priority: rung.startsWith('fifo') ? PRIORITY : undefined,
-      cpu: rung === 'fifo+pinned' ? samplerCpu(cpus().length) : undefined,
-    }),
+      priority: fifo ? PRIORITY : undefined,
+      cpu: pinned ? samplerCpu(cpus().length) : undefined,
+    });
+  },
 };
 
 const setIntervalArm: Arm = {
