@@ -4,7 +4,7 @@
  */
 import type { ErrorCode } from '../engine/base/errors.ts';
 import type { CollectorOptions, CollectorStatus } from '../engine/recorder/collector.ts';
-import type { SamplerWorkerSpec } from '../engine/recorder/sampler-groups.ts';
+import type { RateGroup } from '../engine/sampler/rate-group.ts';
 
 /** An error on its way between threads: structured clone drops classes. */
 export interface PlainError {
@@ -27,11 +27,25 @@ export type FromWriter =
   | { type: 'stopped'; clean: boolean; status: CollectorStatus }
   | { type: 'failed'; error: PlainError };
 
-export interface SamplerData {
-  groups: SamplerWorkerSpec[];
+/** A source whose driver the worker opens itself. */
+export interface SamplerSourceData {
+  name: string;
+  driver: string;
+  options: Record<string, unknown>;
+  rateHz: number;
+  timestampResolutionNanos: bigint;
 }
 
-export type ToSampler = { type: 'stop' };
+export interface SamplerGroupData extends Omit<RateGroup, 'sources'> {
+  sources: SamplerSourceData[];
+}
+
+/** The sampler worker takes no messages: its thread sleeps on the stop word. */
+export interface SamplerData {
+  stop: SharedArrayBuffer;
+  t0Nanos: bigint;
+  groups: SamplerGroupData[];
+}
 
 export type FromSampler =
   { type: 'ready' } | { type: 'stopped' } | { type: 'failed'; error: PlainError };

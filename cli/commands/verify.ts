@@ -25,7 +25,9 @@ function describe(report: VerifyReport): string {
   const head = ['stream', 'records', 'offsets', 'ticks', 'samples', 'gaps'];
   const table = new Table({ head, style: { head: [], border: [] } });
   for (const stream of report.streams) {
-    const gaps = stream.gaps.map(({ reason, ticks }) => `${reason} ${ticks ?? 'unknown'}`).join(', ');
+    const gaps = stream.gaps
+      .map(({ reason, ticks }) => `${reason} ${ticks ?? 'unknown'}`)
+      .join(', ');
     table.push([
       stream.name,
       stream.records,

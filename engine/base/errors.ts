@@ -4,21 +4,84 @@
  * Exit codes are those of sysexits.h.
  */
 export const ERRORS = {
-  USAGE: { exit: 64, retryable: false, advice: 'See --help of the command; the message names the argument.' },
-  NO_SUCH_STREAM: { exit: 64, retryable: false, advice: 'List the streams with "helicorder stream ls".' },
-  NOT_A_STORE: { exit: 64, retryable: false, advice: 'Give the directory of a store with --data-dir.' },
-  DAMAGED: { exit: 65, retryable: false, advice: 'Run "helicorder verify"; what is intact stays readable.' },
-  UNSUPPORTED: { exit: 69, retryable: false, advice: 'Recording needs Linux, Node 20.19 or newer and the built addon ("npm run build").' },
-  DEVICE: { exit: 69, retryable: true, advice: 'The device cannot be opened; the message names it.' },
-  REALTIME_REFUSED: { exit: 69, retryable: false, advice: 'Grant the privilege the message names, or use --realtime auto.' },
-  ASSERTION: { exit: 70, retryable: false, advice: 'This is a bug. Please report the message and what led to it.' },
-  WORKER_DIED: { exit: 70, retryable: false, advice: 'A thread ended unexpectedly; nothing accepted is lost. Start again and report the message.' },
-  STORE_IO: { exit: 74, retryable: false, advice: 'The disk or file system failed. After a failed sync the store is verified at the next start.' },
-  NO_SPACE: { exit: 74, retryable: true, advice: 'Free some space on the disk that holds the store; a waiting recorder goes on by itself.' },
-  READ_ONLY: { exit: 74, retryable: false, advice: 'The directory cannot be written: check its owner, mode and mount.' },
-  STORE_IN_USE: { exit: 75, retryable: true, advice: 'Another process records into this store; stop it first.' },
-  CONFIG: { exit: 78, retryable: false, advice: 'Correct the configuration; "helicorder validate FILE" checks it.' },
-  FORMAT_VERSION: { exit: 78, retryable: false, advice: 'The store was written by a newer version of Helicorder: install that one.' },
+  USAGE: {
+    exit: 64,
+    retryable: false,
+    advice: 'See --help of the command; the message names the argument.',
+  },
+  NO_SUCH_STREAM: {
+    exit: 64,
+    retryable: false,
+    advice: 'List the streams with "helicorder stream ls".',
+  },
+  NOT_A_STORE: {
+    exit: 64,
+    retryable: false,
+    advice: 'Give the directory of a store with --data-dir.',
+  },
+  DAMAGED: {
+    exit: 65,
+    retryable: false,
+    advice: 'Run "helicorder verify"; what is intact stays readable.',
+  },
+  UNSUPPORTED: {
+    exit: 69,
+    retryable: false,
+    advice: 'Recording needs Linux, Node 20.19 or newer and the built addon ("npm run build").',
+  },
+  DEVICE: {
+    exit: 69,
+    retryable: true,
+    advice: 'The device cannot be opened; the message names it.',
+  },
+  REALTIME_REFUSED: {
+    exit: 69,
+    retryable: false,
+    advice: 'Grant the privilege the message names, or use --realtime auto.',
+  },
+  ASSERTION: {
+    exit: 70,
+    retryable: false,
+    advice: 'This is a bug. Please report the message and what led to it.',
+  },
+  WORKER_DIED: {
+    exit: 70,
+    retryable: false,
+    advice:
+      'A thread ended unexpectedly; nothing accepted is lost. Start again and report the message.',
+  },
+  STORE_IO: {
+    exit: 74,
+    retryable: false,
+    advice:
+      'The disk or file system failed. After a failed sync the store is verified at the next start.',
+  },
+  NO_SPACE: {
+    exit: 74,
+    retryable: true,
+    advice:
+      'Free some space on the disk that holds the store; a waiting recorder goes on by itself.',
+  },
+  READ_ONLY: {
+    exit: 74,
+    retryable: false,
+    advice: 'The directory cannot be written: check its owner, mode and mount.',
+  },
+  STORE_IN_USE: {
+    exit: 75,
+    retryable: true,
+    advice: 'Another process records into this store; stop it first.',
+  },
+  CONFIG: {
+    exit: 78,
+    retryable: false,
+    advice: 'Correct the configuration; "helicorder validate FILE" checks it.',
+  },
+  FORMAT_VERSION: {
+    exit: 78,
+    retryable: false,
+    advice: 'The store was written by a newer version of Helicorder: install that one.',
+  },
 } as const satisfies Record<string, { exit: number; retryable: boolean; advice: string }>;
 
 export type ErrorCode = keyof typeof ERRORS;

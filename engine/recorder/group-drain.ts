@@ -9,10 +9,12 @@ import type { Clock } from '../base/clock.ts';
 import { BATCH_MAX_ROWS, MIB } from '../base/constants.ts';
 import { encodeGap } from '../batch/format.ts';
 import { native, RESULT, type NativeChannel, type RowEncoder } from '../../native/index.ts';
-import type { Schema } from '../batch/schema.ts';
+import type { Cursor } from '../batch/samples.ts';
+import { isFloat, type Schema } from '../batch/schema.ts';
 import { KIND } from '../store/log/format.ts';
 import type { GroupBuilder } from '../store/log/group.ts';
 import type { OpenedRun } from '../store/writer.ts';
+import { FloatDrain } from './float-drain.ts';
 import { gapBefore } from './gap-before.ts';
 
 /** One rate group as the writer thread gets it. */
@@ -62,19 +64,27 @@ const CURSOR = { run: 0, seq: 1, offset: 2, ordinal: 3, length: 4 } as const;
 export class GroupDrain {
   readonly #opened: readonly OpenedRun[];
   readonly #clock: Clock;
-  readonly #cursors: Float64Array;
+  readonly #cursors: readonly Cursor[];
   readonly #drain: Drain;
   #begun = false;
 
   constructor(spec: GroupSpec, opened: readonly OpenedRun[], clock: Clock) {
     this.#opened = opened;
     this.#clock = clock;
-    this.#cursors = new Float64Array(opened.length * CURSOR.length);
-    opened.forEach(({ run, stream }, i) => {
-      this.#cursors.set([run.id, run.nextSeq, stream.nextOffset, 0], i * CURSOR.length);
+    const numbers = new Float64Array(opened.length * CURSOR.length);
+    this.#cursors = opened.map(({ run, stream }, i) => {
+      const cursor = new CursorView(numbers, i * CURSOR.length);
+      return Object.assign(cursor, {
+        nextSeq: run.nextSeq,
+        nextOffset: stream.nextOffset,
+        run: run.id,
+      });
     });
     const streams = opened.map(({ stream }) => stream.id);
-    this.#drain = new NativeDrain(spec, this.#cursors, streams);
+    const hasFloats = spec.sources.some(({ schema }) => hasFloatChannel(schema));
+    this.#drain = hasFloats
+      ? new FloatDrain(spec, this.#cursors, streams)
+      : new NativeDrain(spec, numbers, streams);
   }
 
   /** @returns undefined if the ring is empty */
@@ -91,15 +101,54 @@ export class GroupDrain {
     const { monotonicNanos, boottimeNanos } = this.#clock.read();
     const first = { tick, utcNanos: monotonicNanos + utcOffsetNanos, boottimeNanos };
     this.#opened.forEach((opened, i) => {
-      const at = i * CURSOR.length;
-      const [seq, offset] = [this.#cursors[at + CURSOR.seq]!, this.#cursors[at + CURSOR.offset]!];
-      const gap = gapBefore(opened, first, { seq, offset });
+      const cursor = this.#cursors[i]!;
+      const gap = gapBefore(opened, first, { seq: cursor.nextSeq, offset: cursor.nextOffset });
       if (gap === undefined) return;
       builder.add(KIND.gap, opened.stream.id, encodeGap(gap));
-      this.#cursors[at + CURSOR.seq] = seq + 1;
-      this.#cursors[at + CURSOR.offset] = offset + 1;
+      cursor.nextSeq++;
+      cursor.nextOffset++;
     });
   }
+}
+
+/** One source's cursor in the numbers that the native encoder reads and moves on. */
+class CursorView implements Cursor {
+  readonly #numbers: Float64Array;
+  readonly #at: number;
+
+  constructor(numbers: Float64Array, at: number) {
+    this.#numbers = numbers;
+    this.#at = at;
+  }
+
+  get run(): number {
+    return this.#numbers[this.#at + CURSOR.run]!;
+  }
+  set run(value: number) {
+    this.#numbers[this.#at + CURSOR.run] = value;
+  }
+  get nextSeq(): number {
+    return this.#numbers[this.#at + CURSOR.seq]!;
+  }
+  set nextSeq(value: number) {
+    this.#numbers[this.#at + CURSOR.seq] = value;
+  }
+  get nextOffset(): number {
+    return this.#numbers[this.#at + CURSOR.offset]!;
+  }
+  set nextOffset(value: number) {
+    this.#numbers[this.#at + CURSOR.offset] = value;
+  }
+  get ordinal(): number {
+    return this.#numbers[this.#at + CURSOR.ordinal]!;
+  }
+  set ordinal(value: number) {
+    this.#numbers[this.#at + CURSOR.ordinal] = value;
+  }
+}
+
+function hasFloatChannel(schema: Schema): boolean {
+  return schema.kind === 'samples' && schema.channels.some(({ type }) => isFloat(type));
 }
 
 class NativeDrain implements Drain {

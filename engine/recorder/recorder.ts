@@ -75,10 +75,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
       (message) => this.#hear(message),
       (error) => this.#die(error),
     );
-    this.#samplers = await SamplerSet.start(this.#plan, this.#config, {
-      onFinished: () => void this.stop('source closed'),
-      onFailure: (error) => this.#die(error),
-    });
+    this.#samplers = await SamplerSet.start(this.#plan, this.#config, (error) => this.#die(error));
     this.#statusTimer = setInterval(() => this.#tell({ type: 'status' }), STATUS_INTERVAL_MS);
     if (durationMs === undefined) return;
     this.#durationTimer = setTimeout(() => void this.stop('duration'), durationMs);

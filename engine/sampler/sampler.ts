@@ -66,18 +66,20 @@ export const TYPESCRIPT_REPORT: SamplerReport = {
   refused: [],
 };
 
-/** Samples until `stop` is stopped, then closes the ring and the drivers. Blocks its thread. */
-export function runTypescriptSampler(
-  group: RateGroup,
+/** Samples all groups until `stop` is stopped, then closes rings and drivers. Blocks its thread. */
+export function runTypescriptSamplers(
+  groups: readonly RateGroup[],
   t0Nanos: bigint,
   clock: Clock,
   stop: StopWord,
 ): void {
-  const loop = new TypescriptSampler(group, t0Nanos, clock);
+  const loops = groups.map((group) => new TypescriptSampler(group, t0Nanos, clock));
   try {
-    while (!stop.sleep(loop.untilNextMs())) loop.tickIfDue();
+    while (!stop.sleep(Math.min(...loops.map((loop) => loop.untilNextMs())))) {
+      for (const loop of loops) loop.tickIfDue();
+    }
   } finally {
-    loop.close();
+    for (const loop of loops) loop.close();
   }
 }
 

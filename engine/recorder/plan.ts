@@ -1,0 +1,104 @@
+/** From the configuration to rate groups: drivers opened, rows laid out, rings and names given. */
+import { HelicorderError } from '../base/errors.ts';
+import type { RecorderConfig, SourceConfig } from '../config/config.ts';
+import type { DriverFiles, OpenDriver } from '../drivers/driver.ts';
+import { driverOf } from '../drivers/registry.ts';
+import { nodeFileSystem } from '../files/file-system.ts';
+import { makeRateGroups, type RateGroup } from '../sampler/rate-group.ts';
+import type { GroupSpec } from './group-drain.ts';
+
+/** Tick 0 of every schedule is the boot of the monotonic clock (docs/decisions/0001). */
+export const T0_NANOS = 0n;
+/** The longest number in a file of sysfs or procfs, and then some. */
+const TEXT_MAX_BYTES = 4096;
+
+export interface PlannedSource {
+  name: string;
+  rateHz: number;
+  timestampResolutionNanos: bigint;
+  driver: OpenDriver;
+  config: SourceConfig;
+}
+
+export interface PlannedGroup {
+  group: RateGroup<PlannedSource>;
+  /** what the writer thread needs of it */
+  spec: GroupSpec;
+}
+
+export interface RecordingPlan {
+  groups: PlannedGroup[];
+  /** closes the drivers */
+  close(): void;
+}
+
+/** Opens every driver. @throws HelicorderError CONFIG, DEVICE */
+export function planGroups(config: RecorderConfig): RecordingPlan {
+  if (config.sources.length === 0)
+    throw new HelicorderError('CONFIG', 'there is no source to record');
+  const opened: PlannedSource[] = [];
+  const close = (): void => opened.forEach(({ driver }) => driver.close());
+  try {
+    for (const source of config.sources) opened.push(openSource(source));
+  } catch (error) {
+    close();
+    throw error;
+  }
+  const groups = makeRateGroups(opened, config.flushIntervalMs);
+  return { groups: groups.map((group) => ({ group, spec: specOf(group) })), close };
+}
+
+function openSource(config: SourceConfig): PlannedSource {
+  const { name, rateHz, timestampResolutionNanos } = config;
+  const driver = openDriver(config.driver, config.options, name);
+  return { name, rateHz, timestampResolutionNanos, driver, config };
+}
+
+export function openDriver(
+  kind: string,
+  options: Record<string, unknown>,
+  sourceName: string,
+): OpenDriver {
+  return driverOf(kind).open(options, { files: driverFiles, sourceName });
+}
+
+function specOf(group: RateGroup<PlannedSource>): GroupSpec {
+  const { ring, layout, periodNanos, resolutionNanos, sources } = group;
+  return {
+    ring,
+    rowBytes: layout.rowBytes,
+    validityOffset: layout.validityOffset,
+    t0Nanos: T0_NANOS,
+    periodNanos,
+    resolutionNanos,
+    sources: sources.map(({ name, config, driver }, i) => ({
+      name,
+      stream: config.stream,
+      schema: { kind: 'samples', channels: driver.channels },
+      samplesPerEvent: config.samplesPerEvent,
+      writer: config.writer,
+      attributes: [['RemoteAddr', config.routingKey], ...driver.attributes],
+      channels: layout.sources[i]!.channels,
+    })),
+  };
+}
+
+/** The files a driver sees: those of this machine. */
+const driverFiles: DriverFiles = {
+  list: (dir) => nodeFileSystem.list(dir),
+  readText: (path) => nodeFileSystem.readText(path),
+  openText: (path) => {
+    const file = nodeFileSystem.open(path, 'read');
+    const memory = Buffer.alloc(TEXT_MAX_BYTES);
+    return {
+      read: () => {
+        try {
+          return memory.toString('latin1', 0, file.read(memory, 0));
+        } catch {
+          return undefined; // the device is away: that is a gap, not an error
+        }
+      },
+      close: () => file.close(),
+    };
+  },
+};

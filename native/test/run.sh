@@ -1,0 +1,37 @@
+#!/bin/sh
+# Builds every native/test/*_test.cc with all plain files of native/src under AddressSanitizer and
+# UBSan; those with threads (ring, sampler) under ThreadSanitizer as well; runs them.
+cd "$(dirname "$0")/../.." || exit 1
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+flags="-std=c++20 -O1 -g -Wall -Wextra -Werror -Wno-tsan -Inative/src -pthread"
+passed=0
+failed=0
+
+build_objects() { # sanitizers, folder
+  mkdir -p "$work/$2"
+  for file in native/src/*.cc; do
+    case $file in */addon.cc | */binding_*) continue ;; esac
+    # shellcheck disable=SC2086
+    ${CXX:-g++} $flags -fsanitize=$1 -c "$file" -o "$work/$2/$(basename "$file" .cc).o" || exit 1
+  done
+}
+
+run_test() { # sanitizers, folder, test
+  name=$(basename "$3" .cc)
+  # shellcheck disable=SC2086
+  if ${CXX:-g++} $flags -fsanitize=$1 "$3" "$work/$2"/*.o -o "$work/$2/$name" && "$work/$2/$name"; then
+    echo "ok      $name ($2)"
+    passed=$((passed + 1))
+  else
+    echo "FAILED  $name ($2)"
+    failed=$((failed + 1))
+  fi
+}
+
+build_objects address,undefined asan
+for test in native/test/*_test.cc; do run_test address,undefined asan "$test"; done
+build_objects thread tsan
+for test in native/test/ring_test.cc native/test/sampler_test.cc; do run_test thread tsan "$test"; done
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
