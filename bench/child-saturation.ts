@@ -91,7 +91,8 @@ const [to, cpu, seconds] = [
   (monotonicMs() - fromMs) / 1000,
 ];
 sampler.stop();
-if (!collector.close('stopped')) throw new HelicorderError('NO_SPACE', `the disk of ${dir} is full`);
+if (!collector.close('stopped'))
+  throw new HelicorderError('NO_SPACE', `the disk of ${dir} is full`);
 checkStore(Number(readStatus([group.status]).rows) * sources);
 
 const samples = to.samples - from.samples;

@@ -13,13 +13,13 @@ export const COMPARE_TOLERANCE = 0.15;
 
 /** Column widths of the table; a name longer than its column is cut by the table itself. */
 const COLUMNS = [
-  ['', 9],
-  ['what', 45],
+  ['', 16],
+  ['what', 62],
   ['value', 12],
   ['reference', 12],
   ['ratio', 9],
-  ['gate', 8],
-  ['stretch', 8],
+  ['gate', 10],
+  ['stretch', 10],
   ['min–max', 15],
   ['', 8],
 ] as const;
@@ -105,7 +105,8 @@ export function regressions(report: Report, baseline: Report): string[] {
     if (old === undefined) continue;
     const [now, then] = row.ratio !== null ? [row.ratio, old.ratio] : [row.value, old.value];
     if (now === null || then === null) continue;
-    const limit = row.better === 'lower' ? then * (1 + COMPARE_TOLERANCE) : then / (1 + COMPARE_TOLERANCE);
+    const limit =
+      row.better === 'lower' ? then * (1 + COMPARE_TOLERANCE) : then / (1 + COMPARE_TOLERANCE);
     const isWorse = row.better === 'lower' ? now > limit : now < limit;
     if (isWorse) worse.push(`${row.id} ${row.name}: ${short(now)}, was ${short(then)}`);
   }
