@@ -13,9 +13,10 @@ export function addSettingOptions(
   for (const { flag, takes, description, defaultText } of settingsOf(drivers ?? [])) {
     if (flag === 'data-dir') continue;
     const byDefault = defaultText === undefined ? '' : ` (default: ${defaultText})`;
-    const kinds = flag === 'source' ? ` ${(drivers ?? []).map(({ kind }) => kind).join(', ')}` : '';
+    const kinds = drivers?.map(({ kind }) => kind).join(', ');
+    const text = flag === 'source' && kinds ? `${description} One of ${kinds}.` : description;
     const placeholder = takes.replaceAll(' ', '-');
-    command.addOption(new Option(`--${flag} <${placeholder}>`, description + kinds + byDefault));
+    command.addOption(new Option(`--${flag} <${placeholder}>`, text + byDefault));
   }
   return command;
 }

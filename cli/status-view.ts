@@ -23,6 +23,8 @@ export function statusLines(status: RecorderStatus): string[] {
       `${scheduling.memoryLocked ? ', memory locked' : ''}`,
     `durable     ${durable.lsn} by ${writes.rung} writes, commit p50 ${micros(commit.p50)}, ` +
       `p99 ${micros(commit.p99)}, max ${micros(commit.max)}`,
+    `            sample to disk p50 ${micros(writes.durableMicros.p50)}, ` +
+      `p99 ${micros(writes.durableMicros.p99)}, max ${micros(writes.durableMicros.max)}`,
     ...durable.offsets.map(({ stream, nextOffset }) => `            ${stream} ${nextOffset}`),
     `bytes       ${status.bytesPerSample.toFixed(2)} per sample, padding ` +
       `${formatBytes(Number(status.paddingBytes))}, on disk ` +

@@ -110,6 +110,13 @@ export const RESULT = {
   length: 6,
 } as const;
 
+/** A file whose writes are durable when they return. Closed with the environment at the latest. */
+export interface DurableFile {
+  /** Writes all of `bytes` at `position`: one O_DSYNC write, or write + fdatasync. */
+  write(bytes: Uint8Array, position: number): void;
+  close(): void;
+}
+
 /** The memory-mapped mark. The map is private to this object and goes with `close()`. */
 export interface Mark {
   /** Stores durable LSN, then its check, raises the futex word and wakes all waiters. Owner only. */
@@ -134,10 +141,8 @@ export interface NativeAddon {
 
   /** Bytes from the start of `memory` to its first address that is a multiple of `alignment`. */
   alignedOffset(memory: Uint8Array, alignment: number): number;
-  /** open(2) for durable writes: O_RDWR|O_CLOEXEC (+O_CREAT) and O_DIRECT|O_DSYNC if `direct`. */
-  openDurable(path: string, create: boolean, direct: boolean): number;
-  /** Writes all of `bytes` at `position` and returns when they are durable: one O_DSYNC write, or write + fdatasync. */
-  writeDurable(fd: number, bytes: Uint8Array, position: number, direct: boolean): void;
+  /** Opens for durable writes, making the file if needed; with O_DIRECT|O_DSYNC if `direct`. */
+  DurableFile: new (path: string, direct: boolean) => DurableFile;
   /** Takes an OFD lock on the whole file without waiting; false if somebody else holds it. */
   lockFile(fd: number, exclusive: boolean): boolean;
   unlockFile(fd: number): void;

@@ -10,9 +10,14 @@ import { resolveConfig } from '../../engine/config/config.ts';
 import type { RecorderSummary } from '../../engine/tools/types.ts';
 import { ignore, logOf, newCommand, printJson } from '../command.ts';
 import type { CliContext, CliIo, CommonOptions, EndSignal } from '../command.ts';
-import type { Recorder } from '../../engine/index.ts';
+import type { Engine } from '../engine.ts';
 import { addSettingOptions, flagsOf } from '../settings-options.ts';
 import { LiveBlock, statusLine, statusLines, summaryLine } from '../status-view.ts';
+
+type RunningRecorder = Pick<
+  Awaited<ReturnType<Engine['Recorder']['start']>>,
+  'status' | 'stop' | 'finished'
+>;
 
 const EXAMPLES = [
   'helicorder run',
@@ -54,7 +59,7 @@ export function runCommand({ io, run, drivers: known }: CliContext): Command {
 
 async function follow(
   io: CliIo,
-  recorder: Recorder,
+  recorder: RunningRecorder,
   options: CommonOptions,
 ): Promise<RecorderSummary> {
   const show = viewOf(io, recorder, options);
@@ -74,7 +79,7 @@ async function follow(
 /** What signals do to a recorder, also to one that is still starting. */
 class StopSignals {
   readonly #io: CliIo;
-  #recorder: Recorder | undefined;
+  #recorder: RunningRecorder | undefined;
   #first: { signal: EndSignal; atMs: number } | undefined;
 
   constructor(io: CliIo) {
@@ -91,7 +96,7 @@ class StopSignals {
   }
 
   /** The recorder runs now; a signal that came before stops it at once. */
-  stops(recorder: Recorder): void {
+  stops(recorder: RunningRecorder): void {
     this.#recorder = recorder;
     if (this.#first) this.#stop(this.#first.signal);
   }
@@ -113,7 +118,7 @@ class StopSignals {
   }
 }
 
-function viewOf(io: CliIo, recorder: Recorder, options: CommonOptions): () => Promise<void> {
+function viewOf(io: CliIo, recorder: RunningRecorder, options: CommonOptions): () => Promise<void> {
   if (options.json) return () => printJson(io, recorder.status());
   if (options.quiet) return () => Promise.resolve();
   if (!io.stderr.isTTY) {

@@ -60,18 +60,18 @@ async function print(io: CliIo, stream: string, options: Options): Promise<numbe
   };
   const store = Store.open(dataDirOf(options, io));
   try {
-    const { from, to, maxEvents, follow = false, withLedger = false, delimiter } = options;
+    const { from, to, maxEvents, format, follow = false, withLedger = false, delimiter } = options;
     const chunks = cat(store, {
       stream,
       from,
       follow,
-      ...(to !== undefined && { to }),
-      ...(maxEvents !== undefined && { maxEvents }),
-      ...(options.format && { format: options.format }),
       withLedger,
       delimiter,
       onDamage,
       signal: stop.signal,
+      ...(to === undefined ? {} : { to }),
+      ...(maxEvents === undefined ? {} : { maxEvents }),
+      ...(format === undefined ? {} : { format }),
     });
     for await (const chunk of chunks) await io.stdout.write(chunk);
     return isDamaged ? EXIT_DAMAGED : 0;

@@ -4,6 +4,7 @@
  * what a producer needs to go on exactly where it was.
  */
 import { Option, type Command } from 'commander';
+import type { WriteOptions } from '../../engine/tools/write.ts';
 import { dataDirOf, ignore, newCommand, streamName } from '../command.ts';
 import type { CliContext, CliIo, CommonOptions } from '../command.ts';
 import type { Engine } from '../engine.ts';
@@ -17,7 +18,7 @@ const FILE_PIECE_BYTES = 65_536;
 interface Options extends CommonOptions {
   writer: string;
   ack?: boolean;
-  framing: 'lines' | 'length32';
+  framing?: WriteOptions['framing'];
   file?: string;
 }
 
@@ -27,30 +28,32 @@ export function writeCommand({ io, run }: CliContext): Command {
     .option('--writer <id>', 'identity under which events are numbered', 'stdin')
     .option('--ack', 'print each event once it is durable')
     .addOption(
-      new Option('--framing <kind>', 'what ends an event: a line feed, or a u32 length before it')
-        .choices(['lines', 'length32'])
-        .default('lines'),
+      new Option(
+        '--framing <kind>',
+        'events are lines (default), or each follows its u32 length',
+      ).choices(['lines', 'length32']),
     )
-    .option('--file <path>', 'read this file instead of standard input')
+    .option('--file <path>', 'append this file as one event; with --framing, the events in it')
     .action((name: string, options: Options) => run(() => write(io, streamName(name), options)));
 }
 
 async function write(io: CliIo, stream: string, options: Options): Promise<number> {
   const engine = await io.loadEngine();
-  const { writer, framing, file } = options;
+  const { writer, file } = options;
+  const framing = options.framing ?? (file === undefined ? 'lines' : 'file');
   const acknowledgements = new Acknowledgements(io, options.ack === true);
   await engine.writeEvents({
     dataDir: dataDirOf(options, io),
     stream,
     writer,
-    framing: file === undefined ? framing : 'file',
+    framing,
     input: file === undefined ? io.stdin : piecesOf(engine, file),
     onOpen: ({ epoch, lastSeq }) =>
       acknowledgements.print({ writer, epoch: String(epoch), lastSeq: String(lastSeq) }),
     onDurable: (seq, offset) =>
       acknowledgements.print({ seq: String(seq), offset: String(offset) }),
     onWait: ({ message }) =>
-      void io.stderr.write(`helicorder: ${message}; waiting for space\n`).catch(ignore),
+      void io.stderr.write(`helicorder: waiting: ${message}\n`).catch(ignore),
   });
   await acknowledgements.printed();
   return 0;

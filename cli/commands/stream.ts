@@ -9,6 +9,8 @@ import type { Engine } from '../engine.ts';
 import { catCommand } from './stream-cat.ts';
 import { writeCommand } from './stream-write.ts';
 
+type OpenStore = ReturnType<Engine['Store']['open']>;
+
 export function streamCommand(context: CliContext): Command {
   return newGroup('stream', 'list, describe, read and write streams', [
     lsCommand(context),
@@ -21,7 +23,7 @@ export function streamCommand(context: CliContext): Command {
 async function withStore(
   io: CliIo,
   options: CommonOptions,
-  use: (store: InstanceType<Engine['Store']>, engine: Engine) => Promise<void>,
+  use: (store: OpenStore, engine: Engine) => Promise<void>,
 ): Promise<number> {
   const engine = await io.loadEngine();
   const store = engine.Store.open(dataDirOf(options, io));
@@ -89,10 +91,13 @@ function descriptionOf(info: StreamInfo): string {
   );
   const lines = [
     `stream   ${info.scope}/${info.name} (${info.id})`,
-    `records  ${info.records}, of them samples ${info.samples}`,
-    `offsets  ${info.firstOffset ?? '–'} to ${info.lastOffset ?? '–'}`,
+    `records  ${info.records}, of them samples ${info.samples}, ${info.samplesPerEvent} per event`,
+    info.firstOffset === null
+      ? 'offsets  none yet'
+      : `offsets  ${info.firstOffset} to ${info.lastOffset}`,
     `time     ${timeText(info.firstTimestampNanos)} to ${timeText(info.lastTimestampNanos)}`,
-    `bytes    ${info.bytes}, ${info.bytesPerRecord?.toFixed(2) ?? '–'} per record, padding ${info.paddingBytes}`,
+    `bytes    ${info.bytes}, ${info.bytesPerRecord?.toFixed(2) ?? '–'} per record, ` +
+      `padding ${info.paddingBytes}`,
     'channels',
     ...(channels.length > 0 ? channels : ['  none: opaque events']),
     'writers',

@@ -31,7 +31,7 @@ function describe(report: VerifyReport): string {
     table.push([
       stream.name,
       stream.records,
-      stream.firstOffset === null ? '–' : `${stream.firstOffset}–${stream.lastOffset}`,
+      stream.firstOffset === null ? 'empty' : `${stream.firstOffset}–${stream.lastOffset}`,
       stream.ticksScheduled,
       stream.samples,
       gaps || 'none',
@@ -41,7 +41,7 @@ function describe(report: VerifyReport): string {
     ...(report.streams.length > 0 ? [table.toString()] : []),
     ...report.tornTails.map(
       ({ file, offset, length }) =>
-        `torn tail: ${file} at ${offset}, ${length} bytes never acknowledged (normal after a crash)`,
+        `torn tail: ${file} at ${offset}, ${length} bytes, never acknowledged (normal)`,
     ),
     ...report.damage.map(
       ({ file, offset, length, what }) => `DAMAGE: ${file} at ${offset}, ${length} bytes: ${what}`,

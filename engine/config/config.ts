@@ -23,7 +23,7 @@
  * Nothing here touches the system: files, environment and host name are given by the caller.
  */
 import { NANOS_PER_MILLI } from '../base/constants.ts';
-import type { ConfigFiles, Environment } from './config-file.ts';
+import type { ConfigFiles, Environment, Path } from './config-file.ts';
 import { DEFAULT_ORIGIN, findConfigFiles, isTree, pathText, readLayers } from './layers.ts';
 import type { Layers, Origin, Tree } from './layers.ts';
 import { configSchema, schemaOfSource, sourceSchema } from './schema.ts';
@@ -174,7 +174,11 @@ function resolveSource(context: SourceContext): ResolvedSource[] {
   const driver = driverOf(layers, request.drivers, source, index);
   const schema = schemaOfSource(driver);
   const result = schema.safeParse(source);
-  if (!result.success) throw layers.errorOf(result.error, path, () => Object.keys(schema.shape));
+  if (!result.success) {
+    // keys inside a driver's option are known to its schema alone
+    const keys = (at: Path): string[] => (at.length === 0 ? Object.keys(schema.shape) : []);
+    throw layers.errorOf(result.error, path, keys);
+  }
   const given = result.data as SourceTree & Tree;
   if (given.count !== undefined && driver.kind !== 'synthetic') {
     throw layers.error([...path, 'count'], 'only synthetic sources can be multiplied');

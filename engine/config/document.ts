@@ -10,26 +10,26 @@ const INTRODUCTION = `# Configuration
 <!-- Made from the schema by "npm run docs". Changes belong into engine/config/schema.ts. -->
 
 \`helicorder run\` takes its configuration from files, environment variables and flags. A flag wins
-over the environment, the environment over a file, a file over the default. \`helicorder config
-show\` prints every effective value and where it comes from, \`helicorder validate FILE\` checks a
-file and prints what would run.
+over the environment, the environment over a file, a file over the default.
+\`helicorder config show\` prints every effective value and where it comes from,
+\`helicorder validate FILE\` checks a file and prints what would run.
 
 Files are looked for in this order: \`--config PATH\`; else \`./helicorder.yaml\`; else
-\`/etc/helicorder/helicorder.yaml\` or \`.toml\`, and then every \`.yaml\`, \`.yml\` and \`.toml\` file of
-\`/etc/helicorder/conf.d\` in the order of their names. Later files lie over earlier ones key by
-key; their sources are added. In values, \`\${VAR}\` and \`\${VAR:-default}\` are replaced by environment
-variables.
+\`/etc/helicorder/helicorder.yaml\` or \`.toml\`, and then every \`.yaml\`, \`.yml\` and \`.toml\`
+file of \`/etc/helicorder/conf.d\` in the order of their names. Later files lie over earlier ones
+key by key; their sources are added. In values, \`\${VAR}\` and \`\${VAR:-default}\` are replaced by
+environment variables.
 
-Durations (\`100ms\`, \`10s\`, \`2h\`) and sizes (\`64MiB\`, \`20GB\`) carry their unit; a bare number is an
-error. An unknown key is an error that names the nearest known one. Errors in files and variables
-exit with 78, errors in flags with 64.
+Durations (\`100ms\`, \`10s\`, \`2h\`) and sizes (\`64MiB\`, \`20GB\`) carry their unit; a bare
+number is an error. An unknown key is an error that names the nearest known one. Errors in files
+and variables exit with 78, errors in flags with 64.
 `;
 
 const FLAGS_TEXT = `## Flags and environment variables of \`run\`
 
 \`--source\` describes a whole source: the sources of files are then left aside. Without it, flags
 change the one source of the configuration; if there are several, only \`--rate\`,
-\`--samples-per-event\`, \`--timestamp-resolution\` and \`--routing-key\` can be given, for all of them.
+\`--samples-per-event\`, \`--timestamp-resolution\` and \`--routing-key\` can be given, for all.
 `;
 
 /** The text of `docs/configuration.md`. */

@@ -100,6 +100,7 @@ export class Layers {
     if (issue.code !== 'unrecognized_keys') return this.error(path, reasonOf(issue));
     const [unknown = ''] = issue.keys;
     const candidates = keys(issue.path as Path);
+    if (candidates.length === 0) return this.error([...path, unknown], 'unknown key');
     const suggestion = nearest(unknown, candidates);
     const hint = suggestion ? `did you mean "${suggestion}"?` : `known: ${candidates.join(', ')}`;
     return this.error([...path, unknown], `unknown key, ${hint}`);
@@ -107,6 +108,9 @@ export class Layers {
 }
 
 function reasonOf(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'invalid_union' && issue.errors.length > 0) {
+    return issue.errors.flatMap(([first]) => (first ? [reasonOf(first)] : [])).join('; or ');
+  }
   const text = issue.message.replace(/^Invalid (input|option): /, '');
   return text.charAt(0).toLowerCase() + text.slice(1);
 }

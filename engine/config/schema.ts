@@ -86,7 +86,9 @@ const store = z.strictObject({
   flush: durationMs(FLUSH_MIN_MS, FLUSH_MAX_MS)
     .prefault(`${FLUSH_DEFAULT_MS}ms`)
     .meta({
-      description: `How often data is made durable, ${FLUSH_MIN_MS}ms to ${FLUSH_MAX_MS}ms: what a power cut can cost.`,
+      description:
+        `How often data is made durable, ${FLUSH_MIN_MS}ms to ${FLUSH_MAX_MS}ms: ` +
+        'what a power cut can cost.',
       type: 'duration',
     }),
   segmentSize: parsed(parseSizeBytes, (bytes) =>

@@ -1,27 +1,16 @@
 /** Files whose writes are durable when they return, and the memory that O_DIRECT asks for. */
-import { closeSync } from 'node:fs';
 import { native } from '../../native/index.ts';
 import { BLOCK_BYTES } from '../base/constants.ts';
 import type { DurableFile } from './file-system.ts';
 
-export class NativeDurableFile implements DurableFile {
-  readonly path: string;
-  readonly direct: boolean;
-  readonly #fd: number;
-
-  constructor(path: string, direct: boolean) {
-    this.path = path;
-    this.direct = direct;
-    this.#fd = native.openDurable(path, true, direct);
-  }
-
-  write(block: Uint8Array, position: number): void {
-    native.writeDurable(this.#fd, block, position, this.direct);
-  }
-
-  close(): void {
-    closeSync(this.#fd);
-  }
+export function openDurable(path: string, direct: boolean): DurableFile {
+  const file = new native.DurableFile(path, direct);
+  return {
+    path,
+    direct,
+    write: (block, position) => file.write(block, position),
+    close: () => file.close(),
+  };
 }
 
 /** Zeroed memory at an address that is a multiple of 4096. */

@@ -25,7 +25,7 @@
  *
  * Errors of system calls pass through unchanged (`code`, `errno`, `syscall`): the caller knows what
  * it was doing and words them with `ioError`. Files, locks and marks belong to the thread that
- * opened them and are to be closed by it; the kernel does so when the process ends, however it ends.
+ * opened them and are to be closed by it; the kernel does so when the process ends, in any way.
  */
 export { nodeFileSystem, pauseThread } from './node-file-system.ts';
 
@@ -103,15 +103,15 @@ export interface FileSystem {
   rename(from: string, to: string): void;
   remove(path: string): void;
   syncDirectory(dir: string): void;
-  /** `read`; `write`: reads and writes what exists; `create`: makes the file, or empties it. */
+  /** `write` reads too, but only what exists; `create` makes the file, or empties it. */
   open(path: string, mode: 'read' | 'write' | 'create'): File;
-  /** Opens for durable writing, making the file if needed (its directory is the caller's to sync). */
+  /** Opens for durable writing, making the file if needed (the caller syncs its directory). */
   openDurable(path: string, direct: boolean): DurableFile;
-  /** Can files in `dir` be written past the page cache? Tried with one block in a temporary file. */
+  /** Can files in `dir` be written past the page cache? Tried with a block in a temporary file. */
   probeDirect(dir: string): boolean;
   /** Zeroed memory at an address that is a multiple of 4096. */
   alignedBuffer(bytes: number): Uint8Array;
-  /** Locks `path`, making it if needed. @returns undefined if somebody else holds it; never waits */
+  /** Locks `path`, making it if needed; never waits. @returns undefined if somebody holds it */
   lock(path: string, exclusive: boolean): Lock | undefined;
   /** About the file system that holds `path`. */
   info(path: string): FileSystemFacts;

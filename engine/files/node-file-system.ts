@@ -22,7 +22,7 @@ import { dirname, join, resolve } from 'node:path';
 import { native } from '../../native/index.ts';
 import { BLOCK_BYTES } from '../base/constants.ts';
 import { errnoCode } from '../base/errors.ts';
-import { NativeDurableFile, alignedBuffer } from './direct-file.ts';
+import { alignedBuffer, openDurable } from './direct-file.ts';
 import { describeFileSystemType } from './file-system-types.ts';
 import type { File, FileSystem, FileSystemFacts, Lock, MarkFile } from './file-system.ts';
 import { NativeMarkFile } from './mark-file.ts';
@@ -81,7 +81,7 @@ export const nodeFileSystem: FileSystem = {
   remove: (path) => unlinkSync(path),
   syncDirectory,
   open: (path, mode) => new NodeFile(path, mode),
-  openDurable: (path, direct) => new NativeDurableFile(path, direct),
+  openDurable,
   probeDirect,
   alignedBuffer,
   lock,
@@ -160,23 +160,30 @@ function makeDirectory(path: string): void {
   }
 }
 
+/** No O_DIRECT here, or no room to try: the buffered rung works everywhere. */
+const CANNOT_TELL_OR_NOT = new Set(['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSPC', 'EDQUOT']);
+
 /** Some file systems refuse O_DIRECT when a file is opened, others when it is written. */
 function probeDirect(dir: string): boolean {
   const path = join(dir, '.probe-direct');
   const block = alignedBuffer(BLOCK_BYTES).fill(0xa5);
   const back = alignedBuffer(BLOCK_BYTES);
   try {
-    const fd = native.openDurable(path, true, true);
+    const file = openDurable(path, true);
     try {
-      native.writeDurable(fd, block, 0, true);
+      file.write(block, 0);
+    } finally {
+      file.close();
+    }
+    const fd = openSync(path, 'r');
+    try {
       readFully(fd, back, 0);
     } finally {
       closeSync(fd);
     }
     return Buffer.compare(block, back) === 0;
   } catch (error) {
-    const code = errnoCode(error);
-    if (code === 'EINVAL' || code === 'ENOTSUP' || code === 'EOPNOTSUPP') return false;
+    if (CANNOT_TELL_OR_NOT.has(errnoCode(error) ?? '')) return false;
     throw error;
   } finally {
     rmSync(path, { force: true });

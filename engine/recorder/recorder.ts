@@ -3,7 +3,7 @@
  *
  *   start   open drivers → rate groups and rings → writer worker: lock, recovery, runs begun
  *           → READY → samplers start                                 (nothing is sampled before)
- *   run     status once a second; the writer flushes by itself
+ *   run     status twice a second; the writer flushes by itself
  *   stop    samplers end and close their rings → writer drains, ends the runs, shutdown entry
  *
  * A worker that dies takes the recorder with it: `finished` rejects with the error that names it.
@@ -76,12 +76,13 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
       (error) => this.#die(error),
     );
     this.#samplers = await SamplerSet.start(this.#plan, this.#config, (error) => this.#die(error));
-    this.#statusTimer = setInterval(() => this.#tell({ type: 'status' }), STATUS_INTERVAL_MS);
+    this.#tell({ type: 'status' });
+    this.#statusTimer = setInterval(() => this.#tell({ type: 'status' }), STATUS_INTERVAL_MS / 2);
     if (durationMs === undefined) return;
     this.#durationTimer = setTimeout(() => void this.stop('duration'), durationMs);
   }
 
-  /** The state as of the last second. */
+  /** The state as of half a second ago. */
   status(): RecorderStatus {
     return mergeStatus({
       config: this.#config,

@@ -173,7 +173,7 @@ export class Catalog {
       .fill('?')
       .join(',');
     const statement = `INSERT OR REPLACE INTO ${table} VALUES (${marks})`;
-    this.#database!.prepare(statement).run(...integers, rowCrc(integers));
+    this.#database!.prepare(statement).run(...integers, BigInt(rowCrc(integers)));
   }
 
   #discard(): void {

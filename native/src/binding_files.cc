@@ -1,5 +1,6 @@
 // Checksums, clocks, durable files, locks and the mark for JavaScript: argument checks only. What
 // it registers is declared and documented in native/index.ts.
+#include <unistd.h>
 #include <uv.h>
 
 #include <cmath>
@@ -133,22 +134,45 @@ Napi::Value JsAlignedOffset(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(offset));
 }
 
-Napi::Value JsOpenDurable(const Napi::CallbackInfo& info) {
-  const std::string path = Path(info, 0);
-  const bool create = Flag(info, 1, "create");
-  const int fd = helicorder::OpenDurable(path.c_str(), create, Flag(info, 2, "direct"));
-  if (fd < 0) throw SystemError(info.Env(), fd, "open", path);
-  return Napi::Number::New(info.Env(), fd);
-}
+// The descriptor is closed with the object, so also when the environment that made it is torn down.
+class DurableFileObject : public Napi::ObjectWrap<DurableFileObject> {
+ public:
+  static void Register(Napi::Env env, Napi::Object exports) {
+    exports.Set("DurableFile", DefineClass(env, "DurableFile",
+                                           {InstanceMethod<&DurableFileObject::Write>("write"),
+                                            InstanceMethod<&DurableFileObject::Close>("close")}));
+  }
 
-void JsWriteDurable(const Napi::CallbackInfo& info) {
-  const int fd = Descriptor(info, 0);
-  const Napi::Uint8Array bytes = Bytes(info, 1, "bytes");
-  const auto position = static_cast<int64_t>(Whole(info, 2, "position", kSafeIntegerMax));
-  const int error = helicorder::WriteDurable(fd, bytes.Data(), bytes.ByteLength(), position,
-                                             Flag(info, 3, "direct"));
-  if (error < 0) throw SystemError(info.Env(), error, "write");
-}
+  explicit DurableFileObject(const Napi::CallbackInfo& info)
+      : Napi::ObjectWrap<DurableFileObject>(info) {
+    const std::string path = Path(info, 0);
+    direct_ = Flag(info, 1, "direct");
+    fd_ = helicorder::OpenDurable(path.c_str(), true, direct_);
+    if (fd_ < 0) throw SystemError(info.Env(), fd_, "open", path);
+  }
+
+  ~DurableFileObject() override { Release(); }
+
+ private:
+  void Write(const Napi::CallbackInfo& info) {
+    if (fd_ < 0) throw Napi::Error::New(info.Env(), "the file is closed");
+    const Napi::Uint8Array bytes = Bytes(info, 0, "bytes");
+    const auto position = static_cast<int64_t>(Whole(info, 1, "position", kSafeIntegerMax));
+    const int error =
+        helicorder::WriteDurable(fd_, bytes.Data(), bytes.ByteLength(), position, direct_);
+    if (error < 0) throw SystemError(info.Env(), error, "write");
+  }
+
+  void Close(const Napi::CallbackInfo&) { Release(); }
+
+  void Release() {
+    if (fd_ >= 0) close(fd_);
+    fd_ = -1;
+  }
+
+  int fd_ = -1;
+  bool direct_ = false;
+};
 
 Napi::Value JsLockFile(const Napi::CallbackInfo& info) {
   const int result = helicorder::LockFile(Descriptor(info, 0), Flag(info, 1, "exclusive"));
@@ -295,10 +319,9 @@ void BindFiles(Napi::Env env, Napi::Object exports) {
   exports.Set("bootId", Napi::Function::New<JsBootId>(env, "bootId"));
   exports.Set("kernelClock", Napi::Function::New<JsKernelClock>(env, "kernelClock"));
   exports.Set("alignedOffset", Napi::Function::New<JsAlignedOffset>(env, "alignedOffset"));
-  exports.Set("openDurable", Napi::Function::New<JsOpenDurable>(env, "openDurable"));
-  exports.Set("writeDurable", Napi::Function::New<JsWriteDurable>(env, "writeDurable"));
   exports.Set("lockFile", Napi::Function::New<JsLockFile>(env, "lockFile"));
   exports.Set("unlockFile", Napi::Function::New<JsUnlockFile>(env, "unlockFile"));
   exports.Set("fileSystemInfo", Napi::Function::New<JsFileSystemInfo>(env, "fileSystemInfo"));
+  DurableFileObject::Register(env, exports);
   MarkObject::Register(env, exports);
 }

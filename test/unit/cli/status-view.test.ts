@@ -17,7 +17,11 @@ const STATUS: RecorderStatus = {
   paddingBytes: '4096',
   diskBytes: '67108864',
   freeBytes: '1073741824',
-  writes: { rung: 'direct', commitMicros: { p50: 100, p99: 200, max: 300 } },
+  writes: {
+    rung: 'direct',
+    commitMicros: { p50: 100, p99: 200, max: 300 },
+    durableMicros: { p50: 50_000, p99: 90_000, max: 120_000 },
+  },
   warnings: ['the disk is slow'],
 };
 

@@ -221,6 +221,7 @@ describe('errors in files', () => {
       ':3: sources[0].stream: must be scope/name',
     ],
     ['sources:\n  - network', ':2: sources[0]: expected keys such as'],
+    ['sources: [{source: network, statistics: 5}]', 'expected "all"; or expected array'],
     ['sources: []', ':1: sources: there is nothing to record'],
     ['sources: [{source: network}, {source: network}]', '"examples/network" is used by another'],
     ['store: [', ':1: '],

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { resolveConfig } from '../../../engine/config/config.ts';
 import { configurationDocument, sampleFile } from '../../../engine/config/document.ts';
-import { testDrivers as drivers } from '../../support/drivers.ts';
+import { DRIVERS as drivers } from '../../../engine/drivers/registry.ts';
+
 import { memoryFiles } from '../../support/memory-files.ts';
 
 describe('documentation', () => {

@@ -1,0 +1,191 @@
+/** Who may know whom: the import table of the house, and the one home of each dangerous thing. */
+import ts from 'typescript';
+import { describe, expect, it } from 'vitest';
+import {
+  at,
+  engineFiles,
+  importsOf,
+  isMember,
+  lineOf,
+  parse,
+  walk,
+  type SourceFile,
+  type Violation,
+} from './tree.ts';
+
+/**
+ * Rooms and what they may import besides themselves, node's own modules and packages. `face` is
+ * `native/index.ts`. An entry with a slash is that one file.
+ */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  base: ['face'],
+  config: ['base', 'drivers/driver.ts', 'drivers/registry.ts'],
+  files: ['base', 'face'],
+  // the ring carries the ledger's reasons and the schema's channel types; it knows no batch
+  ring: ['base', 'batch/ledger.ts', 'batch/schema.ts', 'face'],
+  batch: ['base', 'codecs/codec.ts', 'face'],
+  codecs: ['base', 'face'],
+  drivers: ['base', 'ring', 'batch', 'face'],
+  sampler: ['base', 'ring', 'batch', 'drivers', 'face'],
+  store: ['base', 'files', 'batch', 'codecs/codec.ts', 'face'],
+  txn: ['base'],
+  targets: ['base', 'files', 'batch', 'txn', 'store', 'tools', 'face'],
+  tools: ['base', 'batch', 'codecs/codec.ts', 'store'],
+  recorder: ['engine', 'face', 'workers/spawn.ts', 'workers/protocol.ts'],
+  index: ['engine'],
+  workers: ['engine', 'face'],
+  cli: ['base', 'config', 'tools', 'index'],
+  server: ['base', 'config', 'tools', 'index'],
+  bench: ['engine', 'face', 'workers', 'cli'],
+};
+
+/** What only writes; a tool reads. */
+const WRITERS = ['engine/store/writer.ts', 'engine/store/log/log-writer.ts'];
+/** The one tool that writes, through the store's own writer. */
+const WRITING_TOOLS = ['engine/tools/write.ts'];
+
+function roomOf(path: string): string {
+  const [first, second] = path.split('/');
+  if (first !== 'engine') return first!;
+  return second!.endsWith('.ts') ? second!.replace(/\.ts$/, '') : second!;
+}
+
+function isAllowed(room: string, target: string): boolean {
+  const targetRoom = roomOf(target);
+  if (targetRoom === room) return true;
+  return (MAY_IMPORT[room] ?? []).some((entry) => {
+    if (entry === 'face') return target === 'native/index.ts';
+    if (entry === 'engine') return target.startsWith('engine/');
+    if (entry.includes('/')) return target === entry || target === `engine/${entry}`;
+    return entry === targetRoom;
+  });
+}
+
+function isLocal(target: string): boolean {
+  return /^(engine|workers|cli|server|bench|native|test)\//.test(target);
+}
+
+function brokenTable(): Violation[] {
+  return engineFiles.flatMap((file) =>
+    importsOf(file)
+      .filter(({ target }) => isLocal(target) && !isAllowed(roomOf(file.path), target))
+      .map(({ line, target }) => at(file, line, `${roomOf(file.path)} may not import ${target}`)),
+  );
+}
+
+/** The first cycle found from each file, along imports that exist at run time. */
+function cycles(): Violation[] {
+  const edges = new Map(
+    engineFiles.map((file) => [
+      file.path,
+      importsOf(file)
+        .filter(({ typeOnly }) => !typeOnly)
+        .map(({ target }) => target),
+    ]),
+  );
+  const found = new Set<string>();
+  const done = new Set<string>();
+  const visit = (path: string, trail: string[]): void => {
+    const start = trail.indexOf(path);
+    if (start >= 0) found.add([...trail.slice(start), path].join(' → '));
+    if (start >= 0 || done.has(path)) return;
+    for (const target of edges.get(path) ?? []) visit(target, [...trail, path]);
+    done.add(path);
+  };
+  for (const path of edges.keys()) visit(path, []);
+  return [...found];
+}
+
+function importsOutside(home: RegExp, module: RegExp, names?: readonly string[]): Violation[] {
+  return engineFiles
+    .filter(({ path }) => !home.test(path))
+    .flatMap((file) =>
+      importsOf(file)
+        .filter(({ target, typeOnly }) => module.test(target) && !typeOnly)
+        .filter((one) => !names || one.names.some((name) => names.includes(name)))
+        .map(({ line, target }) => at(file, line, `${target} has its home in ${home.source}`)),
+    );
+}
+
+function nodesOutside(home: RegExp, what: string, test: (node: ts.Node) => boolean): Violation[] {
+  const inFile = (file: SourceFile): Violation[] => {
+    const tree = parse(file);
+    const found: Violation[] = [];
+    walk(tree, (node) => {
+      if (!test(node)) return;
+      found.push(at(file, lineOf(tree, node.getStart()), `${what} has its home in ${home.source}`));
+    });
+    return found;
+  };
+  return engineFiles.filter(({ path }) => !home.test(path)).flatMap(inFile);
+}
+
+function constructs(node: ts.Node, name: string): boolean {
+  return ts.isNewExpression(node) && node.expression.getText() === name;
+}
+
+describe('imports', () => {
+  it('every file belongs to a room of the table', () => {
+    const homeless = engineFiles.filter(({ path }) => !(roomOf(path) in MAY_IMPORT));
+    expect(homeless.map(({ path }) => path)).toEqual([]);
+    expect(engineFiles.length).toBeGreaterThan(50);
+  });
+
+  it('each room imports only what the table allows', () => {
+    expect(brokenTable()).toEqual([]);
+  });
+
+  it('there are no cycles', () => {
+    expect(cycles()).toEqual([]);
+  });
+
+  it('tools read: they do not reach for what writes', () => {
+    const found = engineFiles
+      .filter(({ path }) => roomOf(path) === 'tools' && !WRITING_TOOLS.includes(path))
+      .flatMap((file) =>
+        importsOf(file)
+          .filter(({ target, typeOnly }) => WRITERS.includes(target) && !typeOnly)
+          .map(({ line, target }) => at(file, line, `a tool may not import ${target}`)),
+      );
+    expect(found).toEqual([]);
+  });
+});
+
+describe('one home each', () => {
+  it('node:fs', () => {
+    expect(importsOutside(/^engine\/files\//, /^(node:)?fs(\/promises)?$/)).toEqual([]);
+  });
+
+  it('better-sqlite3', () => {
+    expect(importsOutside(/^engine\/store\/catalog\.ts$/, /^better-sqlite3$/)).toEqual([]);
+  });
+
+  it('node:worker_threads, and new Worker', () => {
+    expect(importsOutside(/^workers\//, /^(node:)?worker_threads$/)).toEqual([]);
+    const home = /^workers\/spawn\.ts$/;
+    expect(nodesOutside(home, 'new Worker', (node) => constructs(node, 'Worker'))).toEqual([]);
+  });
+
+  it('process.exit', () => {
+    const home = /^cli\/main\.ts$/;
+    const isExit = (node: ts.Node): boolean => isMember(node, 'process', 'exit');
+    expect(nodesOutside(home, 'process.exit', isExit)).toEqual([]);
+  });
+
+  it('the wall clock and randomness', () => {
+    const home = /^engine\/base\/clock\.ts$/;
+    const isImpure = (node: ts.Node): boolean =>
+      isMember(node, 'Date', 'now') ||
+      isMember(node, 'Math', 'random') ||
+      isMember(node, 'process', 'hrtime') ||
+      isMember(node, 'performance', 'now') ||
+      (constructs(node, 'Date') && (node as ts.NewExpression).arguments?.length === 0);
+    expect(nodesOutside(home, 'a clock or randomness', isImpure)).toEqual([]);
+    const random = ['randomBytes', 'randomUUID', 'randomInt', 'randomFillSync', 'webcrypto'];
+    expect(importsOutside(home, /^(node:)?crypto$/, random)).toEqual([]);
+  });
+
+  it('the addon: everybody else uses its typed face', () => {
+    expect(importsOutside(/^native\//, /^(#native$|native\/(?!index\.ts$))/)).toEqual([]);
+  });
+});

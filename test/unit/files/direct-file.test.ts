@@ -1,0 +1,96 @@
+import { Worker } from 'node:worker_threads';
+import { once } from 'node:events';
+import { describe, expect, it } from 'vitest';
+import { BLOCK_BYTES, MIB } from '../../../engine/base/constants.ts';
+import { nodeFileSystem as fs } from '../../../engine/files/file-system.ts';
+import { describeFileSystemType } from '../../../engine/files/file-system-types.ts';
+import { native } from '../../../native/index.ts';
+import { temporaryDirectory } from '../../support/directory.ts';
+
+describe('direct files', () => {
+  it('aligned memory lies at an address of whole blocks', () => {
+    for (const size of [1, BLOCK_BYTES, MIB + 1]) {
+      expect(native.alignedOffset(fs.alignedBuffer(size), BLOCK_BYTES)).toBe(0);
+    }
+    const shifted = fs.alignedBuffer(BLOCK_BYTES).subarray(1);
+    expect(native.alignedOffset(shifted, BLOCK_BYTES)).toBe(BLOCK_BYTES - 1);
+  });
+
+  it('a direct write that is not aligned is refused before the disk sees it', () => {
+    const path = `${temporaryDirectory()}/file`;
+    const fd = native.openDurable(path, true, false);
+    const block = fs.alignedBuffer(2 * BLOCK_BYTES);
+    const einval = expect.objectContaining({ code: 'EINVAL', syscall: 'write' });
+    const write = (bytes: Uint8Array, at: number) => () => native.writeDurable(fd, bytes, at, true);
+    expect(write(block.subarray(1, BLOCK_BYTES + 1), 0)).toThrow(einval);
+    expect(write(block.subarray(0, 100), 0)).toThrow(einval);
+    expect(write(block, 512)).toThrow(einval);
+    expect(fs.readFile(path).length).toBe(0);
+  });
+
+  it('more than one call can take arrives whole', () => {
+    const path = `${temporaryDirectory()}/file`;
+    const bytes = fs.alignedBuffer(9 * MIB);
+    for (let i = 0; i < bytes.length; i += BLOCK_BYTES) bytes[i] = (i / BLOCK_BYTES) % 251;
+    const file = fs.openDurable(path, false);
+    file.write(bytes, 0);
+    file.close();
+    expect(Buffer.compare(fs.readFile(path), bytes)).toBe(0);
+  });
+
+  it('a failed call says which, like Node does', () => {
+    expect(() => native.openDurable('/nowhere/file', true, false)).toThrow(
+      expect.objectContaining({
+        code: 'ENOENT',
+        errno: -2,
+        syscall: 'open',
+        path: '/nowhere/file',
+        message: "ENOENT: no such file or directory, open '/nowhere/file'",
+      }),
+    );
+  });
+
+  it('misuse is a TypeError or RangeError that names the argument', () => {
+    const wrong = native as unknown as Record<string, (...args: unknown[]) => unknown>;
+    expect(() => wrong['crc32c']!('text')).toThrow(/bytes is not a Uint8Array/);
+    expect(() => wrong['crc32c']!(new Uint8Array(1), -1)).toThrow(RangeError);
+    expect(() => wrong['openDurable']!('a\0b', true, true)).toThrow(/path .* NUL/);
+    expect(() => wrong['writeDurable']!(1.5, new Uint8Array(1), 0, false)).toThrow(/fd/);
+    expect(() => wrong['writeDurable']!(1, new Uint8Array(1), -1, false)).toThrow(/position/);
+    expect(() => wrong['lockFile']!(1, 'yes')).toThrow(/exclusive is not a boolean/);
+    expect(() => wrong['alignedOffset']!(new Uint8Array(1), 100)).toThrow(/power of two/);
+    expect(() => wrong['readClocks']!(new BigInt64Array(3))).toThrow(/4 words/);
+  });
+
+  it('a mark opened for reading cannot publish, a closed one does nothing', () => {
+    const path = `${temporaryDirectory()}/mark`;
+    fs.writeFileDurably(path, new Uint8Array(BLOCK_BYTES));
+    const reader = fs.openMark(path, 1, false);
+    expect(() => reader.publish(1, 1)).toThrow(/opened for reading/);
+    reader.close();
+    expect(() => reader.read()).toThrow(/closed/);
+  });
+
+  it('terminating a worker that waits on a mark is safe', async () => {
+    const path = `${temporaryDirectory()}/mark`;
+    fs.writeFileDurably(path, new Uint8Array(BLOCK_BYTES));
+    const load = new URL('../../../native/load.cjs', import.meta.url).pathname;
+    const worker = new Worker(
+      `const native = require(${JSON.stringify(load)});
+       const fd = require('node:fs').openSync(${JSON.stringify(path)}, 'r');
+       const mark = new native.Mark(fd, false);
+       mark.wait(0, 1000);
+       require('node:worker_threads').parentPort.postMessage('waiting');`,
+      { eval: true },
+    );
+    await once(worker, 'message');
+    expect(await worker.terminate()).toBe(1);
+  });
+
+  it('file systems are known by name, and those to avoid say why', () => {
+    expect(describeFileSystemType(0xef53)).toEqual({ type: 'ext4' });
+    expect(describeFileSystemType(0x9123683e | 0).warning).toMatch(/^btrfs writes a new copy/);
+    expect(describeFileSystemType(0x6969).warning).toMatch(/network/);
+    expect(describeFileSystemType(0x12345)).toEqual({ type: '0x12345' });
+  });
+});
