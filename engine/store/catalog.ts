@@ -207,7 +207,7 @@ export function checkCatalog(fs: FileSystem, path: string): string | undefined {
   if (!fs.exists(path)) return undefined;
   let database: Database.Database | undefined;
   try {
-    database = new Database(path, { readonly: true, fileMustExist: true });
+    database = openToRead(fs, path);
     database.defaultSafeIntegers(true);
     const [verdict] = database.pragma('integrity_check') as { integrity_check: string }[];
     if (verdict?.integrity_check !== 'ok') return `integrity check: ${verdict?.integrity_check}`;
@@ -224,6 +224,15 @@ export function checkCatalog(fs: FileSystem, path: string): string | undefined {
   } finally {
     database?.close();
   }
+}
+
+/** Without a WAL beside it the file is complete, and is read without making any files beside it. */
+function openToRead(fs: FileSystem, path: string): Database.Database {
+  if (fs.exists(`${path}-wal`)) return new Database(path, { readonly: true, fileMustExist: true });
+  const bytes = Buffer.from(fs.readFile(path));
+  // versions of the file format that is written and read: 2 would ask for a WAL (SQLite format 1.3)
+  bytes.fill(1, 18, 20);
+  return new Database(bytes);
 }
 
 function createTable(table: Table): string {
