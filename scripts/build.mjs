@@ -40,7 +40,7 @@ const targets = {
 };
 
 function run(command, args) {
-  // stdout belongs to the program that is built for (`npm start -- --json`), so tools write to stderr
+  // stdout belongs to the program that is built for (`npm start -- --json`): tools use stderr
   const { status, error } = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2] });
   if (error?.code === 'ENOENT')
     fail(`${command} not found: run this through npm ("npm run build")`);

@@ -4,6 +4,10 @@
  *
  * A driver opens one source. It is either *native* (the addon reads the device on the sampler
  * thread) or written in TypeScript: then `read` is called in the sampler worker at every tick.
+ *
+ * What is common to all lies outside: schedule, time stamps, ring and gap accounting belong to the
+ * sampler; checking options against their schema and naming the nearest valid word, to the
+ * configuration. A driver knows its device and nothing else, so it is one file.
  */
 import type { z } from 'zod';
 import type { Channel, ChannelType } from '../batch/schema.ts';

@@ -24,7 +24,7 @@ export interface WriteOptions {
 
 const GROUP_TARGET_BYTES = MIB;
 
-/** Returns when everything is durable. @throws STORE_IN_USE, USAGE for an event that is too large */
+/** Returns when everything is durable. @throws STORE_IN_USE, USAGE for too large an event */
 export async function writeEvents(options: WriteOptions): Promise<void> {
   const { dataDir, stream, writer, onOpen, onDurable, onWait } = options;
   const appender = Appender.open(dataDir, { stream, writer });
