@@ -25,9 +25,7 @@ export function bucketEnd(bucket: number): number {
 }
 
 /**
- * @param counts per bucket
- * @param quantile 0…1
- * @returns the end of the bucket it falls into, 0 if nothing was counted
+ * @param counts per bucket; @param quantile 0…1 @returns the end of the bucket it falls into, or 0
  */
 export function quantileOf(counts: ArrayLike<number>, quantile: number): number {
   let total = 0;

@@ -1,4 +1,6 @@
-/** The two ways in which engine threads wait on shared memory. Never on the main thread. */
+/**
+ * The two ways in which engine threads wait on shared memory, and why. Never on the main thread.
+ */
 
 /**
  * A stop word: waiting on it with a time-out is a sleep that another thread can end. A sampler

@@ -1,17 +1,15 @@
 /**
  * The two samplers: a native thread, started from the main thread, and the loop that runs drivers
  * written in TypeScript inside the sampler worker. Both keep the same rules
- * (`native/src/sampler.h`), so that nobody who reads the data has to know which of them took it:
+ * (`native/src/sampler.h`), and `gaps` cannot tell which of them made a stream:
  *
- *   schedule      tick k is due at t0 + k·period on the monotonic clock, never "a period from now":
- *                 what one tick lost the next does not inherit
- *   late          a tick reached more than one period late is gap(late); it is neither invented,
- *                 nor repeated, nor filled with zeros
- *   full ring     the tick becomes a gap with the reason that the ring's consumer gave
- *   failed read   clears the source's validity bit for that tick and harms no other source
+ *   schedule   tick k is due at t0 + k·period on the monotonic clock; absolute, so no error adds up
+ *   late       a tick reached more than one period late is gap(late), never invented or repeated
+ *   full       a row that does not fit is a gap, with the reason the writer has put into the ring
+ *   device     a failed read clears the source's validity bit and harms no other source
+ *   suspended  boottime running ahead of monotonic is a gap of no ticks, with its duration
  *
- * What they differ in is the floor: the native thread has a scheduling ladder and keeps 1 kHz and
- * more, the worker shares V8 with a garbage collector and is for slow devices.
+ * Nothing here touches a file of the store, and nobody waits for the other side of the ring.
  */
 import { defined } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';

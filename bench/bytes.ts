@@ -1,0 +1,203 @@
+/**
+ * Rows 7 and 8: bytes per sample of the accelerometer capture, lossless. The samples go the way all
+ * samples go, through a ring, the native encoder and the log of a real store, and are read back and
+ * compared one by one. Counted is what `stream info` counts: entries with batch header and ledger,
+ * their share of the group's header; padding to whole blocks is reported apart.
+ *
+ * Batches of 1000 samples, and of 160 (100 ms of this device). The references get the same samples:
+ *   zstd -1       the raw columns (int64 time, int8 x, y, z), once in pieces of 1000 samples, which
+ *                 is what can be made durable at once, and once all 16,000 in one piece, where it
+ *                 profits from the excerpt being repeated; the better of the two counts
+ *   JSON events   what a consumer of this stream is given: the reference collector stores the same
+ */
+import { join } from 'node:path';
+import { HelicorderError } from '../engine/base/errors.ts';
+import { SAMPLES_PER_EVENT_DEFAULT, SEGMENT_MIN_BYTES } from '../engine/base/constants.ts';
+import { EventRepacker } from '../engine/batch/event.ts';
+import { eventJson } from '../engine/batch/json.ts';
+import type { Channel } from '../engine/batch/schema.ts';
+import { Collector } from '../engine/recorder/collector.ts';
+import { RingProducer } from '../engine/ring/ring.ts';
+import { createRing, rowLayout } from '../engine/ring/layout.ts';
+import { Store, systemEnvironment } from '../engine/store/store.ts';
+import type { SamplesItem } from '../engine/store/stream-reader.ts';
+import { CAPTURE_PERIOD_NANOS, CAPTURE_SAMPLES, loadCapture, type Capture } from './capture.ts';
+import { findProgram, readBytesIfThere, writeFile } from './files.ts';
+import type { Arm, Experiment, Metrics, RowSpec } from './harness.ts';
+import { runProgram } from './process.ts';
+
+const STREAM = 'bench/lng2dm';
+const RING_BYTES = 2 ** 20;
+/** 15.6 mg per count, in m/s²: what the device's sysfs says. */
+const SCALE = 0.152983;
+/** Ticks begin here: a machine that has been up for an hour. */
+const T0_NANOS = 3_600_000_000_000n;
+const PIECE_SAMPLES = 1000;
+const ZSTD_TIMEOUT_MS = 20_000;
+
+const CHANNELS: readonly Channel[] = ['X', 'Y', 'Z'].map((name) => ({
+  ...{ name, type: 'i8', unit: 'm/s²', scale: SCALE, offset: 0 },
+}));
+
+/** Puts the samples into a store, a flush after every `samplesPerBatch` of them. */
+export function store(capture: Capture, dir: string, samplesPerBatch: number): void {
+  const layout = rowLayout([{ channels: CHANNELS }]);
+  const ring = createRing(RING_BYTES);
+  const { rowBytes, validityOffset } = layout;
+  const periodNanos = BigInt(CAPTURE_PERIOD_NANOS);
+  const source = {
+    name: 'lng2dm',
+    stream: STREAM,
+    schema: { kind: 'samples' as const, channels: [...CHANNELS] },
+    samplesPerEvent: SAMPLES_PER_EVENT_DEFAULT,
+    writer: 'lng2dm',
+    attributes: [],
+    channels: layout.sources[0]!.channels,
+  };
+  const schedule = { t0Nanos: T0_NANOS, periodNanos, resolutionNanos: 1n };
+  const group = { ring, rowBytes, validityOffset, ...schedule, sources: [source] };
+  const options = { dataDir: dir, segmentBytes: SEGMENT_MIN_BYTES, groups: [group] };
+  const collector = new Collector(options, systemEnvironment);
+  const producer = new RingProducer(ring);
+  const [x, y, z] = layout.sources[0]!.channels.map((channel) => channel.rowOffset);
+  for (let i = 0; i < capture.timeNanos.length; i++) {
+    const timeNanos = T0_NANOS + capture.timeNanos[i]! - capture.timeNanos[0]!;
+    const row = producer.claimRow(i, timeNanos, rowBytes);
+    producer.view.setUint8(row + validityOffset, 1);
+    producer.view.setInt8(row + x!, capture.x[i]!);
+    producer.view.setInt8(row + y!, capture.y[i]!);
+    producer.view.setInt8(row + z!, capture.z[i]!);
+    producer.commit();
+    if ((i + 1) % samplesPerBatch === 0) collector.flush();
+  }
+  collector.close('stopped');
+}
+
+/** Reads the store back. @throws HelicorderError unless every value and time is what went in */
+export async function readBack(capture: Capture, dir: string): Promise<SamplesItem[]> {
+  const reader = Store.open(dir);
+  const items: SamplesItem[] = [];
+  let at = 0;
+  for await (const item of reader.read(STREAM)) {
+    if (item.kind !== 'samples') throw new HelicorderError('ASSERTION', `a ${item.kind} came back`);
+    const { timeNanos, columns, samples } = item.batch;
+    const origin = (items[0]?.batch ?? item.batch).timeNanos[0]! - capture.timeNanos[0]!;
+    for (let i = 0; i < samples; i++, at++) {
+      const same =
+        timeNanos[i] === capture.timeNanos[at]! + origin &&
+        [capture.x, capture.y, capture.z].every((axis, c) => columns[c]![i] === axis[at]);
+      if (!same) throw new HelicorderError('ASSERTION', `sample ${at} came back as another one`);
+    }
+    items.push(item);
+  }
+  reader.close();
+  if (at === capture.timeNanos.length) return items;
+  throw new HelicorderError('ASSERTION', `${at} of ${capture.timeNanos.length} samples came back`);
+}
+
+function logArm(samplesPerBatch: number): Arm {
+  return {
+    name: `log, batches of ${samplesPerBatch}`,
+    measure: async ({ dir }) => {
+      const capture = loadCapture();
+      store(capture, dir, samplesPerBatch);
+      await readBack(capture, dir);
+      const reader = Store.open(dir);
+      const { samples, bytes, paddingBytes } = reader.stream(STREAM).totals;
+      reader.close();
+      return { bytesPerSample: bytes / samples, paddingPerSample: paddingBytes / samples };
+    },
+  };
+}
+
+const zstd: Arm = {
+  name: 'zstd -1 on raw columns',
+  missing: () =>
+    findProgram('zstd') === undefined
+      ? 'zstd is not installed (Debian: apt-get install zstd)'
+      : undefined,
+  measure: async ({ dir }) => {
+    const capture = loadCapture();
+    const whole = await zstdBytes(dir, capture, CAPTURE_SAMPLES);
+    const pieces = await zstdBytes(dir, capture, PIECE_SAMPLES);
+    return { bytesPerSample: Math.min(whole, pieces) / CAPTURE_SAMPLES };
+  },
+};
+
+async function zstdBytes(dir: string, capture: Capture, pieceSamples: number): Promise<number> {
+  let sum = 0;
+  for (let at = 0; at < CAPTURE_SAMPLES; at += pieceSamples) {
+    const end = at + pieceSamples;
+    const time = new Uint8Array(capture.timeNanos.slice(at, end).buffer);
+    const axes = [capture.x, capture.y, capture.z].map((axis) => axis.slice(at, end));
+    const [raw, packed] = [join(dir, 'columns'), join(dir, 'columns.zst')];
+    writeFile(raw, Buffer.concat([time, ...axes.map((axis) => new Uint8Array(axis.buffer))]));
+    const args = ['-1', '--quiet', '--force', '--no-check', raw, '-o', packed];
+    await runProgram('zstd', args, { timeoutMs: ZSTD_TIMEOUT_MS });
+    sum += readBytesIfThere(packed)!.length;
+  }
+  return sum;
+}
+
+const json: Arm = {
+  name: 'JSON events of 1000 samples',
+  measure: async ({ dir }): Promise<Metrics> => {
+    const capture = loadCapture();
+    store(capture, dir, PIECE_SAMPLES);
+    const repacker = new EventRepacker(SAMPLES_PER_EVENT_DEFAULT);
+    const attributes = [['RemoteAddr', 'ubuntu']] as const;
+    let bytes = 0;
+    for (const { batch } of await readBack(capture, dir)) {
+      for (const event of repacker.push(batch)) {
+        bytes += Buffer.byteLength(eventJson(event, CHANNELS, { attributes }));
+      }
+    }
+    return { bytesPerSample: bytes / CAPTURE_SAMPLES };
+  },
+};
+
+const thousand = logArm(1000);
+const tenth = logArm(160);
+const origin = loadCapture().origin;
+const common = {
+  unit: 'B',
+  better: 'lower',
+  gate: null,
+  stretch: null,
+  subject: thousand.name,
+  value: (metrics: Metrics) => metrics.bytesPerSample!,
+} as const;
+
+function against(id: string, arm: Arm, gate: number, stretch: number): RowSpec {
+  return {
+    ...common,
+    ...{ id: `8-${id}`, name: `bytes per sample, to ${arm.name}`, gate, stretch },
+    reference: { arm: arm.name, value: (metrics) => metrics.bytesPerSample! },
+  };
+}
+
+export const bytes: Experiment = {
+  name: 'bytes',
+  quick: true,
+  arms: [thousand, tenth, zstd, json],
+  rows: [
+    {
+      ...common,
+      id: '7-log',
+      name: `bytes per sample in the log, ${origin}`,
+      gate: 3,
+      stretch: 2.6,
+    },
+    {
+      ...common,
+      ...{ id: '7-log-160', name: 'the same, batches of 160 (100 ms)', subject: tenth.name },
+    },
+    {
+      ...common,
+      ...{ id: '7-padding', name: 'padding, batches of 1000' },
+      value: (metrics) => metrics.paddingPerSample!,
+    },
+    against('zstd', zstd, 0.6, 0.5),
+    against('json', json, 1 / 18, 1 / 25),
+  ],
+};

@@ -1,0 +1,92 @@
+/**
+ * Rows 3 and 9: durable samples a second, and CPU per sample, when the sampler does not wait for
+ * the clock; against three ways to keep samples in SQLite (`child-sqlite.ts`).
+ *
+ * The gates are about one source per rate group, where each sample pays for its own time column:
+ * the dearest case. With 32 sources per group the time is stored once for all of them.
+ * Every run ends with a reader of its own that finds exactly as many samples as were taken.
+ */
+import { childProgram } from './files.ts';
+import type { Arm, Context, Experiment, Metrics, RowSpec } from './harness.ts';
+import { runNode } from './process.ts';
+
+/** Opening, closing and reading back, on a busy machine. */
+const GRACE_MS = 60_000;
+
+function engine(name: string, sources: number): Arm {
+  return {
+    name,
+    measure: (context) => runFor(context, 'child-saturation', [context.dir, String(sources)]),
+  };
+}
+
+function sqlite(name: string, mode: string): Arm {
+  return { name, measure: (context) => runFor(context, 'child-sqlite', [mode, context.dir]) };
+}
+
+function runFor({ quick }: Context, program: string, args: readonly string[]): Promise<Metrics> {
+  const seconds = quick ? 1.5 : 3;
+  const options = { timeoutMs: seconds * 1000 + GRACE_MS };
+  return runNode<Metrics>(childProgram(program), [...args, String(seconds)], options);
+}
+
+const one = engine('1 source', 1);
+const many = engine('32 sources', 32);
+const rows = sqlite('SQLite, a row and a commit per sample', 'rows');
+const batches = sqlite('SQLite, 1000 rows per commit', 'batches');
+const events = sqlite('SQLite, JSON events of 1000 samples', 'events');
+
+function rateRow(id: string, arm: Arm, reference: Arm, gate: number, stretch: number): RowSpec {
+  return {
+    id: `3-${id}`,
+    name: `durable samples/s, to ${reference.name}`,
+    ...{ unit: '/s', better: 'higher', gate, stretch },
+    subject: arm.name,
+    value: (metrics) => metrics.samplesPerSecond!,
+    reference: { arm: reference.name, value: (metrics) => metrics.samplesPerSecond! },
+  };
+}
+
+function cpuRow(id: string, reference: Arm, gate: number): RowSpec {
+  return {
+    id: `9-${id}`,
+    name: `CPU per sample, to ${reference.name}`,
+    ...{ unit: 'ns', better: 'lower', gate, stretch: null },
+    subject: one.name,
+    value: (metrics) => metrics.cpuNanosPerSample!,
+    reference: { arm: reference.name, value: (metrics) => metrics.cpuNanosPerSample! },
+  };
+}
+
+function plainRow(id: string, name: string, arm: Arm, metric: string, unit: string): RowSpec {
+  const better = unit === '/s' ? 'higher' : 'lower';
+  const bounds = { gate: null, stretch: null };
+  return {
+    ...{ id, name, unit, better, ...bounds },
+    subject: arm.name,
+    value: (metrics) => metrics[metric]!,
+  };
+}
+
+export const durableRate: Experiment = {
+  name: 'durable rate',
+  quick: true,
+  arms: [one, rows, batches, events, many],
+  rows: [
+    {
+      ...plainRow('3-absolute', 'durable samples/s, 1 source', one, 'samplesPerSecond', '/s'),
+      ...{ gate: 10e6, stretch: 30e6 },
+    },
+    plainRow('3-absolute-32', 'durable samples/s, 32 sources', many, 'samplesPerSecond', '/s'),
+    rateRow('rows', one, rows, 2000, 5000),
+    rateRow('batches', one, batches, 15, 40),
+    rateRow('events', one, events, 60, 200),
+    {
+      ...plainRow('9-absolute', 'CPU per sample, 1 source', one, 'cpuNanosPerSample', 'ns'),
+      stretch: 60,
+    },
+    plainRow('9-absolute-32', 'CPU per sample, 32 sources', many, 'cpuNanosPerSample', 'ns'),
+    cpuRow('batches', batches, 1 / 8),
+    cpuRow('events', events, 1 / 20),
+  ],
+};

@@ -1,0 +1,64 @@
+/**
+ * Row 10: what 32 sources at 1 kHz cost with the default flush interval of 100 ms: CPU of the whole
+ * process against cyclictest's, which only wakes up; resident memory, and whether it stays flat.
+ * CPU and memory are the kernel's figures (/proc), after a warm-up.
+ */
+import { cpus } from 'node:os';
+import { cyclictestMissing, runCyclictest } from './cyclictest.ts';
+import type { Arm, Context, Experiment } from './harness.ts';
+import { record, samplerCpu, verified } from './recorder.ts';
+
+const secondsOf = ({ quick }: Context): number => (quick ? 5 : 20);
+const cpu = samplerCpu(cpus().length);
+
+const recorder: Arm = {
+  name: 'recorder',
+  measure: async (context) => {
+    const sources = ['--source', 'synthetic', '--count', '32', '--rate', '1000'];
+    const { dataDir, cpuPercent, rssMib, rssGrowthMib } = await record({
+      args: [...sources, '--flush-ms', '100', '--cpu', String(cpu)],
+      dir: context.dir,
+      warmUpSeconds: 2,
+      seconds: secondsOf(context),
+    });
+    await verified(dataDir);
+    return { cpuPercent, rssMib, rssGrowthMib };
+  },
+};
+
+const cyclictest: Arm = {
+  name: 'cyclictest',
+  missing: cyclictestMissing,
+  measure: (context) =>
+    runCyclictest({ periodMicros: 1000, seconds: secondsOf(context), priority: 50, cpu }),
+};
+
+export const footprint: Experiment = {
+  name: 'footprint',
+  quick: true,
+  arms: [recorder, cyclictest],
+  rows: [
+    {
+      id: '10-cpu',
+      name: "CPU of 32 × 1 kHz, flush 100 ms, to cyclictest's",
+      ...{ unit: '%', better: 'lower', gate: 4, stretch: 2.5 },
+      subject: recorder.name,
+      value: (metrics) => metrics.cpuPercent!,
+      reference: { arm: cyclictest.name, value: (metrics) => metrics.cpuPercent! },
+    },
+    {
+      id: '10-rss',
+      name: 'resident memory of 32 × 1 kHz',
+      ...{ unit: 'MiB', better: 'lower', gate: 120, stretch: 80 },
+      subject: recorder.name,
+      value: (metrics) => metrics.rssMib!,
+    },
+    {
+      id: '10-rss-growth',
+      name: 'its growth in the second half of the run',
+      ...{ unit: 'MiB', better: 'lower', gate: null, stretch: null },
+      subject: recorder.name,
+      value: (metrics) => metrics.rssGrowthMib!,
+    },
+  ],
+};

@@ -1,0 +1,275 @@
+/**
+ * The benchmarks' harness: pairs, medians, gates.
+ *
+ * A machine shared with others gives numbers that move by 1.5–2×, so no absolute number says
+ * anything about a change. What is compared here is always two things measured in turn, in one
+ * run, on one machine, under one load:
+ *
+ *   experiment ─┬─ subject       A     A     A     A     A
+ *               ├─ reference 1     B     B     B     B     B      5 rounds, 3 with --quick
+ *               └─ reference 2       C     C     C     C     C
+ *                                └──┬──┘
+ *                                one round: the ratios of a round are taken within it
+ *
+ * An **arm** is one side of an experiment: it does its work once and returns named numbers. A
+ * **row** of the table takes one number of the subject and, where it has one, one of a reference.
+ * Its value and reference are medians over the rounds; its ratio is the median of the rounds'
+ * ratios, not the ratio of the medians: drift of the machine between rounds falls out of it.
+ *
+ * A gate is about the ratio where there is a reference, else about the value. The maximum of
+ * anything is shown and never gated: one stall of a virtual machine lasts 8–100 ms and hits every
+ * method alike. An arm whose tool is missing takes its rows out of the table, with the reason, in
+ * words and in the count at the end; it never makes a row pass.
+ *
+ * Limits: a round runs its arms one after the other, so what changes faster than a round does not
+ * cancel; the load of others is recorded beside each row (`machine.ts`), not corrected for.
+ */
+import { HelicorderError } from '../engine/base/errors.ts';
+import { LoadMeter, type Load } from './machine.ts';
+import { median, spread, type Spread } from './stats.ts';
+
+/** What one arm measured in one round, by name. Units are in the names. */
+export type Metrics = Readonly<Record<string, number>>;
+
+export interface Context {
+  quick: boolean;
+  /** an empty directory on the file system that is measured, removed after the arm */
+  dir: string;
+  /** what the arms before this one have measured in this round */
+  round: Round;
+}
+
+export interface Arm {
+  name: string;
+  /** why this arm cannot run on this machine: a tool that is not installed */
+  missing?: () => string | undefined;
+  /** @throws what makes the whole benchmark fail: a wrong result is not a slow one */
+  measure: (context: Context) => Promise<Metrics>;
+}
+
+export interface RowSpec {
+  /** number of the row in the project's table of gates, with a suffix: `1-p99` */
+  id: string;
+  name: string;
+  unit: string;
+  better: 'lower' | 'higher';
+  /** bounds on the ratio, or on the value of a row without a reference; null: only reported */
+  gate: number | null;
+  stretch: number | null;
+  /** name of the arm that is measured */
+  subject: string;
+  value: (subject: Metrics) => number;
+  reference?: { arm: string; value: (reference: Metrics) => number };
+}
+
+export interface Experiment {
+  name: string;
+  /** part of `--quick` */
+  quick: boolean;
+  /** in the order in which a round measures them */
+  arms: readonly Arm[];
+  rows: readonly RowSpec[];
+}
+
+/** One line of the table; the names up to `skipped` are a promise to whoever reads the JSON. */
+export interface Row {
+  id: string;
+  name: string;
+  value: number | null;
+  reference: number | null;
+  ratio: number | null;
+  gate: number | null;
+  stretch: number | null;
+  /** null: skipped, or a row that is only reported */
+  pass: boolean | null;
+  /** why there is no number, or null */
+  skipped: string | null;
+  unit: string;
+  better: 'lower' | 'higher';
+  /** name of the reference arm */
+  against: string | null;
+  stretchReached: boolean | null;
+  valueRange: [min: number, max: number] | null;
+  referenceRange: [min: number, max: number] | null;
+  ratioRange: [min: number, max: number] | null;
+  rounds: number;
+  load: Load | null;
+}
+
+export interface Plan {
+  experiments: readonly Experiment[];
+  quick: boolean;
+  /** row ids or parts of row names; undefined: all */
+  filter: string | undefined;
+  makeDirectory: (name: string) => { dir: string; remove: () => void };
+  say: (line: string) => void;
+}
+
+/** One round's numbers, by arm. */
+export type Round = ReadonlyMap<string, Metrics>;
+
+export const ROUNDS = 5;
+export const QUICK_ROUNDS = 3;
+/** Beside a reference of zero a ratio has no meaning; the smaller of two zeros is neither. */
+const RATIO_OF_ZEROS = 1;
+
+/** Runs what the plan asks for. @returns rows in the order of the experiments */
+export async function runPlan(plan: Plan): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const experiment of plan.experiments) {
+    const wanted = experiment.rows.filter((row) => isWanted(row, plan.filter));
+    if (wanted.length === 0) continue;
+    if (plan.quick && !experiment.quick) {
+      rows.push(...wanted.map((row) => skippedRow(row, 'not part of --quick')));
+      continue;
+    }
+    rows.push(...(await runExperiment(experiment, wanted, plan)));
+  }
+  if (rows.length === 0) {
+    throw new HelicorderError('USAGE', `--filter ${plan.filter}: no row has this in id or name`);
+  }
+  return rows;
+}
+
+/** A filter names ids (`3`, `1-p99`; several with commas) or a part of a row's name. */
+export function isWanted(row: RowSpec, filter: string | undefined): boolean {
+  if (filter === undefined) return true;
+  return filter.split(',').some((part) => {
+    const wanted = part.trim().toLowerCase();
+    if (wanted === '') return false;
+    const number = row.id.split('-')[0];
+    return row.id === wanted || number === wanted || row.name.toLowerCase().includes(wanted);
+  });
+}
+
+async function runExperiment(
+  experiment: Experiment,
+  wanted: readonly RowSpec[],
+  plan: Plan,
+): Promise<Row[]> {
+  const missing = missingArms(experiment);
+  const skips = (row: RowSpec): string | undefined =>
+    missing.get(row.subject) ?? (row.reference && missing.get(row.reference.arm));
+  const measured = wanted.filter((row) => skips(row) === undefined);
+  for (const row of wanted) {
+    const reason = skips(row);
+    if (reason !== undefined) plan.say(`SKIPPED ${row.id} ${row.name}: ${reason}`);
+  }
+  const arms = armsOf(experiment, measured);
+  const meter = new LoadMeter();
+  const rounds: Round[] = [];
+  const count = plan.quick ? QUICK_ROUNDS : ROUNDS;
+  for (let i = 0; measured.length > 0 && i < count; i++) {
+    const round = new Map<string, Metrics>();
+    for (const arm of arms) {
+      plan.say(`${experiment.name}: round ${i + 1} of ${count}, ${arm.name} …`);
+      round.set(arm.name, await measureArm(arm, round, plan));
+    }
+    rounds.push(round);
+  }
+  const load = measured.length > 0 ? meter.read() : null;
+  return wanted.map((row) => {
+    const reason = skips(row);
+    if (reason !== undefined) return skippedRow(row, reason);
+    return makeRow(row, rounds, load);
+  });
+}
+
+async function measureArm(
+  arm: Arm,
+  round: Round,
+  { quick, makeDirectory }: Plan,
+): Promise<Metrics> {
+  const { dir, remove } = makeDirectory(arm.name.replaceAll(/[^a-z0-9]+/gi, '-'));
+  try {
+    return await arm.measure({ quick, dir, round });
+  } finally {
+    remove();
+  }
+}
+
+function missingArms({ arms }: Experiment): Map<string, string> {
+  const missing = new Map<string, string>();
+  for (const arm of arms) {
+    const reason = arm.missing?.();
+    if (reason !== undefined) missing.set(arm.name, reason);
+  }
+  return missing;
+}
+
+/** Only those arms that a row asks for. */
+function armsOf({ arms }: Experiment, rows: readonly RowSpec[]): Arm[] {
+  const asked = new Set(rows.flatMap((row) => [row.subject, row.reference?.arm]));
+  return arms.filter((arm) => asked.has(arm.name));
+}
+
+/** Pairs the numbers of each round and takes medians. */
+export function makeRow(spec: RowSpec, rounds: readonly Round[], load: Load | null): Row {
+  const values = rounds.map((round) => spec.value(metricsOf(round, spec.subject)));
+  const { reference } = spec;
+  const references = reference
+    ? rounds.map((round) => reference.value(metricsOf(round, reference.arm)))
+    : undefined;
+  const ratios = references?.map((of, i) => ratioOf(values[i]!, of));
+  const value = spread(values);
+  const ratio = ratios && median(ratios);
+  const judged = ratio ?? value.median;
+  return {
+    ...outline(spec),
+    value: value.median,
+    reference: references ? median(references) : null,
+    ratio: ratio ?? null,
+    pass: spec.gate === null ? null : isWithin(judged, spec.gate, spec.better),
+    stretchReached: spec.stretch === null ? null : isWithin(judged, spec.stretch, spec.better),
+    skipped: null,
+    valueRange: rangeOf(value),
+    referenceRange: references ? rangeOf(spread(references)) : null,
+    ratioRange: ratios ? rangeOf(spread(ratios)) : null,
+    rounds: rounds.length,
+    load,
+  };
+}
+
+export function isWithin(number: number, bound: number, better: 'lower' | 'higher'): boolean {
+  return better === 'lower' ? number <= bound : number >= bound;
+}
+
+function ratioOf(value: number, reference: number): number {
+  if (value === 0 && reference === 0) return RATIO_OF_ZEROS;
+  return value / reference;
+}
+
+/** @throws ASSERTION if the arm has not been measured in this round */
+export function metricsOf(round: Round, arm: string): Metrics {
+  const metrics = round.get(arm);
+  if (metrics === undefined) throw new HelicorderError('ASSERTION', `no numbers of ${arm}`);
+  return metrics;
+}
+
+function rangeOf({ min, max }: Spread): [number, number] {
+  return [min, max];
+}
+
+function skippedRow(spec: RowSpec, reason: string): Row {
+  return {
+    ...outline(spec),
+    value: null,
+    reference: null,
+    ratio: null,
+    pass: null,
+    stretchReached: null,
+    skipped: reason,
+    valueRange: null,
+    referenceRange: null,
+    ratioRange: null,
+    rounds: 0,
+    load: null,
+  };
+}
+
+function outline(
+  spec: RowSpec,
+): Pick<Row, 'id' | 'name' | 'gate' | 'stretch' | 'unit' | 'better' | 'against'> {
+  const { id, name, gate, stretch, unit, better, reference } = spec;
+  return { id, name, gate, stretch, unit, better, against: reference?.arm ?? null };
+}

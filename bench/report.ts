@@ -1,0 +1,114 @@
+/** What the benchmarks print: the table for people, the object for programs, the comparison. */
+import Table from 'cli-table3';
+import type { Row } from './harness.ts';
+import type { Machine } from './machine.ts';
+
+export interface Report {
+  machine: Machine;
+  rows: Row[];
+}
+
+/** How much worse than the baseline a row may be before `--compare` fails. */
+export const COMPARE_TOLERANCE = 0.15;
+
+/** Column widths of the table; a name longer than its column is cut by the table itself. */
+const COLUMNS = [
+  ['', 16],
+  ['what', 62],
+  ['value', 12],
+  ['reference', 12],
+  ['ratio', 9],
+  ['gate', 10],
+  ['stretch', 10],
+  ['min–max', 15],
+  ['', 8],
+] as const;
+
+export function tableOf({ rows }: Report): string {
+  const table = new Table({
+    head: COLUMNS.map(([title]) => title),
+    colWidths: COLUMNS.map(([, width]) => width),
+    style: { head: [], border: [], compact: true },
+  });
+  for (const row of rows) table.push(cellsOf(row));
+  return table.toString();
+}
+
+function cellsOf(row: Row): string[] {
+  const bound = row.better === 'lower' ? '≤ ' : '≥ ';
+  const bounded = (number: number | null): string => (number === null ? '' : bound + short(number));
+  const range = row.ratioRange ?? row.valueRange;
+  return [
+    row.id,
+    row.name,
+    row.value === null ? '' : `${short(row.value)} ${row.unit}`,
+    row.reference === null ? '' : short(row.reference),
+    row.ratio === null ? '' : `${short(row.ratio)}×`,
+    bounded(row.gate),
+    bounded(row.stretch),
+    range === null ? '' : range.map(short).join('–'),
+    verdictOf(row),
+  ];
+}
+
+export function verdictOf(row: Row): string {
+  if (row.skipped !== null) return 'SKIPPED';
+  if (row.pass === null) return '';
+  if (!row.pass) return 'WARN';
+  return row.stretchReached ? 'stretch' : 'ok';
+}
+
+/** Three significant digits, large numbers with k, M, G. */
+export function short(number: number): string {
+  if (!Number.isFinite(number)) return String(number);
+  const size = Math.abs(number);
+  const [divisor, suffix] =
+    size >= 1e9 ? [1e9, 'G'] : size >= 1e6 ? [1e6, 'M'] : size >= 1e4 ? [1e3, 'k'] : [1, ''];
+  return `${Number((number / divisor).toPrecision(3))}${suffix}`;
+}
+
+/** One line on the machine, one on who else used it, one on what was left out. */
+export function summaryOf({ machine, rows }: Report): string[] {
+  const { cpu, cores, kernel, node, fileSystem, mode } = machine;
+  const skipped = rows.filter((row) => row.skipped !== null);
+  const missed = rows.filter((row) => row.pass === false);
+  const reached = rows.filter((row) => row.stretchReached);
+  const loads = rows.flatMap((row) => (row.load === null ? [] : [row.load]));
+  const worst = (of: (load: (typeof loads)[number]) => number): string =>
+    short(Math.max(0, ...loads.map(of)));
+  return [
+    `${cpu}, ${cores} cores, Linux ${kernel}, Node ${node}, ${fileSystem}, ${mode} run`,
+    `at worst ${worst((load) => load.stealPercent)} % stolen, ` +
+      `${worst((load) => load.otherPercent)} % used by others during a row`,
+    `${rows.length} rows: ${rows.length - skipped.length} measured, ${missed.length} missed their ` +
+      `gate, ${reached.length} reached their stretch goal, ${skipped.length} skipped`,
+    ...missed.map((row) => `WARN ${row.id} ${row.name}: ${judgedOf(row)}`),
+    ...skipped.map((row) => `SKIPPED ${row.id} ${row.name}: ${row.skipped}`),
+  ];
+}
+
+function judgedOf({ ratio, value, gate, better, unit, against }: Row): string {
+  const bound = `${better === 'lower' ? '≤' : '≥'} ${short(gate!)}`;
+  if (ratio === null) return `${short(value!)} ${unit}, gate ${bound}`;
+  return `${short(ratio)} times ${against}, gate ${bound}`;
+}
+
+/**
+ * What has become worse than the baseline by more than the tolerance, in words. Ratios where both
+ * have one, else values; rows that only one of them has are not compared.
+ */
+export function regressions(report: Report, baseline: Report): string[] {
+  const before = new Map(baseline.rows.map((row) => [row.id, row]));
+  const worse: string[] = [];
+  for (const row of report.rows) {
+    const old = before.get(row.id);
+    if (old === undefined) continue;
+    const [now, then] = row.ratio !== null ? [row.ratio, old.ratio] : [row.value, old.value];
+    if (now === null || then === null) continue;
+    const limit =
+      row.better === 'lower' ? then * (1 + COMPARE_TOLERANCE) : then / (1 + COMPARE_TOLERANCE);
+    const isWorse = row.better === 'lower' ? now > limit : now < limit;
+    if (isWorse) worse.push(`${row.id} ${row.name}: ${short(now)}, was ${short(then)}`);
+  }
+  return worse;
+}

@@ -1,0 +1,96 @@
+/**
+ * `npm run bench`: measures the rows of the project's table of gates, prints them and keeps them in
+ * `bench/results/`. Progress and the table go to stderr; with `--json` exactly one object,
+ * `{machine, rows}`, goes to stdout.
+ *
+ *   node dist/bench/run.js [--quick] [--filter 3,1-p99] [--dir DIR] [--json] [--strict]
+ *                          [--save-baseline] [--compare [FILE]]
+ *
+ * Exit code 0, also if a gate was missed (it says WARN); 1 with `--strict` and a missed gate, or
+ * with `--compare` and a row more than 15 % worse than the baseline; 64 for a wrong argument; 70 if
+ * a measurement went wrong, which is never shown as a slow one.
+ */
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { HelicorderError } from '../engine/base/errors.ts';
+import { EXPERIMENTS } from './experiments.ts';
+import { BASELINE_PATH, RESULTS_DIR, WorkDirectory, readText, writeFile } from './files.ts';
+import { runPlan } from './harness.ts';
+import { describeMachine } from './machine.ts';
+import { regressions, summaryOf, tableOf, type Report } from './report.ts';
+
+interface Options {
+  quick: boolean;
+  filter: string | undefined;
+  dir: string;
+  json: boolean;
+  strict: boolean;
+  saveBaseline: boolean;
+  compare: string | undefined;
+}
+
+export function parseOptions(args: string[]): Options {
+  // `--compare` alone means the committed baseline; parseArgs knows no optional values
+  const words = args.map((word) => (word === '--compare' ? `--compare=${BASELINE_PATH}` : word));
+  try {
+    const { values } = parseArgs({
+      args: words,
+      options: {
+        quick: { type: 'boolean', default: false },
+        filter: { type: 'string' },
+        dir: { type: 'string', default: tmpdir() },
+        json: { type: 'boolean', default: false },
+        strict: { type: 'boolean', default: false },
+        'save-baseline': { type: 'boolean', default: false },
+        compare: { type: 'string' },
+      },
+    });
+    const { quick, filter, dir, json, strict, 'save-baseline': saveBaseline, compare } = values;
+    return { quick, filter, dir, json, strict, saveBaseline, compare };
+  } catch (error) {
+    throw new HelicorderError('USAGE', (error as Error).message, { cause: error });
+  }
+}
+
+async function main(options: Options): Promise<number> {
+  const say = (line: string): void => console.error(line);
+  const baseline = options.compare && (JSON.parse(readText(options.compare)) as Report);
+  const work = new WorkDirectory(options.dir, `helicorder-bench-${process.pid}`);
+  let report: Report;
+  try {
+    const machine = describeMachine(work.path, options.quick);
+    const makeDirectory = (name: string): { dir: string; remove: () => void } => {
+      const directory = new WorkDirectory(work.path, name);
+      return { dir: directory.path, remove: () => directory.remove() };
+    };
+    const { quick, filter } = options;
+    const rows = await runPlan({ experiments: EXPERIMENTS, quick, filter, makeDirectory, say });
+    report = { machine, rows };
+  } finally {
+    work.remove();
+  }
+  const json = JSON.stringify(report, null, 2);
+  writeFile(join(RESULTS_DIR, `${fileNameOf(report.machine.measured)}.json`), `${json}\n`);
+  if (options.saveBaseline) writeFile(BASELINE_PATH, `${json}\n`);
+  say(tableOf(report));
+  for (const line of summaryOf(report)) say(line);
+  if (options.json) console.log(json);
+  const worse = baseline ? regressions(report, baseline) : [];
+  for (const line of worse) say(`WORSE ${line}`);
+  const missed = options.strict && report.rows.some((row) => row.pass === false);
+  return worse.length > 0 || missed ? 1 : 0;
+}
+
+/** 2026-01-31T10:20:30.456Z → 2026-01-31T10-20-30: the shell's friend, sorted by time. */
+function fileNameOf(utc: string): string {
+  return utc.slice(0, 19).replaceAll(':', '-');
+}
+
+try {
+  process.exitCode = await main(parseOptions(process.argv.slice(2)));
+} catch (error) {
+  const known = error instanceof HelicorderError;
+  console.error(`bench: ${known ? error.message : ((error as Error).stack ?? String(error))}`);
+  process.exitCode = known ? error.exitCode : 70;
+}
