@@ -21,7 +21,7 @@ import { readStatus } from '../engine/sampler/status.ts';
 import { Store, systemEnvironment } from '../engine/store/store.ts';
 
 const RATE_HZ = 1000;
-/** Large enough that neither side waits for the other's slice of work, small enough for the cache. */
+/** Large enough that neither side waits for the other's slice, small enough for the cache. */
 const RING_BYTES = 2 ** 22;
 const WARM_UP_MS = 500;
 

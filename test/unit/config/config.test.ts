@@ -115,9 +115,9 @@ describe('flags', () => {
   test('count multiplies a synthetic source, with a seed for each', () => {
     const { config } = resolve({ flags: { source: 'synthetic', count: '3', channels: '8' } });
     expect(config.sources.map(({ stream }) => stream)).toEqual([
-      'examples/synthetic-0',
-      'examples/synthetic-1',
-      'examples/synthetic-2',
+      'examples/network-0',
+      'examples/network-1',
+      'examples/network-2',
     ]);
     expect(config.sources.map(({ options }) => options)).toEqual([
       { channels: 8, seed: 1 },
