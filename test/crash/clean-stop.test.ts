@@ -66,16 +66,16 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
     expect(Number(stream!.ticksScheduled)).toBe(account.scheduled);
     expect(Number(stream!.samples)).toBe(account.samples);
   });
+});
 
-  test('twice within a millisecond, as npm sends Ctrl-C, is once', async () => {
-    const dir = temporaryDirectory();
-    const run = await recording(dir);
-    run.signal(signal);
-    run.signal(signal);
-    const { code, stderr } = await run.ended;
-    expect(code, stderr).toBe(0);
-    expect(stderr).toContain('stopped cleanly');
-  });
+test('SIGINT twice within a millisecond, as npm sends Ctrl-C, is once', async () => {
+  const dir = temporaryDirectory();
+  const run = await recording(dir);
+  run.signal('SIGINT');
+  run.signal('SIGINT');
+  const { code, stderr } = await run.ended;
+  expect(code, stderr).toBe(0);
+  expect(stderr).toContain('stopped cleanly');
 });
 
 testOnFreezer(
