@@ -9,7 +9,6 @@ import { native } from '../../../native/index.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { skipLoudly } from '../../support/skip.ts';
 
-
 describe('direct files', () => {
   it('aligned memory lies at an address of whole blocks', () => {
     for (const size of [1, BLOCK_BYTES, MIB + 1]) {
