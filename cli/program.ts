@@ -54,7 +54,7 @@ async function engineOf(io: CliIo): Promise<Pick<CliContext, 'io' | 'drivers'>> 
     const engine = await io.loadEngine();
     return { io: { ...io, loadEngine: () => Promise.resolve(engine) }, drivers: engine.drivers };
   } catch (error) {
-    loading = Promise.reject(error as Error);
+    loading = Promise.reject(error instanceof Error ? error : new Error(String(error)));
     loading.catch(ignore);
   }
   return { io: { ...io, loadEngine: () => loading }, drivers: undefined };

@@ -14,20 +14,30 @@ import { createRequire } from 'node:module';
 export type SchedulingRung = 'fifo+pinned' | 'fifo' | 'other';
 
 export interface NativeChannel {
-  /** index into `CHANNEL_TYPES` of `engine/batch/schema.ts`: i8 u8 i16 u16 i32 u32 i64 u64 f32 f64 */
+  /**
+   * index into `CHANNEL_TYPES` of `engine/batch/schema.ts`: i8 u8 i16 u16 i32 u32 i64 u64 f32 f64
+   */
   type: number;
   /** byte offset of the value in a ring row's payload (from the row's start, header included) */
   rowOffset: number;
 }
 
 export type NativeSource =
-  | { kind: 'network'; interfaceName: string; counters: number[]; sysfsRoot: string; channels: NativeChannel[] }
+  | {
+      kind: 'network';
+      interfaceName: string;
+      counters: number[];
+      sysfsRoot: string;
+      channels: NativeChannel[];
+    }
   | { kind: 'synthetic'; seed: number; channels: NativeChannel[] };
 
 export interface SamplerSpec {
   /** the ring's whole memory, control block included, over a SharedArrayBuffer */
   ring: Uint8Array;
-  /** SAMPLER_STATUS_WORDS 64-bit counters over a SharedArrayBuffer, see `engine/sampler/status.ts` */
+  /**
+   * SAMPLER_STATUS_WORDS 64-bit counters over a SharedArrayBuffer, see `engine/sampler/status.ts`
+   */
   status: BigUint64Array;
   /** bytes of one row record, header included, a multiple of 8 */
   rowBytes: number;
@@ -56,9 +66,15 @@ export interface SamplerReport {
 
 /** One native thread that samples the sources of one rate group into one ring. */
 export interface Sampler {
-  /** Starts the thread and returns once its scheduling is set. Throws if `realtime` is `require` and refused. */
+  /**
+   * Starts the thread and returns once its scheduling is set. Throws if `realtime` is `require` and
+   * refused.
+   */
   start(): void;
-  /** Ends the thread after its current tick, marks the ring closed, joins (bounded by one period + one read). */
+  /**
+   * Ends the thread after its current tick, marks the ring closed, joins (bounded by one period +
+   * one read).
+   */
   stop(): void;
   report(): SamplerReport;
 }
@@ -83,7 +99,8 @@ export interface RowEncoder {
   /**
    * Drains up to `maxRows` rows (and the gaps before them) and writes their times entry and one
    * batch entry per source to `out`, payload after payload, from `at` on.
-   * @param cursors per source 4 numbers: run, next seq, next offset, ordinal; the last three are advanced
+   * @param cursors per source 4 numbers: run, next seq, next offset, ordinal; the last three are
+   *   advanced
    * @param entries per entry 2 numbers are written: length, CRC32C; entry 0 is the times entry
    * @param result RESULT_* numbers are written, see below
    * @returns number of entries written: 0 if the ring was empty, else 1 + sources
@@ -119,7 +136,9 @@ export interface DurableFile {
 
 /** The memory-mapped mark. The map is private to this object and goes with `close()`. */
 export interface Mark {
-  /** Stores durable LSN, then its check, raises the futex word and wakes all waiters. Owner only. */
+  /**
+   * Stores durable LSN, then its check, raises the futex word and wakes all waiters. Owner only.
+   */
   publish(durable: bigint, check: bigint): void;
   setState(state: number): void;
   /** Writes [durable, check, futex word, state] to `out` (4 words), each loaded with acquire. */
@@ -150,9 +169,15 @@ export interface NativeAddon {
   fileSystemInfo(path: string): { type: number; freeBytes: number };
   Mark: new (fd: number, writable: boolean) => Mark;
 
-  /** Encodes integers with the codec that is shortest; writes to `out` at `at`, returns codec × 2^32 + length. */
+  /**
+   * Encodes integers with the codec that is shortest; writes to `out` at `at`, returns codec × 2^32
+   * + length.
+   */
   encodeIntegers(values: BigInt64Array, out: Uint8Array, at: number): number;
-  /** Fills `values` from a column of codec 1–4. Throws if the column is malformed or not exactly consumed. */
+  /**
+   * Fills `values` from a column of codec 1–4. Throws if the column is malformed or not exactly
+   * consumed.
+   */
   decodeIntegers(codec: number, column: Uint8Array, values: BigInt64Array): void;
   /** The same into doubles, for channels of at most 32 bits. */
   decodeNumbers(codec: number, column: Uint8Array, values: Float64Array): void;

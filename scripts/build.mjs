@@ -17,20 +17,33 @@ const targets = {
     build: () => run('node-gyp', ['rebuild', '--loglevel=error', ...headers()]),
   },
   dist: {
-    inputs: ['engine', 'workers', 'cli', 'bench', 'native/index.ts', 'tsconfig.json', 'tsconfig.build.json'],
+    inputs: [
+      'engine',
+      'workers',
+      'cli',
+      'bench',
+      'native/index.ts',
+      'tsconfig.json',
+      'tsconfig.build.json',
+    ],
     output: 'dist/engine/index.js',
     stamp: 'dist/inputs.stamp',
     build: () => {
       rmSync(join(root, 'dist'), { recursive: true, force: true });
-      run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json']);
+      run(process.execPath, [
+        join(root, 'node_modules/typescript/bin/tsc'),
+        '-p',
+        'tsconfig.build.json',
+      ]);
     },
   },
 };
 
 function run(command, args) {
-  // stdout belongs to the program that is built for (`npm start -- --json`), so tools write to stderr
+  // stdout belongs to the program that is built for (`npm start -- --json`): tools use stderr
   const { status, error } = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2] });
-  if (error?.code === 'ENOENT') fail(`${command} not found: run this through npm ("npm run build")`);
+  if (error?.code === 'ENOENT')
+    fail(`${command} not found: run this through npm ("npm run build")`);
   if (status !== 0) fail(`${command} failed; the addon needs a C++ compiler, make and Python 3`);
 }
 
@@ -76,7 +89,10 @@ function buildTarget(name) {
 
 const mode = process.argv[2];
 const names = mode === 'native' || mode === 'dist' ? [mode] : Object.keys(targets);
-if (!['native', 'dist', 'all', 'stale'].includes(mode)) fail('usage: build.mjs native|dist|all|stale');
+if (!['native', 'dist', 'all', 'stale'].includes(mode))
+  fail('usage: build.mjs native|dist|all|stale');
 // A published package has no sources of its own: there is nothing to compile dist from.
-const wanted = names.filter((name) => name !== 'dist' || existsSync(join(root, 'tsconfig.build.json')));
+const wanted = names.filter(
+  (name) => name !== 'dist' || existsSync(join(root, 'tsconfig.build.json')),
+);
 for (const name of wanted) if (mode !== 'stale' || isStale(name)) buildTarget(name);

@@ -1,6 +1,6 @@
 /**
- * The sampler worker: runs the drivers that are written in TypeScript. Its thread sleeps on the stop
- * word between ticks, so it hears no messages; main ends it by that word.
+ * The sampler worker: runs the drivers that are written in TypeScript. Its thread sleeps on the
+ * stop word between ticks, so it hears no messages; main ends it by that word.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { defined } from '../engine/base/assert.ts';

@@ -5,6 +5,7 @@
  * that was accepted: that is durable, and the next start accounts for the rest as gap(crash).
  */
 import type { Command } from 'commander';
+import { monotonicMs } from '../../engine/base/clock.ts';
 import { SIGNAL_REPEAT_MS, STATUS_INTERVAL_MS } from '../../engine/base/constants.ts';
 import { resolveConfig } from '../../engine/config/config.ts';
 import type { RecorderSummary } from '../../engine/tools/types.ts';
@@ -102,7 +103,7 @@ class StopSignals {
   }
 
   #take(signal: EndSignal): void {
-    const nowMs = performance.now();
+    const nowMs = monotonicMs();
     if (this.#first === undefined) {
       this.#first = { signal, atMs: nowMs };
       this.#stop(signal);

@@ -4,6 +4,7 @@
  * what a producer needs to go on exactly where it was.
  */
 import { Option, type Command } from 'commander';
+import { errnoCode, HelicorderError } from '../../engine/base/errors.ts';
 import type { WriteOptions } from '../../engine/tools/write.ts';
 import { dataDirOf, ignore, newCommand, streamName } from '../command.ts';
 import type { CliContext, CliIo, CommonOptions } from '../command.ts';
@@ -80,13 +81,15 @@ class Acknowledgements {
 
   async printed(): Promise<void> {
     await this.#last;
-    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#failure instanceof Error) throw this.#failure;
   }
 }
 
+/** @throws USAGE if the file cannot be opened or read */
 async function* piecesOf({ nodeFileSystem }: Engine, path: string): AsyncGenerator<Uint8Array> {
-  const file = nodeFileSystem.open(path, 'read');
+  let file: ReturnType<typeof nodeFileSystem.open> | undefined;
   try {
+    file = nodeFileSystem.open(path, 'read');
     for (let position = 0; ;) {
       const piece = new Uint8Array(FILE_PIECE_BYTES);
       const count = file.read(piece, position);
@@ -94,7 +97,11 @@ async function* piecesOf({ nodeFileSystem }: Engine, path: string): AsyncGenerat
       position += count;
       yield piece.subarray(0, count);
     }
+  } catch (cause) {
+    const errno = errnoCode(cause);
+    if (errno === undefined) throw cause;
+    throw new HelicorderError('USAGE', `--file ${path} cannot be read: ${errno}`, { cause });
   } finally {
-    file.close();
+    file?.close();
   }
 }

@@ -12,7 +12,9 @@ export const BLOCK_BYTES = 4 * KIB;
 export const SEGMENT_DEFAULT_BYTES = 64 * MIB;
 export const SEGMENT_MIN_BYTES = 1 * MIB;
 export const SEGMENT_MAX_BYTES = 1 * GIB;
-/** The first segment of a store, and the one made from the ballast on a full disk: ready at once. */
+/**
+ * The first segment of a store, and the one made from the ballast on a full disk: ready at once.
+ */
 export const SEGMENT_FIRST_BYTES = 4 * MIB;
 export const GROUP_MAX_BYTES = 4 * MIB;
 /** Zeros are written ahead in pieces of this size, so that no flush waits long behind one. */

@@ -24,7 +24,9 @@ export function bucketEnd(bucket: number): number {
   return (SUB_BUCKETS + (bucket % SUB_BUCKETS) + 1) * 2 ** exponent;
 }
 
-/** @param counts per bucket; @param quantile 0…1 @returns the end of the bucket it falls into, or 0 */
+/**
+ * @param counts per bucket; @param quantile 0…1 @returns the end of the bucket it falls into, or 0
+ */
 export function quantileOf(counts: ArrayLike<number>, quantile: number): number {
   let total = 0;
   for (let i = 0; i < counts.length; i++) total += counts[i]!;

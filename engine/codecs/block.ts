@@ -5,7 +5,7 @@
  *
  * This is the reference, written to be read; `native/src/codecs.cc` gives the same bytes faster.
  */
-import { ByteReader, ByteWriter } from '../base/bytes.ts';
+import type { ByteReader, ByteWriter } from '../base/bytes.ts';
 import { BLOCK_VALUES } from './column.ts';
 
 const PATCHED = 0x80;

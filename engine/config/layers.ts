@@ -29,11 +29,11 @@ export class Layers {
   set(path: Path, value: unknown, origin: Origin): void {
     let parent: Tree | unknown[] = this.tree;
     for (const key of path.slice(0, -1)) {
-      const tree = parent as Tree;
+      const tree = parent;
       if (typeof tree[key] !== 'object' || tree[key] === null) tree[key] = {};
       parent = tree[key] as Tree;
     }
-    (parent as Tree)[path[path.length - 1]!] = value;
+    parent[path[path.length - 1]!] = value;
     this.#origins.set(path.join('.'), origin);
   }
 

@@ -197,7 +197,8 @@ function applyToSources(layers: Layers, drivers: readonly DriverFace[], given: G
 /** A flag's text as the number, text or list that the source's schema takes. */
 function valueOf(source: Tree, key: string, text: string, drivers: readonly DriverFace[]): unknown {
   const driver = drivers.find(({ kind }) => kind === source.source);
-  const field = driver && schemaOfSource(driver).shape[key];
+  const shape: z.core.$ZodShape | undefined = driver && schemaOfSource(driver).shape;
+  const field = shape?.[key];
   const asNumber = text.trim() === '' ? [] : [Number(text)].filter(Number.isFinite);
   const candidates: unknown[] = [...asNumber, text, text.split(',')];
   if (text === 'true' || text === 'false') candidates.push(text === 'true');

@@ -1,9 +1,16 @@
 /**
- * What a driver is. `docs/adding-a-driver.md` is the guide; `test/contract/driver.test.ts` is the
- * suite that every driver passes.
+ * What a driver is: the code for one kind of device. `docs/adding-a-driver.md` is the guide,
+ * `registry.ts` the list, the driver contract in `test/contract` what every one of them passes.
  *
- * A driver opens one source. It is either *native* (the addon reads the device on the sampler
- * thread) or written in TypeScript: then `read` is called in the sampler worker at every tick.
+ *   options (zod) ─▶ open() ─▶ channels, attributes ─▶ schema of the stream
+ *                        └──▶ native: the addon reads the device on the sampler thread
+ *                             read:   called at every tick in the sampler worker
+ *
+ * A driver knows its device and nothing else: not the schedule, not the ring, not the store. It
+ * does not wait, retry or count; pacing, re-opening, gaps and their reasons live once, in the
+ * sampler. It opens its files through the context, so that tests give it others. `open` may be
+ * called twice for one source (main reads the channels, the worker samples), so it must not claim
+ * its device for itself alone.
  */
 import type { z } from 'zod';
 import type { Channel, ChannelType } from '../batch/schema.ts';

@@ -10,7 +10,7 @@ export const DRIVERS = [networkDriver, syntheticDriver, sysfsDriver] as const;
 /** Throws HelicorderError CONFIG for an unknown kind, with the nearest known one. */
 export function driverOf(kind: string): Driver {
   const driver = DRIVERS.find((candidate) => candidate.kind === kind);
-  if (driver !== undefined) return driver as unknown as Driver;
+  if (driver !== undefined) return driver;
   const kinds = DRIVERS.map((candidate) => candidate.kind);
   const suggestion = nearest(kind, kinds) ?? kinds.join(', ');
   throw new HelicorderError('CONFIG', `there is no driver "${kind}"; known: ${suggestion}`);

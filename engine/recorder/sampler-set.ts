@@ -1,8 +1,8 @@
 /**
  * All samplers of a recorder: a native thread per native rate group, started from the main thread,
  * and one sampler worker for all groups whose drivers are written in TypeScript. A crash of that
- * worker harms no native sampler's data, but ends the recorder: a source that silently stopped would
- * be worse.
+ * worker harms no native sampler's data, but ends the recorder: a source that silently stopped
+ * would be worse.
  */
 import type { Worker } from 'node:worker_threads';
 import type { RecorderConfig } from '../config/config.ts';

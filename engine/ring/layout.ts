@@ -4,8 +4,9 @@
  *   0 magic version capacity │ 128 head, cached tail │ 256 tail, cached head
  *   384 full reason, closed  │ 512 data …
  *
- *   record: u32 length · u16 kind · u16 source │ row: u64 tick · i64 time · validity · values
- *                                              │ gap: u64 first · u64 ticks · u32 reason · u32 0 · u64 nanos
+ *   record: u32 length · u16 kind · u16 source
+ *      row: u64 tick · i64 time · validity · values
+ *      gap: u64 first · u64 ticks · u32 reason · u32 0 · u64 nanos
  */
 import { assert } from '../base/assert.ts';
 import { NANOS_PER_SECOND, RING_MIN_BYTES, RING_MIN_SECONDS } from '../base/constants.ts';

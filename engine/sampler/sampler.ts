@@ -1,8 +1,15 @@
 /**
  * The two samplers: a native thread, started from the main thread, and the loop that runs drivers
- * written in TypeScript inside the sampler worker. Both keep the same rules (`native/src/sampler.h`):
- * absolute schedule t0 + k·period; a tick reached more than one period late is gap(late); a full
- * ring is a gap; a failed read clears the source's validity bit and harms no other.
+ * written in TypeScript inside the sampler worker. Both keep the same rules
+ * (`native/src/sampler.h`), and `gaps` cannot tell which of them made a stream:
+ *
+ *   schedule   tick k is due at t0 + k·period on the monotonic clock; absolute, so no error adds up
+ *   late       a tick reached more than one period late is gap(late), never invented or repeated
+ *   full       a row that does not fit is a gap, with the reason the writer has put into the ring
+ *   device     a failed read clears the source's validity bit and harms no other source
+ *   suspended  boottime running ahead of monotonic is a gap of no ticks, with its duration
+ *
+ * Nothing here touches a file of the store, and nobody waits for the other side of the ring.
  */
 import { defined } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
@@ -11,7 +18,7 @@ import { NANOS_PER_MILLI } from '../base/constants.ts';
 import { CHANNEL_TYPES } from '../batch/schema.ts';
 import type { RowWriter } from '../drivers/driver.ts';
 import { RingProducer } from '../ring/ring.ts';
-import { StopWord } from '../ring/wait.ts';
+import type { StopWord } from '../ring/wait.ts';
 import {
   native,
   type NativeChannel,

@@ -208,7 +208,7 @@ export function checkCatalog(fs: FileSystem, path: string): string | undefined {
       for (const row of database.prepare(`SELECT * FROM ${table}`).raw().iterate()) {
         const values = row as Value[];
         const crc = values.pop();
-        if (crc !== BigInt(rowCrc(values))) return `a row of table ${table} does not match its CRC`;
+        if (crc !== rowCrc(values)) return `a row of table ${table} does not match its CRC`;
       }
     }
     return undefined;
@@ -238,9 +238,9 @@ function asInteger(value: Value): Value {
   return typeof value === 'number' ? BigInt(value) : value;
 }
 
-function rowCrc(values: readonly Value[]): number {
+function rowCrc(values: readonly Value[]): bigint {
   const text = values.map((value) => (value === null ? '-' : `=${value}`)).join('\0');
-  return crc32c(new TextEncoder().encode(text));
+  return BigInt(crc32c(new TextEncoder().encode(text)));
 }
 
 /** What the footer of a finished segment says; nothing if it has none that can be read. */

@@ -125,7 +125,9 @@ export class StoreReader {
     return true;
   }
 
-  /** Resolves when more may be durable, or after at most `timeoutMs`, or at once without an owner. */
+  /**
+   * Resolves when more may be durable, or after at most `timeoutMs`, or at once without an owner.
+   */
   async wait(timeoutMs: number): Promise<void> {
     const mark = this.#mark;
     const seen = mark?.read();

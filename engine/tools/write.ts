@@ -24,7 +24,9 @@ export interface WriteOptions {
 
 const GROUP_TARGET_BYTES = MIB;
 
-/** Returns when everything is durable. @throws STORE_IN_USE, USAGE for an event that is too large */
+/**
+ * Returns when everything is durable. @throws STORE_IN_USE, USAGE for an event that is too large
+ */
 export async function writeEvents(options: WriteOptions): Promise<void> {
   const { dataDir, stream, writer, onOpen, onDurable, onWait } = options;
   const appender = Appender.open(dataDir, { stream, writer });
@@ -66,12 +68,16 @@ async function* framed(
   for await (const piece of input) {
     rest = rest.length === 0 ? Buffer.from(piece) : Buffer.concat([rest, piece]);
     const events: Uint8Array[] = [];
-    for (let next = cut(rest, limit); next !== undefined; next = cut(rest, limit)) {
-      events.push(checkedSize(next.event, limit));
-      rest = rest.subarray(next.consumed);
+    try {
+      for (let next = cut(rest, limit); next !== undefined; next = cut(rest, limit)) {
+        events.push(checkedSize(next.event, limit));
+        rest = rest.subarray(next.consumed);
+      }
+      if (framing !== 'length32') checkedSize(rest, limit);
+    } finally {
+      // also those before an event that is refused
+      if (events.length > 0) yield events;
     }
-    if (framing !== 'length32') checkedSize(rest, limit);
-    if (events.length > 0) yield events;
   }
   if (framing === 'length32' && rest.length > 0) {
     throw new HelicorderError(

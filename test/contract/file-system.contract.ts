@@ -264,7 +264,7 @@ function describeMarks(make: () => Place): void {
     reader.close();
   });
 
-  it('a wait ends with a publication, a change of state, and at once if one was missed', async () => {
+  it('a wait ends with a publication, a change of state, at once if one was missed', async () => {
     const { fs, path } = makeMark();
     const owner = fs.openMark(path, generation, true);
     const reader = fs.openMark(path, generation, false);

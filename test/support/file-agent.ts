@@ -44,8 +44,8 @@ export class FileAgent {
 
   async #ask<Reply>(request: object): Promise<Reply> {
     this.#child.stdin?.write(`${JSON.stringify(request)}\n`);
-    const { value, done } = await this.#replies.next();
-    if (done) throw new Error('the other process ended');
-    return JSON.parse(value) as Reply;
+    const reply = await this.#replies.next();
+    if (reply.done) throw new Error('the other process ended');
+    return JSON.parse(reply.value) as Reply;
   }
 }

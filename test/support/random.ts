@@ -27,7 +27,9 @@ export class SeededRandom {
   }
 }
 
-/** How often a test repeats what an issue counts: in full with `npm run test:soak`, a tenth else. */
+/**
+ * How often a test repeats what an issue counts: in full with `npm run test:soak`, a tenth else.
+ */
 export function repeats(soak: number): number {
   return process.env['HELICORDER_SOAK'] ? soak : Math.max(5, Math.ceil(soak / 10));
 }

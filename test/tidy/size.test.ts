@@ -1,5 +1,5 @@
 /** Files, functions and lines stay small, the main file of a room says what the room is for. */
-import ts from 'typescript';
+import type ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 import { cppFunctions, typescriptFunctions } from './functions.ts';
 import {

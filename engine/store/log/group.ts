@@ -2,9 +2,10 @@
  * A group in memory: built entry by entry, cut into as many groups as it needs, and read back.
  *
  * The builder keeps the payloads one after the other in one growing area, and the table beside it;
- * `plan` cuts them into groups, `layOut` puts one group's table and payloads where they are written. The native encoder
- * writes its entries straight into that area (`tail`, `addWritten`): nothing is copied per sample,
- * the one copy per group is the move of the payloads behind their table.
+ * `plan` cuts them into groups, `layOut` puts one group's table and payloads where they are
+ * written. The native encoder writes its entries straight into that area (`tail`, `addWritten`):
+ * nothing is copied per sample, the one copy per group is the move of the payloads behind their
+ * table.
  */
 import { assert } from '../../base/assert.ts';
 import { BLOCK_BYTES } from '../../base/constants.ts';

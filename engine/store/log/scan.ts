@@ -202,7 +202,9 @@ class Scan {
     };
   }
 
-  /** What lies behind the last group: zeros, a torn tail, or damage that the next segment proves. */
+  /**
+   * What lies behind the last group: zeros, a torn tail, or damage that the next segment proves.
+   */
   *tail(at: number, last: Link | undefined): Generator<BadRange> {
     const { successor, end } = this.#options;
     if (successor !== undefined && last !== undefined && successor.lsn !== last.lsn) {

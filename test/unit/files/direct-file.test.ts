@@ -1,11 +1,22 @@
 import { Worker } from 'node:worker_threads';
 import { once } from 'node:events';
+import { tmpdir } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { BLOCK_BYTES, MIB } from '../../../engine/base/constants.ts';
 import { nodeFileSystem as fs } from '../../../engine/files/file-system.ts';
 import { describeFileSystemType } from '../../../engine/files/file-system-types.ts';
 import { native } from '../../../native/index.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
+import { skipLoudly } from '../../support/skip.ts';
+
+function thrown(action: () => void): unknown {
+  try {
+    action();
+  } catch (error) {
+    return error;
+  }
+  return undefined;
+}
 
 describe('direct files', () => {
   it('aligned memory lies at an address of whole blocks', () => {
@@ -16,12 +27,18 @@ describe('direct files', () => {
     expect(native.alignedOffset(shifted, BLOCK_BYTES)).toBe(BLOCK_BYTES - 1);
   });
 
-  it('a direct write that is not aligned is refused before the disk sees it', () => {
+  const itDirectly = skipLoudly(
+    !fs.probeDirect(tmpdir()),
+    'the temporary directory has no O_DIRECT',
+  );
+
+  itDirectly('a direct write that is not aligned is refused before the disk sees it', () => {
     const path = `${temporaryDirectory()}/file`;
-    const fd = native.openDurable(path, true, false);
+    new native.DurableFile(path, false).close();
+    const file = new native.DurableFile(path, true);
     const block = fs.alignedBuffer(2 * BLOCK_BYTES);
     const einval = expect.objectContaining({ code: 'EINVAL', syscall: 'write' });
-    const write = (bytes: Uint8Array, at: number) => () => native.writeDurable(fd, bytes, at, true);
+    const write = (bytes: Uint8Array, at: number) => () => file.write(bytes, at);
     expect(write(block.subarray(1, BLOCK_BYTES + 1), 0)).toThrow(einval);
     expect(write(block.subarray(0, 100), 0)).toThrow(einval);
     expect(write(block, 512)).toThrow(einval);
@@ -39,7 +56,7 @@ describe('direct files', () => {
   });
 
   it('a failed call says which, like Node does', () => {
-    expect(() => native.openDurable('/nowhere/file', true, false)).toThrow(
+    expect(() => new native.DurableFile('/nowhere/file', false)).toThrow(
       expect.objectContaining({
         code: 'ENOENT',
         errno: -2,
@@ -54,12 +71,23 @@ describe('direct files', () => {
     const wrong = native as unknown as Record<string, (...args: unknown[]) => unknown>;
     expect(() => wrong['crc32c']!('text')).toThrow(/bytes is not a Uint8Array/);
     expect(() => wrong['crc32c']!(new Uint8Array(1), -1)).toThrow(RangeError);
-    expect(() => wrong['openDurable']!('a\0b', true, true)).toThrow(/path .* NUL/);
-    expect(() => wrong['writeDurable']!(1.5, new Uint8Array(1), 0, false)).toThrow(/fd/);
-    expect(() => wrong['writeDurable']!(1, new Uint8Array(1), -1, false)).toThrow(/position/);
+    expect(() => new native.DurableFile('a\0b', true)).toThrow(/path .* NUL/);
+    const file = new native.DurableFile(`${temporaryDirectory()}/file`, false);
+    expect(() => file.write(new Uint8Array(1), -1)).toThrow(/position/);
+    file.close();
+    expect(() => file.write(new Uint8Array(1), 0)).toThrow(/closed/);
     expect(() => wrong['lockFile']!(1, 'yes')).toThrow(/exclusive is not a boolean/);
     expect(() => wrong['alignedOffset']!(new Uint8Array(1), 100)).toThrow(/power of two/);
     expect(() => wrong['readClocks']!(new BigInt64Array(3))).toThrow(/4 words/);
+  });
+
+  it('a path with a NUL, a position before the file and a closed file are refused', () => {
+    expect(() => fs.openDurable('a\0b', false)).toThrow(/path .* NUL/);
+    const file = fs.openDurable(`${temporaryDirectory()}/file`, false);
+    expect(() => file.write(new Uint8Array(1), -1)).toThrow(/position/);
+    file.close();
+    file.close();
+    expect(() => file.write(new Uint8Array(1), 0)).toThrow(/closed/);
   });
 
   it('a mark opened for reading cannot publish, a closed one does nothing', () => {

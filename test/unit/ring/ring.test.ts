@@ -20,8 +20,10 @@ test('every tick comes out once, in order, as a row or inside a gap, whatever th
       for (const step of script) {
         if (step === 'drain') drain();
         else if (step === 'late') producer.miss(tick++, 1, 'late');
-        else if (producer.claimRow(tick, 0n, rowBytes) >= 0) (producer.commit(), tick++);
-        else producer.miss(tick++, 1, producer.fullReason());
+        else if (producer.claimRow(tick, 0n, rowBytes) >= 0) {
+          producer.commit();
+          tick++;
+        } else producer.miss(tick++, 1, producer.fullReason());
       }
       producer.close();
       drain();

@@ -102,7 +102,7 @@ describe('recovery', () => {
     expect(await readEvents(dir), context).toEqual([...prefix, 'second life', 'third life']);
   }
 
-  it('a group that a later one names but that does not parse is damage, not a torn write', async () => {
+  it('a group that a later one names but that does not parse is damage, not torn', async () => {
     const dir = temporaryDirectory();
     const ends = crashedStore(dir, 6);
     overwrite(segmentFile(dir, 1), offsetOf(ends[2]!), new Uint8Array(64).fill(0xff));

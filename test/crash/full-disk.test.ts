@@ -1,0 +1,141 @@
+/**
+ * A disk that fills up, and is given space again: nothing accepted is lost, everything goes on by
+ * itself. The disk is a small tmpfs, which only root may mount.
+ */
+import { existsSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import { MIB } from '../../engine/base/constants.ts';
+import type { RecorderStatus, VerifyReport } from '../../engine/tools/types.ts';
+import { helicorder, helicorderJson, helicorderOut, type Program } from '../support/cli.ts';
+import { SEED, SeededRandom } from '../support/random.ts';
+import { checkSamples, parseRecords } from '../support/records.ts';
+import { skipLoudly } from '../support/skip.ts';
+import { canMount, tmpfs } from '../support/tmpfs.ts';
+
+const DISK_MIB = 24;
+const testOnSmallDisk = skipLoudly(!canMount, 'a full disk: only root may mount a tmpfs');
+
+/** More than the disk holds, in lines that no codec makes smaller. */
+const LINES = ((random) =>
+  Array.from({ length: 60 }, () => Buffer.from(random.bytes(MIB / 8)).toString('base64')))(
+  new SeededRandom(SEED),
+);
+
+interface SmallDisk {
+  dataDir: string;
+  config: string;
+  /** makes the disk have room again */
+  free: () => void;
+}
+
+/** A store of 1 MiB segments on a disk of which all but 1 MiB is taken by another's file. */
+async function smallDisk(): Promise<SmallDisk> {
+  const disk = tmpfs(DISK_MIB);
+  const dataDir = join(disk, 'store');
+  const config = join(disk, 'small.yaml');
+  const sources = '[{source: synthetic, stream: full/box}]';
+  writeFileSync(config, `store: {flush: 20ms, segmentSize: 1MiB}\nsources: ${sources}\n`);
+  const words = ['run', '--config', config, '--data-dir', dataDir, '--duration', '100ms'];
+  await helicorderOut(words);
+  const filler = join(disk, 'filler');
+  const { bavail, bsize } = statfsSync(disk);
+  writeFileSync(filler, new Uint8Array(bavail * bsize - MIB));
+  return { dataDir, config, free: () => rmSync(filler) };
+}
+
+/** Writes until there is no space. @returns the waiting writer and what it said */
+async function fillUp(dataDir: string): Promise<{ writer: Program; complaint: string }> {
+  const writer = helicorder(['stream', 'write', 'full/lines', '--data-dir', dataDir, '--ack']);
+  for (const line of LINES) writer.write(`${line}\n`);
+  return { writer, complaint: await writer.stderr.next() };
+}
+
+testOnSmallDisk('a writer waits for space, says so, and loses nothing acknowledged', async () => {
+  const { dataDir, free } = await smallDisk();
+  expect(existsSync(join(dataDir, 'ballast')), 'there is a ballast to let go of').toBe(true);
+  const { writer, complaint } = await fillUp(dataDir);
+  expect(complaint).toMatch(/space|ENOSPC/);
+  expect(existsSync(join(dataDir, 'ballast')), 'the ballast was let go of').toBe(false);
+  const acknowledged = writer.stdout.all.length - 1;
+  expect(acknowledged).toBeGreaterThan(0);
+  expect(acknowledged).toBeLessThan(LINES.length);
+  const reading = ['stream', 'cat', 'full/lines', '--data-dir', dataDir];
+  const readable = (await helicorderOut(reading)).split('\n');
+  expect(readable.slice(0, acknowledged)).toEqual(LINES.slice(0, acknowledged));
+
+  free();
+  writer.endInput('the end\n');
+  const { code, stderr } = await writer.ended;
+  expect(code, stderr).toBe(0);
+  const seqs = writer.stdout.all.slice(1).map((line) => (JSON.parse(line) as { seq: string }).seq);
+  expect(seqs).toEqual([...LINES, 'the end'].map((_, i) => String(i + 1)));
+  expect((await helicorderOut(reading)).split('\n')).toEqual([...LINES, 'the end', '']);
+  expect(await helicorderJson(['verify', '--data-dir', dataDir])).toMatchObject({ ok: true });
+});
+
+const inState =
+  (state: RecorderStatus['state']) =>
+  (line: string): boolean =>
+    (JSON.parse(line) as RecorderStatus).state === state;
+
+const missedFull = (line: string): boolean =>
+  Number((JSON.parse(line) as RecorderStatus).missed.full) > 0;
+
+/** A recorder on a disk that has no room for another segment. */
+async function waitingRecorder({ config, dataDir }: SmallDisk): Promise<Program> {
+  const { writer } = await fillUp(dataDir);
+  await writer.kill();
+  const run = helicorder(['run', '--config', config, '--data-dir', dataDir, '--json']);
+  await run.stdout.next(inState('waiting-for-space'));
+  return run;
+}
+
+const readingOf = ({ dataDir }: SmallDisk): string[] => [
+  ...['stream', 'cat', 'full/box', '--data-dir', dataDir, '--format', 'ndjson-records'],
+];
+
+testOnSmallDisk(
+  'a recorder waits for space, and what its ring cannot hold is gap(full)',
+  async () => {
+    const disk = await smallDisk();
+    const run = await waitingRecorder(disk);
+    const accepted = (await helicorderOut(readingOf(disk))).split('\n').slice(0, -1);
+    await run.stdout.next(missedFull);
+    expect(run.stderr.text).toMatch(/space/);
+
+    disk.free();
+    await run.stdout.next(inState('recording'));
+    run.signal('SIGTERM');
+    const { code, stderr } = await run.ended;
+    expect(code, stderr).toBe(0);
+
+    const kept = (await helicorderOut(readingOf(disk))).split('\n').slice(0, -1);
+    expect(kept.slice(0, accepted.length)).toEqual(accepted);
+    const records = parseRecords(kept);
+    const { samples, gapTicks, scheduled } = checkSamples(records);
+    expect(samples + gapTicks).toBe(scheduled);
+    const full = records.filter(({ type, reason }) => type === 'gap' && reason === 'full');
+    expect(full.length).toBeGreaterThan(0);
+    expect(await helicorderJson(['verify', '--data-dir', disk.dataDir])).toMatchObject({
+      ok: true,
+    });
+  },
+);
+
+testOnSmallDisk('a recorder killed while it waits has lost nothing accepted', async () => {
+  const disk = await smallDisk();
+  const run = await waitingRecorder(disk);
+  const accepted = (await helicorderOut(readingOf(disk))).split('\n').slice(0, -1);
+  await run.kill();
+  disk.free();
+  const again = ['run', '--config', disk.config, '--data-dir', disk.dataDir, '--duration', '50ms'];
+  await helicorderOut(again);
+  expect(existsSync(join(disk.dataDir, 'ballast')), 'the ballast is there again').toBe(true);
+  const kept = (await helicorderOut(readingOf(disk))).split('\n').slice(0, -1);
+  expect(kept.slice(0, accepted.length)).toEqual(accepted);
+  const { between } = checkSamples(parseRecords(kept));
+  expect(between.at(-1)?.reason).toBe('crash');
+  const report = await helicorderJson<VerifyReport>(['verify', '--data-dir', disk.dataDir]);
+  expect(report).toMatchObject({ ok: true, damage: [] });
+});

@@ -1,0 +1,91 @@
+/**
+ * A recorder killed −9 at random moments, again and again over one store.
+ *
+ * The oracle stands outside: a follower in a process of its own prints records as they become
+ * durable. What it had printed when the recorder died was accepted and must be there for ever.
+ */
+import { mkdirSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import type { VerifyReport } from '../../engine/tools/types.ts';
+import { helicorder, helicorderJson, helicorderOut, nextOwner } from '../support/cli.ts';
+import { temporaryDirectory } from '../support/directory.ts';
+import { SEED, SeededRandom, repeats } from '../support/random.ts';
+import { checkSamples, parseRecords } from '../support/records.ts';
+
+const STREAMS = ['crash/box-0', 'crash/box-1', 'crash/box-2'];
+const ROUNDS = repeats(100);
+
+const recordsOf = (dir: string, stream: string, from: number): string[] => [
+  ...['stream', 'cat', stream, '--data-dir', dir, '--format', 'ndjson-records'],
+  ...['--from', String(from)],
+];
+
+const recorder = (dir: string): string[] => [
+  ...['run', '--data-dir', dir, '--source', 'synthetic', '--count', '3'],
+  ...['--stream', 'crash/box', '--flush-ms', '10', '--quiet'],
+];
+
+/** Records until a moment that nobody chose. @returns what a follower of `stream` saw by then */
+async function recordAndKill(
+  dir: string,
+  stream: string,
+  from: number,
+  random: SeededRandom,
+): Promise<string[]> {
+  const owner = nextOwner(dir);
+  const run = helicorder(recorder(dir));
+  if (random.below(5) === 0) {
+    // also while it starts, when there is nothing to follow yet
+    await Promise.race([owner, run.ended]);
+    await new Promise((resolve) => setTimeout(resolve, random.next() * 20));
+    await run.kill();
+    return [];
+  }
+  await owner;
+  const follower = helicorder([...recordsOf(dir, stream, from), '--follow']);
+  const wanted = random.below(300);
+  for (let seen = 0; seen <= wanted; seen++) await follower.stdout.next();
+  await new Promise((resolve) => setTimeout(resolve, random.next() * 10));
+  await run.kill();
+  const { code, stderr } = await follower.ended;
+  expect(code, `the follower of a killed recorder: ${stderr}`).toBe(0);
+  return follower.stdout.all;
+}
+
+test(
+  `${ROUNDS} kills: all that was durable is there, byte-identical, once, and every tick accounted for`,
+  async () => {
+    const dir = temporaryDirectory();
+    const random = new SeededRandom(SEED);
+    mkdirSync(dir, { recursive: true });
+    await helicorderOut([...recorder(dir), '--duration', '50ms']);
+    const lengths = new Map(STREAMS.map((stream) => [stream, 0]));
+
+    for (let round = 0; round < ROUNDS; round++) {
+      const stream = STREAMS[random.below(STREAMS.length)]!;
+      const from = lengths.get(stream)!;
+      const seen = await recordAndKill(dir, stream, from, random);
+      const kept = (await helicorderOut(recordsOf(dir, stream, from))).split('\n').slice(0, -1);
+      const where = `${stream}, round ${round}, HELICORDER_SEED=${SEED}`;
+      expect(kept.slice(0, seen.length), where).toEqual(seen);
+      lengths.set(stream, from + kept.length);
+
+      const report = await helicorderJson<VerifyReport>(['verify', '--data-dir', dir]);
+      expect(report.damage, where).toEqual([]);
+      expect(report.ok, where).toBe(true);
+      for (const { ticksScheduled, samples, gaps } of report.streams) {
+        const gapTicks = gaps.reduce((sum, { ticks }) => sum + Number(ticks), 0);
+        expect(Number(samples) + gapTicks, where).toBe(Number(ticksScheduled));
+      }
+    }
+
+    for (const stream of STREAMS) {
+      const records = parseRecords((await helicorderOut(recordsOf(dir, stream, 0))).split('\n'));
+      const { samples, gapTicks, scheduled, between } = checkSamples(records);
+      expect(samples + gapTicks).toBe(scheduled);
+      expect(between[0]?.reason).toBe('stopped');
+      expect(new Set(between.slice(1).map(({ reason }) => reason))).toEqual(new Set(['crash']));
+    }
+  },
+  20_000 + 10_000 * ROUNDS,
+);
