@@ -174,7 +174,6 @@ function against(id: string, arm: Arm, gate: number, stretch: number): RowSpec {
 
 export const bytes: Experiment = {
   name: 'bytes',
-  quick: true,
   arms: [thousand, tenth, zstd, json],
   rows: [
     {

@@ -10,6 +10,7 @@
  */
 import { HelicorderError } from '../engine/base/errors.ts';
 import { monotonicMs } from '../engine/base/clock.ts';
+import { printJson } from './process.ts';
 import { SEGMENT_DEFAULT_BYTES, SAMPLES_PER_EVENT_DEFAULT } from '../engine/base/constants.ts';
 import { syntheticDriver } from '../engine/drivers/synthetic.ts';
 import { nodeFileSystem } from '../engine/files/file-system.ts';
@@ -21,7 +22,7 @@ import { readStatus } from '../engine/sampler/status.ts';
 import { Store, systemEnvironment } from '../engine/store/store.ts';
 
 const RATE_HZ = 1000;
-/** Large enough that neither side waits for the other's slice of work, small enough for the cache. */
+/** Holds several batches, so that neither side waits for the other, and fits the cache. */
 const RING_BYTES = 2 ** 22;
 const WARM_UP_MS = 500;
 
@@ -96,11 +97,9 @@ if (!collector.close('stopped'))
 checkStore(Number(readStatus([group.status]).rows) * sources);
 
 const samples = to.samples - from.samples;
-console.log(
-  JSON.stringify({
-    samplesPerSecond: samples / seconds,
-    cpuNanosPerSample: (1000 * (cpu.user + cpu.system)) / samples,
-    bytesPerSample: (to.bytes - from.bytes) / samples,
-    written: nodeFileSystem.diskUse(dir),
-  }),
-);
+printJson({
+  samplesPerSecond: samples / seconds,
+  cpuNanosPerSample: (1000 * (cpu.user + cpu.system)) / samples,
+  bytesPerSample: (to.bytes - from.bytes) / samples,
+  written: nodeFileSystem.diskUse(dir),
+});
