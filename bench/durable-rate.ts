@@ -93,6 +93,13 @@ export const durableRate: Experiment = {
       stretch: 60,
     },
     plainRow('9-absolute-32', 'CPU per sample, 32 sources', many, 'cpuNanosPerSample', 'ns'),
+    plainRow(
+      '9-writer',
+      "the writer thread's alone, 1 source",
+      one,
+      'writerCpuNanosPerSample',
+      'ns',
+    ),
     cpuRow('batches', batches, 1 / 8),
     cpuRow('events', events, 1 / 20),
   ],
