@@ -6,6 +6,7 @@
  * Prints {p50, p99, max}: µs from the moment the flush was due until the write had returned.
  */
 import { monotonicMs } from '../engine/base/clock.ts';
+import { printJson } from './process.ts';
 import { BLOCK_BYTES, MIB } from '../engine/base/constants.ts';
 import { nodeFileSystem } from '../engine/files/file-system.ts';
 import { quantileOfSorted } from './stats.ts';
@@ -35,4 +36,4 @@ for (let i = 0; i < flushes; i++) {
 file.close();
 micros.sort();
 const [p50, p99] = [quantileOfSorted(micros, 0.5), quantileOfSorted(micros, 0.99)];
-console.log(JSON.stringify({ p50, p99, max: micros.at(-1) }));
+printJson({ p50, p99, max: micros.at(-1) });

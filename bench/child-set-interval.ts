@@ -4,6 +4,7 @@
  * Prints {missedPercent}: slots of 1 ms, counted from the first call on, in which no call came.
  */
 import { monotonicMs } from '../engine/base/clock.ts';
+import { printJson } from './process.ts';
 
 const PERIOD_MS = 1;
 const seconds = Number(process.argv[2]);
@@ -19,5 +20,5 @@ const timer = setInterval(() => {
   lastSlot = Math.max(slot, lastSlot);
   if (now - startMs < seconds * 1000) return;
   clearInterval(timer);
-  console.log(JSON.stringify({ missedPercent: 100 * (1 - visited / (lastSlot + 1)) }));
+  printJson({ missedPercent: 100 * (1 - visited / (lastSlot + 1)) });
 }, PERIOD_MS);

@@ -55,9 +55,8 @@ export async function runCyclictest(options: CyclictestOptions): Promise<Metrics
   const { stdout } = await runProgram('cyclictest', args, {
     timeoutMs: seconds * 1000 + GRACE_MS,
     during: async (child) => {
-      const { pid } = child;
-      while (pid !== undefined && child.exitCode === null && child.signalCode === null) {
-        cpuSeconds = processCpuSeconds(pid) ?? cpuSeconds;
+      while (child.exitCode === null && child.signalCode === null) {
+        cpuSeconds = processCpuSeconds(child.pid!) ?? cpuSeconds;
         await new Promise((resolve) => setTimeout(resolve, 100));
       }
     },

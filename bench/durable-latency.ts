@@ -13,7 +13,7 @@ const FLUSH_MS = 10;
 const ALLOWANCE_MS = 10;
 const SOURCES = ['--source', 'synthetic', '--count', '32', '--rate', '1000'];
 
-const secondsOf = ({ quick }: Context): number => (quick ? 4 : 10);
+const secondsOf = ({ quick }: Context): number => (quick ? 3 : 10);
 
 function recorder(flushMs: number): Arm {
   return {
@@ -48,7 +48,6 @@ const common = { unit: 'ms', better: 'lower', gate: null, stretch: null } as con
 
 export const durableLatency: Experiment = {
   name: 'durable latency',
-  quick: true,
   arms: [ten, bare, one],
   rows: [
     {
@@ -69,7 +68,7 @@ export const durableLatency: Experiment = {
     {
       id: '5-flush-1ms',
       name: 'sample→durable p99, flush 1 ms',
-      ...{ ...common, stretch: 2 },
+      ...{ ...common, stretch: 2, fullOnly: true },
       subject: one.name,
       value: (metrics) => metrics.p99Ms!,
     },

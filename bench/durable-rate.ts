@@ -4,6 +4,8 @@
  *
  * The gates are about one source per rate group, where each sample pays for its own time column:
  * the dearest case. With 32 sources per group the time is stored once for all of them.
+ * The reference collector has
+ * 100–200 samples in an event, so the gate is about 200; events of 1000 are shown beside it.
  * Every run ends with a reader of its own that finds exactly as many samples as were taken.
  */
 import { childProgram } from './files.ts';
@@ -20,8 +22,9 @@ function engine(name: string, sources: number): Arm {
   };
 }
 
-function sqlite(name: string, mode: string): Arm {
-  return { name, measure: (context) => runFor(context, 'child-sqlite', [mode, context.dir]) };
+function sqlite(name: string, mode: string, samples: number): Arm {
+  const args = [mode, String(samples)];
+  return { name, measure: (context) => runFor(context, 'child-sqlite', [...args, context.dir]) };
 }
 
 function runFor({ quick }: Context, program: string, args: readonly string[]): Promise<Metrics> {
@@ -32,9 +35,10 @@ function runFor({ quick }: Context, program: string, args: readonly string[]): P
 
 const one = engine('1 source', 1);
 const many = engine('32 sources', 32);
-const rows = sqlite('SQLite, a row and a commit per sample', 'rows');
-const batches = sqlite('SQLite, 1000 rows per commit', 'batches');
-const events = sqlite('SQLite, JSON events of 1000 samples', 'events');
+const rows = sqlite('SQLite, a row and a commit per sample', 'rows', 1);
+const batches = sqlite('SQLite, 1000 rows per commit', 'batches', 1000);
+const events = sqlite('SQLite, JSON events of 200 samples', 'events', 200);
+const largeEvents = sqlite('SQLite, JSON events of 1000 samples', 'events', 1000);
 
 function rateRow(id: string, arm: Arm, reference: Arm, gate: number, stretch: number): RowSpec {
   return {
@@ -70,8 +74,7 @@ function plainRow(id: string, name: string, arm: Arm, metric: string, unit: stri
 
 export const durableRate: Experiment = {
   name: 'durable rate',
-  quick: true,
-  arms: [one, rows, batches, events, many],
+  arms: [one, rows, batches, events, largeEvents, many],
   rows: [
     {
       ...plainRow('3-absolute', 'durable samples/s, 1 source', one, 'samplesPerSecond', '/s'),
@@ -82,10 +85,21 @@ export const durableRate: Experiment = {
     rateRow('batches', one, batches, 15, 40),
     rateRow('events', one, events, 60, 200),
     {
+      ...rateRow('events-1000', one, largeEvents, 0, 0),
+      ...{ gate: null, stretch: null, fullOnly: true },
+    },
+    {
       ...plainRow('9-absolute', 'CPU per sample, 1 source', one, 'cpuNanosPerSample', 'ns'),
       stretch: 60,
     },
     plainRow('9-absolute-32', 'CPU per sample, 32 sources', many, 'cpuNanosPerSample', 'ns'),
+    plainRow(
+      '9-writer',
+      "the writer thread's alone, 1 source",
+      one,
+      'writerCpuNanosPerSample',
+      'ns',
+    ),
     cpuRow('batches', batches, 1 / 8),
     cpuRow('events', events, 1 / 20),
   ],

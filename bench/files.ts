@@ -32,7 +32,7 @@ export function childProgram(name: string): string {
 /** The program that is measured. */
 export const CLI = join(ROOT, 'dist', 'cli', 'main.js');
 
-/** A directory that does not outlive its use; its name depends only on `parent` and `name`. */
+/** A directory that does not outlive its use; its name depends on the arguments alone. */
 export class WorkDirectory {
   readonly path: string;
 

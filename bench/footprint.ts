@@ -8,7 +8,7 @@ import { cyclictestMissing, runCyclictest } from './cyclictest.ts';
 import type { Arm, Context, Experiment } from './harness.ts';
 import { record, samplerCpu, verified } from './recorder.ts';
 
-const secondsOf = ({ quick }: Context): number => (quick ? 5 : 20);
+const secondsOf = ({ quick }: Context): number => (quick ? 3 : 20);
 const cpu = samplerCpu(cpus().length);
 
 const recorder: Arm = {
@@ -35,7 +35,6 @@ const cyclictest: Arm = {
 
 export const footprint: Experiment = {
   name: 'footprint',
-  quick: true,
   arms: [recorder, cyclictest],
   rows: [
     {

@@ -56,6 +56,8 @@ export interface RowSpec {
   /** bounds on the ratio, or on the value of a row without a reference; null: only reported */
   gate: number | null;
   stretch: number | null;
+  /** left out of `--quick` */
+  fullOnly?: boolean;
   /** name of the arm that is measured */
   subject: string;
   value: (subject: Metrics) => number;
@@ -64,8 +66,6 @@ export interface RowSpec {
 
 export interface Experiment {
   name: string;
-  /** part of `--quick` */
-  quick: boolean;
   /** in the order in which a round measures them */
   arms: readonly Arm[];
   rows: readonly RowSpec[];
@@ -119,10 +119,6 @@ export async function runPlan(plan: Plan): Promise<Row[]> {
   for (const experiment of plan.experiments) {
     const wanted = experiment.rows.filter((row) => isWanted(row, plan.filter));
     if (wanted.length === 0) continue;
-    if (plan.quick && !experiment.quick) {
-      rows.push(...wanted.map((row) => skippedRow(row, 'not part of --quick')));
-      continue;
-    }
     rows.push(...(await runExperiment(experiment, wanted, plan)));
   }
   if (rows.length === 0) {
@@ -149,7 +145,9 @@ async function runExperiment(
 ): Promise<Row[]> {
   const missing = missingArms(experiment);
   const skips = (row: RowSpec): string | undefined =>
-    missing.get(row.subject) ?? (row.reference && missing.get(row.reference.arm));
+    (plan.quick && row.fullOnly ? 'not part of --quick' : undefined) ??
+    missing.get(row.subject) ??
+    (row.reference && missing.get(row.reference.arm));
   const measured = wanted.filter((row) => skips(row) === undefined);
   for (const row of wanted) {
     const reason = skips(row);

@@ -85,6 +85,11 @@ export function processCpuSeconds(pid: number): number | undefined {
   return text === undefined ? undefined : parseProcessTimes(text).own / CLOCK_TICKS_PER_SECOND;
 }
 
+/** Time a thread of this process was on a processor, ns: /proc/<pid>/task/<tid>/schedstat. */
+export function threadCpuNanos(threadId: number): number {
+  return Number(readText(`/proc/self/task/${threadId}/schedstat`).split(' ', 1)[0]);
+}
+
 /** Resident memory of a process, MiB of 2^20 bytes, or undefined if it has ended. */
 export function processRssMib(pid: number): number | undefined {
   const text = readTextIfThere(`/proc/${pid}/status`);

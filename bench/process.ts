@@ -64,6 +64,11 @@ export async function runNode<Result>(
   return JSON.parse(stdout) as Result;
 }
 
+/** What a program of the benchmarks has measured, for `runNode` of the one that started it. */
+export function printJson(value: object): void {
+  process.stdout.write(`${JSON.stringify(value)}\n`);
+}
+
 function textOf(chunks: readonly Buffer[]): string {
   return Buffer.concat(chunks).toString('utf8');
 }

@@ -21,7 +21,7 @@ const COLUMNS = [
   ['gate', 10],
   ['stretch', 10],
   ['min–max', 15],
-  ['', 8],
+  ['', 9],
 ] as const;
 
 export function tableOf({ rows }: Report): string {
@@ -105,9 +105,8 @@ export function regressions(report: Report, baseline: Report): string[] {
     if (old === undefined) continue;
     const [now, then] = row.ratio !== null ? [row.ratio, old.ratio] : [row.value, old.value];
     if (now === null || then === null) continue;
-    const limit =
-      row.better === 'lower' ? then * (1 + COMPARE_TOLERANCE) : then / (1 + COMPARE_TOLERANCE);
-    const isWorse = row.better === 'lower' ? now > limit : now < limit;
+    const slack = 1 + COMPARE_TOLERANCE;
+    const isWorse = row.better === 'lower' ? now > then * slack : now < then / slack;
     if (isWorse) worse.push(`${row.id} ${row.name}: ${short(now)}, was ${short(then)}`);
   }
   return worse;

@@ -54,7 +54,7 @@ export function parseOptions(args: string[]): Options {
 }
 
 async function main(options: Options): Promise<number> {
-  const say = (line: string): void => console.error(line);
+  const say = (line: string): void => void process.stderr.write(`${line}\n`);
   const baseline = options.compare && (JSON.parse(readText(options.compare)) as Report);
   const work = new WorkDirectory(options.dir, `helicorder-bench-${process.pid}`);
   let report: Report;
@@ -75,7 +75,7 @@ async function main(options: Options): Promise<number> {
   if (options.saveBaseline) writeFile(BASELINE_PATH, `${json}\n`);
   say(tableOf(report));
   for (const line of summaryOf(report)) say(line);
-  if (options.json) console.log(json);
+  if (options.json) process.stdout.write(`${json}\n`);
   const worse = baseline ? regressions(report, baseline) : [];
   for (const line of worse) say(`WORSE ${line}`);
   const missed = options.strict && report.rows.some((row) => row.pass === false);
@@ -91,6 +91,7 @@ try {
   process.exitCode = await main(parseOptions(process.argv.slice(2)));
 } catch (error) {
   const known = error instanceof HelicorderError;
-  console.error(`bench: ${known ? error.message : ((error as Error).stack ?? String(error))}`);
+  const text = known ? error.message : ((error as Error).stack ?? String(error));
+  process.stderr.write(`bench: ${text}\n`);
   process.exitCode = known ? error.exitCode : 70;
 }

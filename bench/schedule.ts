@@ -23,7 +23,7 @@ const PRIORITY = 50;
 /** Points of a percent that a recorder may miss more than cyclictest. */
 const MISSED_ALLOWANCE = 0.1;
 
-const secondsOf = ({ quick }: Context): number => (quick ? 4 : 12);
+const secondsOf = ({ quick }: Context): number => (quick ? 3 : 12);
 
 const recorder: Arm = {
   name: 'recorder',
@@ -93,7 +93,6 @@ function latenessRow(metric: string, name: string, gate: number, stretch: number
 
 export const schedule: Experiment = {
   name: 'schedule',
-  quick: true,
   arms: [recorder, cyclictest, setIntervalArm],
   rows: [
     latenessRow('p50', 'p50', 1.5, 1.2),

@@ -124,7 +124,10 @@ export const RESULT = {
   ticks: 3,
   firstTimeNanos: 4,
   lastTimeNanos: 5,
-  length: 6,
+  /** first and last value of the time column; not exact beyond 2^53 */
+  firstColumnValue: 6,
+  lastColumnValue: 7,
+  length: 8,
 } as const;
 
 /** A file whose writes are durable when they return. Closed with the environment at the latest. */

@@ -124,9 +124,9 @@ const defaults = z.strictObject({
   }),
 });
 
-/** `scope/name` of a stream. */
 /** Of every kind of source: scripts rely on the name (docs/decisions). */
 export const DEFAULT_STREAM = 'examples/network';
+/** `scope/name` of a stream. */
 export const STREAM_PATTERN = /^[A-Za-z0-9._-]+\/[A-Za-z0-9._-]+$/;
 
 /** What every source takes, whatever its driver; the rest is the driver's own. */

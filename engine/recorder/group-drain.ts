@@ -12,7 +12,7 @@ import { native, RESULT, type NativeChannel, type RowEncoder } from '../../nativ
 import type { Cursor } from '../batch/samples.ts';
 import { isFloat, type Schema } from '../batch/schema.ts';
 import { KIND } from '../store/log/format.ts';
-import type { GroupBuilder } from '../store/log/group.ts';
+import type { GroupBuilder, TimeEnds } from '../store/log/group.ts';
 import type { OpenedRun } from '../store/writer.ts';
 import { FloatDrain } from './float-drain.ts';
 import { gapBefore } from './gap-before.ts';
@@ -183,7 +183,7 @@ class NativeDrain implements Drain {
     const count = this.#encoder.encode(area, at, maxRows, utcOffsetNanos, cursors, entries, result);
     if (count === 0) return undefined;
     assert(count === 1 + this.#streams.length, 'one times entry and one batch per source');
-    builder.addWritten(KIND.times, 0, entries[0]!, entries[1]!);
+    builder.addWritten(KIND.times, 0, entries[0]!, entries[1]!, timeEndsOf(result));
     this.#streams.forEach((stream, i) => {
       builder.addWritten(KIND.batch, stream, entries[2 * i + 2]!, entries[2 * i + 3]!);
     });
@@ -195,4 +195,12 @@ class NativeDrain implements Drain {
       lastTimeNanos: result[RESULT.lastTimeNanos]!,
     };
   }
+}
+
+/** undefined where there are no rows, or a double does not hold the values exactly. */
+function timeEndsOf(result: Float64Array): TimeEnds | undefined {
+  const [first, last] = [result[RESULT.firstColumnValue]!, result[RESULT.lastColumnValue]!];
+  const isExact = Number.isSafeInteger(first) && Number.isSafeInteger(last);
+  if (result[RESULT.rows] === 0 || !isExact) return undefined;
+  return { first: BigInt(first), last: BigInt(last) };
 }

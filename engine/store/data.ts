@@ -21,7 +21,7 @@ import {
 import { HelicorderError } from '../base/errors.ts';
 import { decodeIntegers } from '../codecs/codec.ts';
 import { ENTRY_ROW_BYTES, GROUP_CRC_BYTES, GROUP_HEADER_BYTES, KIND } from './log/format.ts';
-import type { Entry } from './log/group.ts';
+import type { Entry, TimeEnds } from './log/group.ts';
 
 export interface DataItem {
   stream: number;
@@ -79,21 +79,29 @@ class SharedTimes {
   readonly times: TimesEntry;
   readonly bytes: number;
   readonly users: DataItem[] = [];
-  #residuals: BigInt64Array | undefined;
+  readonly #ends: TimeEnds | undefined;
+  #column: BigInt64Array | undefined;
 
   constructor(entry: Entry) {
     this.times = decodeTimes(entry.payload);
     this.bytes = entry.payload.length + ENTRY_ROW_BYTES;
+    this.#ends = entry.timeEnds;
+  }
+
+  #columnValue(row: number): bigint {
+    if (row === 0 && this.#ends) return this.#ends.first;
+    if (row === this.times.rows - 1 && this.#ends) return this.#ends.last;
+    this.#column ??= decodeIntegers(this.times.time, this.times.rows);
+    return this.#column[row]!;
   }
 
   /** UTC ns of a row. */
   utcNanos(row: number): bigint {
     const { times } = this;
-    this.#residuals ??= decodeIntegers(times.time, times.rows);
     let tick = times.firstTick + row;
     for (const gap of times.gaps) if (gap.rowsBefore <= row) tick += gap.ticks;
     const due = times.t0Nanos + BigInt(tick) * times.periodNanos;
-    const nanos = due + this.#residuals[row]! * times.resolutionNanos + times.utcOffsetNanos;
+    const nanos = due + this.#columnValue(row) * times.resolutionNanos + times.utcOffsetNanos;
     return nanos - (nanos % times.resolutionNanos);
   }
 }

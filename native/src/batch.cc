@@ -111,7 +111,7 @@ int RowEncoder::Encode(uint8_t* out, size_t max_rows, int64_t utc_offset_nanos, 
     ring_.Release(tail);
     return 0;
   }
-  uint8_t* at = PutTimes(out, utc_offset_nanos, *drained);
+  uint8_t* at = PutTimes(out, utc_offset_nanos, drained);
   entries[0] = {static_cast<uint32_t>(at - out), 0};
   for (size_t source = 0; source < sources(); source++) {
     uint8_t* const end = PutBatch(at, source, &cursors[source]);
@@ -207,17 +207,21 @@ void RowEncoder::NoteTimes(uint64_t histogram[kLatenessBuckets]) {
   }
 }
 
-uint8_t* RowEncoder::PutTimes(uint8_t* out, int64_t utc_offset_nanos, const Drained& drained) {
+uint8_t* RowEncoder::PutTimes(uint8_t* out, int64_t utc_offset_nanos, Drained* drained) {
   uint64_t histogram[kLatenessBuckets] = {};
   NoteTimes(histogram);
+  if (!rows_.empty()) {
+    drained->first_column_value = column_[0];
+    drained->last_column_value = column_[rows_.size() - 1];
+  }
   *out++ = 'T';
   *out++ = kEntryVersion;
   out = PutVarint(out, spec_.t0_nanos);
   out = PutVarint(out, spec_.period_nanos);
   out = PutVarint(out, spec_.resolution_nanos);
   out = PutSvarint(out, utc_offset_nanos);
-  out = PutVarint(out, drained.first_tick);
-  out = PutVarint(out, drained.ticks);
+  out = PutVarint(out, drained->first_tick);
+  out = PutVarint(out, drained->ticks);
   out = PutVarint(out, rows_.size());
   out = PutVarint(out, gaps_.size());
   uint64_t row = 0;

@@ -61,6 +61,8 @@ struct Drained {
   uint64_t ticks = 0;
   int64_t first_time_nanos = 0;
   int64_t last_time_nanos = 0;
+  int64_t first_column_value = 0;  // of the time column
+  int64_t last_column_value = 0;
 };
 
 class RowEncoder {
@@ -101,7 +103,7 @@ class RowEncoder {
   int TakeGap(const uint8_t* record, Drained* drained);
   bool Expect(uint64_t tick, Drained* drained);
   void NoteTimes(uint64_t histogram[kLatenessBuckets]);
-  uint8_t* PutTimes(uint8_t* out, int64_t utc_offset_nanos, const Drained& drained);
+  uint8_t* PutTimes(uint8_t* out, int64_t utc_offset_nanos, Drained* drained);
   uint8_t* PutBatch(uint8_t* out, size_t source, Cursor* cursor);
   void FindFailed(size_t source);
   void Gather(const BatchChannel& channel, const uint8_t* const* rows, size_t count);

@@ -18,7 +18,7 @@ using helicorder::Cursor;
 
 constexpr double kCodecUnit = 4294967296.0;
 constexpr size_t kCursorNumbers = 4;
-constexpr size_t kResultNumbers = 6;
+constexpr size_t kResultNumbers = 8;
 constexpr double kSafeIntegerMax = 9007199254740991.0;
 
 template <typename Array>
@@ -240,6 +240,8 @@ class RowEncoder : public Napi::ObjectWrap<RowEncoder> {
     numbers[3] = static_cast<double>(drained.ticks);
     numbers[4] = static_cast<double>(drained.first_time_nanos);
     numbers[5] = static_cast<double>(drained.last_time_nanos);
+    numbers[6] = static_cast<double>(drained.first_column_value);
+    numbers[7] = static_cast<double>(drained.last_column_value);
   }
 
   Napi::ObjectReference ring_;

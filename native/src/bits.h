@@ -40,8 +40,19 @@ inline size_t PackedBytes(size_t count, unsigned width) { return (count * width 
 inline uint64_t LowMask(unsigned width) { return width == 64 ? ~0ull : (1ull << width) - 1; }
 
 // Writes the low `width` (0–64) bits of each value, LSB first; may overwrite kPackSlackBytes more.
-inline uint8_t* Pack(uint8_t* out, const uint64_t* values, size_t count, unsigned width) {
+// `values` are used up. Each step of the loop waits for the one before it, so values of up to 28
+// bits are first joined in pairs, which is done side by side: half the steps, and a quarter up
+// to 14.
+inline uint8_t* Pack(uint8_t* out, uint64_t* values, size_t count, unsigned width) {
   uint8_t* const end = out + PackedBytes(count, width);
+  for (; width > 0 && width <= 28 && count > 1; width *= 2) {
+    const uint64_t low = LowMask(width);
+    for (size_t i = 0; i < count / 2; i++) {
+      values[i] = (values[2 * i] & low) | (values[2 * i + 1] & low) << width;
+    }
+    if (count % 2 == 1) values[count / 2] = values[count - 1] & low;
+    count = (count + 1) / 2;
+  }
   const uint64_t mask = LowMask(width);
   if (width <= 56) {  // with at most 7 bits held over, a value still fits into the word
     uint64_t word = 0;

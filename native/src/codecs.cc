@@ -74,20 +74,22 @@ uint8_t* EncodeBlock(uint8_t* out, const int64_t* values, size_t count) {
   for (size_t i = 0; i < count; i++) distances[i] = Distance(shape.base, values[i]);
   *out++ = static_cast<uint8_t>(shape.width | (shape.patch_width > 0 ? kPatched : 0));
   out = PutSvarint(out, shape.base);
-  out = Pack(out, distances, count, shape.width);
-  if (shape.patch_width == 0) return out;
+  if (shape.patch_width == 0) return Pack(out, distances, count, shape.width);
 
   uint64_t highs[kBlockValues];
-  *out++ = static_cast<uint8_t>(shape.patches);
-  *out++ = static_cast<uint8_t>(shape.patch_width);
+  uint8_t positions[kBlockValues];
   size_t patches = 0;
   for (size_t i = 0; i < count; i++) {
-    const uint64_t high = distances[i] >> shape.width;
-    if (high == 0) continue;
-    highs[patches++] = high;
-    *out++ = static_cast<uint8_t>(i);
+    // counted only if there is something: no branch, patches come without a pattern
+    highs[patches] = distances[i] >> shape.width;
+    positions[patches] = static_cast<uint8_t>(i);
+    patches += highs[patches] != 0;
   }
-  return Pack(out, highs, patches, shape.patch_width);
+  out = Pack(out, distances, count, shape.width);
+  *out++ = static_cast<uint8_t>(patches);
+  *out++ = static_cast<uint8_t>(shape.patch_width);
+  std::memcpy(out, positions, patches);
+  return Pack(out + patches, highs, patches, shape.patch_width);
 }
 
 size_t BlocksBytes(const int64_t* values, size_t count) {

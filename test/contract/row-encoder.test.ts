@@ -8,6 +8,7 @@ import { decodeSamples, encodeSamples } from '../../engine/batch/samples.ts';
 import type { Column, Cursor } from '../../engine/batch/samples.ts';
 import { CHANNEL_TYPES, channelBytes } from '../../engine/batch/schema.ts';
 import type { Channel, ChannelType } from '../../engine/batch/schema.ts';
+import { decodeIntegers } from '../../engine/codecs/codec.ts';
 import { RESULT, native } from '../../native/index.ts';
 import { crc32cByDefinition } from '../support/crc32c.ts';
 import { RingMemory, rowShape } from '../support/ring-memory.ts';
@@ -163,6 +164,12 @@ function drain(
     from += payload.length;
   }
   expect(from - at).toBe(count === 0 ? 0 : result[RESULT.bytes]);
+  if (result[RESULT.rows]! > 0) {
+    const { time, rows } = decodeTimes(payloads[0]!);
+    const column = decodeIntegers(time, rows);
+    const ends = [result[RESULT.firstColumnValue], result[RESULT.lastColumnValue]];
+    expect(ends).toEqual([Number(column[0]), Number(column[rows - 1])]);
+  }
   return { payloads, result };
 }
 

@@ -28,6 +28,16 @@ export interface Entry {
   payload: Uint8Array;
   /** false: the payload does not match its CRC; it may be looked at, never believed */
   intact: boolean;
+  timeEnds?: TimeEnds | undefined;
+}
+
+/**
+ * First and last value of a times entry's column, where whoever wrote the entry has just said so:
+ * the owner accounts for what it commits without decoding it again.
+ */
+export interface TimeEnds {
+  first: bigint;
+  last: bigint;
 }
 
 interface BuiltEntry {
@@ -37,6 +47,7 @@ interface BuiltEntry {
   start: number;
   length: number;
   crc: number;
+  timeEnds?: TimeEnds | undefined;
 }
 
 /** One group of a plan. */
@@ -94,16 +105,16 @@ export class GroupBuilder {
   }
 
   /** Declares an entry whose payload was written into the reserved area at `tail`. */
-  addWritten(kind: number, stream: number, length: number, crc: number): void {
+  addWritten(kind: number, stream: number, length: number, crc: number, timeEnds?: TimeEnds): void {
     assert(this.#end + length <= this.#area.length, 'entry written beyond what was reserved');
-    this.#push(kind, 0, stream, length, crc);
+    this.#push(kind, 0, stream, length, crc, timeEnds);
   }
 
   /** The entries as a reader will see them; views, valid until the next change. */
   entries(): Entry[] {
-    return this.#entries.map(({ kind, flags, stream, start, length }) => {
+    return this.#entries.map(({ kind, flags, stream, start, length, timeEnds }) => {
       const payload = this.#area.subarray(start, start + length);
-      return { kind, flags, stream, payload, intact: true };
+      return { kind, flags, stream, payload, intact: true, timeEnds };
     });
   }
 
@@ -143,8 +154,15 @@ export class GroupBuilder {
     memory.fill(0, length - GROUP_CRC_BYTES, alignUp(length));
   }
 
-  #push(kind: number, flags: number, stream: number, length: number, crc: number): void {
-    this.#entries.push({ kind, flags, stream, start: this.#end, length, crc });
+  #push(
+    kind: number,
+    flags: number,
+    stream: number,
+    length: number,
+    crc: number,
+    timeEnds?: TimeEnds,
+  ): void {
+    this.#entries.push({ kind, flags, stream, start: this.#end, length, crc, timeEnds });
     this.#end += length;
   }
 

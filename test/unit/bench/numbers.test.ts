@@ -1,0 +1,135 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { parseRecords, repeat, synthesize } from '../../../bench/capture.ts';
+import { parseHistogram } from '../../../bench/cyclictest.ts';
+import { loadBetween, parseCpuTimes, parseProcessTimes } from '../../../bench/machine.ts';
+import { footprint } from '../../../bench/recorder.ts';
+import { median, quantileOfCounts, quantileOfSorted } from '../../../bench/stats.ts';
+
+describe('order statistics', () => {
+  it('the median of an odd number is one of them, of an even number the mean of the middle', () => {
+    expect(median([9, 1, 5])).toBe(5);
+    expect(median([9, 1, 5, 6])).toBe(5.5);
+  });
+
+  it('a quantile is the smallest value that so many do not exceed', () => {
+    const values = fc.array(fc.integer({ min: 0, max: 50 }), { minLength: 1, maxLength: 200 });
+    fc.assert(
+      fc.property(values, fc.double({ min: 0.01, max: 1, noNaN: true }), (some, quantile) => {
+        const sorted = some.toSorted((a, b) => a - b);
+        const found = quantileOfSorted(sorted, quantile);
+        const within = (limit: number): number => sorted.filter((one) => one <= limit).length;
+        expect(within(found)).toBeGreaterThanOrEqual(Math.ceil(sorted.length * quantile));
+        expect(within(found - 1)).toBeLessThan(Math.ceil(sorted.length * quantile));
+      }),
+    );
+  });
+
+  it('counts give the same quantile as the values they count', () => {
+    const values = fc.array(fc.integer({ min: 0, max: 50 }), { minLength: 1, maxLength: 200 });
+    fc.assert(
+      fc.property(values, fc.double({ min: 0.01, max: 1, noNaN: true }), (some, quantile) => {
+        const counts = new Float64Array(51);
+        for (const one of some) counts[one]!++;
+        const sorted = some.toSorted((a, b) => a - b);
+        expect(quantileOfCounts(counts, 0, quantile)).toBe(quantileOfSorted(sorted, quantile));
+      }),
+    );
+  });
+
+  it('a quantile beyond the histogram is not made up', () => {
+    expect(quantileOfCounts([1, 1], 2, 0.99)).toBe(Infinity);
+  });
+});
+
+describe("cyclictest's histogram", () => {
+  const text = [
+    '# Histogram',
+    '000000 000000',
+    '000020 000090',
+    '000070 000008',
+    '002500 000002',
+    '# Total: 000000100',
+    '# Max Latencies: 02500',
+    '# Histogram Overflows: 00000',
+  ].join('\n');
+
+  it('gives quantiles, and a missed tick for each whole period of latency', () => {
+    const metrics = parseHistogram(text, 1000);
+    expect(metrics).toMatchObject({ p50: 20, p99: 2500, max: 2500, ticks: 100 });
+    expect(metrics.missedPercent).toBeCloseTo((100 * 4) / 104);
+  });
+
+  it('counts what lies beyond it', () => {
+    const beyond = text.replace('Overflows: 00000', 'Overflows: 00001');
+    expect(parseHistogram(beyond, 1000)).toMatchObject({ ticks: 101, p999: Infinity });
+  });
+
+  it('that lacks a line is an error that names it', () => {
+    expect(() => parseHistogram('000020 000090', 1000)).toThrow('Histogram Overflows');
+  });
+});
+
+describe('the load of others', () => {
+  it('is what is busy and not ours; steal is nobody’s', () => {
+    const system = parseCpuTimes('cpu  100 0 50 800 20 0 0 30 5 0\ncpu0 1 2 3');
+    expect(system).toEqual({ busy: 150, steal: 30, total: 1000 });
+    const before = { system: { busy: 0, steal: 0, total: 0 }, own: { own: 0, children: 0 } };
+    const load = loadBetween(before, { system, own: { own: 20, children: 80 } }, 2);
+    expect(load).toEqual({ seconds: 5, stealPercent: 3, otherPercent: 5 });
+  });
+
+  it('reads past a process name with brackets and spaces', () => {
+    const fields = 'S 1 1 1 0 -1 0 0 0 0 0 11 22 33 44 20';
+    expect(parseProcessTimes(`7 (a) b (c)) ${fields}`)).toEqual({ own: 33, children: 77 });
+  });
+});
+
+describe('CPU and memory of a recorder', () => {
+  const readings = [0, 1000, 2000, 3000, 4000].map((atMs) => ({
+    atMs: atMs + 500,
+    cpuSeconds: atMs === 0 ? 1 : 1.5 + atMs / 10_000,
+    rssMib: 90 + atMs / 1000,
+  }));
+
+  it('leave out the warm-up', () => {
+    const { cpuPercent, rssMib, rssGrowthMib } = footprint(readings, 1000);
+    expect(cpuPercent).toBeCloseTo(10);
+    expect(rssMib).toBe(94);
+    expect(rssGrowthMib).toBe(1);
+  });
+
+  it('are not made up for a recorder that ended before it was warm', () => {
+    expect(() => footprint(readings, 4000)).toThrow('ended before it was warm');
+  });
+});
+
+describe('the capture', () => {
+  it('is read record by record, padding left out', () => {
+    const bytes = new Uint8Array(32);
+    const view = new DataView(bytes.buffer);
+    [3, -1, 64].forEach((value, i) => view.setInt8(16 + i, value));
+    view.setBigInt64(24, 1_600_000_000_000_625_000n, true);
+    const { x, y, z, timeNanos } = parseRecords(bytes);
+    expect([x[1], y[1], z[1], timeNanos[1]]).toEqual([3, -1, 64, 1_600_000_000_000_625_000n]);
+  });
+
+  it('repeated goes on in time, one period after its end', () => {
+    const once = synthesize(100);
+    const twice = repeat(once, 200);
+    expect(twice.timeNanos[100]! - twice.timeNanos[99]!).toBe(625_000n);
+    expect(twice.z.slice(100)).toEqual(once.z);
+    const steps = Array.from({ length: 99 }, (_, i) => twice.timeNanos[101 + i]!);
+    expect(steps[98]! - steps[0]!).toBe(once.timeNanos[99]! - once.timeNanos[1]!);
+  });
+
+  it('made up has the statistics it was made after', () => {
+    const { x, y, z } = synthesize(16_000);
+    const range = (axis: Int8Array): number[] => [Math.min(...axis), Math.max(...axis)];
+    expect([range(x), range(y), range(z)]).toEqual([
+      [-2, 3],
+      [-2, 3],
+      [61, 67],
+    ]);
+  });
+});

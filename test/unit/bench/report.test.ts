@@ -1,0 +1,92 @@
+import { describe, expect, it } from 'vitest';
+import type { Row } from '../../../bench/harness.ts';
+import { regressions, short, summaryOf, tableOf, verdictOf } from '../../../bench/report.ts';
+import type { Report } from '../../../bench/report.ts';
+
+const MACHINE = {
+  ...{ cpu: 'a processor', cores: 2, memoryMib: 1024, kernel: '6.1', node: 'v20.19.0' },
+  ...{ fileSystem: 'ext4', helicorder: '0.1.0', measured: '2026-01-31T10:20:30.456Z' },
+  mode: 'full' as const,
+};
+
+function row(changes: Partial<Row> = {}): Row {
+  return {
+    ...{
+      id: '1-p99',
+      name: 'lateness',
+      value: 60,
+      reference: 50,
+      ratio: 1.2,
+      gate: 2,
+      stretch: 1.3,
+    },
+    ...{ pass: true, skipped: null, unit: 'µs', better: 'lower', against: 'cyclictest' },
+    ...{ stretchReached: true, valueRange: [50, 70], referenceRange: [40, 60], rounds: 5 },
+    ratioRange: [1.1, 1.3],
+    load: { seconds: 9, stealPercent: 1.5, otherPercent: 30 },
+    ...changes,
+  };
+}
+
+const report = (...rows: Row[]): Report => ({ machine: MACHINE, rows });
+
+describe('a comparison with the baseline', () => {
+  const worse = (now: Partial<Row>, then: Partial<Row>): string[] =>
+    regressions(report(row(now)), report(row(then)));
+
+  it('allows 15 % and no more', () => {
+    expect(worse({ ratio: 1.14 }, { ratio: 1 })).toEqual([]);
+    expect(worse({ ratio: 1.16 }, { ratio: 1 })).toEqual(['1-p99 lateness: 1.16, was 1']);
+  });
+
+  it('knows which way is worse', () => {
+    expect(worse({ ratio: 0.5 }, { ratio: 1 })).toEqual([]);
+    expect(worse({ ratio: 0.5, better: 'higher' }, { ratio: 1, better: 'higher' })).toHaveLength(1);
+  });
+
+  it('compares values only where there is no ratio', () => {
+    expect(worse({ value: 900 }, { value: 60 })).toEqual([]);
+    expect(worse({ value: 900, ratio: null }, { ratio: null })).toHaveLength(1);
+  });
+
+  it('passes over what was skipped, then or now, and what the baseline does not know', () => {
+    const nothing = { value: null, ratio: null, skipped: 'no cyclictest' };
+    expect(worse(nothing, {})).toEqual([]);
+    expect(worse({ ratio: 9 }, nothing)).toEqual([]);
+    expect(worse({ ratio: 9 }, { id: 'another' })).toEqual([]);
+  });
+});
+
+describe('what is printed', () => {
+  it('has a line for each row, with its verdict', () => {
+    const rows = [row(), row({ id: '2-missed', pass: false, stretchReached: false })];
+    const lines = tableOf(report(...rows)).split('\n');
+    expect(lines.find((line) => line.includes('1-p99'))).toMatch(/1\.2×.*≤ 2.*stretch/);
+    expect(lines.find((line) => line.includes('2-missed'))).toContain('WARN');
+  });
+
+  it('counts loudly what was left out, and says which gate was missed by how much', () => {
+    const skipped = row({ id: '4', skipped: 'no fio', value: null, ratio: null, pass: null });
+    const text = summaryOf(report(row(), row({ ratio: 3, pass: false }), skipped)).join('\n');
+    expect(text).toContain('3 rows: 2 measured, 1 missed their gate');
+    expect(text).toContain('WARN 1-p99 lateness: 3 times cyclictest, gate ≤ 2');
+    expect(text).toContain('SKIPPED 4 lateness: no fio');
+    expect(text).toContain('1.5 % stolen, 30 % used by others');
+  });
+
+  it('never shows a skipped row as one that passed', () => {
+    expect(verdictOf(row({ skipped: 'no fio' }))).toBe('SKIPPED');
+    expect(verdictOf(row({ pass: null }))).toBe('');
+    expect(verdictOf(row({ stretchReached: false }))).toBe('ok');
+  });
+
+  it.each([
+    [0.0655, '0.0655'],
+    [1234, '1230'],
+    [12_345, '12.3k'],
+    [32_000_000, '32M'],
+    [Infinity, 'Infinity'],
+  ])('%s is written %s', (number, text) => {
+    expect(short(number)).toBe(text);
+  });
+});
