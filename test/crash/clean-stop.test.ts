@@ -95,7 +95,7 @@ async function stuckRecording(dir: string): Promise<Program> {
   return run;
 }
 
-test('a second signal ends a recorder that cannot drain; what it accepted stays', async () => {
+test('a later second signal ends a recorder that cannot drain; the accepted stays', async () => {
   const dir = temporaryDirectory();
   const run = await stuckRecording(dir);
   const words = ['stream', 'cat', STREAM, '--data-dir', dir, '--format', 'ndjson-records'];
