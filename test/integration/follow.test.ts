@@ -93,7 +93,7 @@ describe('a follower of lines', () => {
 });
 
 describe('a follower of samples', () => {
-  test('prints whole events, the short last one once the run is over, as a later cat', async () => {
+  test('prints whole events, the short last one once the run is over', async () => {
     const dir = temporaryDirectory();
     await helicorderOut(run(dir, '--samples-per-event', '100', '--duration', '50ms'));
     const owner = nextOwner(dir);
