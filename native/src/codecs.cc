@@ -31,32 +31,52 @@ struct BlockShape {
   size_t bytes;
 };
 
+// Neighbours in a block are worked on in lanes, so that none waits for the one before it.
+constexpr size_t kLanes = 4;
+
+struct Range {
+  int64_t least;
+  int64_t most;
+};
+
+Range RangeOf(const int64_t* values, size_t count) {
+  int64_t least[kLanes];
+  int64_t most[kLanes];
+  for (size_t lane = 0; lane < kLanes; lane++) least[lane] = most[lane] = values[0];
+  size_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    for (size_t lane = 0; lane < kLanes; lane++) {
+      least[lane] = std::min(least[lane], values[i + lane]);
+      most[lane] = std::max(most[lane], values[i + lane]);
+    }
+  }
+  for (; i < count; i++) {
+    least[0] = std::min(least[0], values[i]);
+    most[0] = std::max(most[0], values[i]);
+  }
+  return {*std::min_element(least, least + kLanes), *std::max_element(most, most + kLanes)};
+}
+
 // The shortest packing; of equally short ones the one without patches, then of least width.
 BlockShape ShapeOf(const int64_t* values, size_t count) {
-  int64_t base = values[0];
-  int64_t most = values[0];
-  for (size_t i = 1; i < count; i++) {
-    base = std::min(base, values[i]);
-    most = std::max(most, values[i]);
-  }
+  const auto [base, most] = RangeOf(values, count);
   const unsigned widest = static_cast<unsigned>(std::bit_width(Distance(base, most)));
   const size_t head = 1 + VarintBytes(Zigzag(base));
   BlockShape best{base, widest, 0, 0, head + PackedBytes(count, widest)};
   if (widest == 0) return best;
 
-  // two histograms, so that equal neighbours do not wait for each other's increment
-  uint8_t even[65] = {};
-  uint8_t odd[65] = {};
+  uint8_t widths[kLanes][65] = {};
   size_t i = 0;
-  for (; i + 1 < count; i += 2) {
-    even[std::bit_width(Distance(base, values[i]))]++;
-    odd[std::bit_width(Distance(base, values[i + 1]))]++;
+  for (; i + kLanes <= count; i += kLanes) {
+    for (size_t lane = 0; lane < kLanes; lane++) {
+      widths[lane][std::bit_width(Distance(base, values[i + lane]))]++;
+    }
   }
-  if (i < count) even[std::bit_width(Distance(base, values[i]))]++;
+  for (; i < count; i++) widths[0][std::bit_width(Distance(base, values[i]))]++;
 
   size_t patches = 0;  // distances of more than `width` bits
   for (unsigned width = widest; width-- > 0;) {
-    patches += static_cast<size_t>(even[width + 1]) + odd[width + 1];
+    for (const auto& lane : widths) patches += lane[width + 1];
     if (patches > kPatchesMax) break;
     const size_t bytes =
         head + PackedBytes(count, width) + 2 + patches + PackedBytes(patches, widest - width);
