@@ -235,7 +235,7 @@ size_t IntegersBoundBytes(size_t count, unsigned bits) {
          kPackSlackBytes;
 }
 
-EncodedColumn EncodeIntegers(const int64_t* values, size_t count, uint8_t* out, int64_t* scratch) {
+EncodedColumn EncodeIntegers(const int64_t* values, size_t count, uint8_t* out) {
   if (count == 0) return {kPfor, 0};
   uint8_t* at = out;
   if (AllEqual(values, count)) {
@@ -243,15 +243,18 @@ EncodedColumn EncodeIntegers(const int64_t* values, size_t count, uint8_t* out, 
     return {kConstant, static_cast<size_t>(at - out)};
   }
   const unsigned order = ShortestOrder(values, count);
-  const int64_t* rest = values;
-  for (unsigned i = 0; i < order; i++) {
-    at = PutSvarint(at, rest[0]);
-    Differences(rest, count, scratch);  // in place the second time: it reads ahead of its writing
-    rest = scratch;
-    count--;
-  }
-  for (size_t from = 0; from < count; from += kBlockValues) {
-    at = EncodeBlock(at, rest + from, std::min(kBlockValues, count - from));
+  if (order > 0) at = PutSvarint(at, values[0]);
+  if (order > 1) at = PutSvarint(at, static_cast<int64_t>(Distance(values[0], values[1])));
+  // differences are taken block by block, where they stay in the nearest cache
+  int64_t differences[kBlockValues + 1];
+  for (size_t from = 0; from < count - order; from += kBlockValues) {
+    const size_t length = std::min(kBlockValues, count - order - from);
+    const int64_t* block = values + from;
+    for (unsigned left = order; left > 0; left--) {
+      Differences(block, length + left, differences);  // in place: it reads ahead of its writing
+      block = differences;
+    }
+    at = EncodeBlock(at, block, length);
   }
   return {static_cast<Codec>(kPfor + order), static_cast<size_t>(at - out)};
 }
