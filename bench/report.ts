@@ -80,8 +80,8 @@ export function summaryOf({ machine, rows }: Report): string[] {
     `${cpu}, ${cores} cores, Linux ${kernel}, Node ${node}, ${fileSystem}, ${mode} run`,
     `at worst ${worst((load) => load.stealPercent)} % stolen, ` +
       `${worst((load) => load.otherPercent)} % used by others during a row`,
-    `${rows.length} rows: ${rows.length - skipped.length} measured, ${missed.length} missed their ` +
-      `gate, ${reached.length} reached their stretch goal, ${skipped.length} skipped`,
+    `${rows.length} rows: ${rows.length - skipped.length} measured, ${missed.length} missed ` +
+      `their gate, ${reached.length} reached their stretch goal, ${skipped.length} skipped`,
     ...missed.map((row) => `WARN ${row.id} ${row.name}: ${judgedOf(row)}`),
     ...skipped.map((row) => `SKIPPED ${row.id} ${row.name}: ${row.skipped}`),
   ];

@@ -70,11 +70,29 @@ async function follow(
     () => void show().catch(() => clearInterval(timer)),
     isLine ? LOG_LINE_INTERVAL_MS : STATUS_INTERVAL_MS,
   );
+  const tell = tellsOfSpace(io, recorder);
+  const spaceTimer = setInterval(() => void tell().catch(ignore), STATUS_INTERVAL_MS);
   try {
     return await recorder.finished;
   } finally {
     clearInterval(timer);
+    clearInterval(spaceTimer);
   }
+}
+
+/** A full disk is said when it begins and when it ends, whatever else is shown. */
+function tellsOfSpace(io: CliIo, recorder: RunningRecorder): () => Promise<void> {
+  let wasWaiting = false;
+  return async () => {
+    const { state } = recorder.status();
+    const isWaiting = state === 'waiting-for-space';
+    if (isWaiting === wasWaiting || state === 'draining') return;
+    wasWaiting = isWaiting;
+    const what = isWaiting
+      ? 'the disk is full: waiting for space; what the rings cannot hold becomes gap(full)'
+      : 'there is space again: recording goes on';
+    await io.stderr.write(`helicorder: ${what}\n`);
+  };
 }
 
 /** What signals do to a recorder, also to one that is still starting. */

@@ -26,7 +26,7 @@ import { NANOS_PER_MILLI } from '../base/constants.ts';
 import type { ConfigFiles, Environment, Path } from './config-file.ts';
 import { DEFAULT_ORIGIN, findConfigFiles, isTree, pathText, readLayers } from './layers.ts';
 import type { Layers, Origin, Tree } from './layers.ts';
-import { configSchema, schemaOfSource, sourceSchema } from './schema.ts';
+import { configSchema, DEFAULT_STREAM, schemaOfSource, sourceSchema } from './schema.ts';
 import type { ConfigTree, DriverFace, SourceTree } from './schema.ts';
 import { applySettings, driverOf } from './settings.ts';
 import { formatDuration } from './units.ts';
@@ -183,7 +183,7 @@ function resolveSource(context: SourceContext): ResolvedSource[] {
   if (given.count !== undefined && driver.kind !== 'synthetic') {
     throw layers.error([...path, 'count'], 'only synthetic sources can be multiplied');
   }
-  const stream = given.stream ?? `examples/${driver.kind}`;
+  const stream = given.stream ?? DEFAULT_STREAM;
   const name = given.name ?? stream.slice(stream.indexOf('/') + 1);
   const config: SourceConfig = {
     name,

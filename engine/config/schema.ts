@@ -124,6 +124,8 @@ const defaults = z.strictObject({
   }),
 });
 
+/** Of every kind of source: scripts rely on the name (docs/decisions). */
+export const DEFAULT_STREAM = 'examples/network';
 /** `scope/name` of a stream. */
 export const STREAM_PATTERN = /^[A-Za-z0-9._-]+\/[A-Za-z0-9._-]+$/;
 
@@ -144,7 +146,7 @@ export const sourceSchema = z.strictObject({
     .regex(STREAM_PATTERN, 'must be scope/name of the characters A-Z a-z 0-9 . _ -')
     .optional()
     .meta({
-      description: 'Where its samples go, scope/name. Default: examples/ and the kind of source.',
+      description: `Where its samples go, scope/name. Default: ${DEFAULT_STREAM}.`,
       type: 'text',
     }),
   writer: z.string().min(1).max(200).optional().meta({

@@ -180,6 +180,7 @@ export class Collector {
     const now = monotonicMs();
     if (now < this.#catalogDue) return;
     this.#catalogDue = now + CATALOG_MAX_LAG_MS;
+    this.#writer.keepMark();
     this.#catalog.checkpoint(this.#writer.state, this.#writer.durableEnd);
   }
 

@@ -58,6 +58,7 @@ export class Catalog {
   readonly #logDir: string;
   readonly #storeId: string;
   #database: Database.Database | undefined;
+  #inode = 0;
   /** what the tables say already: next offset of a stream, next seq of a run */
   readonly #streams = new Map<number, number>();
   readonly #runs = new Map<number, string>();
@@ -75,6 +76,7 @@ export class Catalog {
   /** Brings the tables up to the state at `end`; opens, checks or rebuilds them first if needed. */
   checkpoint(state: ControlState, end: Lsn): void {
     try {
+      if (this.#database && !this.#isInPlace()) this.#discard();
       this.#database ??= this.#open(state);
       this.#database.transaction(() => this.#write(state, end))();
     } catch (error) {
@@ -92,6 +94,7 @@ export class Catalog {
     const trusted = this.#fs.exists(this.#path) && this.#isCurrent(state);
     if (!trusted) this.#remove();
     const database = new Database(this.#path);
+    this.#inode = this.#fs.inode(this.#path);
     database.defaultSafeIntegers(true);
     database.pragma('journal_mode = WAL');
     database.pragma('synchronous = NORMAL');
@@ -99,6 +102,10 @@ export class Catalog {
     for (const table of Object.keys(TABLES) as Table[]) database.exec(createTable(table));
     if (trusted) this.#lastSegment = lastSegment(database);
     return database;
+  }
+
+  #isInPlace(): boolean {
+    return this.#fs.exists(this.#path) && this.#fs.inode(this.#path) === this.#inode;
   }
 
   /** Is it this store's, sound, and not from before or after this log's life? */
@@ -200,7 +207,7 @@ export function checkCatalog(fs: FileSystem, path: string): string | undefined {
   if (!fs.exists(path)) return undefined;
   let database: Database.Database | undefined;
   try {
-    database = new Database(path, { readonly: true, fileMustExist: true });
+    database = openToRead(fs, path);
     database.defaultSafeIntegers(true);
     const [verdict] = database.pragma('integrity_check') as { integrity_check: string }[];
     if (verdict?.integrity_check !== 'ok') return `integrity check: ${verdict?.integrity_check}`;
@@ -217,6 +224,15 @@ export function checkCatalog(fs: FileSystem, path: string): string | undefined {
   } finally {
     database?.close();
   }
+}
+
+/** Without a WAL beside it the file is complete, and is read without making any files beside it. */
+function openToRead(fs: FileSystem, path: string): Database.Database {
+  if (fs.exists(`${path}-wal`)) return new Database(path, { readonly: true, fileMustExist: true });
+  const bytes = Buffer.from(fs.readFile(path));
+  // versions of the file format that is written and read: 2 would ask for a WAL (SQLite format 1.3)
+  bytes.fill(1, 18, 20);
+  return new Database(bytes);
 }
 
 function createTable(table: Table): string {

@@ -38,6 +38,20 @@ export function createMark(fs: FileSystem, path: string, ids: MarkIds): MarkFile
 
 /** The running owner's mark; undefined if it is missing, damaged, or of another boot. */
 export function openMark(fs: FileSystem, path: string, bootId: string): MarkFile | undefined {
+  const generation = readGeneration(fs, path, bootId);
+  return generation === undefined ? undefined : fs.openMark(path, generation, false);
+}
+
+/** Is the file at `path` still `mark`, and can readers tell? */
+export function isInPlace(fs: FileSystem, path: string, bootId: string, mark: MarkFile): boolean {
+  return (
+    fs.exists(path) &&
+    fs.inode(path) === mark.inode &&
+    readGeneration(fs, path, bootId) !== undefined
+  );
+}
+
+function readGeneration(fs: FileSystem, path: string, bootId: string): number | undefined {
   let page: Uint8Array;
   try {
     page = fs.readFile(path);
@@ -52,8 +66,7 @@ export function openMark(fs: FileSystem, path: string, bootId: string): MarkFile
     view.getUint32(4, true) === MARK_VERSION &&
     view.getUint32(BLOCK_BYTES - 4, true) === crc32c(page.subarray(0, HEADER_BYTES)) &&
     Buffer.compare(page.subarray(24, 40), bootIdBytes(bootId)) === 0;
-  if (!sound) return undefined;
-  return fs.openMark(path, Number(view.getBigUint64(40, true)), false);
+  return sound ? Number(view.getBigUint64(40, true)) : undefined;
 }
 
 function bootIdBytes(bootId: string): Uint8Array {

@@ -10,6 +10,7 @@
  * snapshots that begin the segments (binary search), walks the groups from there, and can go on
  * when `refresh` has moved the end. Offsets that damage has swallowed come out as gap(corrupt).
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../base/clock.ts';
 import { LOCK_WAIT_MS } from '../base/constants.ts';
 import { HelicorderError, errnoCode, ioError } from '../base/errors.ts';
@@ -130,10 +131,12 @@ export class StoreReader {
    */
   async wait(timeoutMs: number): Promise<void> {
     const mark = this.#mark;
-    const seen = mark?.read();
-    if (mark === undefined || seen === undefined || seen.durableLsn > this.end) return;
-    await mark.wait(seen.word, timeoutMs);
-    if (mark.read()?.word === seen.word) this.#checkOwner();
+    if (mark === undefined) return;
+    const seen = mark.read();
+    if (seen && seen.durableLsn > this.end) return;
+    // a mark that somebody has overwritten says nothing until its owner has written it again
+    await (seen ? mark.wait(seen.word, timeoutMs) : sleep(timeoutMs));
+    if (seen === undefined || mark.read()?.word === seen.word) this.#checkOwner();
   }
 
   /** After a wait in vain: the owner may have gone, or a new one may have come with a new mark. */

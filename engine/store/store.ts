@@ -184,6 +184,7 @@ export class Appender {
     events: readonly Uint8Array[],
     onWait?: (error: HelicorderError) => void,
   ): Promise<{ firstSeq: number; firstOffset: number }> {
+    this.#writer.keepMark();
     for (let tell = onWait; ; tell = undefined) {
       try {
         if (this.#writer.isWaiting) return defined(this.#writer.resume()[0], 'the appended events');

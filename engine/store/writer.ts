@@ -42,8 +42,8 @@ import {
 import { KIND, segmentOf, type Lsn } from './log/format.ts';
 import { GroupBuilder } from './log/group.ts';
 import { LogWriter, type LogStart, type StoreIdentity } from './log/log-writer.ts';
-import { segmentPath } from './log/segment.ts';
-import { MARK_STATE, createMark } from './mark.ts';
+import { SPARE_NAME, segmentPath } from './log/segment.ts';
+import { MARK_STATE, createMark, isInPlace } from './mark.ts';
 import { recover, type Recovered } from './recover.ts';
 import { RunPlan, type RunRequest } from './run-plan.ts';
 import { ControlState } from './state.ts';
@@ -76,8 +76,10 @@ export class StoreWriter {
   readonly recovered: Recovered | undefined;
   readonly #options: StoreWriterOptions;
   readonly #lock: Lock;
-  readonly #mark: MarkFile;
+  #mark: MarkFile;
   readonly #log: LogWriter;
+  /** grows with each owner */
+  readonly #generation: number;
 
   private constructor(dir: string, options: StoreWriterOptions, lock: Lock) {
     const { fs, clock, random } = options;
@@ -90,9 +92,8 @@ export class StoreWriter {
     this.recovered = recover(fs, this.paths.log);
     this.state = this.recovered?.state ?? new ControlState();
     if (this.recovered) this.#settle(this.recovered);
-    const generation = this.state.generation + 1;
-    const ids = { storeId: this.identity.storeId, bootId: clock.bootId(), generation };
-    this.#mark = createMark(fs, this.paths.mark, ids);
+    this.#generation = this.state.generation + 1;
+    this.#mark = this.#createMark();
     const { paths, identity, direct, state } = this;
     this.#log = new LogWriter(
       {
@@ -104,12 +105,12 @@ export class StoreWriter {
         direct,
         identity,
         state,
-        onDurable: (end) => this.#mark.publish(end, generation),
+        onDurable: (end) => this.#mark.publish(end, this.#generation),
       },
       this.recovered && startOf(this.recovered),
     );
     this.#makeBallast();
-    this.#start(generation);
+    this.#start();
   }
 
   /**
@@ -161,6 +162,22 @@ export class StoreWriter {
   /** Writes zeros ahead for the next segment; between commits, a few pieces at a time. */
   prepare(): void {
     this.#log.prepare();
+  }
+
+  /** Readers find the owner by its mark: one that was deleted or damaged is made anew. */
+  keepMark(): void {
+    const { fs, clock } = this.#options;
+    if (isInPlace(fs, this.paths.mark, clock.bootId(), this.#mark)) return;
+    const lost = this.#mark;
+    try {
+      this.#mark = this.#createMark();
+    } catch (error) {
+      // on a full disk it has to wait, like everything else
+      if (errnoCode(error) === 'ENOSPC') return;
+      throw error;
+    }
+    this.#mark.publish(this.#log.end, this.#generation);
+    lost.close();
   }
 
   #whileWaiting(work: () => DataItem[]): DataItem[] {
@@ -257,6 +274,22 @@ export class StoreWriter {
     fs.syncDirectory(this.paths.log);
   }
 
+  /** On a full disk it takes the place of what was kept in reserve. */
+  #createMark(): MarkFile {
+    const { fs, clock } = this.#options;
+    const ids = {
+      storeId: this.identity.storeId,
+      bootId: clock.bootId(),
+      generation: this.#generation,
+    };
+    try {
+      return createMark(fs, this.paths.mark, ids);
+    } catch (error) {
+      if (errnoCode(error) !== 'ENOSPC' || !removeReserve(fs, this.paths)) throw error;
+      return createMark(fs, this.paths.mark, ids);
+    }
+  }
+
   #makeBallast(): void {
     const { fs } = this.#options;
     const { ballast, dir } = this.paths;
@@ -268,7 +301,7 @@ export class StoreWriter {
     file.close();
   }
 
-  #start(generation: number): void {
+  #start(): void {
     const { clock, version } = this.#options;
     const builder = this.group();
     builder.add(
@@ -277,7 +310,7 @@ export class StoreWriter {
       startEntry.encode({
         bootId: clock.bootId(),
         machineId: hex(this.identity.machineId),
-        generation,
+        generation: this.#generation,
         utcNanos: clock.read().utcNanos,
         version,
       }),
@@ -288,6 +321,16 @@ export class StoreWriter {
 
 function startOf({ writeFrom, last, index }: Recovered): LogStart {
   return { writeFrom, segment: segmentOf(writeFrom), last, index };
+}
+
+/** Zeros written ahead, or else the ballast. @returns false if there was neither */
+function removeReserve(fs: FileSystem, { log, ballast }: StorePaths): boolean {
+  const ahead = fs.list(log).filter((name) => SPARE_NAME.test(name));
+  for (const name of ahead) fs.remove(`${log}/${name}`);
+  if (ahead.length > 0) return true;
+  if (!fs.exists(ballast)) return false;
+  fs.remove(ballast);
+  return true;
 }
 
 /** The exclusive lock; readers without an owner hold a shared one for moments. */

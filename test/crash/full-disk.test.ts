@@ -7,7 +7,13 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import { MIB } from '../../engine/base/constants.ts';
 import type { RecorderStatus, VerifyReport } from '../../engine/tools/types.ts';
-import { helicorder, helicorderJson, helicorderOut, type Program } from '../support/cli.ts';
+import {
+  helicorder,
+  helicorderJson,
+  helicorderOut,
+  helicorderRun,
+  type Program,
+} from '../support/cli.ts';
 import { SEED, SeededRandom } from '../support/random.ts';
 import { checkSamples, parseRecords } from '../support/records.ts';
 import { skipLoudly } from '../support/skip.ts';
@@ -79,15 +85,15 @@ const inState =
   (line: string): boolean =>
     (JSON.parse(line) as RecorderStatus).state === state;
 
-const missedFull = (line: string): boolean =>
-  Number((JSON.parse(line) as RecorderStatus).missed.full) > 0;
+/** Longer than a ring of 1 kHz holds, by the recorder's own clock. */
+const RING_SECONDS = 5;
 
-/** A recorder on a disk that has no room for another segment. */
+/** A recorder that has filled the disk: a group of 4 KiB each millisecond does it in seconds. */
 async function waitingRecorder({ config, dataDir }: SmallDisk): Promise<Program> {
-  const { writer } = await fillUp(dataDir);
-  await writer.kill();
-  const run = helicorder(['run', '--config', config, '--data-dir', dataDir, '--json']);
+  const words = ['run', '--config', config, '--data-dir', dataDir, '--flush-ms', '1', '--json'];
+  const run = helicorder(words);
   await run.stdout.next(inState('waiting-for-space'));
+  expect(existsSync(join(dataDir, 'ballast')), 'the ballast was let go of').toBe(false);
   return run;
 }
 
@@ -101,11 +107,14 @@ testOnSmallDisk(
     const disk = await smallDisk();
     const run = await waitingRecorder(disk);
     const accepted = (await helicorderOut(readingOf(disk))).split('\n').slice(0, -1);
-    await run.stdout.next(missedFull);
-    expect(run.stderr.text).toMatch(/space/);
+    const uptime = (line: string): number => (JSON.parse(line) as RecorderStatus).uptimeSeconds;
+    const since = uptime(run.stdout.all.at(-1)!);
+    await run.stdout.next((line) => uptime(line) > since + RING_SECONDS);
+    expect(run.stderr.text).toMatch(/disk is full: waiting for space/);
 
     disk.free();
     await run.stdout.next(inState('recording'));
+    await run.stderr.next((line) => line.includes('there is space again'));
     run.signal('SIGTERM');
     const { code, stderr } = await run.ended;
     expect(code, stderr).toBe(0);
@@ -139,3 +148,30 @@ testOnSmallDisk('a recorder killed while it waits has lost nothing accepted', as
   const report = await helicorderJson<VerifyReport>(['verify', '--data-dir', disk.dataDir]);
   expect(report).toMatchObject({ ok: true, damage: [] });
 });
+
+testOnSmallDisk(
+  'a start without a byte left: exit 74, and all is well once there is one',
+  async () => {
+    const disk = await smallDisk();
+    const { writer } = await fillUp(disk.dataDir);
+    await writer.kill();
+    const words = [
+      'run',
+      '--config',
+      disk.config,
+      '--data-dir',
+      disk.dataDir,
+      '--duration',
+      '50ms',
+    ];
+    const { code, stderr } = await helicorderRun(words);
+    expect(code, stderr).toBe(74);
+    expect(stderr).toMatch(/ENOSPC.*space/s);
+    disk.free();
+    await helicorderOut(words);
+    const { between } = checkSamples(
+      parseRecords((await helicorderOut(readingOf(disk))).split('\n')),
+    );
+    expect(between.map(({ reason }) => reason)).toEqual(['stopped']);
+  },
+);

@@ -31,6 +31,8 @@ export interface ProgramOptions {
   cwd?: string;
   env?: Readonly<Record<string, string>>;
   lifeMs?: number;
+  /** started by a hook, for all tests of the file: killed at the end of that, not of a test */
+  isShared?: boolean;
 }
 
 export class Program {
@@ -43,7 +45,7 @@ export class Program {
   readonly #chunks: Buffer[] = [];
 
   constructor(command: string, args: readonly string[], options: ProgramOptions = {}) {
-    const { cwd = tmpdir(), env = {}, lifeMs = LIFE_MS } = options;
+    const { cwd = tmpdir(), env = {}, lifeMs = LIFE_MS, isShared = false } = options;
     this.#name = [command, ...args].join(' ');
     this.child = spawn(command, args, { cwd, env: { ...cleanEnvironment(), ...env } });
     const decoder = new StringDecoder('utf8');
@@ -58,7 +60,9 @@ export class Program {
       this.stderr.push('(killed by the test: its time was over)\n');
       this.child.kill('SIGKILL');
     }, lifeMs);
-    onTestFinished(() => void this.child.kill('SIGKILL'));
+    const end = (): void => void this.child.kill('SIGKILL');
+    if (isShared) process.once('exit', end);
+    else onTestFinished(end);
     this.ended = new Promise((resolve) => {
       this.child.on('error', (error) => this.stderr.push(`${error.message}\n`));
       this.child.on('close', (code, signal) => {
@@ -116,15 +120,20 @@ export function helicorder(args: readonly string[], options?: ProgramOptions): P
 export function helicorderRun(
   args: readonly string[],
   input: string | Uint8Array = '',
+  options: ProgramOptions = {},
 ): Promise<Ended> {
-  const program = helicorder(args);
+  const program = helicorder(args, options);
   program.endInput(input);
   return program.ended;
 }
 
 /** The same, expected to exit with 0: its stdout. */
-export async function helicorderOut(args: readonly string[], input = ''): Promise<string> {
-  const { code, stdout, stderr } = await helicorderRun(args, input);
+export async function helicorderOut(
+  args: readonly string[],
+  input = '',
+  options: ProgramOptions = {},
+): Promise<string> {
+  const { code, stdout, stderr } = await helicorderRun(args, input, options);
   if (code !== 0) throw new Error(`${args.join(' ')} exited with ${code}: ${stderr}`);
   return stdout;
 }

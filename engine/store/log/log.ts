@@ -101,7 +101,8 @@ function* readSegment(
 ): Generator<LogItem, LogPosition> {
   const { header, window } = open;
   const isLast = end !== undefined && segmentOf(end) === header.segment;
-  const last = position.last ?? (header.predecessor.lsn === 0 ? NO_LINK : undefined);
+  const isLogStart = header.predecessor.lsn === 0 && offsetOf(position.lsn) <= BLOCK_BYTES;
+  const last = position.last ?? (isLogStart ? NO_LINK : undefined);
   const scan = scanSegment(window, header, {
     from: Math.max(offsetOf(position.lsn), BLOCK_BYTES),
     end: isLast ? offsetOf(end) : header.size,

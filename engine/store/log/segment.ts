@@ -15,7 +15,7 @@ import { decodeGroupHeader, decodeSegmentHeader, viewOf, type SegmentHeader } fr
 import { Window } from './scan.ts';
 
 const SEGMENT_NAME = /^(\d{20})\.seg$/;
-const SPARE_NAME = /^spare-\d+\.seg$/;
+export const SPARE_NAME = /^spare-\d+\.seg$/;
 
 export function segmentPath(logDir: string, segment: number): string {
   return `${logDir}/${String(segment).padStart(20, '0')}.seg`;

@@ -115,9 +115,9 @@ describe('flags', () => {
   test('count multiplies a synthetic source, with a seed for each', () => {
     const { config } = resolve({ flags: { source: 'synthetic', count: '3', channels: '8' } });
     expect(config.sources.map(({ stream }) => stream)).toEqual([
-      'examples/synthetic-0',
-      'examples/synthetic-1',
-      'examples/synthetic-2',
+      'examples/network-0',
+      'examples/network-1',
+      'examples/network-2',
     ]);
     expect(config.sources.map(({ options }) => options)).toEqual([
       { channels: 8, seed: 1 },
@@ -184,7 +184,7 @@ describe('precedence', () => {
   });
 
   test('a flag for one source is refused where there are several, a shared one is not', () => {
-    const text = 'sources: [{source: network}, {source: synthetic}]\n';
+    const text = 'sources: [{source: network}, {source: synthetic, stream: a/c}]\n';
     const { config } = yaml(text, { flags: { rate: '7' } });
     expect(config.sources.map(({ rateHz }) => rateHz)).toEqual([7, 7]);
     const error = errorOf(() => yaml(text, { flags: { stream: 'a/b' } }));
@@ -272,7 +272,7 @@ describe('search', () => {
     const { config, paths } = resolve({
       files: {
         [`${dir}/helicorder.yaml`]: 'store: {dir: /a, flush: 1s}\nsources: [{source: network}]\n',
-        [`${dir}/conf.d/20.toml`]: '[[sources]]\nsource = "synthetic"\n',
+        [`${dir}/conf.d/20.toml`]: '[[sources]]\nsource = "synthetic"\nstream = "a/b"\n',
         [`${dir}/conf.d/10.yaml`]: 'store: {dir: /b}\n',
         [`${dir}/conf.d/notes.txt`]: 'not a configuration',
       },

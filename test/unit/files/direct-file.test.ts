@@ -9,15 +9,6 @@ import { native } from '../../../native/index.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { skipLoudly } from '../../support/skip.ts';
 
-function thrown(action: () => void): unknown {
-  try {
-    action();
-  } catch (error) {
-    return error;
-  }
-  return undefined;
-}
-
 describe('direct files', () => {
   it('aligned memory lies at an address of whole blocks', () => {
     for (const size of [1, BLOCK_BYTES, MIB + 1]) {
