@@ -89,7 +89,6 @@ void RowEncoder::Reserve(size_t max_rows) {
   ticks_.reserve(max_rows);
   failed_.reserve(max_rows);
   column_.resize(max_rows);
-  scratch_.resize(max_rows);
   size_t channels_bytes = 0;
   for (const auto& channels : spec_.sources) {
     size_t bytes = 0;
@@ -238,8 +237,7 @@ uint8_t* RowEncoder::PutTimes(uint8_t* out, int64_t utc_offset_nanos, Drained* d
     *out++ = static_cast<uint8_t>(bucket);
     out = PutVarint(out, histogram[bucket]);
   }
-  const EncodedColumn time =
-      EncodeIntegers(column_.data(), rows_.size(), staging_.data(), scratch_.data());
+  const EncodedColumn time = EncodeIntegers(column_.data(), rows_.size(), staging_.data());
   *out++ = time.codec;
   out = PutVarint(out, time.bytes);
   std::memcpy(out, staging_.data(), time.bytes);
@@ -294,8 +292,7 @@ uint8_t* RowEncoder::PutBatch(uint8_t* out, size_t source, Cursor* cursor) {
   uint8_t* staged = staging_.data();
   for (const BatchChannel& channel : channels) {
     Gather(channel, rows.data(), rows.size());
-    const EncodedColumn column =
-        EncodeIntegers(column_.data(), rows.size(), staged, scratch_.data());
+    const EncodedColumn column = EncodeIntegers(column_.data(), rows.size(), staged);
     *out++ = column.codec;
     out = PutVarint(out, column.bytes);
     staged += column.bytes;

@@ -121,7 +121,6 @@ class RowEncoder {
   std::vector<FailedRange> failed_;
   std::vector<uint64_t> all_valid_;  // AND over the rows' validity words
   std::vector<int64_t> column_;
-  std::vector<int64_t> scratch_;
   std::vector<uint8_t> staging_;  // encoded columns, whose lengths come first in the entry
 };
 
