@@ -8,7 +8,7 @@ import { CHANNELS_MAX } from '../../engine/base/constants.ts';
 import { HelicorderError } from '../../engine/base/errors.ts';
 import { canonicalSchema, parseSchema, type Schema } from '../../engine/batch/schema.ts';
 import type { Driver, OpenDriver, RowWriter } from '../../engine/drivers/driver.ts';
-import { FakeDriverFiles } from '../support/driver-files.ts';
+import type { FakeDriverFiles } from '../support/driver-files.ts';
 
 export interface DriverCase {
   /** the files of a machine that has the device */
