@@ -1,7 +1,7 @@
 /**
  * Log-linear histogram: each power of two is cut into 8 equal buckets, so a quantile is at most
  * 12.5 % above the truth, in constant memory. The minimum and maximum are exact. The native sampler
- * fills the same buckets (`native/src/histogram.h`).
+ * fills the same buckets (`native/src/sampler_status.h`).
  */
 const SUB_BITS = 3;
 const SUB_BUCKETS = 1 << SUB_BITS;
