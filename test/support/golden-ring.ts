@@ -3,7 +3,7 @@
  *
  * Written once by `makeGoldenRing` and NEVER made again; `ring-v1.json` says what is in it, as a
  * reader that knows nothing but `docs/format-ring.md` found it. Two
-sources, of which the second cannot be read at every third tick, in a ring of 1 KiB: a first lap
+ * sources, of which the second cannot be read at every third tick, in a ring of 1 KiB: a first lap
  * has been taken out already, and what is left lies on both sides of the end, with padding before
  * it, gaps of three reasons (the last one of ticks that found the ring full), and the end.
  */
