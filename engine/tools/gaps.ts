@@ -139,15 +139,14 @@ export async function gaps(store: Store, name: string): Promise<GapsReport> {
 
 /** Δt between neighbouring samples of one run; the rate over all of them. */
 function measure(
-  { batch, info }: SamplesItem,
+  { batch }: SamplesItem,
   delta: Histogram,
   lateness: Histogram,
   span: { lastNanos: bigint; intervals: number; nanos: number },
   continues: boolean,
 ): void {
-  const resolution = Number(info.run.resolutionNanos);
   for (let i = 0; i < batch.samples; i++) {
-    lateness.add(batch.latenessNanos[i]! * resolution);
+    lateness.add(batch.latenessNanos[i]!);
     const nanos = batch.timeNanos[i]!;
     if (i > 0 || continues) {
       const step = Number(nanos - span.lastNanos);
