@@ -54,9 +54,7 @@ Napi::Value EncodeIntegers(const Napi::CallbackInfo& info) {
   if (at > out.ByteLength() || out.ByteLength() - at < helicorder::IntegersBoundBytes(count)) {
     throw Napi::RangeError::New(info.Env(), "out is too small for these values");
   }
-  std::unique_ptr<int64_t[]> scratch(new int64_t[count]);
-  const auto column =
-      helicorder::EncodeIntegers(values.Data(), count, out.Data() + at, scratch.get());
+  const auto column = helicorder::EncodeIntegers(values.Data(), count, out.Data() + at);
   return Napi::Number::New(info.Env(), static_cast<double>(column.codec) * kCodecUnit +
                                            static_cast<double>(column.bytes));
 }

@@ -31,32 +31,52 @@ struct BlockShape {
   size_t bytes;
 };
 
+// Neighbours in a block are worked on in lanes, so that none waits for the one before it.
+constexpr size_t kLanes = 4;
+
+struct Range {
+  int64_t least;
+  int64_t most;
+};
+
+Range RangeOf(const int64_t* values, size_t count) {
+  int64_t least[kLanes];
+  int64_t most[kLanes];
+  for (size_t lane = 0; lane < kLanes; lane++) least[lane] = most[lane] = values[0];
+  size_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    for (size_t lane = 0; lane < kLanes; lane++) {
+      least[lane] = std::min(least[lane], values[i + lane]);
+      most[lane] = std::max(most[lane], values[i + lane]);
+    }
+  }
+  for (; i < count; i++) {
+    least[0] = std::min(least[0], values[i]);
+    most[0] = std::max(most[0], values[i]);
+  }
+  return {*std::min_element(least, least + kLanes), *std::max_element(most, most + kLanes)};
+}
+
 // The shortest packing; of equally short ones the one without patches, then of least width.
 BlockShape ShapeOf(const int64_t* values, size_t count) {
-  int64_t base = values[0];
-  int64_t most = values[0];
-  for (size_t i = 1; i < count; i++) {
-    base = std::min(base, values[i]);
-    most = std::max(most, values[i]);
-  }
+  const auto [base, most] = RangeOf(values, count);
   const unsigned widest = static_cast<unsigned>(std::bit_width(Distance(base, most)));
   const size_t head = 1 + VarintBytes(Zigzag(base));
   BlockShape best{base, widest, 0, 0, head + PackedBytes(count, widest)};
   if (widest == 0) return best;
 
-  // two histograms, so that equal neighbours do not wait for each other's increment
-  uint8_t even[65] = {};
-  uint8_t odd[65] = {};
+  uint8_t widths[kLanes][65] = {};
   size_t i = 0;
-  for (; i + 1 < count; i += 2) {
-    even[std::bit_width(Distance(base, values[i]))]++;
-    odd[std::bit_width(Distance(base, values[i + 1]))]++;
+  for (; i + kLanes <= count; i += kLanes) {
+    for (size_t lane = 0; lane < kLanes; lane++) {
+      widths[lane][std::bit_width(Distance(base, values[i + lane]))]++;
+    }
   }
-  if (i < count) even[std::bit_width(Distance(base, values[i]))]++;
+  for (; i < count; i++) widths[0][std::bit_width(Distance(base, values[i]))]++;
 
   size_t patches = 0;  // distances of more than `width` bits
   for (unsigned width = widest; width-- > 0;) {
-    patches += static_cast<size_t>(even[width + 1]) + odd[width + 1];
+    for (const auto& lane : widths) patches += lane[width + 1];
     if (patches > kPatchesMax) break;
     const size_t bytes =
         head + PackedBytes(count, width) + 2 + patches + PackedBytes(patches, widest - width);
@@ -215,7 +235,7 @@ size_t IntegersBoundBytes(size_t count, unsigned bits) {
          kPackSlackBytes;
 }
 
-EncodedColumn EncodeIntegers(const int64_t* values, size_t count, uint8_t* out, int64_t* scratch) {
+EncodedColumn EncodeIntegers(const int64_t* values, size_t count, uint8_t* out) {
   if (count == 0) return {kPfor, 0};
   uint8_t* at = out;
   if (AllEqual(values, count)) {
@@ -223,15 +243,18 @@ EncodedColumn EncodeIntegers(const int64_t* values, size_t count, uint8_t* out, 
     return {kConstant, static_cast<size_t>(at - out)};
   }
   const unsigned order = ShortestOrder(values, count);
-  const int64_t* rest = values;
-  for (unsigned i = 0; i < order; i++) {
-    at = PutSvarint(at, rest[0]);
-    Differences(rest, count, scratch);  // in place the second time: it reads ahead of its writing
-    rest = scratch;
-    count--;
-  }
-  for (size_t from = 0; from < count; from += kBlockValues) {
-    at = EncodeBlock(at, rest + from, std::min(kBlockValues, count - from));
+  if (order > 0) at = PutSvarint(at, values[0]);
+  if (order > 1) at = PutSvarint(at, static_cast<int64_t>(Distance(values[0], values[1])));
+  // differences are taken block by block, where they stay in the nearest cache
+  int64_t differences[kBlockValues + 1];
+  for (size_t from = 0; from < count - order; from += kBlockValues) {
+    const size_t length = std::min(kBlockValues, count - order - from);
+    const int64_t* block = values + from;
+    for (unsigned left = order; left > 0; left--) {
+      Differences(block, length + left, differences);  // in place: it reads ahead of its writing
+      block = differences;
+    }
+    at = EncodeBlock(at, block, length);
   }
   return {static_cast<Codec>(kPfor + order), static_cast<size_t>(at - out)};
 }

@@ -3,7 +3,7 @@
 //
 // An encoder looks at a probe of at most 512 values to choose a codec, so its cost per value is
 // that of one codec: differences, the smallest value of a block, a histogram of bit widths,
-// packing. Nothing is allocated; scratch memory is the caller's. Decoders never read or write
+// packing. Nothing is allocated. Decoders never read or write
 // outside what they are given, whatever the bytes say.
 #pragma once
 
@@ -26,8 +26,8 @@ struct EncodedColumn {
 size_t IntegersBoundBytes(size_t count, unsigned bits = 64);
 
 // Encodes with the codec that the format prescribes for these values.
-// `out`: IntegersBoundBytes. `scratch`: `count` values, overwritten; it must not be `values`.
-EncodedColumn EncodeIntegers(const int64_t* values, size_t count, uint8_t* out, int64_t* scratch);
+// `out`: IntegersBoundBytes.
+EncodedColumn EncodeIntegers(const int64_t* values, size_t count, uint8_t* out);
 
 // Fills `values`. 0, or −EBADMSG unless the bytes are exactly a column of `count` values; then
 // `values` holds anything.

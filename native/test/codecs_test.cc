@@ -48,8 +48,7 @@ struct Column {
 Column Encoded(const std::vector<int64_t>& values) {
   const size_t bound = IntegersBoundBytes(values.size());
   std::unique_ptr<uint8_t[]> out(new uint8_t[bound]);
-  std::unique_ptr<int64_t[]> scratch(new int64_t[values.size()]);
-  const auto column = EncodeIntegers(values.data(), values.size(), out.get(), scratch.get());
+  const auto column = EncodeIntegers(values.data(), values.size(), out.get());
   Check(column.bytes <= bound, "a column is within its bound");
   return {column.codec, std::vector<uint8_t>(out.get(), out.get() + column.bytes)};
 }
@@ -104,8 +103,7 @@ void BoundsOfNarrowTypesHold(Random& random) {
       for (size_t i = 0; i < count; i++) values[i] = random() % 2 ? most - 1 : -most;
       const size_t bound = IntegersBoundBytes(count, bits);
       std::unique_ptr<uint8_t[]> out(new uint8_t[bound]);
-      std::unique_ptr<int64_t[]> scratch(new int64_t[count]);
-      EncodeIntegers(values.data(), count, out.get(), scratch.get());
+      EncodeIntegers(values.data(), count, out.get());
     }
   }
 }
