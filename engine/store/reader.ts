@@ -114,15 +114,19 @@ export class StoreReader {
    */
   refresh(): boolean {
     const durable = this.#mark?.read();
-    if (durable === undefined || durable.durableLsn <= this.end) return false;
-    const log = readLog(this.fs, this.paths.log, this.#position, durable.durableLsn);
+    return durable !== undefined && this.#advance(durable.durableLsn);
+  }
+
+  #advance(end: Lsn): boolean {
+    if (end <= this.end) return false;
+    const log = readLog(this.fs, this.paths.log, this.#position, end);
     let step = log.next();
     for (; !step.done; step = log.next()) {
       const item = step.value;
       if (item.kind === 'fault') this.faults.push(item);
       else if (!item.isSnapshot) this.state.apply(item.entries, item.size, this.faults.length > 0);
     }
-    this.#position = { ...step.value, lsn: durable.durableLsn };
+    this.#position = { ...step.value, lsn: end };
     return true;
   }
 
@@ -144,8 +148,16 @@ export class StoreReader {
     const { fs, paths } = this;
     const lock = fs.lock(paths.lock, false);
     if (lock) {
-      lock.release();
-      this.refresh();
+      try {
+        // its last mark may be another than ours: the log itself says how far it came
+        const left = recover(fs, paths.log);
+        if (left) {
+          syncNewest(fs, paths, left);
+          this.#advance(left.end);
+        }
+      } finally {
+        lock.release();
+      }
       this.#mark?.close();
       this.#mark = undefined;
       return;

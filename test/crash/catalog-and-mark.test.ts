@@ -150,7 +150,7 @@ describe('under a running recorder with a tailing reader', () => {
       const reader = helicorder([...recordsOf(dir), '--follow']);
       await reader.stdout.next();
       harms[harm]!(join(dir, 'mark'));
-      const last = Number(recordNumber(await reader.stdout.next()));
+      const last = Number(recordNumber(reader.stdout.all.at(-1)!));
       const later = String(last + 2 * PROMISE_MS);
       await reader.stdout.next((line) => recordNumber(line) === later);
 
@@ -169,6 +169,21 @@ describe('under a running recorder with a tailing reader', () => {
       expect(existsSync(join(dir, 'mark'))).toBe(true);
     },
   );
+
+  test('mark deleted, recorder stopped at once: the reader prints all there is', async () => {
+    const dir = temporaryDirectory();
+    const run = helicorder(record(dir, '--json'));
+    await run.stdout.next();
+    const reader = helicorder([...recordsOf(dir), '--follow']);
+    await reader.stdout.next();
+    rmSync(join(dir, 'mark'));
+    await run.stdout.next();
+    run.signal('SIGTERM');
+    expect((await run.ended).code).toBe(0);
+    const { code, stdout, stderr } = await reader.ended;
+    expect(code, stderr).toBe(0);
+    expect(stdout === (await helicorderOut(recordsOf(dir)))).toBe(true);
+  });
 
   test('catalog deleted: recording goes on and a new one is made', async () => {
     const dir = temporaryDirectory();
