@@ -31,6 +31,8 @@ const LINES = ((random) =>
 interface SmallDisk {
   dataDir: string;
   config: string;
+  /** takes every byte that is left */
+  fill: () => void;
   /** makes the disk have room again */
   free: () => void;
 }
@@ -44,10 +46,16 @@ async function smallDisk(): Promise<SmallDisk> {
   writeFileSync(config, `store: {flush: 20ms, segmentSize: 1MiB}\nsources: ${sources}\n`);
   const words = ['run', '--config', config, '--data-dir', dataDir, '--duration', '100ms'];
   await helicorderOut(words);
-  const filler = join(disk, 'filler');
-  const { bavail, bsize } = statfsSync(disk);
-  writeFileSync(filler, new Uint8Array(bavail * bsize - MIB));
-  return { dataDir, config, free: () => rmSync(filler) };
+  const fillers: string[] = [];
+  const take = (leftBytes: number): void => {
+    const { bavail, bsize } = statfsSync(disk);
+    const filler = join(disk, `filler-${fillers.length}`);
+    fillers.push(filler);
+    writeFileSync(filler, new Uint8Array(Math.max(0, bavail * bsize - leftBytes)));
+  };
+  take(MIB);
+  const free = (): void => fillers.forEach((filler) => rmSync(filler));
+  return { dataDir, config, fill: () => take(0), free };
 }
 
 /** Writes until there is no space. @returns the waiting writer and what it said */
@@ -149,29 +157,29 @@ testOnSmallDisk('a recorder killed while it waits has lost nothing accepted', as
   expect(report).toMatchObject({ ok: true, damage: [] });
 });
 
-testOnSmallDisk(
-  'a start without a byte left: exit 74, and all is well once there is one',
-  async () => {
-    const disk = await smallDisk();
-    const { writer } = await fillUp(disk.dataDir);
-    await writer.kill();
-    const words = [
-      'run',
-      '--config',
-      disk.config,
-      '--data-dir',
-      disk.dataDir,
-      '--duration',
-      '50ms',
-    ];
-    const { code, stderr } = await helicorderRun(words);
-    expect(code, stderr).toBe(74);
-    expect(stderr).toMatch(/ENOSPC.*space/s);
-    disk.free();
-    await helicorderOut(words);
-    const { between } = checkSamples(
-      parseRecords((await helicorderOut(readingOf(disk))).split('\n')),
-    );
-    expect(between.map(({ reason }) => reason)).toEqual(['stopped']);
-  },
-);
+const shortRun = ({ config, dataDir }: SmallDisk): string[] => [
+  ...['run', '--config', config, '--data-dir', dataDir, '--duration', '50ms'],
+];
+
+testOnSmallDisk('a start on a full disk lives on what is kept in reserve', async () => {
+  const disk = await smallDisk();
+  disk.fill();
+  await helicorderOut(shortRun(disk));
+  const records = parseRecords((await helicorderOut(readingOf(disk))).split('\n'));
+  expect(checkSamples(records).between.map(({ reason }) => reason)).toEqual(['stopped']);
+});
+
+testOnSmallDisk('a start without any: exit 74, and all is well once there is space', async () => {
+  const disk = await smallDisk();
+  const { writer } = await fillUp(disk.dataDir);
+  await writer.kill();
+  rmSync(join(disk.dataDir, 'log/spare-1.seg'), { force: true });
+  disk.fill();
+  const { code, stderr } = await helicorderRun(shortRun(disk));
+  expect(code, stderr).toBe(74);
+  expect(stderr).toMatch(/ENOSPC.*space/s);
+  disk.free();
+  await helicorderOut(shortRun(disk));
+  const records = parseRecords((await helicorderOut(readingOf(disk))).split('\n'));
+  expect(checkSamples(records).between.map(({ reason }) => reason)).toEqual(['stopped']);
+});

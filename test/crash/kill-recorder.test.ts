@@ -5,6 +5,7 @@
  * durable. What it had printed when the recorder died was accepted and must be there for ever.
  */
 import { mkdirSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import type { VerifyReport } from '../../engine/tools/types.ts';
 import { helicorder, helicorderJson, helicorderOut, nextOwner } from '../support/cli.ts';
@@ -14,6 +15,8 @@ import { checkSamples, parseRecords } from '../support/records.ts';
 
 const STREAMS = ['crash/box-0', 'crash/box-1', 'crash/box-2'];
 const ROUNDS = repeats(100);
+/** In about this time a recorder has started: moments are chosen from it. */
+const START_MS = 600;
 
 const recordsOf = (dir: string, stream: string, from: number): string[] => [
   ...['stream', 'cat', stream, '--data-dir', dir, '--format', 'ndjson-records'],
@@ -32,20 +35,20 @@ async function recordAndKill(
   from: number,
   random: SeededRandom,
 ): Promise<string[]> {
-  const owner = nextOwner(dir);
-  const run = helicorder(recorder(dir));
   if (random.below(5) === 0) {
     // also while it starts, when there is nothing to follow yet
-    await Promise.race([owner, run.ended]);
-    await new Promise((resolve) => setTimeout(resolve, random.next() * 20));
+    const run = helicorder(recorder(dir));
+    await sleep(random.next() * START_MS);
     await run.kill();
     return [];
   }
+  const owner = nextOwner(dir);
+  const run = helicorder(recorder(dir));
   await owner;
   const follower = helicorder([...recordsOf(dir, stream, from), '--follow']);
   const wanted = random.below(300);
   for (let seen = 0; seen <= wanted; seen++) await follower.stdout.next();
-  await new Promise((resolve) => setTimeout(resolve, random.next() * 10));
+  await sleep(random.next() * 10);
   await run.kill();
   const { code, stderr } = await follower.ended;
   expect(code, `the follower of a killed recorder: ${stderr}`).toBe(0);

@@ -1,4 +1,5 @@
 /** `stream write --ack` killed −9 at random moments, and a producer that resumes where it was. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import type { VerifyReport } from '../../engine/tools/types.ts';
 import { helicorder, helicorderJson, helicorderOut, type Program } from '../support/cli.ts';
@@ -55,7 +56,7 @@ test(
       feed(writer, lastSeq + 1, LINES_PER_LIFE);
       const patience = random.below(LINES_PER_LIFE);
       for (let acks = 0; acks < patience; acks++) await writer.stdout.next();
-      await new Promise((resolve) => setTimeout(resolve, random.next() * 5));
+      await sleep(random.next() * 5);
       await writer.kill();
       durable = Math.max(lastSeq, take(writer.stdout.all));
     }
