@@ -147,7 +147,7 @@ export class ControlState {
     const stream = this.streams.get(item.stream);
     const run = this.runs.get(item.run);
     if (stream === undefined || run === undefined) {
-      if (lenient) return;
+      if (lenient) return this.#passOver(item, stream);
       throw new HelicorderError(
         'DAMAGED',
         `records of unknown stream ${item.stream} or run ${item.run}`,
@@ -170,6 +170,19 @@ export class ControlState {
     if (item.content.kind === 'batch') run.ordinal = item.content.batch.ordinal + item.samples;
     if (item.lastTick !== undefined) run.lastTick = item.lastTick;
     this.#addTotals(stream, run, item);
+  }
+
+  /** Records whose stream or run was lost: none of their numbers is ever issued again. */
+  #passOver(item: DataItem, stream: StreamSnapshot | undefined): void {
+    this.nextStream = Math.max(this.nextStream, item.stream + 1);
+    this.nextRun = Math.max(this.nextRun, item.run + 1);
+    if (stream === undefined) return;
+    const nextOffset = Math.max(stream.nextOffset, item.firstOffset + item.records);
+    stream.totals.records += nextOffset - stream.nextOffset;
+    stream.nextOffset = nextOffset;
+    for (const run of this.writersOf(stream.id)) {
+      run.nextSeq = Math.max(run.nextSeq, item.firstSeq + item.records);
+    }
   }
 
   #addTotals(stream: StreamSnapshot, run: RunSnapshot, item: DataItem): void {
