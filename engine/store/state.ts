@@ -5,7 +5,7 @@
  *
  * A writer (stream, writer id) is known by its latest run; earlier runs are in the log only.
  */
-import { assert, defined } from '../base/assert.ts';
+import { assert } from '../base/assert.ts';
 import { HelicorderError } from '../base/errors.ts';
 import {
   runEndEntry,
@@ -233,9 +233,11 @@ export class ControlState {
     this.nextRun = piece.nextRun;
   }
 
-  /** The canonical schema of a stream. */
+  /** The canonical schema of a stream. @throws DAMAGED if the entry that held it was lost */
   schemaOf(stream: StreamSnapshot): string {
-    return defined(this.schemas.get(stream.schemaId), `schema ${stream.schemaId}`);
+    const schema = this.schemas.get(stream.schemaId);
+    if (schema !== undefined) return schema;
+    throw new HelicorderError('DAMAGED', `${stream.name}: schema ${stream.schemaId} is missing`);
   }
 }
 
