@@ -42,7 +42,9 @@ const CASES: Record<string, DriverCase> = {
   },
 };
 
-/** Two gauges of a device that is one directory: `docs/adding-a-driver.md` with a second channel. */
+/**
+ * Two gauges of a device that is one directory: `docs/adding-a-driver.md` with a second channel.
+ */
 const gaugeDriver = defineDriver({
   kind: 'test-gauge',
   summary: 'two gauges of one device',

@@ -1,4 +1,6 @@
-/** A file system of a few texts in memory for drivers: it counts what is open and can lose files. */
+/**
+ * A file system of a few texts in memory for drivers: it counts what is open and can lose files.
+ */
 import type { DriverFiles, OpenText } from '../../engine/drivers/driver.ts';
 
 export class FakeDriverFiles implements DriverFiles {
