@@ -5,7 +5,7 @@
  * their share of the group's header; padding to whole blocks is reported apart.
  *
  * Batches of 1000 samples, and of 160 (100 ms of this device). The references get the same samples:
- *   zstd -1       the raw columns (int64 time, int8 x, y, z) in pieces of 1000 samples: what becomes
+ *   zstd -1       the raw columns (int64 time, int8 x, y, z) in pieces of 1000 samples, what is
  *                 durable at once, as with us; in longer ones it would find the excerpt repeated
  *   JSON events   what a consumer of this stream is given: the reference collector stores the same
  */

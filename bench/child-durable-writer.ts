@@ -8,7 +8,7 @@
 import { monotonicMs } from '../engine/base/clock.ts';
 import { printJson } from './process.ts';
 import { BLOCK_BYTES, MIB } from '../engine/base/constants.ts';
-import { nodeFileSystem } from '../engine/files/file-system.ts';
+import { nodeFileSystem } from '../engine/files/node-file-system.ts';
 import { quantileOfSorted } from './stats.ts';
 
 const [dir = '.', flushMs = '10', seconds = '10'] = process.argv.slice(2);

@@ -5,7 +5,7 @@ export type { SampleBatch, SampleGap } from './batch/samples.ts';
 export { resolveConfig, type RecorderConfig, type SourceConfig } from './config/config.ts';
 export { DRIVERS as drivers } from './drivers/registry.ts';
 export type { Driver, OpenDriver } from './drivers/driver.ts';
-export { nodeFileSystem } from './files/file-system.ts';
+export { nodeFileSystem } from './files/node-file-system.ts';
 export { Recorder } from './recorder/recorder.ts';
 export { Appender, Store, type ReadOptions } from './store/store.ts';
 export type { EventsItem, GapItem, SamplesItem, StreamItem } from './store/stream-reader.ts';

@@ -145,7 +145,7 @@ export interface SampleBatch {
   ticks: Float64Array;
   /** per sample, UTC ns, floored to the resolution */
   timeNanos: BigInt64Array;
-  /** per sample: how long after its tick was due it was taken, in whole resolutions */
+  /** per sample: how long after its tick was due it was taken, ns, floored to the resolution */
   latenessNanos: Float64Array;
   /** raw values per channel; i64 and u64 as BigInt arrays, all others as doubles */
   columns: Column[];

@@ -3,10 +3,10 @@
  * open and are read from their beginning at each tick. The model of a driver written in TypeScript.
  */
 import { z } from 'zod';
-import { HelicorderError } from '../base/errors.ts';
+import { HelicorderError, nearest } from '../base/errors.ts';
 import { CHANNELS_MAX } from '../base/constants.ts';
 import { CHANNEL_TYPES } from '../batch/schema.ts';
-import { defineDriver, type OpenText } from './driver.ts';
+import { defineDriver, type DriverFiles, type OpenText } from './driver.ts';
 
 const channel = z.strictObject({
   name: z.string().min(1).describe('name of the channel'),
@@ -35,8 +35,7 @@ export const sysfsDriver = defineDriver({
         opened.push(files.openText(path));
       } catch (cause) {
         close();
-        const message = `channel "${name}": cannot open ${path}`;
-        throw new HelicorderError('DEVICE', message, { cause, details: { file: path } });
+        throw cannotOpen(name, path, files, cause);
       }
     }
     return {
@@ -57,6 +56,41 @@ export const sysfsDriver = defineDriver({
     };
   },
 });
+
+function cannotOpen(
+  channel: string,
+  path: string,
+  files: DriverFiles,
+  cause: unknown,
+): HelicorderError {
+  const suggestion = nearestPath(path, files);
+  const hint = suggestion === undefined ? '' : `: did you mean "${suggestion}"?`;
+  return new HelicorderError('DEVICE', `channel "${channel}": cannot open ${path}${hint}`, {
+    cause,
+    details: { file: path, ...(suggestion === undefined ? {} : { nearest: suggestion }) },
+  });
+}
+
+/** The path up to its first name that does not exist, with the nearest that does in its place. */
+function nearestPath(path: string, files: DriverFiles): string | undefined {
+  const names = path.split('/');
+  for (let i = 1; i < names.length; i++) {
+    const parent = names.slice(0, i).join('/');
+    const present = namesIn(files, parent === '' ? '/' : parent);
+    if (present.includes(names[i]!)) continue;
+    const suggestion = nearest(names[i]!, present);
+    return suggestion === undefined ? undefined : `${parent}/${suggestion}`;
+  }
+  return undefined;
+}
+
+function namesIn(files: DriverFiles, dir: string): string[] {
+  try {
+    return files.list(dir);
+  } catch {
+    return []; // a file, or nothing that we may list
+  }
+}
 
 /** The number that is word `field` of a text; NaN if it is none. */
 function wordAt(text: string, field: number): number {

@@ -27,8 +27,6 @@
  * it was doing and words them with `ioError`. Files, locks and marks belong to the thread that
  * opened them and are to be closed by it; the kernel does so when the process ends, in any way.
  */
-export { nodeFileSystem, pauseThread } from './node-file-system.ts';
-
 export interface File {
   readonly path: string;
   /** bytes */

@@ -23,7 +23,8 @@ import { gapsOf } from '../store/log/segment-index.ts';
 import type { StoreEnvironment } from '../store/store.ts';
 import type { RunRequest } from '../store/run-plan.ts';
 import { StoreWriter, type OpenedRun } from '../store/writer.ts';
-import { GroupDrain, type Drained, type GroupSource, type GroupSpec } from './group-drain.ts';
+import { GroupDrain } from './group-drain.ts';
+import type { Drained, GroupSource, GroupSpec } from './group-spec.ts';
 import { UtcOffset } from './utc-offset.ts';
 
 export interface CollectorOptions {

@@ -10,7 +10,7 @@ import { CHANNEL_TYPES, isWide, type Channel, type ChannelType } from '../batch/
 import { RingConsumer } from '../ring/ring.ts';
 import { KIND } from '../store/log/format.ts';
 import type { GroupBuilder } from '../store/log/group.ts';
-import type { Drained, GroupSpec } from './group-drain.ts';
+import type { Drained, GroupSpec } from './group-spec.ts';
 
 interface Taken {
   firstTick: number;

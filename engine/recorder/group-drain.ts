@@ -8,7 +8,7 @@ import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
 import { BATCH_MAX_ROWS, MIB } from '../base/constants.ts';
 import { encodeGap } from '../batch/format.ts';
-import { native, RESULT, type NativeChannel, type RowEncoder } from '../../native/index.ts';
+import { native, RESULT, type RowEncoder } from '../../native/index.ts';
 import type { Cursor } from '../batch/samples.ts';
 import { isFloat, type Schema } from '../batch/schema.ts';
 import { KIND } from '../store/log/format.ts';
@@ -16,37 +16,7 @@ import type { GroupBuilder, TimeEnds } from '../store/log/group.ts';
 import type { OpenedRun } from '../store/writer.ts';
 import { FloatDrain } from './float-drain.ts';
 import { gapBefore } from './gap-before.ts';
-
-/** One rate group as the writer thread gets it. */
-export interface GroupSpec {
-  /** the ring's memory, control block included */
-  ring: SharedArrayBuffer;
-  rowBytes: number;
-  validityOffset: number;
-  t0Nanos: bigint;
-  periodNanos: bigint;
-  resolutionNanos: bigint;
-  sources: GroupSource[];
-}
-
-export interface GroupSource {
-  name: string;
-  stream: string;
-  schema: Schema;
-  samplesPerEvent: number;
-  writer: string;
-  attributes: [string, string][];
-  channels: NativeChannel[];
-}
-
-/** What one drain took out of the ring; times are monotonic ns. */
-export interface Drained {
-  rows: number;
-  /** it stopped because a batch was full, not because the ring was empty */
-  more: boolean;
-  firstTimeNanos: number;
-  lastTimeNanos: number;
-}
+import type { Drained, GroupSpec } from './group-spec.ts';
 
 /** Writes the entries of what it drains behind the builder's tail. */
 interface Drain {

@@ -3,9 +3,9 @@ import { HelicorderError } from '../base/errors.ts';
 import type { RecorderConfig, SourceConfig } from '../config/config.ts';
 import type { DriverFiles, OpenDriver } from '../drivers/driver.ts';
 import { driverOf } from '../drivers/registry.ts';
-import { nodeFileSystem } from '../files/file-system.ts';
+import { nodeFileSystem } from '../files/node-file-system.ts';
 import { makeRateGroups, type RateGroup } from '../sampler/rate-group.ts';
-import type { GroupSpec } from './group-drain.ts';
+import type { GroupSpec } from './group-spec.ts';
 
 /** Tick 0 of every schedule is the boot of the monotonic clock (docs/decisions/0001). */
 export const T0_NANOS = 0n;

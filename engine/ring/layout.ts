@@ -1,5 +1,5 @@
 /**
- * The memory of a ring, drawn in `docs/format-ring.md`; `native/src/ring.h` has the same constants.
+ * The memory of a ring, drawn in `docs/format-ring.md`; `native/src/ring_layout.h` has the same.
  *
  *   0 magic version capacity │ 128 head, cached tail │ 256 tail, cached head
  *   384 full reason, closed  │ 512 data …

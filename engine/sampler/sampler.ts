@@ -15,6 +15,7 @@ import { defined } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
 import { HelicorderError, errnoCode } from '../base/errors.ts';
 import { NANOS_PER_MILLI } from '../base/constants.ts';
+import { bucketOf } from '../base/histogram.ts';
 import { CHANNEL_TYPES } from '../batch/schema.ts';
 import type { RowWriter } from '../drivers/driver.ts';
 import { RingProducer } from '../ring/ring.ts';
@@ -27,7 +28,7 @@ import {
   type SamplerReport,
 } from '../../native/index.ts';
 import type { RateGroup } from './rate-group.ts';
-import { STATUS_WORD, statusBucket } from './status.ts';
+import { STATUS_WORD } from './status.ts';
 
 export interface Scheduling {
   realtime: 'auto' | 'off' | 'require';
@@ -189,7 +190,7 @@ export class TypescriptSampler {
 
   #countLateness(nanos: bigint): void {
     const { status } = this.#group;
-    this.#count(STATUS_WORD.histogram + statusBucket(Number(nanos)), 1n);
+    this.#count(STATUS_WORD.histogram + bucketOf(Number(nanos)), 1n);
     const max = Atomics.load(status, STATUS_WORD.maxLatenessNanos);
     if (nanos > max) Atomics.store(status, STATUS_WORD.maxLatenessNanos, nanos);
   }

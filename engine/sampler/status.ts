@@ -2,6 +2,8 @@
  * A sampler's counters in shared memory, written by its thread alone (`native/src/sampler_status.h`
  * names the same words) and read by main at any time. Each word is right by itself.
  */
+import { HISTOGRAM_BUCKETS, quantileOf } from '../base/histogram.ts';
+
 export const STATUS_WORD = {
   ticksScheduled: 0,
   rows: 1,
@@ -13,12 +15,11 @@ export const STATUS_WORD = {
   suspendedNanos: 6,
   lastTick: 7,
   maxLatenessNanos: 8,
+  /** HISTOGRAM_BUCKETS words: ticks per bucket of lateness in ns */
   histogram: 16,
 } as const;
 
-/** Values below 8 ns have a bucket each; then 8 per power of two up to 2^40 ns. */
-export const LATENESS_STATUS_BUCKETS = 312;
-export const SAMPLER_STATUS_WORDS = STATUS_WORD.histogram + LATENESS_STATUS_BUCKETS;
+export const SAMPLER_STATUS_WORDS = STATUS_WORD.histogram + HISTOGRAM_BUCKETS;
 
 export interface SamplerStatus {
   ticksScheduled: bigint;
@@ -37,20 +38,6 @@ export function createStatus(): BigUint64Array<SharedArrayBuffer> {
   return new BigUint64Array(new SharedArrayBuffer(8 * SAMPLER_STATUS_WORDS));
 }
 
-/** Bucket of a lateness in ns. */
-export function statusBucket(nanos: number): number {
-  if (nanos < 8) return Math.max(0, Math.floor(nanos));
-  const exponent = Math.floor(Math.log2(nanos));
-  const bucket = (exponent - 2) * 8 + (Math.floor(nanos / 2 ** (exponent - 3)) & 7);
-  return Math.min(bucket, LATENESS_STATUS_BUCKETS - 1);
-}
-
-/** The smallest lateness above a bucket, ns. */
-export function statusBucketEndNanos(bucket: number): number {
-  if (bucket < 8) return bucket + 1;
-  return (9 + (bucket % 8)) * 2 ** (Math.floor(bucket / 8) - 1);
-}
-
 /** One status of several samplers: counts are added, lateness is over all their ticks. */
 export function readStatus(blocks: readonly BigUint64Array[]): SamplerStatus {
   const sum = (word: number): bigint =>
@@ -61,9 +48,10 @@ export function readStatus(blocks: readonly BigUint64Array[]): SamplerStatus {
       return value > most ? value : most;
     }, 0n);
   const max = Number(highest(STATUS_WORD.maxLatenessNanos));
-  const counts = Array.from({ length: LATENESS_STATUS_BUCKETS }, (_, bucket) =>
+  const counts = Array.from({ length: HISTOGRAM_BUCKETS }, (_, bucket) =>
     Number(sum(STATUS_WORD.histogram + bucket)),
   );
+  const quantile = (q: number): number => Math.min(quantileOf(counts, q), max);
   return {
     ticksScheduled: sum(STATUS_WORD.ticksScheduled),
     rows: sum(STATUS_WORD.rows),
@@ -73,16 +61,6 @@ export function readStatus(blocks: readonly BigUint64Array[]): SamplerStatus {
     deviceFailures: sum(STATUS_WORD.deviceFailures),
     suspendedNanos: sum(STATUS_WORD.suspendedNanos),
     lastTick: highest(STATUS_WORD.lastTick),
-    latenessNanos: { p50: quantile(counts, 0.5, max), p99: quantile(counts, 0.99, max), max },
+    latenessNanos: { p50: quantile(0.5), p99: quantile(0.99), max },
   };
-}
-
-function quantile(counts: readonly number[], q: number, max: number): number {
-  const total = counts.reduce((sum, count) => sum + count, 0);
-  let left = q * total;
-  for (let bucket = 0; bucket < counts.length; bucket++) {
-    left -= counts[bucket]!;
-    if (left <= 0 && total > 0) return Math.min(max, statusBucketEndNanos(bucket));
-  }
-  return max;
 }

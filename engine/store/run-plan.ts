@@ -98,7 +98,7 @@ export class RunPlan {
   #stream(request: RunRequest, schema: string): StreamEntry {
     const known = this.#state.streamNamed(request.stream);
     if (known) {
-      this.#checkKind(known, request);
+      if (known.schemaId !== schema) this.#checkKind(known, request);
       return known;
     }
     assert(!this.#newStreams.has(request.stream), 'one source per stream');

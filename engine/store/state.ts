@@ -5,7 +5,7 @@
  *
  * A writer (stream, writer id) is known by its latest run; earlier runs are in the log only.
  */
-import { assert, defined } from '../base/assert.ts';
+import { assert } from '../base/assert.ts';
 import { HelicorderError } from '../base/errors.ts';
 import {
   runEndEntry,
@@ -147,7 +147,7 @@ export class ControlState {
     const stream = this.streams.get(item.stream);
     const run = this.runs.get(item.run);
     if (stream === undefined || run === undefined) {
-      if (lenient) return;
+      if (lenient) return this.#passOver(item, stream);
       throw new HelicorderError(
         'DAMAGED',
         `records of unknown stream ${item.stream} or run ${item.run}`,
@@ -170,6 +170,19 @@ export class ControlState {
     if (item.content.kind === 'batch') run.ordinal = item.content.batch.ordinal + item.samples;
     if (item.lastTick !== undefined) run.lastTick = item.lastTick;
     this.#addTotals(stream, run, item);
+  }
+
+  /** Records whose stream or run was lost: none of their numbers is ever issued again. */
+  #passOver(item: DataItem, stream: StreamSnapshot | undefined): void {
+    this.nextStream = Math.max(this.nextStream, item.stream + 1);
+    this.nextRun = Math.max(this.nextRun, item.run + 1);
+    if (stream === undefined) return;
+    const nextOffset = Math.max(stream.nextOffset, item.firstOffset + item.records);
+    stream.totals.records += nextOffset - stream.nextOffset;
+    stream.nextOffset = nextOffset;
+    for (const run of this.writersOf(stream.id)) {
+      run.nextSeq = Math.max(run.nextSeq, item.firstSeq + item.records);
+    }
   }
 
   #addTotals(stream: StreamSnapshot, run: RunSnapshot, item: DataItem): void {
@@ -220,9 +233,11 @@ export class ControlState {
     this.nextRun = piece.nextRun;
   }
 
-  /** The canonical schema of a stream. */
+  /** The canonical schema of a stream. @throws DAMAGED if the entry that held it was lost */
   schemaOf(stream: StreamSnapshot): string {
-    return defined(this.schemas.get(stream.schemaId), `schema ${stream.schemaId}`);
+    const schema = this.schemas.get(stream.schemaId);
+    if (schema !== undefined) return schema;
+    throw new HelicorderError('DAMAGED', `${stream.name}: schema ${stream.schemaId} is missing`);
   }
 }
 

@@ -125,7 +125,7 @@ export interface GapsReport {
   latenessMicros: Quantiles | null;
 }
 
-/** Each at most 12.5 % above the truth; min and max are exact. */
+/** Each at most 0.8 % above the truth; min and max are exact. */
 export interface Quantiles {
   min: number;
   p50: number;

@@ -11,17 +11,10 @@
 namespace helicorder {
 namespace {
 
-enum RecordKind : uint16_t { kPadding = 0, kRow = 1, kGap = 2 };
-
-constexpr size_t kRecordHeaderBytes = 8;
-constexpr size_t kTickAt = 8;
-constexpr size_t kTimeAt = 16;
-constexpr size_t kGapTicksAt = 16;
-constexpr size_t kGapReasonAt = 24;
-constexpr size_t kGapNanosAt = 32;
-constexpr size_t kGapBytes = 40;
 constexpr uint8_t kEntryVersion = 1;
-constexpr uint8_t kReasonMax = 9;
+constexpr auto kReasonDevice = static_cast<uint8_t>(GapReason::kDevice);
+constexpr auto kReasonSuspended = static_cast<uint8_t>(GapReason::kSuspended);
+constexpr auto kReasonMax = static_cast<uint32_t>(GapReason::kCorrupt);
 // Most bytes of a times entry's and a batch entry's fixed parts, and of their repeated ones.
 constexpr size_t kTimesHeadBytes = 2 + 9 * kVarintMaxBytes;
 constexpr size_t kGapMaxBytes = 1 + 3 * kVarintMaxBytes;
@@ -62,7 +55,7 @@ int64_t RowEncoder::PeekTick() const {
   const uint64_t head = ring_.Head();
   uint64_t at = ring_.Tail();
   if (at == head) return -1;
-  if (Load<uint16_t>(ring_.At(at) + 4) == kPadding) at += Load<uint32_t>(ring_.At(at));
+  if (Load<uint16_t>(ring_.At(at) + kKindAt) == kPadding) at += Load<uint32_t>(ring_.At(at));
   if (at == head) return -1;
   if (at > head) return -EBADMSG;
   const uint64_t most = std::min(head - at, ring_.Contiguous(at));
@@ -143,7 +136,7 @@ int RowEncoder::Drain(size_t max_rows, uint64_t* tail, Drained* drained) {
     const uint64_t length = Load<uint32_t>(record);
     const uint64_t most = std::min(head - *tail, ring_.Contiguous(*tail));
     if (length < kRecordHeaderBytes || length % 8 != 0 || length > most) return -EBADMSG;
-    const uint16_t kind = Load<uint16_t>(record + 4);
+    const uint16_t kind = Load<uint16_t>(record + kKindAt);
     int result = 0;
     if (kind == kRow) {
       result = length == spec_.row_bytes ? TakeRow(record, drained) : -EBADMSG;

@@ -13,15 +13,13 @@
 #include <cstdint>
 #include <vector>
 
-#include "ring_reader.h"
+#include "ring.h"
 
 namespace helicorder {
 
 // Index into CHANNEL_TYPES of engine/batch/schema.ts; floats (8, 9) are not for this encoder.
 enum ChannelType : uint8_t { kI8, kU8, kI16, kU16, kI32, kU32, kI64, kU64, kIntegerTypes };
 
-inline constexpr uint8_t kReasonDevice = 3;
-inline constexpr uint8_t kReasonSuspended = 6;
 inline constexpr size_t kLatenessBuckets = 65;
 // Rows of one times entry, and gaps of one call; what is more waits for the next call.
 inline constexpr size_t kRowsMax = 16384;

@@ -153,7 +153,7 @@ void Sampler::TakeRow(int64_t now_nanos) {
 }
 
 void Sampler::FillRow(uint8_t* row, int64_t time_nanos) {
-  std::memcpy(row + 16, &time_nanos, sizeof time_nanos);
+  std::memcpy(row + kTimeAt, &time_nanos, sizeof time_nanos);
   uint8_t* validity = row + options_.validity_offset;
   uint64_t bits = 0;
   for (size_t i = 0; i < sources_.size(); i++) {

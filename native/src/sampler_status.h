@@ -24,8 +24,9 @@ class SamplerStatus {
     kMaxLatenessNanos,
     kHistogram = 16,
   };
-  // Log-linear lateness: values below 8 ns have a bucket each, then 8 per power of two up to 2^40.
-  static constexpr size_t kBuckets = 312;
+  // Log-linear lateness, the buckets of engine/base/histogram.ts: values below 8 ns have a bucket
+  // each, then 8 per power of two up to 2^48 ns; what is later is counted in the last.
+  static constexpr size_t kBuckets = 368;
   static constexpr size_t kWords = kHistogram + kBuckets;
 
   explicit SamplerStatus(uint64_t* words) : words_(words) {}

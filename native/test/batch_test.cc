@@ -14,6 +14,10 @@
 using helicorder::Cursor;
 using helicorder::Drained;
 using helicorder::EntryInfo;
+using helicorder::kDataAt;
+using helicorder::kHeadAt;
+using helicorder::kRingMagic;
+using helicorder::kRingVersion;
 using helicorder::RingReader;
 using helicorder::RowEncoder;
 using helicorder::RowEncoderSpec;
@@ -32,14 +36,14 @@ void Check(bool holds, const char* what) {
 
 class Ring {
  public:
-  Ring() : memory_(new uint64_t[(RingReader::kDataAt + kCapacity) / 8]()) {
-    Put<uint32_t>(0, RingReader::kMagic);
-    Put<uint32_t>(4, RingReader::kVersion);
+  Ring() : memory_(new uint64_t[(kDataAt + kCapacity) / 8]()) {
+    Put<uint32_t>(0, kRingMagic);
+    Put<uint32_t>(4, kRingVersion);
     Put<uint64_t>(8, kCapacity);
   }
 
   uint8_t* memory() { return reinterpret_cast<uint8_t*>(memory_.get()); }
-  size_t bytes() const { return RingReader::kDataAt + kCapacity; }
+  size_t bytes() const { return kDataAt + kCapacity; }
   uint64_t head() const { return head_; }
 
   void Row(uint64_t tick, uint64_t validity, uint64_t value) {
@@ -77,7 +81,7 @@ class Ring {
   }
 
   size_t Header(uint32_t length, uint16_t kind) {
-    const size_t at = RingReader::kDataAt + head_ % kCapacity;
+    const size_t at = kDataAt + head_ % kCapacity;
     Put<uint32_t>(at, length);
     Put<uint16_t>(at + 4, kind);
     Put<uint16_t>(at + 6, 0);
@@ -86,7 +90,7 @@ class Ring {
 
   void Publish(uint32_t length) {
     head_ += length;
-    Put<uint64_t>(RingReader::kHeadAt, head_);
+    Put<uint64_t>(kHeadAt, head_);
   }
 
   std::unique_ptr<uint64_t[]> memory_;
@@ -146,7 +150,7 @@ void GarbageIsSurvived(std::mt19937_64& random) {
     Ring ring;
     for (uint64_t tick = 0; tick < 20; tick++) ring.Row(tick, ~0ull, random());
     for (unsigned changes = 1 + random() % 4; changes > 0; changes--) {
-      const size_t at = RingReader::kDataAt + random() % (ring.head() + 64);
+      const size_t at = kDataAt + random() % (ring.head() + 64);
       ring.memory()[at] = static_cast<uint8_t>(random());
     }
     RowEncoder encoder = EncoderOf(ring);

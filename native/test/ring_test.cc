@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "check.h"
-#include "ring_reader.h"
 
 using namespace helicorder;
 
@@ -16,7 +15,7 @@ constexpr size_t kRowBytes = 56;
 std::vector<uint64_t> MakeRing(size_t capacity) {
   std::vector<uint64_t> memory((512 + capacity) / 8);
   auto* bytes = reinterpret_cast<uint8_t*>(memory.data());
-  const uint32_t head[] = {RingProducer::kMagic, RingProducer::kVersion};
+  const uint32_t head[] = {kRingMagic, kRingVersion};
   std::memcpy(bytes, head, sizeof head);
   memory[1] = capacity;
   return memory;
@@ -32,10 +31,10 @@ uint64_t Drain(RingReader& reader, uint64_t expected) {
     uint64_t words[2];
     std::memcpy(&length, reader.At(at), 4);
     std::memcpy(&kind, reader.At(at) + 4, 2);
-    if (kind != RingProducer::kPadding) {
+    if (kind != kPadding) {
       std::memcpy(words, reader.At(at) + 8, sizeof words);
       CHECK(words[0] == expected);
-      expected += kind == RingProducer::kRow ? 1 : words[1];
+      expected += kind == kRow ? 1 : words[1];
     }
     at += length;
   }

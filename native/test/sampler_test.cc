@@ -19,7 +19,7 @@ int main() {
 
   std::vector<uint64_t> memory((512 + 65536) / 8);
   std::vector<uint64_t> words(SamplerStatus::kWords);
-  memory[0] = uint64_t{RingProducer::kVersion} << 32 | RingProducer::kMagic;
+  memory[0] = uint64_t{kRingVersion} << 32 | kRingMagic;
   memory[1] = 65536;
   SamplerOptions options;
   options.ring = reinterpret_cast<uint8_t*>(memory.data());

@@ -1,7 +1,7 @@
 import { chmodSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { BLOCK_BYTES } from '../../engine/base/constants.ts';
-import { nodeFileSystem as fs } from '../../engine/files/file-system.ts';
+import { nodeFileSystem as fs } from '../../engine/files/node-file-system.ts';
 import { temporaryDirectory } from '../support/directory.ts';
 import { FileAgent } from '../support/file-agent.ts';
 import { describeFileSystem } from './file-system.contract.ts';

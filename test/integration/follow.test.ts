@@ -93,7 +93,7 @@ describe('a follower of lines', () => {
 });
 
 describe('a follower of samples', () => {
-  test('prints whole events, the short last one once the run is over, as any later cat', async () => {
+  test('prints whole events, the short last one once the run is over', async () => {
     const dir = temporaryDirectory();
     await helicorderOut(run(dir, '--samples-per-event', '100', '--duration', '50ms'));
     const owner = nextOwner(dir);
@@ -115,7 +115,7 @@ describe('a follower of samples', () => {
     expect(stdout).toBe(await helicorderOut(cat(dir, BOX)));
   });
 
-  test('a recorder that is killed and started again: what was printed is what is there', async () => {
+  test('a recorder killed and started again: what was printed is what is there', async () => {
     const dir = temporaryDirectory();
     await helicorderOut(run(dir, '--duration', '50ms'));
     const owner = nextOwner(dir);

@@ -25,7 +25,7 @@ function npmStart(dir: string, ...words: string[]): Program {
   });
 }
 
-test('records the network, builds nothing that is there, and prints only what it should', async () => {
+test('records the network, builds nothing that is there, prints only JSON', async () => {
   const dir = join(temporaryDirectory(), 'store');
   const { code, stdout, stderr } = await npmStart(dir, '--duration', '2s', '--json').ended;
   expect(code, stderr).toBe(0);

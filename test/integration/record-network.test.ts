@@ -123,7 +123,7 @@ describe(`${SECONDS} s of lo at 1 kHz on loaded cores`, () => {
     ]);
   });
 
-  test('values are the counters of the kernel: they never fall, and begin and end between ours', () => {
+  test("values are the kernel's counters: they never fall, between ours before and after", () => {
     const samples = records.filter(({ type }) => type === 'sample');
     for (const [name, key] of [
       ['RxBytes', 'rx'],
@@ -151,7 +151,7 @@ describe(`${SECONDS} s of lo at 1 kHz on loaded cores`, () => {
 describe('cat', () => {
   const cat = (...more: string[]): string[] => ['stream', 'cat', STREAM, ...stored, ...more];
 
-  test('JSON: events of 1000 samples, exactly these keys in this order, the last one short', async () => {
+  test('JSON: events of 1000 samples, these keys in this order, the last one short', async () => {
     const text = await helicorderOut(cat());
     const lines = text.split('\n').slice(0, -1);
     const samples = records.filter(({ type }) => type === 'sample');
@@ -171,7 +171,7 @@ describe('cat', () => {
     expect(await helicorderOut(cat()), 'two cats agree byte for byte').toBe(text);
   });
 
-  test('--from, --to and --max-events give whole events in JSON, the same as a whole cat', async () => {
+  test('--from, --to and --max-events give whole events, as a whole cat does', async () => {
     const events = (await helicorderOut(cat())).split('\n').slice(0, -1);
     const offsets = offsetsOf(records);
     const inSecond = String(offsets[SAMPLES_PER_EVENT + 500]);

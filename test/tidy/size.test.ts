@@ -51,10 +51,15 @@ function eachLine(
   );
 }
 
-/** No formatter can break a string; a line of nothing else may be as long as its sentence. */
+/**
+ * No formatter can break a string: a line of nothing else may be as long as its sentence, and so
+ * may the line with the title of a test, which prettier keeps whole.
+ */
 function isOneString(line: string): boolean {
   return (
-    /^\s*(?:[\w.]+:\s*|\(\s*)?(['"`]).*\1\s*[,;)]*$/.test(line) || /https?:\/\/\S+$/.test(line)
+    /^\s*(?:[\w.]+:\s*|\(\s*)?(['"`]).*\1\s*[,;)]*$/.test(line) ||
+    /^\s*(?:it|test|describe)\((['"`]).*\1, (?:async )?\([^)]*\) => \{$/.test(line) ||
+    /https?:\/\/\S+$/.test(line)
   );
 }
 

@@ -103,9 +103,11 @@ function* readSegment(
   const isLast = end !== undefined && segmentOf(end) === header.segment;
   const isLogStart = header.predecessor.lsn === 0 && offsetOf(position.lsn) <= BLOCK_BYTES;
   const last = position.last ?? (isLogStart ? NO_LINK : undefined);
+  const scanEnd = isLast ? offsetOf(end) : header.size;
+  window.readAheadTo(scanEnd);
   const scan = scanSegment(window, header, {
     from: Math.max(offsetOf(position.lsn), BLOCK_BYTES),
-    end: isLast ? offsetOf(end) : header.size,
+    end: scanEnd,
     predecessor: last,
     successor: isLast ? undefined : successor,
   });

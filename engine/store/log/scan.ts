@@ -61,9 +61,16 @@ export class Window {
   #memory = new Uint8Array(MIB);
   #start = 0;
   #length = 0;
+  #end = BLOCK_BYTES;
 
   constructor(file: File) {
     this.#file = file;
+  }
+
+  /** Nothing at or behind `end` is read ahead: what lies there may not be written yet. */
+  readAheadTo(end: number): void {
+    this.#end = end;
+    this.#length = 0;
   }
 
   /** Up to `length` bytes at `at`, fewer at the end; a view, valid until the next call. */
@@ -73,15 +80,11 @@ export class Window {
     return this.#memory.subarray(from, Math.min(from + length, this.#length));
   }
 
-  /** Forgets what was read: the file has changed behind it. */
-  forget(): void {
-    this.#length = 0;
-  }
-
   #fill(at: number, length: number): void {
     if (length > this.#memory.length) this.#memory = new Uint8Array(length);
+    const wanted = Math.max(length, Math.min(this.#memory.length, this.#end - at));
     this.#start = at;
-    this.#length = this.#file.read(this.#memory, at);
+    this.#length = this.#file.read(this.#memory.subarray(0, wanted), at);
   }
 }
 

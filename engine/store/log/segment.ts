@@ -70,6 +70,7 @@ export function openSegment(
 
 /** A header from the first group that says it belongs to this segment: it repeats the salt. */
 function rebuildHeader(window: Window, segment: number, size: number): SegmentHeader | undefined {
+  window.readAheadTo(size);
   for (let offset = BLOCK_BYTES; offset < size; offset += BLOCK_BYTES) {
     const bytes = window.bytes(offset, BLOCK_BYTES);
     if (bytes.length < BLOCK_BYTES) return undefined;

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { BLOCK_BYTES, MIB } from '../../../engine/base/constants.ts';
-import { nodeFileSystem as fs } from '../../../engine/files/file-system.ts';
+import { nodeFileSystem as fs } from '../../../engine/files/node-file-system.ts';
 import { describeFileSystemType } from '../../../engine/files/file-system-types.ts';
 import { native } from '../../../native/index.ts';
 import { temporaryDirectory } from '../../support/directory.ts';

@@ -1,0 +1,34 @@
+/** What the main thread tells the writer thread of a rate group, and what a drain gives back. */
+import type { Schema } from '../batch/schema.ts';
+import type { NativeChannel } from '../../native/index.ts';
+
+/** One rate group as the writer thread gets it. */
+export interface GroupSpec {
+  /** the ring's memory, control block included */
+  ring: SharedArrayBuffer;
+  rowBytes: number;
+  validityOffset: number;
+  t0Nanos: bigint;
+  periodNanos: bigint;
+  resolutionNanos: bigint;
+  sources: GroupSource[];
+}
+
+export interface GroupSource {
+  name: string;
+  stream: string;
+  schema: Schema;
+  samplesPerEvent: number;
+  writer: string;
+  attributes: [string, string][];
+  channels: NativeChannel[];
+}
+
+/** What one drain took out of the ring; times are monotonic ns. */
+export interface Drained {
+  rows: number;
+  /** it stopped because a batch was full, not because the ring was empty */
+  more: boolean;
+  firstTimeNanos: number;
+  lastTimeNanos: number;
+}

@@ -1,0 +1,121 @@
+/**
+ * One changed byte, anywhere: a reader either sees everything as it was, or verify says that it
+ * does not; and nothing ever fails with anything but a sentence for people.
+ */
+import { describe, expect, it } from 'vitest';
+import { MIB } from '../../../engine/base/constants.ts';
+import { HelicorderError } from '../../../engine/base/errors.ts';
+import { offsetOf } from '../../../engine/store/log/format.ts';
+import { segmentPath } from '../../../engine/store/log/segment.ts';
+import { Store, systemEnvironment, type StoreEnvironment } from '../../../engine/store/store.ts';
+import { cat } from '../../../engine/tools/cat.ts';
+import { verify } from '../../../engine/tools/verify.ts';
+import { MemoryFileSystem } from '../../support/memory-file-system.ts';
+import {
+  beginEvents,
+  beginSamples,
+  bytes,
+  commitSamples,
+  openWriter,
+} from '../../support/stores.ts';
+
+const DIR = '/store';
+const STEP = process.env['HELICORDER_SOAK'] ? 1 : 37;
+
+interface SmallStore {
+  fs: MemoryFileSystem;
+  environment: StoreEnvironment;
+  /** bytes of the segment that are in use */
+  end: number;
+}
+
+/** One segment: samples, events, a second life after a crash, and a clean stop or none. */
+function smallStore(closed: boolean): SmallStore {
+  const fs = new MemoryFileSystem();
+  const environment = { ...systemEnvironment, fs, pause: () => {} };
+  const first = openWriter(DIR, MIB, environment);
+  first.appendEvents(beginEvents(first), [bytes('one'), bytes('two')]);
+  commitSamples(first, beginSamples(first), 0, 30);
+  first.abandon();
+  const second = openWriter(DIR, MIB, environment);
+  second.appendEvents(beginEvents(second), [bytes('three')]);
+  if (closed) second.close();
+  return { fs, environment, end: offsetOf(second.durableEnd) };
+}
+
+/** Everything that can be read, as text; or the code of the error that said why not. */
+async function readAll({ environment }: SmallStore): Promise<string> {
+  const lines: string[] = [];
+  let store: Store | undefined;
+  try {
+    store = Store.open(DIR, environment);
+    for (const stream of store.streamNames()) {
+      const options = { stream, from: 'start' as const, format: 'ndjson-records' as const };
+      const rest = { follow: false, withLedger: true, delimiter: '\n', onDamage: () => {} };
+      for await (const piece of cat(store, { ...options, ...rest })) lines.push(String(piece));
+    }
+  } catch (error) {
+    if (!(error instanceof HelicorderError)) throw error;
+    lines.push(`error ${error.code}`);
+  } finally {
+    store?.close();
+  }
+  return lines.join('');
+}
+
+async function isSound({ environment }: SmallStore): Promise<boolean> {
+  try {
+    return (await verify(DIR, environment)).ok;
+  } catch (error) {
+    if (!(error instanceof HelicorderError)) throw error;
+    return false;
+  }
+}
+
+/** Every STEP-th byte; of what is zero up to the end of its block only a few. */
+function* places(bytes: Uint8Array): Generator<number> {
+  const isPadding = (at: number): boolean =>
+    bytes.subarray(at, Math.ceil((at + 1) / 4096) * 4096).every((byte) => byte === 0);
+  for (let at = 0; at < bytes.length; at += isPadding(at) ? 16 * STEP : STEP) yield at;
+}
+
+/** Flips bytes of a file one at a time; every place is put back before the next. */
+async function flipEach(
+  store: SmallStore,
+  file: string,
+  end: number,
+  mayChange: (at: number) => boolean = () => false,
+): Promise<void> {
+  const before = await readAll(store);
+  expect(await isSound(store)).toBe(true);
+  for (const at of places(store.fs.bytesOf(file).slice(0, end))) {
+    const memory = store.fs.bytesOf(file);
+    const byte = memory[at]!;
+    memory[at] = byte ^ 0xff;
+    const same = (await readAll(store)) === before;
+    if (!same && !mayChange(at)) {
+      expect(await isSound(store), `byte ${at} of ${file}`).toBe(false);
+    } else await isSound(store);
+    store.fs.bytesOf(file)[at] = byte;
+  }
+  expect(await readAll(store)).toBe(before);
+}
+
+describe('a changed byte', () => {
+  it('of a segment is seen, or changes nothing', async () => {
+    const store = smallStore(true);
+    const lastGroup = store.end - 4096;
+    // rot of the very last group looks like a torn write of it
+    await flipEach(store, segmentPath(`${DIR}/log`, 1), store.end, (at) => at >= lastGroup);
+  });
+
+  it('of store.json is seen, or changes nothing', async () => {
+    const store = smallStore(true);
+    await flipEach(store, `${DIR}/store.json`, store.fs.bytesOf(`${DIR}/store.json`).length);
+  });
+
+  it('of the mark of a running owner is seen, or changes nothing', async () => {
+    const store = smallStore(false);
+    await flipEach(store, `${DIR}/mark`, 96);
+  });
+});

@@ -1,0 +1,92 @@
+/** The log of version 1 as it lies on disks: `test/support/golden-log.ts` says what it holds. */
+import { cpSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { Store } from '../../../engine/store/store.ts';
+import { cat } from '../../../engine/tools/cat.ts';
+import type { CatOptions } from '../../../engine/tools/types.ts';
+import { verify } from '../../../engine/tools/verify.ts';
+import { temporaryDirectory } from '../../support/directory.ts';
+import { makeGoldenLog } from '../../support/golden-log.ts';
+import { segmentFile, segmentNumbers, withoutZeros } from '../../support/segments.ts';
+import { beginEvents, bytes, openWriter } from '../../support/stores.ts';
+
+const FIXTURE = fileURLToPath(new URL('../../fixtures/log-v1', import.meta.url));
+
+/** Readers make a lock file beside the log, so they get a copy. */
+function goldenCopy(): string {
+  const dir = join(temporaryDirectory(), 'store');
+  cpSync(FIXTURE, dir, { recursive: true });
+  return dir;
+}
+
+async function printed(dir: string, stream: string, format: CatOptions['format']): Promise<string> {
+  const store = Store.open(dir);
+  const pieces: (string | Uint8Array)[] = [];
+  const options = { from: 'start' as const, follow: false, withLedger: true, delimiter: '\n' };
+  const onDamage = (damage: unknown): void => expect.fail(JSON.stringify(damage));
+  for await (const piece of cat(store, { ...options, stream, format: format!, onDamage })) {
+    pieces.push(piece);
+  }
+  store.close();
+  return pieces.join('');
+}
+
+const EXPECTED = [
+  ['golden/samples', 'json', 'expected-samples.json'],
+  ['golden/samples', 'ndjson-records', 'expected-samples.ndjson'],
+  ['golden/samples', 'csv', 'expected-samples.csv'],
+  ['golden/events', 'ndjson-records', 'expected-events.ndjson'],
+] as const;
+
+describe('the golden log of version 1', () => {
+  it.each(EXPECTED)('is read: %s as %s', async (stream, format, file) => {
+    const text = readFileSync(join(FIXTURE, file), 'utf8');
+    expect(await printed(goldenCopy(), stream, format)).toBe(text);
+  });
+
+  it('is sound, with a torn write behind each of the three crashes', async () => {
+    const report = await verify(goldenCopy());
+    expect(report.damage).toEqual([]);
+    expect(report.ok).toBe(true);
+    expect(report.tornTails).toHaveLength(3);
+    const samples = report.streams.find(({ name }) => name === 'golden/samples')!;
+    expect(samples).toMatchObject({
+      ticksScheduled: '346',
+      samples: '90',
+      gaps: [
+        { reason: 'late', ticks: '15' },
+        { reason: 'device', ticks: '10' },
+        { reason: 'crash', ticks: '231' },
+      ],
+    });
+  });
+
+  it('is recorded on into, and what was there stays as it was', async () => {
+    const dir = goldenCopy();
+    const writer = openWriter(dir);
+    writer.appendEvents(beginEvents(writer, 'golden/events', 'program'), [bytes('a later life')]);
+    writer.close();
+    const events = await printed(dir, 'golden/events', 'ndjson-records');
+    const before = readFileSync(join(FIXTURE, 'expected-events.ndjson'), 'utf8');
+    expect(events.startsWith(before)).toBe(true);
+    expect(events.slice(before.length)).toContain('"data":"a later life"');
+    expect(await verify(dir)).toMatchObject({ ok: true, damage: [] });
+  });
+
+  // If a later version writes otherwise on purpose, this test goes and those above stay.
+  it('is written still, byte for byte', () => {
+    const dir = temporaryDirectory();
+    makeGoldenLog(dir);
+    expect(segmentNumbers(dir)).toEqual(segmentNumbers(FIXTURE));
+    for (const segment of segmentNumbers(dir)) {
+      const written = withoutZeros(segmentFile(dir, segment));
+      const golden = readFileSync(segmentFile(FIXTURE, segment));
+      expect(Buffer.compare(written, golden), `segment ${segment}`).toBe(0);
+    }
+    expect(readFileSync(join(dir, 'store.json'), 'utf8')).toBe(
+      readFileSync(join(FIXTURE, 'store.json'), 'utf8'),
+    );
+  });
+});

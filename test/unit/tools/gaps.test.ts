@@ -1,0 +1,61 @@
+import { cpSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { Store } from '../../../engine/store/store.ts';
+import { gaps } from '../../../engine/tools/gaps.ts';
+import type { GapsReport } from '../../../engine/tools/types.ts';
+import { temporaryDirectory } from '../../support/directory.ts';
+import { beginSamples, commitSamples, openWriter } from '../../support/stores.ts';
+
+const FIXTURE = fileURLToPath(new URL('../../fixtures/log-v1', import.meta.url));
+
+async function gapsOf(dir: string, stream: string): Promise<GapsReport> {
+  const store = Store.open(dir);
+  const report = await gaps(store, stream);
+  store.close();
+  return report;
+}
+
+describe('the account of a stream', () => {
+  it('balances: ticks scheduled are samples and gaps, and each gap is listed once', async () => {
+    const dir = join(temporaryDirectory(), 'store');
+    cpSync(FIXTURE, dir, { recursive: true });
+    const report = await gapsOf(dir, 'golden/samples');
+    expect(report).toMatchObject({ balanced: true, imbalances: [], nominalHz: 1000 });
+    expect(report).toMatchObject({ ticksScheduled: '346', samples: '90', gapTicks: '256' });
+    expect(report.gaps).toHaveLength(13);
+    const ticks = report.gaps.map((gap) => Number(gap.ticks));
+    expect(ticks.reduce((sum, count) => sum + count, 0)).toBe(256);
+  });
+
+  it('gives lateness in microseconds, whatever the resolution of the time column', async () => {
+    const dir = join(temporaryDirectory(), 'store');
+    cpSync(FIXTURE, dir, { recursive: true });
+    const { latenessMicros } = await gapsOf(dir, 'golden/samples');
+    expect(latenessMicros).toEqual({ min: 41, p50: 41, p99: 41, p999: 41, max: 41 });
+  });
+
+  it('of a perfect 1 kHz stream has a median period of 1000 µs', async () => {
+    const dir = temporaryDirectory();
+    const writer = openWriter(dir);
+    const opened = beginSamples(writer);
+    for (let i = 0; i < 5; i++) commitSamples(writer, opened, 100 * i, 100);
+    writer.close();
+    const report = await gapsOf(dir, 'test/samples');
+    expect(report.deltaMicros).toEqual({ min: 1000, p50: 1000, p99: 1000, p999: 1000, max: 1000 });
+    expect(report.measuredHz).toBeCloseTo(1000, 9);
+  });
+
+  it('names the place where a tick is missing', async () => {
+    const dir = temporaryDirectory();
+    const writer = openWriter(dir);
+    const opened = beginSamples(writer);
+    commitSamples(writer, opened, 0, 10);
+    commitSamples(writer, opened, 11, 10);
+    writer.close();
+    const report = await gapsOf(dir, 'test/samples');
+    expect(report.balanced).toBe(false);
+    expect(report.imbalances).toEqual(['at offset 10: expected tick 10, found 11']);
+  });
+});
