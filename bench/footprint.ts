@@ -8,7 +8,7 @@ import { cyclictestMissing, runCyclictest } from './cyclictest.ts';
 import type { Arm, Context, Experiment } from './harness.ts';
 import { record, samplerCpu, verified } from './recorder.ts';
 
-const secondsOf = ({ quick }: Context): number => (quick ? 3 : 20);
+const secondsOf = ({ quick }: Context): number => (quick ? 3 : 15);
 const cpu = samplerCpu(cpus().length);
 
 const recorder: Arm = {

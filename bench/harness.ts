@@ -127,14 +127,16 @@ export async function runPlan(plan: Plan): Promise<Row[]> {
   return rows;
 }
 
-/** A filter names ids (`3`, `1-p99`; several with commas) or a part of a row's name. */
+/**
+ * A filter names rows by number or id (`3`, `1-p99`; several with commas), or by a part of their
+ * name that is not just a number: names are full of those.
+ */
 export function isWanted(row: RowSpec, filter: string | undefined): boolean {
   if (filter === undefined) return true;
   return filter.split(',').some((part) => {
     const wanted = part.trim().toLowerCase();
-    if (wanted === '') return false;
-    const number = row.id.split('-')[0];
-    return row.id === wanted || number === wanted || row.name.toLowerCase().includes(wanted);
+    if (row.id.toLowerCase() === wanted || row.id.split('-')[0] === wanted) return true;
+    return /[a-z]/.test(wanted) && row.name.toLowerCase().includes(wanted);
   });
 }
 

@@ -9,6 +9,13 @@ export interface ChildOptions {
   env?: Record<string, string>;
 }
 
+const running = new Set<ChildProcess>();
+
+/** Ends every program that is still running: the benchmark itself is being ended. */
+export function killPrograms(): void {
+  for (const child of running) child.kill('SIGKILL');
+}
+
 export interface ChildResult {
   stdout: string;
   stderr: string;
@@ -30,6 +37,7 @@ export async function runProgram(
     timeout: timeoutMs,
     killSignal: 'SIGKILL',
   });
+  running.add(child);
   const [stdout, stderr]: [Buffer[], Buffer[]] = [[], []];
   child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
   child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
@@ -51,6 +59,7 @@ export async function runProgram(
     throw new HelicorderError('WORKER_DIED', `${command}: ${failure}\n${result.stderr}`);
   } finally {
     child.kill('SIGKILL');
+    running.delete(child);
   }
 }
 

@@ -18,6 +18,7 @@ import { EXPERIMENTS } from './experiments.ts';
 import { BASELINE_PATH, RESULTS_DIR, WorkDirectory, readText, writeFile } from './files.ts';
 import { runPlan } from './harness.ts';
 import { describeMachine } from './machine.ts';
+import { killPrograms } from './process.ts';
 import { regressions, summaryOf, tableOf, type Report } from './report.ts';
 
 interface Options {
@@ -57,6 +58,7 @@ async function main(options: Options): Promise<number> {
   const say = (line: string): void => void process.stderr.write(`${line}\n`);
   const baseline = options.compare && (JSON.parse(readText(options.compare)) as Report);
   const work = new WorkDirectory(options.dir, `helicorder-bench-${process.pid}`);
+  removeWhenEnded(work);
   let report: Report;
   try {
     const machine = describeMachine(work.path, options.quick);
@@ -80,6 +82,17 @@ async function main(options: Options): Promise<number> {
   for (const line of worse) say(`WORSE ${line}`);
   const missed = options.strict && report.rows.some((row) => row.pass === false);
   return worse.length > 0 || missed ? 1 : 0;
+}
+
+/** A signal leaves neither programs nor stores behind, and then ends this process as it would. */
+function removeWhenEnded(work: WorkDirectory): void {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      killPrograms();
+      work.remove();
+      process.kill(process.pid, signal);
+    });
+  }
 }
 
 /** 2026-01-31T10:20:30.456Z → 2026-01-31T10-20-30: the shell's friend, sorted by time. */

@@ -23,7 +23,7 @@ const PRIORITY = 50;
 /** Points of a percent that a recorder may miss more than cyclictest. */
 const MISSED_ALLOWANCE = 0.1;
 
-const secondsOf = ({ quick }: Context): number => (quick ? 3 : 12);
+const secondsOf = ({ quick }: Context): number => (quick ? 3 : 10);
 
 const recorder: Arm = {
   name: 'recorder',

@@ -181,7 +181,7 @@ describe('a filter', () => {
     expect(isWanted(row, filter)).toBe(true);
   });
 
-  it.each(['', '10', '1-p9', 'durable', ','])('"%s" does not', (filter) => {
+  it.each(['', '9', '99', '10', '1-p9', 'durable', ','])('"%s" does not', (filter) => {
     expect(isWanted(row, filter)).toBe(false);
   });
 });
