@@ -11,7 +11,8 @@ export function nativeSource(file: string): string {
 export function nativeConstants(source: string): Record<string, number> {
   const declaration = /constexpr\s+\w+\s+(k\w+)\s*=\s*(0x[0-9a-f]+|[0-9][0-9']*)\s*;/gi;
   const found = [...source.matchAll(declaration)];
-  return Object.fromEntries(found.map(([, name, literal]) => [name, numberOf(literal!)]));
+  const entries = found.map(([, name, literal]): [string, number] => [name!, numberOf(literal!)]);
+  return Object.fromEntries(entries);
 }
 
 /** The members of `enum NAME` or `enum class NAME`; one without a value follows the one before. */
