@@ -46,6 +46,11 @@ NetworkReader::NetworkReader(std::string name, std::string sysfs_root,
   const std::string folder = sysfs_root + "/class/net/" + name_ + "/statistics/";
   for (const uint32_t counter : counters_) paths_.push_back(folder + kNetworkCounterNames[counter]);
   files_.assign(counters_.size(), -1);
+  size_t row_bytes = 0;
+  for (const RowChannel& channel : channels_) {
+    row_bytes = std::max(row_bytes, channel.row_offset + sizeof(uint64_t));
+  }
+  probe_.resize(row_bytes);
   open_ = Open();
 }
 
@@ -75,11 +80,7 @@ bool NetworkReader::OpenNetlink() {
   if (socket_ < 0) return false;
   setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &kReceiveTimeout, sizeof kReceiveTimeout);
   // A kernel or sandbox without RTM_GETSTATS shows itself at once; the files will do then.
-  std::vector<uint8_t> probe(4096);
-  for (const RowChannel& channel : channels_) {
-    probe.resize(std::max<size_t>(probe.size(), channel.row_offset + sizeof(uint64_t)));
-  }
-  if (ReadNetlink(probe.data())) return true;
+  if (ReadNetlink(probe_.data())) return true;
   close(socket_);
   socket_ = -1;
   return false;

@@ -1,10 +1,11 @@
 // Counters of one network interface, as the kernel keeps them (struct rtnl_link_stats64).
 //
 // One RTM_GETSTATS request per read over a netlink socket: all counters in one consistent answer,
-// 1–2 µs. Where that is not possible (an old kernel, a sandbox, or a root other than /sys, as in
-// tests) the files of <root>/class/net/<name>/statistics are kept open and pread.
+// in two system calls. Where that is not possible (an old kernel, a sandbox, or a root other than
+// /sys, as in tests) the files of <root>/class/net/<name>/statistics are kept open and pread.
 // An interface that vanishes makes reads fail; it is looked up again *by name* after 10 ms, 20 ms …
-// 1 s, so an interface that was unplugged and came back with another index goes on.
+// 1 s, so an interface that was unplugged and came back with another index goes on. All memory is
+// taken by the constructor.
 #pragma once
 
 #include <cstddef>
@@ -46,6 +47,7 @@ class NetworkReader final : public Source {
   std::vector<RowChannel> channels_;
   std::vector<std::string> paths_;
   std::vector<int> files_;
+  std::vector<uint8_t> probe_;  // a row for the first answer, which nobody reads
   bool netlink_allowed_;
   bool open_ = false;
   int socket_ = -1;

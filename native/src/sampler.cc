@@ -175,7 +175,7 @@ void Sampler::RunSaturated() {
       sched_yield();
       continue;
     }
-    // jitter below 8 µs by a multiplicative hash: time columns as hard to encode as real ones
+    // jitter below 2^13 ns by a multiplicative hash: time columns as hard to encode as real ones
     const auto jitter = static_cast<int64_t>((next_tick_ * 0x9e3779b97f4a7c15) >> 51);
     FillRow(row, Due(next_tick_) + jitter);
     ring_.Commit();

@@ -1,0 +1,99 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import type { OpenDriver, RowWriter } from '../../../engine/drivers/driver.ts';
+import { driverOf } from '../../../engine/drivers/registry.ts';
+import { openDriver } from '../../../engine/recorder/plan.ts';
+import { temporaryDirectory } from '../../support/directory.ts';
+
+type Channels = Record<string, unknown>[];
+
+/** The driver over the machine's own files. */
+function open(channels: Channels): OpenDriver {
+  return openDriver('sysfs', driverOf('sysfs').options.parse({ channels }), 'machine');
+}
+
+function read(driver: OpenDriver): number[] | undefined {
+  const values: number[] = [];
+  const row: RowWriter = {
+    setNumber: (channel, value) => (values[channel] = value),
+    setBigInt: (channel, value) => (values[channel] = Number(value)),
+  };
+  return driver.read!(row, 0) ? values : undefined;
+}
+
+function openDescriptors(): number {
+  return readdirSync('/proc/self/fd').length;
+}
+
+test('each channel is one word of its file, read anew at every tick', () => {
+  const path = `${temporaryDirectory()}/loadavg`;
+  writeFileSync(path, '0.31 0.18  0.11\t1/210 4711\n');
+  const driver = open([0, 2, 4].map((field) => ({ name: `C${field}`, path, field })));
+  expect(read(driver)).toEqual([0.31, 0.11, 4711]);
+  writeFileSync(path, '1 2 -3e2 4/5 6\n');
+  expect(read(driver)).toEqual([1, -300, 6]);
+  driver.close();
+});
+
+test.each([
+  ['is empty', ''],
+  ['has fewer words', '17\n'],
+  ['has no number there', '17 N/A 3\n'],
+])('a file that %s gives nothing', (_, text) => {
+  const path = `${temporaryDirectory()}/value`;
+  writeFileSync(path, '1 2 3\n');
+  const driver = open([{ name: 'C', path, field: 1 }]);
+  expect(read(driver)).toEqual([2]);
+  writeFileSync(path, text);
+  expect(read(driver)).toBeUndefined();
+  driver.close();
+});
+
+test('a file that is missing is named with the nearest, and the others are closed', () => {
+  const dir = temporaryDirectory();
+  writeFileSync(`${dir}/temp1_input`, '1\n');
+  const before = openDescriptors();
+  const channels = ['temp1_input', 'temp2_input'].map((name) => ({ name, path: `${dir}/${name}` }));
+  expect(() => open(channels)).toThrow(
+    expect.objectContaining({
+      code: 'DEVICE',
+      message: expect.stringContaining(`did you mean "${dir}/temp1_input"?`),
+      details: { file: `${dir}/temp2_input`, nearest: `${dir}/temp1_input` },
+    }),
+  );
+  expect(openDescriptors()).toBe(before);
+});
+
+test('a file whose device is gone gives nothing: here that of a process that has ended', async () => {
+  const child = spawn('sleep', ['1000']);
+  await once(child, 'spawn');
+  const driver = open([{ name: 'Pid', path: `/proc/${child.pid}/stat` }]);
+  expect(read(driver)).toEqual([child.pid]);
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  expect(read(driver)).toBeUndefined();
+  expect(read(driver)).toBeUndefined();
+  driver.close();
+});
+
+test('a directory in the place of a file gives nothing', () => {
+  const dir = temporaryDirectory();
+  mkdirSync(`${dir}/device`);
+  const directory = open([{ name: 'C', path: `${dir}/device` }]);
+  expect(read(directory)).toBeUndefined();
+  directory.close();
+});
+
+test('a channel keeps the type, unit and scale that it was given; f64 and 1 are the defaults', () => {
+  const path = `${temporaryDirectory()}/value`;
+  writeFileSync(path, '48250\n');
+  const given = { name: 'Cpu', path, type: 'i32', unit: '°C', scale: 0.001, offset: -1 };
+  const driver = open([given, { name: 'Plain', path }]);
+  expect(driver.channels).toEqual([
+    { name: 'Cpu', type: 'i32', unit: '°C', scale: 0.001, offset: -1 },
+    { name: 'Plain', type: 'f64', unit: '1', scale: 1, offset: 0 },
+  ]);
+  driver.close();
+});
