@@ -17,9 +17,7 @@ export async function spawnWorker<In extends FromWriter | FromSampler>(
   onMessage: (message: In) => void,
   onExit: (error: HelicorderError) => void,
 ): Promise<Worker> {
-  const path = require.resolve(`#workers/${name}`);
-  // the addon opens files that Node.js then closes: it would warn of each that it has not opened
-  const worker = new Worker(path, { workerData, name, trackUnmanagedFds: false });
+  const worker = new Worker(require.resolve(`#workers/${name}`), { workerData, name });
   return new Promise((resolve, reject) => {
     let ready = false;
     let stopped = false;

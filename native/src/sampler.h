@@ -6,9 +6,8 @@
 //  * A tick reached more than one period late is skipped: gap(late). It is never invented.
 //  * A row that does not fit is a gap with the reason the consumer has set: overflow or full.
 //  * A source that cannot be read has validity bit 0 in that row; the others go on.
-//  * CLOCK_BOOTTIME running ahead of CLOCK_MONOTONIC by more than 1 ms since the last tick means
-//  the
-//    machine was suspended: gap(suspended) of 0 ticks, with the duration.
+//  * CLOCK_BOOTTIME running ahead of CLOCK_MONOTONIC by more than 1 ms since the last tick: the
+//    machine was suspended, which is gap(suspended) of 0 ticks, with the duration.
 // After start the thread neither allocates nor locks nor calls into V8. Stop is a flag, looked at
 // at least every 50 ms, so that a slow rate does not make stopping slow.
 #pragma once

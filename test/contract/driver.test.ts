@@ -42,9 +42,7 @@ const CASES: Record<string, DriverCase> = {
   },
 };
 
-/**
- * Two gauges of a device that is one directory: `docs/adding-a-driver.md` with a second channel.
- */
+/** Two gauges of a device that is one directory, after `docs/adding-a-driver.md`. */
 const gaugeDriver = defineDriver({
   kind: 'test-gauge',
   summary: 'two gauges of one device',

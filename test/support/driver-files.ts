@@ -1,6 +1,4 @@
-/**
- * A file system of a few texts in memory for drivers: it counts what is open and can lose files.
- */
+/** A few texts in memory for drivers: it counts what is open, and files can vanish. */
 import type { DriverFiles, OpenText } from '../../engine/drivers/driver.ts';
 
 export class FakeDriverFiles implements DriverFiles {
@@ -15,7 +13,7 @@ export class FakeDriverFiles implements DriverFiles {
     this.#texts.set(path, text);
   }
 
-  /** The file, or the directory with all that is in it, is gone; what is open can't be read. */
+  /** The file, or the directory with all that is in it, is gone; what is open cannot be read. */
   remove(path: string): void {
     for (const known of this.#texts.keys()) {
       if (known === path || known.startsWith(`${path}/`)) this.#texts.delete(known);

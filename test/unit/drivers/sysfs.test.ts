@@ -66,7 +66,7 @@ test('a file that is missing is named with the nearest, and the others are close
   expect(openDescriptors()).toBe(before);
 });
 
-test('a file whose device is gone gives nothing: here that of a process that has ended', async () => {
+test('a file whose device is gone gives nothing: here an ended process', async () => {
   const child = spawn('sleep', ['1000']);
   await once(child, 'spawn');
   const driver = open([{ name: 'Pid', path: `/proc/${child.pid}/stat` }]);
@@ -86,7 +86,7 @@ test('a directory in the place of a file gives nothing', () => {
   directory.close();
 });
 
-test('a channel keeps the type, unit and scale that it was given; f64 and 1 are the defaults', () => {
+test('a channel keeps its type, unit and scale; f64 and 1 are the defaults', () => {
   const path = `${temporaryDirectory()}/value`;
   writeFileSync(path, '48250\n');
   const given = { name: 'Cpu', path, type: 'i32', unit: '°C', scale: 0.001, offset: -1 };

@@ -34,7 +34,7 @@ test('a bucket begins where the one before it ends', () => {
   expect(bucketOf(-1)).toBe(0);
 });
 
-test('percentiles are never below the truth, at most an eighth above, never above the maximum', () => {
+test('percentiles are never below the truth nor above the maximum, at most 1/8 too high', () => {
   fc.assert(
     fc.property(fc.array(lateness, { minLength: 1, maxLength: 300 }), (values) => {
       const sorted = [...values].sort((a, b) => a - b);
