@@ -7,6 +7,7 @@ import { decodeEvents } from '../../engine/batch/format.ts';
 import { MIB } from '../../engine/base/constants.ts';
 import { HelicorderError } from '../../engine/base/errors.ts';
 import { KIND, alignUp, offsetOf, segmentOf, type Lsn } from '../../engine/store/log/format.ts';
+import type { StreamSnapshot } from '../../engine/store/control.ts';
 import { readLog, segmentStart, type LogGroup } from '../../engine/store/log/log.ts';
 import { segmentPath } from '../../engine/store/log/segment.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../../engine/store/store.ts';
@@ -52,7 +53,7 @@ export class LogModel {
     try {
       this.#writer = openWriter(DIR, MIB, this.environment);
       this.#opened = beginEvents(this.#writer);
-      this.#follow(this.#opened.stream.incarnation);
+      this.#follow(this.#opened.stream);
     } catch (error) {
       if (!this.controlDamaged || !isDamaged(error)) throw error;
       this.#writer?.abandon();
@@ -61,14 +62,19 @@ export class LogModel {
     }
   }
 
-  /** A stream whose own entry was lost is made anew, as another one. */
-  #follow(incarnation: string): void {
+  /** What damage may have taken from the end of the stream, or of the stream as a whole. */
+  #follow({ incarnation, nextOffset }: StreamSnapshot): void {
     if (this.#incarnation !== undefined && this.#incarnation !== incarnation) {
-      expect(this.controlDamaged).toBe(true);
+      expect(this.controlDamaged, 'a stream is made anew if its entry was lost').toBe(true);
       this.events.length = 0;
       this.damaged.clear();
     }
     this.#incarnation = incarnation;
+    // nothing behind the last records of a stream says what their offsets were
+    for (let offset = nextOffset; offset < this.events.length; offset++) {
+      expect(this.damaged, 'offsets of readable records').toContain(offset);
+    }
+    this.events.length = Math.min(this.events.length, nextOffset);
   }
 
   append(count: number, size: number): void {
