@@ -18,6 +18,7 @@ import { SeededRandom } from './random.ts';
 import { beginEvents, bytes, openWriter, text } from './stores.ts';
 
 const DIR = '/store';
+const STREAM = 'test/events';
 const LOG = `${DIR}/log`;
 const NOISE = Buffer.from(new SeededRandom(7).bytes(300_000)).toString('base64');
 
@@ -181,9 +182,10 @@ export class LogModel {
   }
 
   async #checkRecords(store: Store): Promise<void> {
+    if (this.controlDamaged && !store.streamNames().includes(STREAM)) return;
     let next = 0;
     const lost: number[] = [];
-    for await (const item of store.read('test/events')) {
+    for await (const item of store.read(STREAM)) {
       if (item.kind === 'fault') continue;
       expect(item.firstOffset, 'no hole, no record twice').toBe(next);
       next += item.records;
@@ -195,8 +197,10 @@ export class LogModel {
         for (let offset = item.firstOffset; offset < next; offset++) lost.push(offset);
       }
     }
-    expect(next, 'every offset is accounted for').toBe(this.events.length);
+    expect(next).toBeLessThanOrEqual(this.events.length);
     if (this.controlDamaged) return;
+    // of the last records of a stream nothing may be left that says what their offsets were
+    for (let offset = next; offset < this.events.length; offset++) lost.push(offset);
     expect(lost.filter((offset) => !this.damaged.has(offset))).toEqual([]);
   }
 
