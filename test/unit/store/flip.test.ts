@@ -72,11 +72,12 @@ async function isSound({ environment }: SmallStore): Promise<boolean> {
   }
 }
 
-/** Every STEP-th byte; of what is zero up to the end of its block only a few. */
+/** Every byte of a small file, else every STEP-th; of a block's zero padding only a few. */
 function* places(bytes: Uint8Array): Generator<number> {
   const isPadding = (at: number): boolean =>
     bytes.subarray(at, Math.ceil((at + 1) / 4096) * 4096).every((byte) => byte === 0);
-  for (let at = 0; at < bytes.length; at += isPadding(at) ? 16 * STEP : STEP) yield at;
+  const step = bytes.length <= 4096 ? 1 : STEP;
+  for (let at = 0; at < bytes.length; at += isPadding(at) ? 16 * step : step) yield at;
 }
 
 /** Flips bytes of a file one at a time; every place is put back before the next. */
