@@ -7,12 +7,12 @@
 import { HelicorderError } from '../base/errors.ts';
 import { identityFromLog, readStoreJson, storePaths } from '../store/files.ts';
 import { SegmentIndex } from '../store/log/segment-index.ts';
-import { KIND, type Lsn } from '../store/log/format.ts';
+import { KIND, offsetOf, segmentOf, type Lsn } from '../store/log/format.ts';
 import { readLog, segmentStart, type LogGroup } from '../store/log/log.ts';
-import { listSegments } from '../store/log/segment.ts';
+import { listSegments, segmentPath } from '../store/log/segment.ts';
 import { checkCatalog } from '../store/catalog.ts';
 import { footerEntry } from '../store/control.ts';
-import { openMark } from '../store/mark.ts';
+import { MARK_STATE, openMark } from '../store/mark.ts';
 import { ControlState } from '../store/state.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../store/store.ts';
 import { TickAccount } from './gaps.ts';
@@ -159,6 +159,24 @@ class LogChecker {
   }
 }
 
+/**
+ * Rot of the last group looks like a torn write of it. After a clean stop there was none: the mark,
+ * if it is of this boot, says up to where the log was whole.
+ */
+function checkCleanStop(
+  report: VerifyReport,
+  { fs, clock }: StoreEnvironment,
+  { reader }: Store,
+): void {
+  if (reader.isOwned || report.damage.length > 0) return;
+  const mark = openMark(fs, reader.paths.mark, clock.bootId());
+  const last = mark?.read();
+  mark?.close();
+  if (last?.state !== MARK_STATE.closed || last.durableLsn <= reader.end) return;
+  const [file, from] = [segmentPath(reader.paths.log, segmentOf(reader.end)), offsetOf(reader.end)];
+  report.damage.push(damage(file, 'lost groups before the clean stop', from));
+}
+
 async function readStreams(
   report: VerifyReport,
   environment: StoreEnvironment,
@@ -171,6 +189,7 @@ async function readStreams(
     if (report.damage.length === 0) report.damage.push(damage(dir, messageOf(error)));
     return;
   }
+  checkCleanStop(report, environment, store);
   for (const name of store.streamNames()) {
     try {
       report.streams.push(await readStream(store, name, report));

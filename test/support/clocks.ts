@@ -5,6 +5,7 @@ import type { Clock, ClockReading } from '../../engine/base/clock.ts';
 export class ManualClock implements Clock {
   monotonicNanos: bigint;
   utcOffsetNanos: bigint;
+  uncertaintyNanos = 0n;
   boot = 'b0070000-0000-4000-8000-000000000001';
   readonly #stepNanos: bigint;
 
@@ -16,12 +17,12 @@ export class ManualClock implements Clock {
 
   read(): ClockReading {
     this.monotonicNanos += this.#stepNanos;
-    const { monotonicNanos, utcOffsetNanos } = this;
+    const { monotonicNanos, utcOffsetNanos, uncertaintyNanos } = this;
     return {
       monotonicNanos,
       boottimeNanos: monotonicNanos,
       utcNanos: monotonicNanos + utcOffsetNanos,
-      uncertaintyNanos: 0n,
+      uncertaintyNanos,
     };
   }
 

@@ -29,7 +29,7 @@ interface SmallStore {
   end: number;
 }
 
-/** One segment: samples, events, a second life after a crash, and a clean stop or none. */
+/** One segment: samples, events, a second life after a crash, and a clean stop or none yet. */
 function smallStore(closed: boolean): SmallStore {
   const fs = new MemoryFileSystem();
   const environment = { ...systemEnvironment, fs, pause: () => {} };
@@ -72,20 +72,16 @@ async function isSound({ environment }: SmallStore): Promise<boolean> {
   }
 }
 
-/** Every STEP-th byte; of what is zero up to the end of its block only a few. */
+/** Every byte of a small file, else every STEP-th; of a block's zero padding only a few. */
 function* places(bytes: Uint8Array): Generator<number> {
   const isPadding = (at: number): boolean =>
     bytes.subarray(at, Math.ceil((at + 1) / 4096) * 4096).every((byte) => byte === 0);
-  for (let at = 0; at < bytes.length; at += isPadding(at) ? 16 * STEP : STEP) yield at;
+  const step = bytes.length <= 4096 ? 1 : STEP;
+  for (let at = 0; at < bytes.length; at += isPadding(at) ? 16 * step : step) yield at;
 }
 
 /** Flips bytes of a file one at a time; every place is put back before the next. */
-async function flipEach(
-  store: SmallStore,
-  file: string,
-  end: number,
-  mayChange: (at: number) => boolean = () => false,
-): Promise<void> {
+async function flipEach(store: SmallStore, file: string, end: number): Promise<void> {
   const before = await readAll(store);
   expect(await isSound(store)).toBe(true);
   for (const at of places(store.fs.bytesOf(file).slice(0, end))) {
@@ -93,9 +89,8 @@ async function flipEach(
     const byte = memory[at]!;
     memory[at] = byte ^ 0xff;
     const same = (await readAll(store)) === before;
-    if (!same && !mayChange(at)) {
-      expect(await isSound(store), `byte ${at} of ${file}`).toBe(false);
-    } else await isSound(store);
+    const sound = await isSound(store);
+    expect(same || !sound, `byte ${at} of ${file}`).toBe(true);
     store.fs.bytesOf(file)[at] = byte;
   }
   expect(await readAll(store)).toBe(before);
@@ -104,9 +99,7 @@ async function flipEach(
 describe('a changed byte', () => {
   it('of a segment is seen, or changes nothing', async () => {
     const store = smallStore(true);
-    const lastGroup = store.end - 4096;
-    // rot of the very last group looks like a torn write of it
-    await flipEach(store, segmentPath(`${DIR}/log`, 1), store.end, (at) => at >= lastGroup);
+    await flipEach(store, segmentPath(`${DIR}/log`, 1), store.end);
   });
 
   it('of store.json is seen, or changes nothing', async () => {

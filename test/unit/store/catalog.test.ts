@@ -1,0 +1,204 @@
+import { copyFileSync, existsSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { afterEach, describe, expect, it } from 'vitest';
+import { encodeGap } from '../../../engine/batch/format.ts';
+import { nodeFileSystem } from '../../../engine/files/file-system.ts';
+import { Catalog, checkCatalog } from '../../../engine/store/catalog.ts';
+import { KIND, segmentOf } from '../../../engine/store/log/format.ts';
+import type { OpenedRun, StoreWriter } from '../../../engine/store/writer.ts';
+import { temporaryDirectory } from '../../support/directory.ts';
+import { SeededRandom } from '../../support/random.ts';
+import {
+  beginEvents,
+  beginSamples,
+  bytes,
+  commitSamples,
+  openWriter,
+} from '../../support/stores.ts';
+
+const NOISE = Buffer.from(new SeededRandom(5).bytes(90_000)).toString('base64');
+const TABLES = ['meta', 'stream', 'schema', 'run', 'segment_stream', 'gap'];
+
+interface Recorded {
+  dir: string;
+  path: string;
+  writer: StoreWriter;
+  catalog: Catalog;
+  samples: OpenedRun;
+  events: OpenedRun;
+  tick: number;
+}
+
+const opened: Recorded[] = [];
+
+afterEach(() => {
+  for (const { catalog, writer } of opened.splice(0)) {
+    catalog.close();
+    writer.abandon();
+  }
+});
+
+function record(): Recorded {
+  const dir = temporaryDirectory();
+  const writer = openWriter(dir);
+  const path = join(dir, 'catalog.db');
+  const catalog = catalogOf(writer, path);
+  const [samples, events] = [beginSamples(writer), beginEvents(writer)];
+  const recorded = { dir, path, writer, catalog, samples, events, tick: 0 };
+  opened.push(recorded);
+  return recorded;
+}
+
+function catalogOf(writer: StoreWriter, path: string): Catalog {
+  return new Catalog(nodeFileSystem, path, writer.paths.log, writer.identity.storeId);
+}
+
+/** Samples, a gap and an event of 120 kB. */
+function more(recorded: Recorded): void {
+  const { writer, samples, events } = recorded;
+  commitSamples(writer, samples, recorded.tick, 10);
+  const { run, stream } = samples;
+  const place = { run: run.id, firstSeq: run.nextSeq, firstOffset: stream.nextOffset, records: 1 };
+  const ticks = { first: recorded.tick + 10, count: 5 };
+  const builder = writer.group();
+  const gap = encodeGap({ ...place, reason: 'late' as const, ticks, bounds: undefined });
+  builder.add(KIND.gap, stream.id, gap);
+  writer.commit(builder);
+  writer.appendEvents(events, [bytes(NOISE)]);
+  recorded.tick += 15;
+}
+
+function checkpoint({ catalog, writer }: Recorded): void {
+  catalog.checkpoint(writer.state, writer.durableEnd);
+  expect(catalog.problem).toBeUndefined();
+}
+
+type Row = Record<string, string | number | bigint | null>;
+
+function rowsOf(path: string, table: string): Row[] {
+  const database = new Database(path, { readonly: true });
+  database.defaultSafeIntegers(true);
+  const rows = database.prepare(`SELECT * FROM ${table}`).all() as Row[];
+  database.close();
+  return rows;
+}
+
+/** All tables, without what says when a row was written. */
+function facts(path: string): Record<string, Row[]> {
+  return Object.fromEntries(
+    TABLES.map((table) => [
+      table,
+      rowsOf(path, table).map((row) => ({ ...row, lsn: null, crc: null })),
+    ]),
+  );
+}
+
+describe('the catalog', () => {
+  it('says what the control state says', () => {
+    const recorded = record();
+    for (let i = 0; i < 3; i++) more(recorded);
+    checkpoint(recorded);
+    const { writer, path } = recorded;
+    for (const row of rowsOf(path, 'stream')) {
+      const stream = writer.state.streams.get(Number(row['id']))!;
+      const { records, samples, bytes: size, paddingBytes } = stream.totals;
+      expect(row).toMatchObject({
+        ...{ name: stream.name, incarnation: stream.incarnation },
+        ...{ next_offset: BigInt(stream.nextOffset), records: BigInt(records) },
+        ...{ samples: BigInt(samples), bytes: BigInt(size), padding_bytes: BigInt(paddingBytes) },
+        ...{ first_nanos: stream.totals.firstNanos, last_nanos: stream.totals.lastNanos },
+        lsn: BigInt(writer.durableEnd),
+      });
+    }
+    expect(rowsOf(path, 'stream')).toHaveLength(2);
+    for (const row of rowsOf(path, 'run')) {
+      const run = writer.state.runs.get(Number(row['id']))!;
+      const numbers = { epoch: BigInt(run.epoch), next_seq: BigInt(run.nextSeq) };
+      expect(row).toMatchObject({ writer: run.writer, ...numbers, end_reason: null });
+    }
+    expect(rowsOf(path, 'run')).toHaveLength(2);
+    expect(checkCatalog(nodeFileSystem, path)).toBeUndefined();
+  });
+
+  it('follows the log in steps to where a new one comes in one step', () => {
+    const recorded = record();
+    while (segmentOf(recorded.writer.durableEnd) < 3) {
+      more(recorded);
+      checkpoint(recorded);
+    }
+    const inSteps = facts(recorded.path);
+    const again = join(recorded.dir, 'again.db');
+    const catalog = catalogOf(recorded.writer, again);
+    catalog.checkpoint(recorded.writer.state, recorded.writer.durableEnd);
+    catalog.close();
+    expect(facts(again)).toEqual(inSteps);
+    const segments = rowsOf(again, 'segment_stream').map((row) => Number(row['segment']));
+    expect(new Set(segments)).toEqual(new Set([1, 2]));
+  });
+
+  it('holds of each finished segment which offsets are in it, without holes', () => {
+    const recorded = record();
+    while (segmentOf(recorded.writer.durableEnd) < 3) more(recorded);
+    checkpoint(recorded);
+    for (const stream of [recorded.samples.stream.id, recorded.events.stream.id]) {
+      const ranges = rowsOf(recorded.path, 'segment_stream')
+        .filter((row) => Number(row['stream']) === stream)
+        .sort((a, b) => Number(a['segment']) - Number(b['segment']));
+      expect(ranges).toHaveLength(2);
+      expect(ranges[0]!['first_offset']).toBe(0n);
+      expect(ranges[1]!['first_offset']).toBe(ranges[0]!['next_offset']);
+    }
+    const gaps = rowsOf(recorded.path, 'gap');
+    expect(gaps).toHaveLength(2);
+    for (const gap of gaps) {
+      expect(gap).toMatchObject({ reason: 'late', ticks: 5n * (gap['gaps'] as bigint) });
+    }
+  });
+
+  it('shows a changed value by the CRC of its row', () => {
+    const recorded = record();
+    more(recorded);
+    checkpoint(recorded);
+    recorded.catalog.close();
+    const database = new Database(recorded.path);
+    database.exec('UPDATE stream SET records = records + 1 WHERE id = 1');
+    database.close();
+    expect(checkCatalog(nodeFileSystem, recorded.path)).toContain('table stream');
+  });
+
+  it.each(['deleted', 'garbage', 'of another store'])('%s, is made anew', (how) => {
+    const recorded = record();
+    more(recorded);
+    checkpoint(recorded);
+    const before = facts(recorded.path);
+    recorded.catalog.close();
+    for (const suffix of ['', '-wal', '-shm']) rmSync(recorded.path + suffix, { force: true });
+    if (how === 'garbage') writeFileSync(recorded.path, 'not a database');
+    if (how === 'of another store') {
+      const other = record();
+      more(other);
+      more(other);
+      checkpoint(other);
+      other.catalog.close();
+      copyFileSync(other.path, recorded.path);
+    }
+    const catalog = catalogOf(recorded.writer, recorded.path);
+    catalog.checkpoint(recorded.writer.state, recorded.writer.durableEnd);
+    catalog.close();
+    expect(facts(recorded.path)).toEqual(before);
+    expect(checkCatalog(nodeFileSystem, recorded.path)).toBeUndefined();
+  });
+
+  it('deleted under its owner, is there again after the next checkpoint', () => {
+    const recorded = record();
+    more(recorded);
+    checkpoint(recorded);
+    for (const suffix of ['', '-wal', '-shm']) rmSync(recorded.path + suffix, { force: true });
+    more(recorded);
+    checkpoint(recorded);
+    expect(existsSync(recorded.path)).toBe(true);
+    const [stream] = rowsOf(recorded.path, 'stream');
+    expect(stream!['next_offset']).toBe(BigInt(recorded.samples.stream.nextOffset));
+  });
+});

@@ -1,0 +1,143 @@
+/** One stream over several segments, read from any offset. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { MIB } from '../../../engine/base/constants.ts';
+import { encodeGap } from '../../../engine/batch/format.ts';
+import { KIND, segmentOf } from '../../../engine/store/log/format.ts';
+import { Store, systemEnvironment, type StoreEnvironment } from '../../../engine/store/store.ts';
+import { StreamReader, type StreamItem } from '../../../engine/store/stream-reader.ts';
+import type { OpenedRun, StoreWriter } from '../../../engine/store/writer.ts';
+import { cat } from '../../../engine/tools/cat.ts';
+import { MemoryFileSystem } from '../../support/memory-file-system.ts';
+import { SeededRandom } from '../../support/random.ts';
+import {
+  beginEvents,
+  beginSamples,
+  bytes,
+  commitSamples,
+  openWriter,
+  text,
+} from '../../support/stores.ts';
+
+const DIR = '/store';
+const PER_EVENT = 10;
+const NOISE = Buffer.from(new SeededRandom(3).bytes(90_000)).toString('base64');
+
+/** Two streams in turns, over three segments, with a gap that stands alone here and there. */
+function threeSegments(): StoreEnvironment {
+  const environment = { ...systemEnvironment, fs: new MemoryFileSystem(), pause: () => {} };
+  const writer = openWriter(DIR, MIB, environment);
+  const [samples, events] = [beginSamples(writer), beginEvents(writer)];
+  let tick = 0;
+  for (let i = 0; segmentOf(writer.durableEnd) < 3; i++) {
+    commitSamples(writer, samples, tick, 7 + (i % 9));
+    tick += 7 + (i % 9);
+    if (i % 5 === 4) tick += commitGap(writer, samples, tick, 2);
+    writer.appendEvents(events, [bytes(`${i} ${NOISE}`), bytes(`${i} and more`)]);
+  }
+  writer.close();
+  return environment;
+}
+
+function commitGap(
+  writer: StoreWriter,
+  { run, stream }: OpenedRun,
+  first: number,
+  count: number,
+): number {
+  const builder = writer.group();
+  const place = { run: run.id, firstSeq: run.nextSeq, firstOffset: stream.nextOffset, records: 1 };
+  const gap = { ...place, reason: 'late' as const, ticks: { first, count }, bounds: undefined };
+  builder.add(KIND.gap, stream.id, encodeGap(gap));
+  writer.commit(builder);
+  return count;
+}
+
+const environment = threeSegments();
+
+/** `offset: record` of everything from the item on that holds `from`. */
+function readFrom(stream: string, from: number): string[] {
+  const store = Store.open(DIR, environment);
+  const reader = new StreamReader(store.reader, store.stream(stream).id, from);
+  const lines = [...reader.items()].flatMap(linesOf);
+  store.close();
+  return lines;
+}
+
+function linesOf(item: StreamItem): string[] {
+  if (item.kind === 'fault') return [`fault ${item.fault.what}`];
+  if (item.kind === 'gap') return [`${item.firstOffset}: ${item.reason} ${item.ticks?.first}`];
+  if (item.kind === 'events') {
+    return item.events.map((event, i) => `${item.firstOffset + i}: ${text(event).slice(0, 20)}`);
+  }
+  const { batch, firstOffset } = item;
+  return Array.from(
+    batch.ticks,
+    (tick, i) => `${firstOffset + i}: ${tick} ${batch.columns[0]![i]}`,
+  );
+}
+
+const offsetIn = (line: string): number => parseInt(line, 10);
+
+/** What an item that begins before `from` brings along is not what was asked for. */
+function wanted(lines: readonly string[], from: number): string[] {
+  return lines.filter((line) => offsetIn(line) >= from);
+}
+
+async function eventsFrom(from: number, to?: number): Promise<string[]> {
+  const store = Store.open(DIR, environment);
+  const lines: string[] = [];
+  const options = { stream: 'test/samples', from, ...(to !== undefined && { to }), follow: false };
+  const rest = { format: 'json' as const, withLedger: true, delimiter: '\n', onDamage: () => {} };
+  for await (const piece of cat(store, { ...options, ...rest })) lines.push(String(piece));
+  store.close();
+  return lines;
+}
+
+interface PrintedEvent {
+  firstOffset: string;
+  lastOffset: string;
+  TimestampNanos: unknown[];
+}
+
+describe('a stream over several segments', () => {
+  it.each(['test/samples', 'test/events'])('%s is whole, in order, without holes', (stream) => {
+    const all = readFrom(stream, 0);
+    expect(all.map(offsetIn)).toEqual(all.map((_, offset) => offset));
+  });
+
+  it.each(['test/samples', 'test/events'])('%s read from any offset is the rest', (stream) => {
+    const all = readFrom(stream, 0);
+    fc.assert(
+      fc.property(fc.nat(all.length + 3), (from) => {
+        const lines = readFrom(stream, from);
+        expect(wanted(lines, from)).toEqual(all.slice(from));
+        // at most one item reaches back beyond what was asked for
+        expect(lines.length - wanted(lines, from).length).toBeLessThan(16);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it('prints, from any offset, whole events that are those of the whole stream', async () => {
+    const all = await eventsFrom(0);
+    const parsed = all.map((line) => JSON.parse(line) as PrintedEvent);
+    expect(parsed.slice(0, -1).every((event) => event.TimestampNanos.length === PER_EVENT)).toBe(
+      true,
+    );
+    const last = Number(parsed.at(-1)!.lastOffset);
+    const range = fc.tuple(fc.nat(last), fc.nat(60));
+    await fc.assert(
+      fc.asyncProperty(range, async ([from, length]) => {
+        const expected = all.filter((_, i) => {
+          const { firstOffset, lastOffset } = parsed[i]!;
+          return Number(lastOffset) >= from && Number(firstOffset) < from + length;
+        });
+        expect(await eventsFrom(from, from + length)).toEqual(expected);
+        const rest = all.filter((_, i) => Number(parsed[i]!.lastOffset) >= from);
+        expect(await eventsFrom(from)).toEqual(rest);
+      }),
+      { numRuns: 30 },
+    );
+  });
+});
