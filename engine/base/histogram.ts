@@ -20,7 +20,8 @@ export function bucketOf(value: number, subBits = SUB_BITS): number {
   if (value < subBuckets) return Math.max(0, Math.floor(value));
   const exponent = Math.floor(Math.log2(value));
   const sub = Math.floor(value / 2 ** (exponent - subBits)) - subBuckets;
-  return (exponent - subBits + 1) * subBuckets + sub;
+  const bucket = (exponent - subBits + 1) * subBuckets + sub;
+  return Math.min(bucket, bucketCount(subBits) - 1);
 }
 
 /** The smallest value that lies above a bucket. */
@@ -67,8 +68,7 @@ export class Histogram {
 
   /** @param value what is not positive counts as 0 */
   add(value: number, times = 1): void {
-    const bucket = Math.min(bucketOf(value, this.#subBits), this.#counts.length - 1);
-    this.#counts[bucket]! += times;
+    this.#counts[bucketOf(value, this.#subBits)]! += times;
     this.count += times;
     if (value < this.min) this.min = value;
     if (value > this.max) this.max = value;

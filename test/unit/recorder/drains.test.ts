@@ -11,7 +11,8 @@ import {
   type ChannelType,
 } from '../../../engine/batch/schema.ts';
 import { FloatDrain } from '../../../engine/recorder/float-drain.ts';
-import { GroupDrain, type GroupSpec } from '../../../engine/recorder/group-drain.ts';
+import { GroupDrain } from '../../../engine/recorder/group-drain.ts';
+import type { GroupSpec } from '../../../engine/recorder/group-spec.ts';
 import { createRing, rowLayout } from '../../../engine/ring/layout.ts';
 import { RingProducer } from '../../../engine/ring/ring.ts';
 import { KIND } from '../../../engine/store/log/format.ts';

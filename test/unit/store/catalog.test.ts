@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, describe, expect, it } from 'vitest';
 import { encodeGap } from '../../../engine/batch/format.ts';
-import { nodeFileSystem } from '../../../engine/files/file-system.ts';
+import { nodeFileSystem } from '../../../engine/files/node-file-system.ts';
 import { Catalog, checkCatalog } from '../../../engine/store/catalog.ts';
 import { KIND, segmentOf } from '../../../engine/store/log/format.ts';
 import type { OpenedRun, StoreWriter } from '../../../engine/store/writer.ts';
