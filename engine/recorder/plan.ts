@@ -1,16 +1,14 @@
 /** From the configuration to rate groups: drivers opened, rows laid out, rings and names given. */
 import { HelicorderError } from '../base/errors.ts';
 import type { RecorderConfig, SourceConfig } from '../config/config.ts';
-import type { DriverFiles, OpenDriver } from '../drivers/driver.ts';
+import type { OpenDriver } from '../drivers/driver.ts';
 import { driverOf } from '../drivers/registry.ts';
-import { nodeFileSystem } from '../files/node-file-system.ts';
 import { makeRateGroups, type RateGroup } from '../sampler/rate-group.ts';
+import { driverFiles } from './driver-files.ts';
 import type { GroupSpec } from './group-spec.ts';
 
 /** Tick 0 of every schedule is the boot of the monotonic clock (docs/decisions/0001). */
 export const T0_NANOS = 0n;
-/** The longest number in a file of sysfs or procfs, and then some. */
-const TEXT_MAX_BYTES = 4096;
 
 export interface PlannedSource {
   name: string;
@@ -82,23 +80,3 @@ function specOf(group: RateGroup<PlannedSource>): GroupSpec {
     })),
   };
 }
-
-/** The files a driver sees: those of this machine. */
-const driverFiles: DriverFiles = {
-  list: (dir) => nodeFileSystem.list(dir),
-  readText: (path) => nodeFileSystem.readText(path),
-  openText: (path) => {
-    const file = nodeFileSystem.open(path, 'read');
-    const memory = Buffer.alloc(TEXT_MAX_BYTES);
-    return {
-      read: () => {
-        try {
-          return memory.toString('latin1', 0, file.read(memory, 0));
-        } catch {
-          return undefined; // the device is away: that is a gap, not an error
-        }
-      },
-      close: () => file.close(),
-    };
-  },
-};

@@ -125,9 +125,11 @@ function openedFor(sources: number): OpenedRun[] {
   }));
 }
 
-/** Entries with their own copy of the payload. */
-function entriesOf(builder: GroupBuilder): Entry[] {
-  return builder.entries().map((entry) => ({ ...entry, payload: entry.payload.slice() }));
+/** Entries with their own copy of the payload, without the hint that only the native path gives. */
+function entriesOf(builder: GroupBuilder): Omit<Entry, 'timeEnds'>[] {
+  return builder.entries().map(({ timeEnds: _, ...entry }) => {
+    return { ...entry, payload: entry.payload.slice() };
+  });
 }
 
 function cursorsOf(opened: readonly OpenedRun[]) {

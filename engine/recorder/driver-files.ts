@@ -1,0 +1,54 @@
+/**
+ * The files a driver sees: those of this machine. One that cannot be read any more is opened again,
+ * with back-off, so that a device that comes back is read again; until then its ticks are gaps.
+ */
+import { monotonicMs } from '../base/clock.ts';
+import type { DriverFiles, OpenText } from '../drivers/driver.ts';
+import type { File } from '../files/file-system.ts';
+import { nodeFileSystem } from '../files/node-file-system.ts';
+
+/** The longest number in a file of sysfs or procfs, and then some. */
+const TEXT_MAX_BYTES = 4096;
+const REOPEN_FIRST_MS = 10;
+const REOPEN_MAX_MS = 1000;
+
+export const driverFiles: DriverFiles = {
+  list: (dir) => nodeFileSystem.list(dir),
+  readText: (path) => nodeFileSystem.readText(path),
+  openText: (path) => new ReopenedText(path),
+};
+
+class ReopenedText implements OpenText {
+  readonly #path: string;
+  readonly #memory = Buffer.alloc(TEXT_MAX_BYTES);
+  #file: File | undefined;
+  #backOffMs = REOPEN_FIRST_MS;
+  #retryAtMs = 0;
+
+  /** @throws if there is no such file now */
+  constructor(path: string) {
+    this.#path = path;
+    this.#file = nodeFileSystem.open(path, 'read');
+  }
+
+  read(): string | undefined {
+    if (this.#file === undefined && monotonicMs() < this.#retryAtMs) return undefined;
+    try {
+      this.#file ??= nodeFileSystem.open(this.#path, 'read');
+      const text = this.#memory.toString('latin1', 0, this.#file.read(this.#memory, 0));
+      this.#backOffMs = REOPEN_FIRST_MS;
+      return text;
+    } catch {
+      // the device is away: that is a gap, not an error
+      this.close();
+      this.#retryAtMs = monotonicMs() + this.#backOffMs;
+      this.#backOffMs = Math.min(2 * this.#backOffMs, REOPEN_MAX_MS);
+      return undefined;
+    }
+  }
+
+  close(): void {
+    this.#file?.close();
+    this.#file = undefined;
+  }
+}
