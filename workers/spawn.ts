@@ -6,6 +6,9 @@ import type { FromSampler, FromWriter, PlainError } from './protocol.ts';
 
 const require = createRequire(import.meta.url);
 
+/** Workers make little garbage, all of it short-lived: a small nursery keeps their memory flat. */
+const YOUNG_GENERATION_MB = 4;
+
 /**
  * Starts a worker and resolves once it is READY.
  * @param onExit called once when the thread ends for any reason but an orderly stop
@@ -17,7 +20,11 @@ export async function spawnWorker<In extends FromWriter | FromSampler>(
   onMessage: (message: In) => void,
   onExit: (error: HelicorderError) => void,
 ): Promise<Worker> {
-  const worker = new Worker(require.resolve(`#workers/${name}`), { workerData, name });
+  const worker = new Worker(require.resolve(`#workers/${name}`), {
+    workerData,
+    name,
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+  });
   return new Promise((resolve, reject) => {
     let ready = false;
     let stopped = false;

@@ -58,7 +58,7 @@ export const networkDriver = defineDriver({
     const names = interfaces(files, sysfsRoot);
     const interfaceName = wanted ?? defaultInterface(files, sysfsRoot, names);
     if (!names.includes(interfaceName)) throw missing(interfaceName, names);
-    const counters = statistics === 'all' ? NETWORK_COUNTERS : [...new Set(statistics)];
+    const counters = inEventOrder(statistics === 'all' ? NETWORK_COUNTERS : statistics);
     return {
       channels: counters.map((counter) =>
         plainChannel(channelName(counter), 'u64', counter.endsWith('_bytes') ? 'B' : '1'),
@@ -74,6 +74,12 @@ export const networkDriver = defineDriver({
     };
   },
 });
+
+/** Consumers know RxBytes and TxBytes as the first arrays of an event; what else is asked follows. */
+function inEventOrder(wanted: readonly NetworkCounter[]): NetworkCounter[] {
+  const first = (['rx_bytes', 'tx_bytes'] as const).filter((counter) => wanted.includes(counter));
+  return [...new Set([...first, ...wanted])];
+}
 
 /** rx_bytes → RxBytes */
 export function channelName(counter: NetworkCounter): string {
