@@ -38,6 +38,18 @@ function outputOf(stream: NodeJS.WriteStream): Output {
   };
 }
 
+/**
+ * Resolves once everything written has left the process, or its reader has gone. A full pipe takes
+ * the rest later, and `process.exit` would drop it.
+ */
+function flushed(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    if (stream.destroyed || stream.writableLength === 0) return resolve();
+    stream.once('close', resolve);
+    stream.write('', () => resolve());
+  });
+}
+
 function onSignal(listener: (signal: EndSignal) => void): () => void {
   process.on('SIGINT', listener as NodeJS.SignalsListener);
   process.on('SIGTERM', listener as NodeJS.SignalsListener);
@@ -62,4 +74,6 @@ const io: CliIo = {
 const { version } = createRequire(import.meta.url)('helicorder/package.json') as {
   version: string;
 };
-process.exit(await main(process.argv.slice(2), io, version));
+const exitCode = await main(process.argv.slice(2), io, version);
+await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
+process.exit(exitCode);
