@@ -75,7 +75,7 @@ export const networkDriver = defineDriver({
   },
 });
 
-/** Consumers know RxBytes and TxBytes as the first arrays of an event; what else is asked follows. */
+/** Consumers know RxBytes and TxBytes as the first arrays of an event; further ones follow. */
 function inEventOrder(wanted: readonly NetworkCounter[]): NetworkCounter[] {
   const first = (['rx_bytes', 'tx_bytes'] as const).filter((counter) => wanted.includes(counter));
   return [...new Set([...first, ...wanted])];
