@@ -109,9 +109,9 @@ test('the network driver names its channels as the reference collector does', ()
   const opened = driver.open(driver.options.parse(options), { files: files(), sourceName: 's' });
   expect(opened.channels).toHaveLength(24);
   expect(opened.channels.slice(0, 4).map(({ name, unit }) => [name, unit])).toEqual([
-    ['RxPackets', '1'],
-    ['TxPackets', '1'],
     ['RxBytes', 'B'],
     ['TxBytes', 'B'],
+    ['RxPackets', '1'],
+    ['TxPackets', '1'],
   ]);
 });
