@@ -123,7 +123,7 @@ class LogChecker {
   }
 
   group(group: LogGroup): void {
-    const file = `${this.#logDir}/${String(group.segment).padStart(20, '0')}.seg`;
+    const file = segmentPath(this.#logDir, group.segment);
     if (group.entries.some((entry) => !entry.intact)) this.#lossy = true;
     try {
       if (group.isSnapshot) this.#snapshot(group);

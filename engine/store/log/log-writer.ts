@@ -120,10 +120,6 @@ export class LogWriter {
     return this.#pending !== undefined;
   }
 
-  get spareBytes(): number {
-    return this.#spare?.filled ?? 0;
-  }
-
   /**
    * Makes the builder's entries durable, all or none, and clears it.
    * @returns the records it held, with their shares of bytes
