@@ -30,9 +30,9 @@ export const ERRORS = {
     advice: 'Recording needs Linux, Node 20.19 or newer and the built addon ("npm run build").',
   },
   DEVICE: {
-    exit: 69,
+    exit: 78,
     retryable: true,
-    advice: 'The device cannot be opened; the message names it.',
+    advice: 'The configured device cannot be opened; the message names it.',
   },
   REALTIME_REFUSED: {
     exit: 69,
@@ -63,7 +63,7 @@ export const ERRORS = {
       'Free some space on the disk that holds the store; a waiting recorder goes on by itself.',
   },
   READ_ONLY: {
-    exit: 74,
+    exit: 78,
     retryable: false,
     advice: 'The directory cannot be written: check its owner, mode and mount.',
   },
@@ -123,15 +123,21 @@ export function errnoCode(error: unknown): string | undefined {
 export function ioError(error: unknown, doing: string, file: string): HelicorderError {
   if (error instanceof HelicorderError) return error;
   const errno = errnoCode(error);
-  const code =
-    errno === 'ENOSPC' || errno === 'EDQUOT'
-      ? 'NO_SPACE'
-      : errno === 'EROFS' || errno === 'EACCES' || errno === 'EPERM'
-        ? 'READ_ONLY'
-        : 'STORE_IO';
+  const code = errno === 'ENOSPC' || errno === 'EDQUOT' ? 'NO_SPACE' : 'STORE_IO';
   return new HelicorderError(code, `${doing} ${file}: ${errno ?? String(error)}`, {
     cause: error,
     details: { file, ...(errno === undefined ? {} : { errno }) },
+  });
+}
+
+/** As `ioError`, for the opening of a directory: one that cannot be written is a wrong setting. */
+export function openError(error: unknown, doing: string, dir: string): HelicorderError {
+  const errno = errnoCode(error);
+  const isRefused = errno === 'EROFS' || errno === 'EACCES' || errno === 'EPERM';
+  if (error instanceof HelicorderError || !isRefused) return ioError(error, doing, dir);
+  return new HelicorderError('READ_ONLY', `${doing} ${dir}: ${errno}`, {
+    cause: error,
+    details: { file: dir, errno },
   });
 }
 

@@ -13,7 +13,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../base/clock.ts';
 import { LOCK_WAIT_MS } from '../base/constants.ts';
-import { HelicorderError, errnoCode, ioError } from '../base/errors.ts';
+import { HelicorderError, errnoCode, openError } from '../base/errors.ts';
 import type { FileSystem, MarkFile } from '../files/file-system.ts';
 import { readStoreJson, storePaths, type StorePaths } from './files.ts';
 import { offsetOf, segmentOf, type Lsn } from './log/format.ts';
@@ -71,7 +71,7 @@ export class StoreReader {
       }
     } catch (error) {
       if (errnoCode(error) === undefined) throw error;
-      throw ioError(error, 'cannot read the store in', dir);
+      throw openError(error, 'cannot read the store in', dir);
     }
   }
 

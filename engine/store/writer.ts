@@ -17,7 +17,7 @@ import {
   SEGMENT_DEFAULT_BYTES,
   ZERO_PIECE_BYTES,
 } from '../base/constants.ts';
-import { HelicorderError, errnoCode, ioError } from '../base/errors.ts';
+import { HelicorderError, errnoCode, openError } from '../base/errors.ts';
 import { encodeEvents } from '../batch/format.ts';
 import { packEvents } from '../batch/opaque.ts';
 import type { FileSystem, Lock, MarkFile } from '../files/file-system.ts';
@@ -129,7 +129,7 @@ export class StoreWriter {
       }
     } catch (error) {
       if (errnoCode(error) === undefined) throw error;
-      throw ioError(error, 'cannot open the store in', dir);
+      throw openError(error, 'cannot open the store in', dir);
     }
   }
 

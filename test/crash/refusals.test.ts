@@ -75,7 +75,7 @@ function samplesOf(status: string): number {
 describe('a place that cannot hold a store', () => {
   const testReadOnly = skipLoudly(!canMount, 'a read-only directory: only root may remount one');
 
-  testReadOnly('read-only: exit 74, and it stays readable', async () => {
+  testReadOnly('read-only: exit 78, and it stays readable', async () => {
     const disk = tmpfs(64);
     const dir = join(disk, 'store');
     const run = ['run', '--data-dir', dir, ...SYNTHETIC, '--duration', '50ms'];
@@ -83,7 +83,7 @@ describe('a place that cannot hold a store', () => {
     remountReadOnly(disk);
     for (const words of [run, ['stream', 'write', 'test/lines', '--data-dir', dir]]) {
       const { code, stderr } = await helicorderRun(words, 'a line\n');
-      expect(code, stderr).toBe(74);
+      expect(code, stderr).toBe(78);
       expect(stderr).toContain(dir);
       expect(stderr).toMatch(/EROFS|read-only/);
     }
@@ -118,7 +118,7 @@ describe('a wrong word', () => {
   ];
 
   test.each([
-    ['an interface that is not there', ['--interface', 'loo'], 69, /loo.*\blo\b/s],
+    ['an interface that is not there', ['--interface', 'loo'], 78, /loo.*\blo\b/s],
     ['a rate of zero', ['--rate', '0'], 64, /--rate.*0\.1/s],
     ['a rate beyond the limit', ['--rate', '20001'], 64, /--rate.*20000/s],
     ['a rate that is no number', ['--rate', 'fast'], 64, /--rate.*fast/s],
