@@ -30,6 +30,9 @@ const NOBODY_LISTENS = new Set(['ENOENT', 'ECONNREFUSED', 'ENOTDIR', 'ENOTSOCK',
 const RETRY_MS = 20;
 
 export class ControlClient {
+  /** rejects when the connection has ended, with the reason; never resolves */
+  readonly ended: Promise<never>;
+  #rejectEnded!: (error: HelicorderError) => void;
   readonly #socket: Socket;
   readonly #decoder = new FrameDecoder();
   readonly #asked = new Map<number, Asked>();
@@ -41,6 +44,8 @@ export class ControlClient {
   private constructor(socket: Socket, onWaiting: (message: string) => void) {
     this.#socket = socket;
     this.#onWaiting = onWaiting;
+    this.ended = new Promise((_, reject) => (this.#rejectEnded = reject));
+    this.ended.catch(() => undefined);
   }
 
   /**
@@ -162,6 +167,7 @@ export class ControlClient {
   #fail(error: HelicorderError): void {
     if (this.#end) return;
     this.#end = error;
+    this.#rejectEnded(error);
     this.#socket.destroy();
     this.#greeting?.reject(error);
     this.#greeting = undefined;

@@ -5,7 +5,7 @@
 import type { Socket } from 'node:net';
 import { VERSION } from '../base/version.ts';
 import type { Budget } from './budget.ts';
-import { FrameDecoder, encodeFrame, type Frame } from './frame.ts';
+import { FrameDecoder, encodeFrame, protocolError, type Frame } from './frame.ts';
 import {
   CONTROL_VERSION,
   encodeHead,
@@ -59,7 +59,9 @@ export class Connection {
   #onAnswered: () => void = () => undefined;
   /** since when, ms: the frame has begun · nothing was read by the client · nothing was asked */
   readonly #since: { frame: number; unread: number; idle: number };
-  #sentBytes = 0;
+  /** frames taken, and when last looked at, with the bytes the client has read */
+  #frames = 0;
+  #seen = { frames: 0, sentBytes: 0 };
 
   constructor(
     socket: Socket,
@@ -113,6 +115,7 @@ export class Connection {
 
   /** @returns false if the announced frame has to wait for its turn */
   #reserve(bytes: number): boolean {
+    if (!this.#isGreeted && bytes > this.#limits.ownBytes) throw protocolError('a hello is small');
     if (this.#ownBytes + bytes <= this.#limits.ownBytes) {
       this.#ownBytes += bytes;
       this.#reserved = { own: bytes, shared: 0 };
@@ -134,6 +137,7 @@ export class Connection {
   #take(frame: Frame): void {
     const room = this.#reserved;
     this.#reserved = { own: 0, shared: 0 };
+    this.#frames++;
     if (!this.#isGreeted) {
       this.#free(room);
       parseHello(frame);
@@ -210,14 +214,16 @@ export class Connection {
 
   /** Has the client been too slow, or silent for too long? Called about once a second. */
   isOverdue(nowMs: number): boolean {
-    const since = this.#since;
+    const [since, seen] = [this.#since, this.#seen];
     const { helloMs, frameMs, unreadMs, idleMs } = this.#limits;
-    const waitsForUs = this.#unanswered > 0 || this.#isInLine || !this.#hasRoom();
-    if (!this.#decoder.isPartial || waitsForUs) since.frame = nowMs;
-    if (this.#holdsWriter || waitsForUs) since.idle = nowMs;
-    const sent = this.#socket.bytesWritten - this.#socket.writableLength;
-    if (this.#socket.writableLength === 0 || sent > this.#sentBytes) since.unread = nowMs;
-    this.#sentBytes = sent;
+    const waitsForUs = this.#unanswered > 0 || !this.#hasRoom();
+    const hasMoved = this.#frames > seen.frames;
+    if (!this.#decoder.isPartial || waitsForUs || hasMoved) since.frame = nowMs;
+    if (this.#holdsWriter || waitsForUs || hasMoved) since.idle = nowMs;
+    const sentBytes = this.#socket.bytesWritten - this.#socket.writableLength;
+    const hasRead = this.#socket.writableLength === 0 || sentBytes > seen.sentBytes;
+    if (hasRead) since.unread = nowMs;
+    this.#seen = { frames: this.#frames, sentBytes };
     return (
       nowMs - since.frame > frameMs ||
       nowMs - since.unread > unreadMs ||

@@ -40,7 +40,6 @@ const request = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('open'), id, stream, writer }),
   z.strictObject({ type: z.literal('append'), id, run: counter }),
   z.strictObject({ type: z.literal('end'), id, run: counter }),
-  z.strictObject({ type: z.literal('trim'), id, stream, lowWater: counter }),
   z.strictObject({ type: z.literal('remove'), id, stream }),
   z.strictObject({ type: z.literal('set-cursor'), id, name: cursor, stream, offset: counter }),
   z.strictObject({ type: z.literal('remove-cursor'), id, name: cursor }),
@@ -126,10 +125,14 @@ export function parseReply({ head }: Frame): Reply {
 /** Longer than any sentence, and short enough for a head. */
 const MESSAGE_MAX_CHARACTERS = 1000;
 
+export function short(message: string): string {
+  return message.slice(0, MESSAGE_MAX_CHARACTERS);
+}
+
 export function failureOf(error: unknown): Failure {
   const code = error instanceof HelicorderError ? error.code : 'ASSERTION';
   const message = error instanceof Error ? error.message : String(error);
-  return { type: 'failed', code, message: message.slice(0, MESSAGE_MAX_CHARACTERS) };
+  return { type: 'failed', code, message: short(message) };
 }
 
 /** The owner's error as the client throws it. */

@@ -46,7 +46,7 @@ import { SocketPath } from '../files/socket-path.ts';
 import { Budget } from './budget.ts';
 import { Connection, type ControlLimits } from './connection.ts';
 import { encodeFrame } from './frame.ts';
-import { encodeHead, failureOf, type Answer, type Request } from './protocol.ts';
+import { encodeHead, failureOf, short, type Answer, type Request } from './protocol.ts';
 
 export interface ControlHandler {
   /**
@@ -129,16 +129,16 @@ export class ControlServer {
   /** Tells all clients that are waiting for an answer why it does not come. */
   tellWaiting(message: string): void {
     for (const connection of this.#connections.values()) {
-      if (connection.unanswered > 0) connection.send({ type: 'waiting', message });
+      if (connection.unanswered > 0) connection.send({ type: 'waiting', message: short(message) });
     }
   }
 
   /** Takes the socket away, answers what it has taken as far as that is done in time, and ends. */
-  async close(): Promise<void> {
+  async close(patienceMs = this.#limits.closeMs): Promise<void> {
     clearInterval(this.#watch);
     this.#path.remove();
     const closed = new Promise((resolve) => this.#server.close(resolve));
-    const cut = setTimeout(() => this.#cutAll(), this.#limits.closeMs);
+    const cut = setTimeout(() => this.#cutAll(), patienceMs);
     await Promise.all([...this.#connections.values()].map((connection) => connection.close()));
     clearTimeout(cut);
     this.#cutAll();

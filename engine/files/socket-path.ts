@@ -3,15 +3,7 @@
  * can enter, gets its mode there, and is renamed into place: that replaces a stale one in one step.
  * Paths that are too long for the kernel (`sun_path`, unix(7)) go by way of an open directory.
  */
-import {
-  chmodSync,
-  closeSync,
-  constants,
-  mkdirSync,
-  openSync,
-  renameSync,
-  rmSync,
-} from 'node:fs';
+import { chmodSync, closeSync, constants, mkdirSync, openSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { errnoCode, openError } from '../base/errors.ts';
 

@@ -19,6 +19,7 @@ export interface StorePaths {
   log: string;
   catalog: string;
   ballast: string;
+  control: string;
 }
 
 export function storePaths(dir: string): StorePaths {
@@ -30,6 +31,7 @@ export function storePaths(dir: string): StorePaths {
     log: `${dir}/log`,
     catalog: `${dir}/catalog.db`,
     ballast: `${dir}/ballast`,
+    control: `${dir}/control`,
   };
 }
 
