@@ -28,10 +28,13 @@ export interface ServiceEvents {
   waiting: (message: string) => void;
 }
 
-interface Job {
+type AppendRequest = Extract<StoreRequest, { type: 'append' }>;
+type ChangeRequest = Exclude<StoreRequest, AppendRequest>;
+
+interface Job<R extends StoreRequest = StoreRequest> {
   connection: number;
   key: number;
-  request: StoreRequest;
+  request: R;
   payload: Uint8Array;
 }
 
@@ -40,6 +43,8 @@ interface Departure {
   connection: number;
   request: { type: 'gone' };
 }
+
+type Waiting = Job<AppendRequest> | Job<ChangeRequest> | Departure;
 
 interface HeldRun {
   connection: number;
@@ -57,7 +62,7 @@ export class ControlService {
   readonly #events: ServiceEvents;
   readonly #builder: GroupBuilder;
   readonly #runs = new Map<number, HeldRun>();
-  #queue: (Job | Departure)[] = [];
+  #queue: Waiting[] = [];
   /** what to do once the pending group is durable */
   #whenDurable: (() => void) | undefined;
 
@@ -69,7 +74,7 @@ export class ControlService {
   }
 
   submit(connection: number, key: number, request: StoreRequest, payload: Uint8Array): void {
-    this.#queue.push({ connection, key, request, payload });
+    this.#queue.push({ connection, key, request, payload } as Waiting);
   }
 
   /** The client has gone: its runs are ended behind what it still asked for. */
@@ -91,7 +96,7 @@ export class ControlService {
     if (isAppend(next)) this.#serveAppends();
     else {
       this.#queue.shift();
-      if (isJob(next)) this.#serveChange(next);
+      if (isChange(next)) this.#serveChange(next);
       else this.#endRuns(this.#runsOf(next.connection), 'disconnected');
     }
     return this.#queue.length > 0;
@@ -104,7 +109,7 @@ export class ControlService {
     this.#endRuns([...this.#runs.values()], 'stopped');
   }
 
-  #serveChange(job: Job): void {
+  #serveChange(job: Job<ChangeRequest>): void {
     const { request, connection } = job;
     const done = (): void => this.#answer(job, { type: 'done' });
     try {
@@ -262,12 +267,12 @@ export class ControlService {
   }
 }
 
-function isJob(next: Job | Departure): next is Job {
-  return next.request.type !== 'gone';
+function isAppend(next: Waiting): next is Job<AppendRequest> {
+  return next.request.type === 'append';
 }
 
-function isAppend(next: Job | Departure): next is Job & { request: { type: 'append' } } {
-  return next.request.type === 'append';
+function isChange(next: Waiting): next is Job<ChangeRequest> {
+  return !isAppend(next) && next.request.type !== 'gone';
 }
 
 /** A run of opaque events: it has no schedule. */

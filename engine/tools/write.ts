@@ -207,9 +207,9 @@ async function* untilEnded(
 ): AsyncGenerator<Uint8Array> {
   const pieces = input[Symbol.asyncIterator]();
   for (;;) {
-    const { done, value } = await Promise.race([pieces.next(), ended]);
-    if (done) return;
-    yield value;
+    const piece = await Promise.race([pieces.next(), ended]);
+    if (piece.done) return;
+    yield piece.value;
   }
 }
 
