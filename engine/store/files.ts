@@ -20,6 +20,8 @@ export interface StorePaths {
   catalog: string;
   ballast: string;
   control: string;
+  /** long-term storage, unless it is configured elsewhere; else what could not be put there yet */
+  chunks: string;
 }
 
 export function storePaths(dir: string): StorePaths {
@@ -32,6 +34,7 @@ export function storePaths(dir: string): StorePaths {
     catalog: `${dir}/catalog.db`,
     ballast: `${dir}/ballast`,
     control: `${dir}/control`,
+    chunks: `${dir}/chunks`,
   };
 }
 
