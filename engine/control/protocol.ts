@@ -40,6 +40,7 @@ const request = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('open'), id, stream, writer }),
   z.strictObject({ type: z.literal('append'), id, run: counter }),
   z.strictObject({ type: z.literal('end'), id, run: counter }),
+  z.strictObject({ type: z.literal('trim'), id }),
   z.strictObject({ type: z.literal('remove'), id, stream }),
   z.strictObject({ type: z.literal('set-cursor'), id, name: cursor, stream, offset: counter }),
   z.strictObject({ type: z.literal('remove-cursor'), id, name: cursor }),

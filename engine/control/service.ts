@@ -11,7 +11,8 @@ import { HelicorderError } from '../base/errors.ts';
 import { encodeEvents } from '../batch/format.ts';
 import { packEvents } from '../batch/opaque.ts';
 import { OPAQUE_SCHEMA } from '../batch/schema.ts';
-import { removeCursor, removeStream, setCursor } from '../store/changes.ts';
+import { removeCursor, removeStream, setCursor, trimStream } from '../store/changes.ts';
+import { trimEntry, type TrimEntry } from '../store/control.ts';
 import { KIND } from '../store/log/format.ts';
 import type { GroupBuilder } from '../store/log/group.ts';
 import type { RunRequest } from '../store/run-plan.ts';
@@ -124,6 +125,10 @@ export class ControlService {
         }
         case 'remove-cursor':
           return this.#commit(() => removeCursor(this.#writer, request.name), done);
+        case 'trim': {
+          const trim = this.#checkedTrim(job.payload);
+          return this.#commit(() => trimStream(this.#writer, trim), done);
+        }
         case 'remove':
           return this.#commit(() => removeStream(this.#writer, request.stream), done);
       }
@@ -194,6 +199,19 @@ export class ControlService {
     const held = this.#runs.get(run);
     if (held?.connection === connection) return held;
     throw new HelicorderError('USAGE', `run ${run} was not opened by this connection`);
+  }
+
+  /** Whoever asks has read the stream for it: that is too long a work for this thread. */
+  #checkedTrim(payload: Uint8Array): TrimEntry {
+    const trim = trimEntry.decode(payload);
+    const stream = this.#writer.state.streams.get(trim.stream);
+    const records = trim.writers.reduce((sum, writer) => sum + writer.records, 0);
+    const isSound = records === trim.lowWater && trim.lowWater <= (stream?.nextOffset ?? -1);
+    if (isSound) return trim;
+    throw new HelicorderError(
+      'USAGE',
+      `stream ${trim.stream} holds no such ${trim.lowWater} records`,
+    );
   }
 
   /** A writer that was opened again belongs to whoever did that (durability, I8). */

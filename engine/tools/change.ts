@@ -8,12 +8,20 @@ import { LOCK_WAIT_MS } from '../base/constants.ts';
 import { HelicorderError } from '../base/errors.ts';
 import { ControlClient } from '../control/client.ts';
 import type { Question } from '../control/protocol.ts';
-import { removeCursor, removeStream, setCursor } from '../store/changes.ts';
+import { removeCursor, removeStream, setCursor, trimStream } from '../store/changes.ts';
+import { trimEntry, type TrimEntry } from '../store/control.ts';
 import { storePaths } from '../store/files.ts';
 import { Store, systemEnvironment } from '../store/store.ts';
+import { planTrim } from '../store/trim.ts';
 import { StoreWriter } from '../store/writer.ts';
 
-export type Change = Extract<Question, { type: 'remove' | 'set-cursor' | 'remove-cursor' }>;
+export type Change =
+  | Extract<Question, { type: 'remove' | 'set-cursor' | 'remove-cursor' }>
+  /** everything of the stream before that offset is let go of */
+  | { type: 'trim'; stream: string; lowWater: number };
+
+/** A change, with what it takes to make it: what a trim will let go of was read before. */
+type PlannedChange = Exclude<Change, { type: 'trim' }> | { type: 'trim'; trim: TrimEntry };
 
 export interface ChangeOptions {
   dataDir: string;
@@ -27,22 +35,38 @@ const LOOK_AGAIN_MS = 50;
  * @throws NOT_A_STORE, what the change is refused with, and STORE_IN_USE if the owner serves nobody
  */
 export async function changeStore(options: ChangeOptions, change: Change): Promise<void> {
-  const { dataDir } = options;
-  Store.open(dataDir).close();
+  const planned = await plan(options.dataDir, change);
   await throughOwner(
     options,
     async (client) => {
       try {
-        await client.ask(change, 'done');
+        if (planned.type !== 'trim') await client.ask(planned, 'done');
+        else await client.ask({ type: 'trim' }, 'done', trimEntry.encode(planned.trim));
       } finally {
         client.close();
       }
     },
-    () => changeAsOwner(dataDir, change),
+    () => changeAsOwner(options.dataDir, planned),
   );
 }
 
-function changeAsOwner(dataDir: string, change: Change): void {
+/** @throws NOT_A_STORE: no store is made only to be changed */
+async function plan(dataDir: string, change: Change): Promise<PlannedChange> {
+  const store = Store.open(dataDir);
+  try {
+    if (change.type !== 'trim') return change;
+    const { id, name, nextOffset } = store.stream(change.stream);
+    const { lowWater } = change;
+    if (lowWater > nextOffset) {
+      throw new HelicorderError('USAGE', `offset ${lowWater}: ${name} ends at ${nextOffset}`);
+    }
+    return { type: 'trim', trim: await planTrim(store.reader, id, lowWater) };
+  } finally {
+    store.close();
+  }
+}
+
+function changeAsOwner(dataDir: string, change: PlannedChange): void {
   const writer = StoreWriter.open(dataDir, systemEnvironment);
   try {
     applyChange(writer, change);
@@ -53,8 +77,10 @@ function changeAsOwner(dataDir: string, change: Change): void {
   }
 }
 
-function applyChange(writer: StoreWriter, change: Change): void {
+function applyChange(writer: StoreWriter, change: PlannedChange): void {
   switch (change.type) {
+    case 'trim':
+      return trimStream(writer, change.trim);
     case 'set-cursor':
       return setCursor(writer, change, systemEnvironment.clock.read().utcNanos);
     case 'remove-cursor':
