@@ -158,6 +158,11 @@ export class StoreWriter {
     return Math.min(EVENT_MAX_BYTES, Math.floor(this.identity.segmentBytes / 2));
   }
 
+  /** The most bytes of events to append at once, unless it is a single one. */
+  get groupLimit(): number {
+    return Math.min(MIB, Math.floor(this.identity.segmentBytes / 4));
+  }
+
   group(): GroupBuilder {
     return new GroupBuilder(MIB);
   }
@@ -212,15 +217,22 @@ export class StoreWriter {
   /** Creates what streams and schemas are missing and begins the runs: one group, all or none. */
   beginRuns(requests: readonly RunRequest[]): OpenedRun[] {
     const builder = this.group();
+    const begun = this.addRuns(builder, requests);
+    this.commit(builder);
+    return begun();
+  }
+
+  /** The same within a group of the caller's. @returns the runs: call it once that is durable */
+  addRuns(builder: GroupBuilder, requests: readonly RunRequest[]): () => OpenedRun[] {
     const planned = new RunPlan(this.state, this.#options, builder);
     const before = requests.map((request) => planned.add(request));
-    this.commit(builder);
-    return requests.map((request, i) => {
-      const stream = defined(this.state.streamNamed(request.stream), request.stream);
-      const run = defined(this.state.latestRun(stream.id, request.writer), request.writer);
-      this.#openRuns.add(run.id);
-      return { stream, run, before: before[i] };
-    });
+    return () =>
+      requests.map((request, i) => {
+        const stream = defined(this.state.streamNamed(request.stream), request.stream);
+        const run = defined(this.state.latestRun(stream.id, request.writer), request.writer);
+        this.#openRuns.add(run.id);
+        return { stream, run, before: before[i] };
+      });
   }
 
   /**

@@ -283,8 +283,10 @@ export class LogWriter {
     this.#nextSegment(spare);
     const { size } = this.#segment!.header;
     const fits = this.#offset + sizeOf(this.#plan(builder)).padded <= size;
-    if (!fits)
-      throw new HelicorderError('USAGE', `one commit does not fit in a segment of ${size} bytes`);
+    if (fits) return;
+    // it never will: nothing is pending, and whoever commits may go on with something else
+    this.#pending = undefined;
+    throw new HelicorderError('USAGE', `one commit does not fit in a segment of ${size} bytes`);
   }
 
   /** Bytes kept free for the footer, if the group about to be written added all new streams. */
