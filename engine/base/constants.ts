@@ -16,6 +16,11 @@ export const SEGMENT_MAX_BYTES = 1 * GIB;
  * The first segment of a store, and the one made from the ballast on a full disk: ready at once.
  */
 export const SEGMENT_FIRST_BYTES = 4 * MIB;
+/** A store smaller than this, or than its segments in reserve and in use, cannot turn over. */
+export const BUDGET_MIN_BYTES = 16 * MIB;
+export const BUDGET_MIN_SEGMENTS = 8;
+/** A budget without a given segment size is cut into at least this many. */
+export const BUDGET_SEGMENTS = 16;
 export const GROUP_MAX_BYTES = 4 * MIB;
 /** Zeros are written ahead in pieces of this size, so that no flush waits long behind one. */
 export const ZERO_PIECE_BYTES = 1 * MIB;
@@ -54,4 +59,8 @@ assert(SEGMENT_MIN_BYTES % BLOCK_BYTES === 0, 'a segment is whole blocks');
 assert(SEGMENT_FIRST_BYTES >= SEGMENT_MIN_BYTES, 'the first segment is a legal one');
 assert(GROUP_MAX_BYTES * 4 <= SEGMENT_DEFAULT_BYTES, 'a group is at most a quarter of a segment');
 assert(SEGMENT_MAX_BYTES < 2 ** 32, 'a place in a segment fits in 32 bits of an LSN');
+assert(
+  BUDGET_MIN_BYTES / BUDGET_SEGMENTS >= SEGMENT_MIN_BYTES && BUDGET_SEGMENTS >= BUDGET_MIN_SEGMENTS,
+  'the smallest budget has room for the segments it asks for',
+);
 assert(BALLAST_BYTES >= SEGMENT_FIRST_BYTES, 'the ballast makes room for one small segment');
