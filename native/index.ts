@@ -178,7 +178,7 @@ export interface NativeAddon {
    */
   encodeIntegers(values: BigInt64Array, out: Uint8Array, at: number): number;
   /**
-   * The same with the one of codecs 8–10 that needs least, for chunks: about ten times the work.
+   * The same with the one of codecs 8–10 that needs least, for chunks: about six times the work.
    * `out` has room for `denseBoundBytes` (`engine/codecs/column.ts`).
    */
   encodeDense(values: BigInt64Array, out: Uint8Array, at: number): number;

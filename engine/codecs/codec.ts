@@ -49,7 +49,7 @@ export function encodeColumn(type: ValueType, values: Column): EncodedColumn {
 
 /**
  * The same in fewer bytes, for what is kept for years and written once: the shorter one of the
- * log's column and a dense one (codecs 8–10, also within `scaled`). About ten times the work.
+ * log's column and a dense one (codecs 8–10, also within `scaled`). About six times the work.
  */
 export function encodeColumnDense(type: ValueType, values: Column): EncodedColumn {
   return encodeWith(encodeIntegersDense, type, values);
