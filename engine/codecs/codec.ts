@@ -61,6 +61,11 @@ export function encodeIntegersDense(values: BigInt64Array): EncodedColumn {
   return dense.bytes.length < plain.bytes.length ? dense : plain;
 }
 
+/** A column of zeros. @param count of values; bounded by the caller */
+export function newColumn(type: ValueType, count: number): Column {
+  return new ARRAYS[type](count);
+}
+
 /** @param count of values; bounded by the caller */
 export function decodeColumn(type: ValueType, column: EncodedColumn, count: number): Column {
   const values = newColumn(type, count);
@@ -164,10 +169,6 @@ function decodeRawIntegers(
   }
   // both have bigints, or both numbers
   into.set(new TypedArray(bytes.slice().buffer) as never);
-}
-
-function newColumn(type: ValueType, count: number): Column {
-  return new ARRAYS[type](count);
 }
 
 /** What a channel's values are on disk. */
