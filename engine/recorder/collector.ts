@@ -104,11 +104,11 @@ export class Collector {
    * @throws whatever is final: STORE_IO, assertions
    */
   flush(): boolean {
-    const deadline = monotonicMs() + FLUSH_MAX_MS;
+    const deadline = monotonicMs(this.#environment.clock) + FLUSH_MAX_MS;
     if (this.#writer.isWaiting && !this.#commit()) return false;
     const utcOffsetNanos = this.#utc.update();
     let more = true;
-    while (more && monotonicMs() < deadline) {
+    while (more && monotonicMs(this.#environment.clock) < deadline) {
       more = false;
       for (const drain of this.#drains) {
         const drained = drain.drain(this.#builder, utcOffsetNanos);
@@ -126,7 +126,7 @@ export class Collector {
 
   /** @returns false if the disk is full: the group is pending */
   #commit(): boolean {
-    const before = monotonicMs();
+    const before = monotonicMs(this.#environment.clock);
     let items: DataItem[];
     try {
       items = this.#writer.isWaiting ? this.#writer.resume() : this.#writer.commit(this.#builder);
@@ -136,7 +136,7 @@ export class Collector {
       return false;
     }
     this.#setFullReason(REASONS.overflow);
-    this.#commits.add((monotonicMs() - before) * 1000);
+    this.#commits.add((monotonicMs(this.#environment.clock) - before) * 1000);
     this.#count(items);
     return true;
   }
@@ -178,7 +178,7 @@ export class Collector {
   }
 
   #checkpoint(): void {
-    const now = monotonicMs();
+    const now = monotonicMs(this.#environment.clock);
     if (now < this.#catalogDue) return;
     this.#catalogDue = now + CATALOG_MAX_LAG_MS;
     this.#writer.keepMark();
@@ -188,7 +188,7 @@ export class Collector {
   status(): CollectorStatus {
     const { fs } = this.#environment;
     const { dir } = this.#writer.paths;
-    const now = monotonicMs();
+    const now = monotonicMs(this.#environment.clock);
     if (now >= this.#disk.due) {
       this.#disk = { due: now + DISK_USE_INTERVAL_MS, bytes: fs.diskUse(dir) };
     }

@@ -10,7 +10,6 @@
  * snapshots that begin the segments (binary search), walks the groups from there, and can go on
  * when `refresh` has moved the end. Offsets that damage has swallowed come out as gap(corrupt).
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../base/clock.ts';
 import { LOCK_WAIT_MS } from '../base/constants.ts';
 import { HelicorderError, errnoCode, openError } from '../base/errors.ts';
@@ -28,12 +27,14 @@ export interface StoreReaderOptions {
   fs: FileSystem;
   clock: Clock;
   pause: (ms: number) => void;
+  sleep: (ms: number) => Promise<void>;
 }
 
 export class StoreReader {
   readonly paths: StorePaths;
   readonly fs: FileSystem;
   readonly #clock: Clock;
+  readonly #sleep: (ms: number) => Promise<void>;
   #mark: MarkFile | undefined;
   #recovered: Recovered;
   #position: LogPosition;
@@ -49,6 +50,7 @@ export class StoreReader {
     this.paths = paths;
     this.fs = options.fs;
     this.#clock = options.clock;
+    this.#sleep = options.sleep;
     this.#mark = mark;
     this.#recovered = recovered;
     this.#position = { lsn: recovered.end, last: recovered.last };
@@ -139,7 +141,7 @@ export class StoreReader {
     const seen = mark.read();
     if (seen && seen.durableLsn > this.end) return;
     // a mark that somebody has overwritten says nothing until its owner has written it again
-    await (seen ? mark.wait(seen.word, timeoutMs) : sleep(timeoutMs));
+    await (seen ? mark.wait(seen.word, timeoutMs) : this.#sleep(timeoutMs));
     if (seen === undefined || mark.read()?.word === seen.word) this.#checkOwner();
   }
 
