@@ -8,7 +8,7 @@ import { Store, systemEnvironment, type StoreEnvironment } from '../../../engine
 import { StreamReader, type StreamItem } from '../../../engine/store/stream-reader.ts';
 import type { OpenedRun, StoreWriter } from '../../../engine/store/writer.ts';
 import { cat } from '../../../engine/tools/cat.ts';
-import { MemoryFileSystem } from '../../support/memory-file-system.ts';
+import { SimulatedFileSystem } from '../../support/simulated-file-system.ts';
 import { SeededRandom } from '../../support/random.ts';
 import {
   beginEvents,
@@ -25,7 +25,7 @@ const NOISE = Buffer.from(new SeededRandom(3).bytes(90_000)).toString('base64');
 
 /** Two streams in turns, over three segments, with a gap that stands alone here and there. */
 function threeSegments(): StoreEnvironment {
-  const environment = { ...systemEnvironment, fs: new MemoryFileSystem(), pause: () => {} };
+  const environment = { ...systemEnvironment, fs: new SimulatedFileSystem(), pause: () => {} };
   const writer = openWriter(DIR, MIB, environment);
   const [samples, events] = [beginSamples(writer), beginEvents(writer)];
   let tick = 0;
