@@ -105,7 +105,7 @@ export class StreamReader {
     const run = this.#reader.state.writersOf(this.#stream).at(-1);
     if (stream === undefined || run === undefined) return;
     const records = stream.nextOffset - this.#nextOffset;
-    if (records <= 0) return;
+    if (records <= 0 || stream.nextOffset <= this.#skipTo) return;
     const info = defined(this.#runs.get(run.id), `run ${run.id}`);
     const range = { info, firstSeq: Math.max(1, run.nextSeq - records), records };
     const firstOffset = this.#nextOffset;
@@ -129,7 +129,8 @@ export class StreamReader {
       if (item.stream !== this.#stream) continue;
       const info = this.#runs.get(item.run);
       if (info === undefined) continue;
-      if (item.firstOffset > this.#nextOffset) yield this.#corrupt(item, info);
+      const isHole = item.firstOffset > this.#nextOffset && item.firstOffset > this.#skipTo;
+      if (isHole) yield this.#corrupt(item, info);
       this.#nextOffset = item.firstOffset + item.records;
       this.#lastTick = item.lastTick ?? this.#lastTick;
       if (this.#nextOffset > this.#skipTo) yield decoded(item, info);
