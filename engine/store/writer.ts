@@ -13,7 +13,7 @@ import {
   BALLAST_BYTES,
   EVENT_MAX_BYTES,
   LOCK_WAIT_MS,
-  MIB,
+  KIB,
   SEGMENT_DEFAULT_BYTES,
   ZERO_PIECE_BYTES,
 } from '../base/constants.ts';
@@ -59,6 +59,9 @@ export interface StoreWriterOptions {
   /** blocks the thread for some ms, while waiting for readers to let go of the lock */
   pause: (ms: number) => void;
 }
+
+/** Enough for most groups; a builder grows with what it is given. */
+const GROUP_INITIAL_BYTES = 64 * KIB;
 
 export interface OpenedRun {
   run: RunSnapshot;
@@ -147,7 +150,7 @@ export class StoreWriter {
   }
 
   group(): GroupBuilder {
-    return new GroupBuilder(MIB);
+    return new GroupBuilder(GROUP_INITIAL_BYTES);
   }
 
   /** See `LogWriter.commit`; on NO_SPACE the mark says "waiting", and `resume` goes on. */
