@@ -12,6 +12,7 @@
  * shredded; of the pending changes of a directory a beginning, or any choice; and then everybody
  * sees what is durable.
  */
+import { MIB } from '../../engine/base/constants.ts';
 import type { SeededRandom } from './random.ts';
 
 export const SECTOR_BYTES = 512;
@@ -243,6 +244,11 @@ export class SimulatedDisk {
   readonly #directories = new Map<string, Directory>([['', new Directory()]]);
   readonly locks = new Map<Content, number>();
   capacity = Infinity;
+  /**
+   * The most that a process is told of as free: by default too little for a ballast, which would
+   * make every store 4 MiB larger.
+   */
+  shownFreeBytes = MIB;
   #nextInode = 1;
 
   directory(path: string): Directory | undefined {
@@ -276,9 +282,10 @@ export class SimulatedDisk {
     return bytes;
   }
 
-  /** What the kernel writes back by itself, at any time. */
-  writeBack(random: SeededRandom): void {
-    for (const content of this.#contents()) if (random.next() < 0.5) content.settleAll();
+  /** What the kernel writes back by itself, given time. */
+  settleAll(): void {
+    for (const content of this.#contents()) content.settleAll();
+    for (const directory of this.#directories.values()) directory.settle();
   }
 
   powerCut(random: SeededRandom, namesAreOrdered: boolean): void {

@@ -5,7 +5,7 @@
  * end the process in the middle of it by throwing. Without a host of the simulator's it is a plain
  * file system in memory, for tests that open a store thousands of times.
  */
-import { BLOCK_BYTES, MIB } from '../../engine/base/constants.ts';
+import { BLOCK_BYTES } from '../../engine/base/constants.ts';
 import type {
   DurableFile,
   File,
@@ -46,10 +46,14 @@ const calmHost: Host = {
   },
 };
 
+/** By size, of processes that have ended: to make them anew costs more than all the rest. */
+const freeBuffers = new Map<number, Uint8Array[]>();
+
 export class SimulatedFileSystem implements FileSystem {
   readonly disk: SimulatedDisk;
   readonly #host: Host;
   readonly #held = new Set<Lock>();
+  readonly #buffers: Uint8Array[] = [];
 
   constructor(disk = new SimulatedDisk(), host: Host = calmHost) {
     this.disk = disk;
@@ -61,9 +65,14 @@ export class SimulatedFileSystem implements FileSystem {
     return this.#find(path).seen;
   }
 
-  /** The process has ended: the kernel lets go of its locks. */
+  /** The process has ended: the kernel lets go of its locks, and of its memory. */
   die(): void {
     for (const lock of this.#held) lock.release();
+    for (const memory of this.#buffers) {
+      const free = freeBuffers.get(memory.length) ?? [];
+      freeBuffers.set(memory.length, free);
+      free.push(memory);
+    }
   }
 
   readFile(path: string): Uint8Array {
@@ -157,7 +166,7 @@ export class SimulatedFileSystem implements FileSystem {
     this.#begin('open', path);
     const content = this.#make(path);
     const write = (bytes: Uint8Array, position: number): void => {
-      this.#write(content, path, bytes, position);
+      this.#write(content, path, bytes, position, direct);
       if (!direct) return this.#sync(content, path);
       this.#host.step('sync', path, bytes.length);
       content.settleWrite(position, position + bytes.length);
@@ -170,7 +179,9 @@ export class SimulatedFileSystem implements FileSystem {
   }
 
   alignedBuffer(bytes: number): Uint8Array {
-    return new Uint8Array(bytes);
+    const memory = freeBuffers.get(bytes)?.pop() ?? new Uint8Array(bytes);
+    this.#buffers.push(memory);
+    return memory.fill(0);
   }
 
   lock(path: string, exclusive: boolean): Lock | undefined {
@@ -190,11 +201,11 @@ export class SimulatedFileSystem implements FileSystem {
     return lock;
   }
 
-  /** Unless told otherwise too little space for a ballast: it would make every store 4 MiB larger. */
   info(path: string): FileSystemFacts {
     if (!this.exists(path)) throw systemError('ENOENT', path);
-    const { capacity, used } = this.disk;
-    return { freeBytes: Math.max(0, Math.min(MIB, capacity - used)), type: 'memory' };
+    const { capacity, used, shownFreeBytes } = this.disk;
+    const freeBytes = Math.max(0, Math.min(shownFreeBytes, capacity - used));
+    return { freeBytes, type: 'memory' };
   }
 
   inode(path: string): number {
@@ -213,7 +224,13 @@ export class SimulatedFileSystem implements FileSystem {
   }
 
   /** Applied in two parts, so that who dies in between leaves a beginning of it. */
-  #write(content: Content, path: string, bytes: Uint8Array, position: number): void {
+  #write(
+    content: Content,
+    path: string,
+    bytes: Uint8Array,
+    position: number,
+    direct = false,
+  ): void {
     const fault = this.#fault('write', path);
     const grown = Math.max(0, position + bytes.length - content.size);
     const free = this.disk.capacity - (grown > 0 ? this.disk.used : 0);
@@ -223,7 +240,7 @@ export class SimulatedFileSystem implements FileSystem {
     content.write(bytes.subarray(0, first), position);
     this.#host.step('write', path, bytes.length);
     content.write(bytes.subarray(first, length), position + first);
-    if (fault !== undefined) throw this.#failed(content, fault, path);
+    if (fault !== undefined) throw this.#failed(content, fault, path, direct);
     if (length === bytes.length) return;
     this.disk.stats.fullWrites++;
     throw systemError('ENOSPC', path);
@@ -240,8 +257,9 @@ export class SimulatedFileSystem implements FileSystem {
     content.settleAll();
   }
 
-  #failed(content: Content, errno: string, path: string): Error {
-    content.dropDirty(this.#host.evictsFailedPages);
+  /** What was written past the page cache leaves nothing in it. */
+  #failed(content: Content, errno: string, path: string, direct = false): Error {
+    content.dropDirty(direct || this.#host.evictsFailedPages);
     return systemError(errno, path);
   }
 
