@@ -14,6 +14,11 @@ export const ERRORS = {
     retryable: false,
     advice: 'List the streams with "helicorder stream ls".',
   },
+  NO_SUCH_CURSOR: {
+    exit: 64,
+    retryable: false,
+    advice: 'List the cursors with "helicorder cursor ls".',
+  },
   NOT_A_STORE: {
     exit: 64,
     retryable: false,
@@ -28,6 +33,11 @@ export const ERRORS = {
     exit: 69,
     retryable: false,
     advice: 'Recording needs Linux, Node 20.19 or newer and the built addon ("npm run build").',
+  },
+  UNAVAILABLE: {
+    exit: 69,
+    retryable: true,
+    advice: 'Something outside this machine cannot be reached; the message names it.',
   },
   DEVICE: {
     exit: 78,

@@ -114,7 +114,8 @@ export class StreamOracle {
   }
 
   isWhole(nextOffset: number): boolean {
-    return this.#begins.has(nextOffset);
+    const isEnd = ({ first, crcs }: Attempt): boolean => first + crcs.length === nextOffset;
+    return this.#begins.has(nextOffset) || this.#attempts.some(isEnd);
   }
 }
 

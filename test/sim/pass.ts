@@ -43,21 +43,22 @@ export class Pass {
     this.#stream.durableEnd = Math.max(this.#stream.durableEnd, this.#nextOffset!);
   }
 
-  /** The reader has seen everything that is durable. */
-  atEnd(): void {
-    const end = this.#nextOffset ?? 0;
-    if (!this.#stream.isOpaque || this.#isBlind || this.#oracle.hasRot) return;
-    this.#expect(this.#stream.isWhole(end), `an append is seen by half, up to ${end}`);
+  /** A reader says that the stream ends here: so much is durable, and it is whole. */
+  showEnd(nextOffset: number): void {
+    this.#stream.durableEnd = Math.max(this.#stream.durableEnd, nextOffset);
+    if (!this.#stream.isOpaque || this.#oracle.hasRot) return;
+    const isWhole = this.#stream.isWhole(nextOffset);
+    this.#expect(isWhole, `an append is seen by half, up to ${nextOffset}`);
   }
 
-  /** As `atEnd`, of a reading from the first record on. */
+  /** It was a reading of everything, from the first record on. */
   end(): void {
     const { durableEnd, taken } = this.#stream;
     const end = this.#nextOffset ?? 0;
     const mayLose = this.#oracle.isLenient;
     this.#expect(end >= durableEnd || mayLose, `${durableEnd} records were durable, ${end} seen`);
     this.#skipTo(taken.length);
-    this.atEnd();
+    if (!this.#isBlind) this.showEnd(end);
   }
 
   #expect(condition: boolean, what: string): void {

@@ -3,8 +3,13 @@
  * oracle, so each of them watches over I6: what was shown must never go, or change.
  */
 import { HelicorderError, errnoCode } from '../../engine/base/errors.ts';
+import { parseSchema } from '../../engine/batch/schema.ts';
+import { dataItems, type DataItem } from '../../engine/store/data.ts';
+import { readLog, type LogPosition } from '../../engine/store/log/log.ts';
+import { StoreReader } from '../../engine/store/reader.ts';
+import type { ControlState } from '../../engine/store/state.ts';
 import { Store } from '../../engine/store/store.ts';
-import { StreamReader } from '../../engine/store/stream-reader.ts';
+import { decodeItem } from '../../engine/store/stream-item.ts';
 import type { Oracle } from './oracle.ts';
 import { DIR } from './owners.ts';
 import type { Pass } from './pass.ts';
@@ -58,15 +63,16 @@ export async function follower(process: Process, oracle: Oracle): Promise<void> 
 }
 
 /**
- * Looks at random moments, also in the middle of what the owner does: everything up to the end,
- * which must be the end of something that was appended at once.
+ * Looks at random moments, also in the middle of what the owner does: at everything that was added
+ * since it came, up to the end, which must be the end of something that was appended at once. The
+ * public reader is a generator of promises, so this one reads the log by the same parts.
  */
 export class Peeker {
   readonly #process: Process;
   readonly #oracle: Oracle;
   readonly #name: string;
-  #store: Store | undefined;
-  #reader: StreamReader | undefined;
+  #reader: StoreReader | undefined;
+  #position: LogPosition = { lsn: 0, last: undefined };
   #pass: Pass | undefined;
 
   constructor(process: Process, oracle: Oracle) {
@@ -84,17 +90,43 @@ export class Peeker {
 
   #look(): void {
     const { random, environment } = this.#process;
-    if (this.#store === undefined || random.next() < 0.05) {
-      this.#store?.close();
-      this.#store = undefined;
-      const store = Store.open(DIR, environment);
-      this.#reader = new StreamReader(store.reader, store.stream(this.#name).id, 0);
+    if (this.#reader === undefined || random.next() < 0.05) {
+      this.#reader?.close();
+      this.#reader = undefined;
+      this.#reader = StoreReader.open(DIR, environment);
+      this.#position = { lsn: this.#reader.end, last: undefined };
       this.#pass = this.#oracle.pass(this.#name);
-      this.#store = store;
     } else {
-      this.#store.reader.refresh();
+      this.#reader.refresh();
     }
-    for (const item of this.#reader!.items()) this.#pass!.see(item);
-    this.#pass!.atEnd();
+    this.#readOn(this.#reader);
+  }
+
+  #readOn({ fs, paths, end, state }: StoreReader): void {
+    const stream = state.streamNamed(this.#name);
+    if (stream === undefined) return;
+    const log = readLog(fs, paths.log, this.#position, end);
+    let step = log.next();
+    for (; !step.done; step = log.next()) {
+      const found = step.value;
+      if (found.kind === 'fault' || found.isSnapshot) continue;
+      for (const item of dataItems(found.entries, found.size, () => undefined)) {
+        if (item.stream === stream.id) this.#show(item, state);
+      }
+    }
+    const isNew = step.value.lsn > this.#position.lsn;
+    this.#position = step.value;
+    this.#pass!.showEnd(stream.nextOffset);
+    // the moment to prove that what was shown is durable
+    const { world } = this.#process;
+    if (isNew && world.chance(world.weather.cutAfterLookChance)) world.powerCut();
+  }
+
+  #show(item: DataItem, state: ControlState): void {
+    const run = state.runs.get(item.run);
+    const schema = run && state.schemas.get(run.schemaId);
+    // a later run of the same writer has taken its place since
+    if (schema === undefined) return void (this.#pass = this.#oracle.pass(this.#name));
+    this.#pass!.see(decodeItem(item, { run: run!, schema: parseSchema(schema) }));
   }
 }

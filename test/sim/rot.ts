@@ -23,6 +23,8 @@ interface Target {
 /** One flipped bit somewhere. */
 export function rot(process: Process, oracle: Oracle): void {
   process.isSpared = true;
+  // what was hit in its foundations may not open any more, and needs no more of it
+  if (oracle.isLenient) return;
   const { random, world } = process;
   world.disk.settleAll();
   const targets = scan(process);

@@ -110,6 +110,7 @@ class Simulation {
       await this.#life();
       if (random.next() < 0.1) this.#world.powerCut();
       if (random.next() < 0.3) await this.#spawn('auditor', audit).finished;
+      if (random.next() < 0.2) this.#world.powerCut();
       if (random.next() < this.#world.weather.rotChance) await this.#rot();
       await this.#world.sleep(random.below(2000));
     }
@@ -123,8 +124,8 @@ class Simulation {
     for (const life of this.#isOpaqueOnly ? [appenderLife] : [recorderLife, appenderLife]) {
       const work = this.#work({ steps: 3, isClean: true, mustEnd: true });
       await this.#world.spawn('last owner', (process) => life(process, work)).finished;
-      await this.#spawn('auditor', audit).finished;
     }
+    await this.#spawn('auditor', audit).finished;
   }
 
   #work(how: Pick<Work, 'steps' | 'isClean' | 'mustEnd'>): Work {

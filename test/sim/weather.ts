@@ -20,6 +20,8 @@ export class Weather {
   readonly fullChance: number;
   readonly stepChance: number;
   readonly suspendChance: number;
+  /** after a reader has seen something new */
+  readonly cutAfterLookChance: number;
   /** between lives */
   readonly rotChance: number;
   readonly hasBallast: boolean;
@@ -41,6 +43,7 @@ export class Weather {
     this.fullChance = some(0.3, 0.5);
     this.stepChance = some(0.3, 0.5);
     this.suspendChance = some(0.3, 0.5);
+    this.cutAfterLookChance = some(0.3, 0.3);
     this.rotChance = some(0.3, 0.5);
     this.hasBallast = random.next() < 0.05;
     this.#syncNanos = [30e3, 200e3, 2e6, 20e6][random.below(4)]!;

@@ -33,13 +33,14 @@ import {
   groupLimit,
   makeLsn,
   sealGroup,
+  segmentOf,
   type Link,
   type Lsn,
   type SegmentHeader,
 } from './format.ts';
 import { GroupBuilder, type PlannedGroup } from './group.ts';
 import { SegmentIndex } from './segment-index.ts';
-import { Spare, openSegment, segmentPath } from './segment.ts';
+import { Spare, listSegments, openSegment, recycle, segmentPath } from './segment.ts';
 
 export interface StoreIdentity {
   storeId: Uint8Array;
@@ -172,6 +173,15 @@ export class LogWriter {
     }
   }
 
+  /** Lets go of the segments before `end`: their records are in chunks, and an entry says so. */
+  recycleBefore(end: Lsn): number {
+    const { fs, logDir, identity } = this.#options;
+    const gone = listSegments(fs, logDir).filter((number) => number < segmentOf(end));
+    for (const segment of gone) recycle(fs, logDir, segment, identity.segmentBytes);
+    if (gone.length > 0) fs.syncDirectory(logDir);
+    return gone.length;
+  }
+
   close(): void {
     this.#segment?.file.close();
     this.#spare?.close();
@@ -288,7 +298,7 @@ export class LogWriter {
     this.#segment = { header, file, index: new SegmentIndex(), finished: false };
     this.#offset = BLOCK_BYTES;
     const snapshot = new GroupBuilder(MIB);
-    for (const piece of state.snapshot()) snapshot.add(KIND.snapshot, 0, piece);
+    for (const { kind, payload } of state.snapshot()) snapshot.add(kind, 0, payload);
     this.#write(snapshot, this.#plan(snapshot), GROUP_FLAG.snapshot);
   }
 
