@@ -7,6 +7,7 @@ import type { Answer } from '../engine/control/protocol.ts';
 import type { StoreRequest } from '../engine/control/service.ts';
 import type { CollectorOptions, CollectorStatus } from '../engine/recorder/collector.ts';
 import type { RateGroup } from '../engine/sampler/rate-group.ts';
+import type { UpkeepResult } from '../engine/store/upkeep.ts';
 
 /** An error on its way between threads: structured clone drops classes. */
 export interface PlainError {
@@ -31,7 +32,9 @@ export type ToWriter =
       request: StoreRequest;
       payload: Uint8Array;
     }
-  | { type: 'gone'; connection: number };
+  | { type: 'gone'; connection: number }
+  /** what a step of upkeep has found, to be made true */
+  | { type: 'upkeep'; result: UpkeepResult };
 
 export type FromWriter =
   | { type: 'ready' }
@@ -39,6 +42,8 @@ export type FromWriter =
   | { type: 'answer'; key: number; answer: Answer }
   /** the disk is full: answers come when there is space again */
   | { type: 'waiting'; message: string }
+  /** what upkeep had found is true now, or why it is not */
+  | { type: 'upkept'; problem?: string }
   /** clean: everything that was sampled is durable */
   | { type: 'stopped'; clean: boolean; status: CollectorStatus }
   | { type: 'failed'; error: PlainError };

@@ -74,6 +74,8 @@ guarded(() => {
       case 'gone':
         service.gone(message.connection);
         return serveSoon();
+      case 'upkeep':
+        return post({ type: 'upkept', ...collector.applyUpkeep(message.result) });
     }
   };
   port.on('message', (message: ToWriter) => guarded(() => hear(message)));

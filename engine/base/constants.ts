@@ -52,6 +52,8 @@ export const CATALOG_MAX_LAG_MS = 1000;
 export const LOCK_WAIT_MS = 2000;
 /** A repeated SIGINT/SIGTERM within this time is the same signal (npm sends Ctrl-C twice). */
 export const SIGNAL_REPEAT_MS = 500;
+/** The store's upkeep looks for something to do at least this often. */
+export const UPKEEP_INTERVAL_MS = 60_000;
 /** A status is made this often. */
 export const STATUS_INTERVAL_MS = 1000;
 

@@ -5,7 +5,8 @@
  *           → READY → samplers start                                 (nothing is sampled before)
  *           → control socket: from now on other processes can change the store through this one
  *   run     status twice a second; the writer flushes by itself
- *   stop    samplers end and close their rings → control socket away → writer drains, ends the runs, shutdown entry
+ *   stop    samplers end and close their rings → upkeep and control socket away → writer drains,
+ *           ends the runs, shutdown entry
  *
  * A worker that dies takes the recorder with it: `finished` rejects with the error that names it.
  * What was accepted is in the log; what was not becomes gap(crash) at the next start.
@@ -18,12 +19,14 @@ import { monotonicMs } from '../base/clock.ts';
 import type { RecorderConfig } from '../config/config.ts';
 import type { RecorderStatus, RecorderSummary } from '../tools/types.ts';
 import type { FromSampler, FromWriter, ToWriter, WriterData } from '../../workers/protocol.ts';
+import { upkeepPool } from '../../workers/pool.ts';
 import { spawnWorker } from '../../workers/spawn.ts';
 import type { CollectorStatus } from './collector.ts';
 import { RecorderControl } from './control.ts';
 import { planGroups, type RecordingPlan } from './plan.ts';
 import { SamplerSet } from './sampler-set.ts';
 import { mergeStatus, summaryOf } from './status.ts';
+import { Upkeep } from './upkeep.ts';
 
 export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
   /** Settles when recording has ended: with the summary, or with what ended it. */
@@ -34,6 +37,9 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
   #samplers: SamplerSet | undefined;
   #control: RecorderControl | undefined;
   readonly #problems: string[] = [];
+  #upkeep: Upkeep | undefined;
+  readonly #pool = upkeepPool();
+  #upkept: (problem: string | undefined) => void = () => undefined;
   #writer: Worker | undefined;
   #lastStatus: CollectorStatus | undefined;
   #rate = { samples: 0, atMs: monotonicMs(), perSecond: 0 };
@@ -68,9 +74,10 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
   }
 
   async #start(): Promise<void> {
-    const { dataDir, segmentBytes, flushIntervalMs, durationMs } = this.#config;
+    const { dataDir, segmentBytes, budget, chunksDir, flushIntervalMs, durationMs } = this.#config;
+    const groups = this.#plan.groups.map(({ spec }) => spec);
     const data: WriterData = {
-      options: { dataDir, segmentBytes, groups: this.#plan.groups.map(({ spec }) => spec) },
+      options: { dataDir, segmentBytes, budget, chunksDir, groups },
       flushIntervalMs,
     };
     this.#writer = await spawnWorker<FromWriter>(
@@ -81,6 +88,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
     );
     this.#samplers = await SamplerSet.start(this.#plan, this.#config, (error) => this.#die(error));
     await this.#serveOthers();
+    this.#upkeep = this.#startUpkeep();
     this.#tell({ type: 'status' });
     this.#statusTimer = setInterval(() => this.#tell({ type: 'status' }), STATUS_INTERVAL_MS / 2);
     if (durationMs === undefined) return;
@@ -98,6 +106,20 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
     if (problem !== undefined) this.#problems.push(problem);
   }
 
+  #startUpkeep(): Upkeep {
+    const { dataDir, budget, retention } = this.#config;
+    const { bytes: budgetBytes, minFreeBytes } = budget;
+    const options = { dataDir, budgetBytes, minFreeBytes, retention };
+    return new Upkeep(options, {
+      step: (step) => this.#pool.run(step),
+      apply: (result) =>
+        new Promise((resolve, reject) => {
+          this.#upkept = (problem) => (problem ? reject(new Error(problem)) : resolve());
+          this.#tell({ type: 'upkeep', result });
+        }),
+    });
+  }
+
   async #reload(): Promise<object> {
     throw new HelicorderError('USAGE', 'not yet');
   }
@@ -111,7 +133,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
       uptimeSeconds: (monotonicMs() - this.#startedMs) / 1000,
       samplesPerSecond: this.#rate.perSecond,
       isDraining: this.#isStopping,
-      problems: this.#problems,
+      problems: [...this.#problems, ...(this.#upkeep?.problem ? [this.#upkeep.problem] : [])],
     });
   }
 
@@ -128,11 +150,18 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
   async #drain(): Promise<void> {
     try {
       await this.#samplers?.stop();
+      await this.#endUpkeep();
       await this.#control?.close();
       this.#tell({ type: 'stop', reason: 'stopped' });
     } catch (error) {
       this.#die(error);
     }
+  }
+
+  /** A step that is under way is given up: the next owner makes it again. */
+  async #endUpkeep(): Promise<void> {
+    this.#upkeep?.stop();
+    await this.#pool.close();
   }
 
   #tell(message: ToWriter): void {
@@ -142,6 +171,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
   #hear(message: FromWriter | FromSampler): void {
     if (message.type === 'status') this.#take(message.status);
     if (message.type === 'answer') this.#control?.answered(message.key, message.answer);
+    if (message.type === 'upkept') this.#upkept(message.problem);
     if (message.type === 'waiting') this.#control?.tellWaiting(message.message);
     if (message.type !== 'stopped' || !('status' in message)) return;
     this.#take(message.status);
@@ -161,6 +191,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
       this.#rate = { samples: status.samples, atMs: nowMs, perSecond };
     }
     this.#lastStatus = status;
+    this.#upkeep?.heard(status.segment);
     this.emit('status', this.status());
   }
 
@@ -174,6 +205,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
     clearInterval(this.#statusTimer);
     clearTimeout(this.#durationTimer);
     await this.#samplers?.stop().catch(() => undefined);
+    await this.#endUpkeep();
     await this.#control?.abandon();
     await this.#writer?.terminate();
     this.#plan.close();

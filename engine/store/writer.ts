@@ -10,12 +10,11 @@
 import { defined } from '../base/assert.ts';
 import type { Clock, Random } from '../base/clock.ts';
 import {
-  BALLAST_BYTES,
   EVENT_MAX_BYTES,
   LOCK_WAIT_MS,
   MIB,
+  KIB,
   SEGMENT_DEFAULT_BYTES,
-  ZERO_PIECE_BYTES,
 } from '../base/constants.ts';
 import { HelicorderError, errnoCode, openError } from '../base/errors.ts';
 import { encodeEvents } from '../batch/format.ts';
@@ -42,9 +41,10 @@ import {
 import { KIND, segmentOf, type Lsn } from './log/format.ts';
 import { GroupBuilder } from './log/group.ts';
 import { LogWriter, type LogStart, type StoreIdentity } from './log/log-writer.ts';
-import { SPARE_NAME, segmentPath } from './log/segment.ts';
+import { segmentPath } from './log/segment.ts';
 import { MARK_STATE, createMark, isInPlace } from './mark.ts';
 import { recover, type Recovered } from './recover.ts';
+import { makeBallast, removeReserve } from './reserve.ts';
 import { RunPlan, type RunRequest } from './run-plan.ts';
 import { ControlState } from './state.ts';
 
@@ -68,6 +68,9 @@ export interface StoreWriterOptions {
   /** blocks the thread for some ms, while waiting for readers to let go of the lock */
   pause: (ms: number) => void;
 }
+
+/** Enough for most groups; a builder grows with what it is given. */
+const GROUP_INITIAL_BYTES = 64 * KIB;
 
 export interface OpenedRun {
   run: RunSnapshot;
@@ -121,7 +124,7 @@ export class StoreWriter {
       },
       this.recovered && startOf(this.recovered),
     );
-    this.#makeBallast();
+    makeBallast(options.fs, this.paths);
     this.#start();
   }
 
@@ -164,7 +167,7 @@ export class StoreWriter {
   }
 
   group(): GroupBuilder {
-    return new GroupBuilder(MIB);
+    return new GroupBuilder(GROUP_INITIAL_BYTES);
   }
 
   /** See `LogWriter.commit`; on NO_SPACE the mark says "waiting", and `resume` goes on. */
@@ -345,17 +348,6 @@ export class StoreWriter {
     }
   }
 
-  #makeBallast(): void {
-    const { fs } = this.#options;
-    const { ballast, dir } = this.paths;
-    if (fs.exists(ballast) || fs.info(dir).freeBytes < 4 * BALLAST_BYTES) return;
-    const file = fs.open(ballast, 'create');
-    const zeros = new Uint8Array(ZERO_PIECE_BYTES);
-    for (let at = 0; at < BALLAST_BYTES; at += zeros.length) file.write(zeros, at);
-    file.sync();
-    file.close();
-  }
-
   #start(): void {
     const { clock, version } = this.#options;
     const builder = this.group();
@@ -376,16 +368,6 @@ export class StoreWriter {
 
 function startOf({ writeFrom, last, index }: Recovered): LogStart {
   return { writeFrom, segment: segmentOf(writeFrom), last, index };
-}
-
-/** Zeros written ahead, or else the ballast. @returns false if there was neither */
-function removeReserve(fs: FileSystem, { log, ballast }: StorePaths): boolean {
-  const ahead = fs.list(log).filter((name) => SPARE_NAME.test(name));
-  for (const name of ahead) fs.remove(`${log}/${name}`);
-  if (ahead.length > 0) return true;
-  if (!fs.exists(ballast)) return false;
-  fs.remove(ballast);
-  return true;
 }
 
 /** The exclusive lock; readers without an owner hold a shared one for moments. */

@@ -32,7 +32,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   txn: ['base'],
   targets: ['base', 'files', 'batch', 'txn', 'store', 'tools', 'face'],
   tools: ['base', 'batch', 'codecs/codec.ts', 'store', 'control'],
-  recorder: ['engine', 'face', 'workers/spawn.ts', 'workers/protocol.ts'],
+  recorder: ['engine', 'face', 'workers/spawn.ts', 'workers/pool.ts', 'workers/protocol.ts'],
   index: ['engine'],
   workers: ['engine', 'face'],
   cli: ['base', 'config', 'tools', 'index'],

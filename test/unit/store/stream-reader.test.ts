@@ -8,7 +8,7 @@ import { Store, systemEnvironment, type StoreEnvironment } from '../../../engine
 import { StreamReader, type StreamItem } from '../../../engine/store/stream-reader.ts';
 import type { OpenedRun, StoreWriter } from '../../../engine/store/writer.ts';
 import { cat } from '../../../engine/tools/cat.ts';
-import { MemoryFileSystem } from '../../support/memory-file-system.ts';
+import { SimulatedFileSystem } from '../../support/simulated-file-system.ts';
 import { SeededRandom } from '../../support/random.ts';
 import { sealAll } from '../../support/sealing.ts';
 import {
@@ -30,7 +30,7 @@ const NOISE = Buffer.from(new SeededRandom(3).bytes(90_000)).toString('base64');
 function threeSegments(): StoreEnvironment {
   const environment = {
     ...systemEnvironment,
-    fs: new MemoryFileSystem(),
+    fs: new SimulatedFileSystem(),
     random: new SeededRandom(1),
     pause: () => {},
   };

@@ -9,7 +9,7 @@ import { applyUpkeep } from '../../../engine/store/changes.ts';
 import { upkeepStep, type UpkeepOptions } from '../../../engine/store/upkeep.ts';
 import type { OpenedRun, StoreWriter } from '../../../engine/store/writer.ts';
 import { verify } from '../../../engine/tools/verify.ts';
-import { MemoryFileSystem } from '../../support/memory-file-system.ts';
+import { SimulatedFileSystem } from '../../support/simulated-file-system.ts';
 import { SeededRandom } from '../../support/random.ts';
 import {
   beginEvents,
@@ -23,7 +23,7 @@ const DIR = '/store';
 const NOISE = new SeededRandom(5).bytes(60_000);
 
 class Rig {
-  readonly fs = new MemoryFileSystem();
+  readonly fs = new SimulatedFileSystem();
   readonly environment: StoreEnvironment;
   readonly writer: StoreWriter;
   readonly samples: OpenedRun;
@@ -120,7 +120,7 @@ describe('upkeep', () => {
     for (let segment = 2; segment <= 12; segment++) {
       rig.fillUpTo(segment);
       await rig.settle({ budgetBytes: 12 * MIB, retention: [dropOldest] });
-      expect(rig.fs.diskUse(DIR)).toBeLessThanOrEqual(14 * MIB);
+      expect(rig.fs.diskUse()).toBeLessThanOrEqual(14 * MIB);
     }
     const records = await rig.records('test/samples');
     const [, reason, gone] = /^0 (\w+) ×(\d+)$/.exec(records[0]!)!;
