@@ -18,6 +18,7 @@ import { runCommand } from './commands/run.ts';
 import { statusCommand } from './commands/status.ts';
 import { streamCommand } from './commands/stream.ts';
 import { validateCommand } from './commands/validate.ts';
+import { topCommand } from './commands/top.ts';
 import { verifyCommand } from './commands/verify.ts';
 import type { Engine } from './engine.ts';
 
@@ -30,6 +31,7 @@ const COMMANDS: readonly CommandFactory[] = [
   streamCommand,
   cursorCommand,
   gapsCommand,
+  topCommand,
   verifyCommand,
 ];
 

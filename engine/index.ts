@@ -14,6 +14,7 @@ export { askRecorder, changeStore, type Change, type ChangeOptions } from './too
 export { describeCursor, describeCursors } from './tools/cursors.ts';
 export { describeStream, describeStreams } from './tools/describe.ts';
 export { gaps } from './tools/gaps.ts';
+export { Top } from './tools/top.ts';
 export { verify } from './tools/verify.ts';
 export { writeEvents, type WriteOptions } from './tools/write.ts';
 export type * from './tools/types.ts';

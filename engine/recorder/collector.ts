@@ -26,6 +26,7 @@ import type { StoreEnvironment } from '../store/store.ts';
 import type { UpkeepResult } from '../store/upkeep.ts';
 import type { RunRequest } from '../store/run-plan.ts';
 import { StoreWriter, type OpenedRun, type StoreBudget } from '../store/writer.ts';
+import { Growth, limitBytes } from '../tools/growth.ts';
 import { GroupDrain } from './group-drain.ts';
 import type { Drained, GroupSource, GroupSpec } from './group-spec.ts';
 import { UtcOffset } from './utc-offset.ts';
@@ -56,6 +57,8 @@ export interface CollectorStatus {
   /** from the moment a sample was taken until it was durable */
   durableMicros: { p50: number; p99: number; max: number };
   diskBytes: number;
+  limitBytes: number;
+  fullInSeconds: number | null;
   freeBytes: number;
   clockSteps: number;
   warnings: string[];
@@ -87,6 +90,7 @@ export class Collector {
   #isPending = false;
   #catalogDue = 0;
   #disk = { due: 0, bytes: 0 };
+  readonly #growth = new Growth();
 
   /** Opens the store and begins the runs. @throws what StoreWriter.open throws */
   constructor(options: CollectorOptions, environment: StoreEnvironment) {
@@ -225,9 +229,12 @@ export class Collector {
     const { fs } = this.#environment;
     const { dir } = this.#writer.paths;
     const now = monotonicMs(this.#environment.clock);
+    const { freeBytes } = fs.info(dir);
     if (now >= this.#disk.due) {
       this.#disk = { due: now + DISK_USE_INTERVAL_MS, bytes: fs.diskUse(dir) };
+      this.#growth.note(now, this.#disk.bytes);
     }
+    const limit = limitBytes(this.#disk.bytes, freeBytes, this.#options.budget);
     const offsets = this.#opened.slice(0, STATUS_STREAMS).map(({ stream }) => ({
       stream: stream.name,
       nextOffset: stream.nextOffset,
@@ -243,7 +250,9 @@ export class Collector {
       commitMicros: quantiles(this.#commits),
       durableMicros: quantiles(this.#latency),
       diskBytes: this.#disk.bytes,
-      freeBytes: fs.info(dir).freeBytes,
+      limitBytes: limit,
+      fullInSeconds: this.#growth.secondsUntil(limit),
+      freeBytes,
       clockSteps: this.#utc.steps,
       warnings: this.#catalog.problem
         ? [...this.#warnings, `the catalog is being made anew: ${this.#catalog.problem}`]
