@@ -44,7 +44,7 @@ import { GroupBuilder } from './log/group.ts';
 import { LogWriter, type LogStart, type StoreIdentity } from './log/log-writer.ts';
 import { SPARE_NAME, segmentPath } from './log/segment.ts';
 import { MARK_STATE, createMark, isInPlace } from './mark.ts';
-import { recover, type Recovered } from './recover.ts';
+import { recoverUnowned, type Recovered } from './recover.ts';
 import { RunPlan, type RunRequest } from './run-plan.ts';
 import { ControlState } from './state.ts';
 
@@ -94,7 +94,7 @@ export class StoreWriter {
     fs.makeDirectory(this.paths.log);
     this.identity = this.#identity();
     this.direct = fs.probeDirect(this.paths.log);
-    this.recovered = recover(fs, this.paths.log);
+    this.recovered = recoverUnowned(fs, this.paths, clock.bootId());
     this.state = this.recovered?.state ?? new ControlState();
     if (this.recovered) this.#settle(this.recovered);
     this.#generation = this.state.generation + 1;

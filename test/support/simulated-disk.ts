@@ -96,6 +96,11 @@ export class Content {
     if (isEvicted) this.reload();
   }
 
+  /** Pages that wait to be written stay. */
+  dropCache(): void {
+    if (this.pending.length === 0 && !this.isMapped) this.reload();
+  }
+
   /** Everybody sees what the device holds. */
   reload(): void {
     this.size = this.durableSize;

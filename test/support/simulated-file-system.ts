@@ -157,6 +157,7 @@ export class SimulatedFileSystem implements FileSystem {
       },
       write: (bytes, position) => this.#write(content, path, bytes, position),
       sync: () => this.#sync(content, path),
+      dropCache: () => content.dropCache(),
       truncate: (size) => content.truncate(size),
       close: () => {},
     };
