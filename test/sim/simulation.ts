@@ -33,7 +33,7 @@ import type { DiskStats } from '../support/simulated-disk.ts';
 import { GIB, MIB } from '../../engine/base/constants.ts';
 import { audit } from './audit.ts';
 import { Oracle, StreamOracle } from './oracle.ts';
-import { appenderLife, recorderLife, type Work } from './owners.ts';
+import { appenderLife, intruder, recorderLife, type Work } from './owners.ts';
 import { Peeker, follower } from './readers.ts';
 import { rot } from './rot.ts';
 import { drawGroups, type KnownGroup } from './sources.ts';
@@ -148,6 +148,7 @@ class Simulation {
     const cancel = [this.#troubles(steps), isClean ? undefined : this.#crash(owner, steps)];
     for (let i = random.below(this.#world.weather.readers + 1); i > 0; i--) this.#reader();
     if (random.next() < 0.1) this.#spawn('auditor', audit);
+    if (random.next() < 0.1) this.#spawn('intruder', intruder);
     await owner.finished;
     for (const one of cancel) one?.();
   }
