@@ -213,8 +213,8 @@ export class SimulatedFileSystem implements FileSystem {
     return this.#find(path).inode;
   }
 
-  diskUse(): number {
-    return this.disk.used;
+  diskUse(dir: string): number {
+    return this.disk.usedUnder(dir);
   }
 
   openMark(path: string, generation: number): MarkFile {
