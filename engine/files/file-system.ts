@@ -39,7 +39,7 @@ export interface File {
   sync(): void;
   /**
    * From now on reads what the disk holds: after a failed sync, of any process, the page cache may
-   * hold what never reached the disk, and every later sync says that all is well. Call `sync` first.
+   * hold what never reached the disk, and every later sync says that all is well. `sync` first.
    */
   dropCache(): void;
   truncate(size: number): void;

@@ -17,8 +17,8 @@
  * in any order, a sector may be shredded; names not synced are kept in order or at random; the boot
  * id changes. A failed sync drops the dirty pages and reports it once. EIO on any operation, a disk
  * that is full for a while, stalls of seconds, steps of the wall clock, suspends, and bits that
- * flip at rest in any file. Not simulated: native threads, the catalog (SQLite opens its own files),
- * a disk that lies about syncs, and rot while a process holds the store.
+ * flip at rest in any file. Not simulated: native threads, the catalog (SQLite opens its files by
+ * itself), a disk that lies about syncs, rot while a process holds the store, and sealing.
  *
  * What must hold is in oracle.ts. One more actor (a sealer, retention, a copier) is an async
  * function of a Process: spawn it beside the readers in `#life`, let it use nothing but
