@@ -95,7 +95,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'builds upon what recovery scanned without a sync',
-    seeds: 1000,
+    seeds: 200,
     mutate: onFiles((fs) => ({
       open: (path, mode) => ({ ...fs.open(path, mode), sync: () => {} }),
     })),
@@ -120,11 +120,6 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'tries a failed sync again',
     seeds: 200,
     mutate: ignoring('EIO', ({ path }, fs) => fs.open(path, 'write').sync()),
-  },
-  {
-    name: 'takes a full disk for a written one',
-    seeds: 1000,
-    mutate: ignoring('ENOSPC', () => {}),
   },
   {
     name: 'does not keep a second owner away',
