@@ -13,7 +13,6 @@ import {
   BALLAST_BYTES,
   EVENT_MAX_BYTES,
   LOCK_WAIT_MS,
-  KIB,
   MIB,
   SEGMENT_DEFAULT_BYTES,
   ZERO_PIECE_BYTES,
@@ -69,9 +68,6 @@ export interface StoreWriterOptions {
   /** blocks the thread for some ms, while waiting for readers to let go of the lock */
   pause: (ms: number) => void;
 }
-
-/** Enough for most groups; a builder grows with what it is given. */
-const GROUP_INITIAL_BYTES = 64 * KIB;
 
 export interface OpenedRun {
   run: RunSnapshot;
@@ -168,7 +164,7 @@ export class StoreWriter {
   }
 
   group(): GroupBuilder {
-    return new GroupBuilder(GROUP_INITIAL_BYTES);
+    return new GroupBuilder(MIB / 16);
   }
 
   /** See `LogWriter.commit`; on NO_SPACE the mark says "waiting", and `resume` goes on. */
