@@ -168,6 +168,8 @@ export interface NativeAddon {
   /** Takes an OFD lock on the whole file without waiting; false if somebody else holds it. */
   lockFile(fd: number, exclusive: boolean): boolean;
   unlockFile(fd: number): void;
+  /** posix_fadvise: pages of the cache that are not waiting to be written are read again. */
+  dropCache(fd: number): void;
   /** statfs: file system magic and the bytes an unprivileged user may still write. */
   fileSystemInfo(path: string): { type: number; freeBytes: number };
   Mark: new (fd: number, writable: boolean) => Mark;

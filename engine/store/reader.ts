@@ -23,7 +23,7 @@ import { readLog, type LogFault, type LogPosition } from './log/log.ts';
 import { SegmentIndex } from './log/segment-index.ts';
 import { listSegments, segmentPath } from './log/segment.ts';
 import { openMark } from './mark.ts';
-import { recover, type Recovered } from './recover.ts';
+import { recover, recoverUnowned, type Recovered } from './recover.ts';
 import { ControlState } from './state.ts';
 
 export interface StoreReaderOptions {
@@ -69,8 +69,9 @@ export class StoreReader {
       const lock = options.fs.lock(paths.lock, false);
       if (lock === undefined) return StoreReader.#besideOwner(paths, options);
       try {
-        const recovered = recover(options.fs, paths.log) ?? emptyLog();
-        syncNewest(options.fs, paths, recovered);
+        const { fs, clock } = options;
+        const recovered = recoverUnowned(fs, paths, clock.bootId()) ?? emptyLog();
+        syncNewest(fs, paths, recovered);
         return new StoreReader(paths, options, undefined, recovered);
       } finally {
         lock.release();
@@ -188,7 +189,7 @@ export class StoreReader {
     if (lock) {
       try {
         // its last mark may be another than ours: the log itself says how far it came
-        const left = recover(fs, paths.log);
+        const left = recoverUnowned(fs, paths, this.#clock.bootId());
         if (left) {
           syncNewest(fs, paths, left);
           this.#advance(left.end);

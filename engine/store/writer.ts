@@ -13,7 +13,6 @@ import {
   EVENT_MAX_BYTES,
   LOCK_WAIT_MS,
   MIB,
-  KIB,
   SEGMENT_DEFAULT_BYTES,
 } from '../base/constants.ts';
 import { HelicorderError, errnoCode, openError } from '../base/errors.ts';
@@ -43,7 +42,7 @@ import { GroupBuilder } from './log/group.ts';
 import { LogWriter, type LogStart, type StoreIdentity } from './log/log-writer.ts';
 import { segmentPath } from './log/segment.ts';
 import { MARK_STATE, createMark, isInPlace } from './mark.ts';
-import { recover, type Recovered } from './recover.ts';
+import { recoverUnowned, type Recovered } from './recover.ts';
 import { makeBallast, removeReserve } from './reserve.ts';
 import { RunPlan, type RunRequest } from './run-plan.ts';
 import { ControlState } from './state.ts';
@@ -68,9 +67,6 @@ export interface StoreWriterOptions {
   /** blocks the thread for some ms, while waiting for readers to let go of the lock */
   pause: (ms: number) => void;
 }
-
-/** Enough for most groups; a builder grows with what it is given. */
-const GROUP_INITIAL_BYTES = 64 * KIB;
 
 export interface OpenedRun {
   run: RunSnapshot;
@@ -103,7 +99,7 @@ export class StoreWriter {
     fs.makeDirectory(this.paths.log);
     this.identity = this.#identity();
     this.direct = fs.probeDirect(this.paths.log);
-    this.recovered = recover(fs, this.paths.log);
+    this.recovered = recoverUnowned(fs, this.paths, clock.bootId());
     this.state = this.recovered?.state ?? new ControlState();
     if (this.recovered) this.#settle(this.recovered);
     this.#generation = this.state.generation + 1;
@@ -167,7 +163,7 @@ export class StoreWriter {
   }
 
   group(): GroupBuilder {
-    return new GroupBuilder(GROUP_INITIAL_BYTES);
+    return new GroupBuilder(MIB / 16);
   }
 
   /** See `LogWriter.commit`; on NO_SPACE the mark says "waiting", and `resume` goes on. */

@@ -95,20 +95,20 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'builds upon what recovery scanned without a sync',
-    seeds: 1000,
+    seeds: 200,
     mutate: onFiles((fs) => ({
       open: (path, mode) => ({ ...fs.open(path, mode), sync: () => {} }),
     })),
   },
   {
     name: 'skips the sync of directories',
-    seeds: 100,
+    seeds: 50,
     mutate: onFiles(() => ({ syncDirectory: () => {} })),
   },
-  { name: 'publishes the mark before the write', seeds: 100, mutate: publishingEarly },
+  { name: 'publishes the mark before the write', seeds: 200, mutate: publishingEarly },
   {
     name: 'reads beyond the mark',
-    seeds: 100,
+    seeds: 50,
     mutate: onMarks((mark) => ({
       read: () => {
         const values = mark.read();
@@ -118,10 +118,9 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'tries a failed sync again',
-    seeds: 500,
+    seeds: 200,
     mutate: ignoring('EIO', ({ path }, fs) => fs.open(path, 'write').sync()),
   },
-  { name: 'takes a full disk for a written one', seeds: 500, mutate: ignoring('ENOSPC', () => {}) },
   {
     name: 'does not keep a second owner away',
     seeds: 100,

@@ -121,6 +121,8 @@ export class StreamOracle {
 
 export class Oracle {
   readonly streams = new Map<string, StreamOracle>();
+  /** who has opened the store, and not begun to close it */
+  owner: { readonly isAlive: boolean } | undefined;
   /** rot has hit what other records depend on: they may be lost, but never be wrong */
   isLenient = false;
   /** files that rot has hit in a way that `verify` must name */
@@ -136,6 +138,11 @@ export class Oracle {
 
   stream(name: string): StreamOracle {
     return this.streams.get(name)!;
+  }
+
+  /** Has anything been acknowledged or shown? */
+  get hasPromises(): boolean {
+    return [...this.streams.values()].some(({ durableEnd }) => durableEnd > 0);
   }
 
   get hasRot(): boolean {

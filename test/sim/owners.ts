@@ -60,6 +60,7 @@ export function recorderLife(process: Process, work: Work): Promise<void> {
     for (const { stream, nextOffset } of collector.status().offsets) {
       oracle.stream(stream).begin(nextOffset, oracle.isLenient);
     }
+    oracle.owner = process;
     for (const group of groups) group.start();
     for (let i = 0; i < work.steps; i++) {
       await process.sleep(weather.flushMs);
@@ -69,6 +70,7 @@ export function recorderLife(process: Process, work: Work): Promise<void> {
     if (!work.isClean) return;
     for (const group of groups) group.close();
     const taken = streams.map((name) => oracle.stream(name).taken.length);
+    oracle.owner = undefined;
     if (collector.close('stopped')) acknowledge(oracle, collector, streams, taken);
     else if (work.mustEnd) throw new Error('the backlog does not drain');
   });
@@ -96,6 +98,7 @@ export function appenderLife(process: Process, work: Work): Promise<void> {
     const { weather, random } = process.world;
     const options = { ...process.environment, segmentBytes: weather.segmentBytes };
     const writer = StoreWriter.open(DIR, options);
+    oracle.owner = process;
     const opened = writer.beginRuns(work.opaque.map(requestOf));
     for (const { stream } of opened) {
       oracle.stream(stream.name).begin(stream.nextOffset, oracle.isLenient);
@@ -106,11 +109,26 @@ export function appenderLife(process: Process, work: Work): Promise<void> {
       await append(process, writer, target, oracle);
     }
     if (!work.isClean) return;
+    oracle.owner = undefined;
     const builder = writer.group();
     for (const { run } of opened) writer.addRunEnd(builder, run, 'stopped');
     writer.commit(builder);
     writer.close();
   });
+}
+
+/** I18: whoever comes while somebody else owns the store is sent away. */
+export async function intruder(process: Process, oracle: Oracle): Promise<void> {
+  await process.sleep(process.random.below(300));
+  const { segmentBytes } = process.world.weather;
+  try {
+    const writer = StoreWriter.open(DIR, { ...process.environment, segmentBytes });
+    if (oracle.owner?.isAlive) throw new Error('the store has two owners');
+    writer.abandon();
+  } catch (error) {
+    const isDamage = error instanceof HelicorderError && error.code === 'DAMAGED';
+    if (!isOfTheDisk(error) && !(isDamage && oracle.isLenient)) throw error;
+  }
 }
 
 async function append(

@@ -17,8 +17,8 @@
  * in any order, a sector may be shredded; names not synced are kept in order or at random; the boot
  * id changes. A failed sync drops the dirty pages and reports it once. EIO on any operation, a disk
  * that is full for a while, stalls of seconds, steps of the wall clock, suspends, and bits that
- * flip at rest in any file. Not simulated: native threads, the catalog (SQLite opens its own files),
- * a disk that lies about syncs, and rot while a process holds the store.
+ * flip at rest in any file. Not simulated: native threads, the catalog (SQLite opens its files by
+ * itself), a disk that lies about syncs, rot while a process holds the store, and sealing.
  *
  * What must hold is in oracle.ts. One more actor (a sealer, retention, a copier) is an async
  * function of a Process: spawn it beside the readers in `#life`, let it use nothing but
@@ -33,7 +33,7 @@ import type { DiskStats } from '../support/simulated-disk.ts';
 import { GIB, MIB } from '../../engine/base/constants.ts';
 import { audit } from './audit.ts';
 import { Oracle, StreamOracle } from './oracle.ts';
-import { appenderLife, recorderLife, type Work } from './owners.ts';
+import { appenderLife, intruder, recorderLife, type Work } from './owners.ts';
 import { Peeker, follower } from './readers.ts';
 import { rot } from './rot.ts';
 import { drawGroups, type KnownGroup } from './sources.ts';
@@ -148,6 +148,7 @@ class Simulation {
     const cancel = [this.#troubles(steps), isClean ? undefined : this.#crash(owner, steps)];
     for (let i = random.below(this.#world.weather.readers + 1); i > 0; i--) this.#reader();
     if (random.next() < 0.1) this.#spawn('auditor', audit);
+    if (random.next() < 0.1) this.#spawn('intruder', intruder);
     await owner.finished;
     for (const one of cancel) one?.();
   }

@@ -5,8 +5,8 @@
  * randomness, sleeps) and what it has asked to be told later. Two kinds of events:
  *
  *   timers       end a `sleep`; they run one after the other, between calls of production code
- *   interrupts   what runs beside it on another core: samplers, readers in other processes, a crash.
- *                They also run inside a call, whenever an operation on the disk takes its time
+ *   interrupts   what runs beside it on another core: samplers, readers in other processes, a
+ *                crash. They also run inside a call, while an operation on the disk takes its time
  *
  * So between any two operations of the writer a reader may look and the power may go. A process
  * that is killed never runs again: an operation it stands in throws ProcessDied, what it waits for

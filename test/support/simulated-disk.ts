@@ -96,6 +96,11 @@ export class Content {
     if (isEvicted) this.reload();
   }
 
+  /** Pages that wait to be written stay. */
+  dropCache(): void {
+    if (this.pending.length === 0 && !this.isMapped) this.reload();
+  }
+
   /** Everybody sees what the device holds. */
   reload(): void {
     this.size = this.durableSize;
@@ -275,8 +280,13 @@ export class SimulatedDisk {
 
   /** Bytes that files take; those without a name count as gone. */
   get used(): number {
+    return this.usedUnder('');
+  }
+
+  usedUnder(dir: string): number {
     let bytes = 0;
-    for (const { seen } of this.#directories.values()) {
+    for (const [path, { seen }] of this.#directories) {
+      if (path !== dir && !path.startsWith(`${dir}/`)) continue;
       for (const { size } of seen.values()) bytes += Math.ceil(size / 4096) * 4096;
     }
     return bytes;

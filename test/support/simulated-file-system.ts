@@ -157,6 +157,7 @@ export class SimulatedFileSystem implements FileSystem {
       },
       write: (bytes, position) => this.#write(content, path, bytes, position),
       sync: () => this.#sync(content, path),
+      dropCache: () => content.dropCache(),
       truncate: (size) => content.truncate(size),
       close: () => {},
     };
@@ -212,8 +213,8 @@ export class SimulatedFileSystem implements FileSystem {
     return this.#find(path).inode;
   }
 
-  diskUse(): number {
-    return this.disk.used;
+  diskUse(dir: string): number {
+    return this.disk.usedUnder(dir);
   }
 
   openMark(path: string, generation: number): MarkFile {
