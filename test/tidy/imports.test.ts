@@ -28,7 +28,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   drivers: ['base', 'ring', 'batch', 'face'],
   sampler: ['base', 'ring', 'batch', 'drivers', 'face'],
   store: ['base', 'files', 'batch', 'codecs/codec.ts', 'face'],
-  txn: ['base'],
+  txn: ['base', 'batch', 'face'],
   targets: ['base', 'files', 'batch', 'txn', 'store', 'tools', 'face'],
   tools: ['base', 'batch', 'codecs/codec.ts', 'store'],
   recorder: ['engine', 'face', 'workers/spawn.ts', 'workers/protocol.ts'],
