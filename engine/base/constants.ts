@@ -50,6 +50,14 @@ export const SIGNAL_REPEAT_MS = 500;
 /** A status is made this often. */
 export const STATUS_INTERVAL_MS = 1000;
 
+/** One transaction of a copy: what is in memory, and what is sent again after a failure. */
+export const COPY_BATCH_RECORDS = 1_000_000;
+export const COPY_BATCH_BYTES = 8 * MIB;
+/** A copier that failed comes back after half to all of this, twice as long each time … */
+export const BACKOFF_MIN_MS = 100;
+/** … up to this. */
+export const BACKOFF_MAX_MS = 30_000;
+
 assert(SEGMENT_MIN_BYTES % BLOCK_BYTES === 0, 'a segment is whole blocks');
 assert(SEGMENT_FIRST_BYTES >= SEGMENT_MIN_BYTES, 'the first segment is a legal one');
 assert(GROUP_MAX_BYTES * 4 <= SEGMENT_DEFAULT_BYTES, 'a group is at most a quarter of a segment');

@@ -13,7 +13,8 @@ export type Meant =
   | { type: 'sample'; tick: number; lateness: bigint; values: (number | bigint)[] }
   | { type: 'gap'; reason: Reason; tick: number; ticks: number; nanos: bigint }
   | { type: 'event'; bytes: Uint8Array; utcNanos: bigint }
-  | { type: 'lost'; reason: Reason; records: number };
+  /** `samples`: how many of them were samples of the run, for the ordinals behind */
+  | { type: 'lost'; reason: Reason; records: number; samples?: number };
 
 const CHANNELS: Channel[] = [
   { name: 'Wide', type: 'u64', unit: '', scale: 1, offset: 0 },
@@ -80,6 +81,11 @@ export function meantRecords(random: SeededRandom, count: number, origin: Origin
 
 export function seqsOf(record: Meant): number {
   return record.type === 'lost' ? record.records : 1;
+}
+
+export function samplesIn(record: Meant): number {
+  if (record.type === 'lost') return record.samples ?? 0;
+  return record.type === 'sample' ? 1 : 0;
 }
 
 /** Where in a copy and in their origin the records of one piece begin. */
@@ -176,17 +182,17 @@ export function piecesOf(
   records: readonly Meant[],
   origin: Origin,
   isCut: () => boolean,
-  from = { originSeq: 1, lo: 1 },
+  from = { originSeq: 1, lo: 1, ordinal: 0 },
 ): Piece[] {
   const pieces: Piece[] = [];
-  let [seqs, ordinal] = [0, 0];
+  let [seqs, ordinal] = [0, from.ordinal];
   let pending: Meant[] = [];
   const emit = (): void => {
     const [originSeq, lo] = [from.originSeq + seqs, from.lo + seqs];
     const piece = pieceOf(pending, { origin, originSeq, lo, ordinal });
     pieces.push(piece);
     seqs += piece.seqs;
-    ordinal += pending.filter(({ type }) => type === 'sample').length;
+    ordinal += pending.reduce((sum, record) => sum + samplesIn(record), 0);
     pending = [];
   };
   for (const record of records) {
