@@ -18,6 +18,8 @@ import { meantRecords, testOrigin } from '../support/pieces.ts';
 import { SEED, SeededRandom } from '../support/random.ts';
 
 const SEEDS = process.env['HELICORDER_SOAK'] ? 20_000 : 250;
+/** Hundreds of lives of a copier, on a machine that may be busy with others. */
+const TIMEOUT_MS = process.env['HELICORDER_SOAK'] ? 3_600_000 : 300_000;
 const CHANCE = { loseRequest: 0.015, loseReply: 0.015, delay: 0.015 };
 
 /** Time that passes at once; requests fail by themselves, so no deadline is ever reached. */
@@ -117,37 +119,47 @@ async function goodTimes(scene: Scene): Promise<string> {
 }
 
 describe.each(['store', 'two-phase'] as const)('a copy to a participant of kind %s', (kind) => {
-  test(`arrives once and in order, whatever happens (${SEEDS} seeds)`, async () => {
-    for (let seed = SEED; seed < SEED + SEEDS; seed++) {
-      const scene = sceneOf(kind, seed);
-      const sent = scene.source.texts();
-      for (let lives = scene.random.below(5); lives > 0; lives--) await badTimes(scene);
-      const where = `HELICORDER_SEED=${seed}`;
-      expect(await goodTimes(scene), where).toBe('done');
-      scene.network.deliverZombies();
-      expect(scene.records, where).toEqual(sent);
-      const acked = scene.source.cursors.map((cursor) => cursor.acked);
-      expect(acked, where).toEqual(acked.toSorted((a, b) => a - b));
-      expect(acked.at(-1) ?? 0, where).toBe(scene.source.lastSeq);
-    }
-  });
-
-  test(`records damaged after they were sent raise no alarm (${SEEDS} seeds)`, async () => {
-    for (let seed = SEED; seed < SEED + SEEDS; seed++) {
-      const scene = sceneOf(kind, seed);
-      const before = scene.source.texts();
-      for (let lives = 1 + scene.random.below(3); lives > 0; lives--) {
-        await badTimes(scene);
-        scene.source.damage(scene.random.below(before.length));
+  test(
+    `arrives once and in order, whatever happens (${SEEDS} seeds)`,
+    async () => {
+      for (let seed = SEED; seed < SEED + SEEDS; seed++) {
+        const scene = sceneOf(kind, seed);
+        const sent = scene.source.texts();
+        for (let lives = scene.random.below(5); lives > 0; lives--) await badTimes(scene);
+        const where = `HELICORDER_SEED=${seed}`;
+        expect(await goodTimes(scene), where).toBe('done');
+        scene.network.deliverZombies();
+        expect(scene.records, where).toEqual(sent);
+        const acked = scene.source.cursors.map((cursor) => cursor.acked);
+        expect(acked, where).toEqual(acked.toSorted((a, b) => a - b));
+        expect(acked.at(-1) ?? 0, where).toBe(scene.source.lastSeq);
       }
-      const where = `HELICORDER_SEED=${seed}`;
-      expect(await goodTimes(scene), where).toBe('done');
-      scene.network.deliverZombies();
-      const after = scene.source.texts();
-      expect(scene.records, where).toHaveLength(before.length);
-      scene.records.forEach((record, i) => expect([before[i], after[i]], where).toContain(record));
-    }
-  });
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    `records damaged after they were sent raise no alarm (${SEEDS} seeds)`,
+    async () => {
+      for (let seed = SEED; seed < SEED + SEEDS; seed++) {
+        const scene = sceneOf(kind, seed);
+        const before = scene.source.texts();
+        for (let lives = 1 + scene.random.below(3); lives > 0; lives--) {
+          await badTimes(scene);
+          scene.source.damage(scene.random.below(before.length));
+        }
+        const where = `HELICORDER_SEED=${seed}`;
+        expect(await goodTimes(scene), where).toBe('done');
+        scene.network.deliverZombies();
+        const after = scene.source.texts();
+        expect(scene.records, where).toHaveLength(before.length);
+        scene.records.forEach((record, i) =>
+          expect([before[i], after[i]], where).toContain(record),
+        );
+      }
+    },
+    TIMEOUT_MS,
+  );
 
   test('equal seeds take equal ways', async () => {
     const way = async (): Promise<string> => {
