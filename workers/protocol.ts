@@ -3,8 +3,11 @@
  * its work, and gives a reason for every exit: `stopped`, or `failed` with the error.
  */
 import type { ErrorCode } from '../engine/base/errors.ts';
+import type { Answer } from '../engine/control/protocol.ts';
+import type { StoreRequest } from '../engine/control/service.ts';
 import type { CollectorOptions, CollectorStatus } from '../engine/recorder/collector.ts';
 import type { RateGroup } from '../engine/sampler/rate-group.ts';
+import type { UpkeepResult } from '../engine/store/upkeep.ts';
 
 /** An error on its way between threads: structured clone drops classes. */
 export interface PlainError {
@@ -18,11 +21,29 @@ export interface WriterData {
   flushIntervalMs: number;
 }
 
-export type ToWriter = { type: 'status' } | { type: 'stop'; reason: string };
+export type ToWriter =
+  | { type: 'status' }
+  | { type: 'stop'; reason: string }
+  /** asked by a client of the control socket; its answer names the key */
+  | {
+      type: 'request';
+      connection: number;
+      key: number;
+      request: StoreRequest;
+      payload: Uint8Array;
+    }
+  | { type: 'gone'; connection: number }
+  /** what a step of upkeep has found, to be made true */
+  | { type: 'upkeep'; result: UpkeepResult };
 
 export type FromWriter =
   | { type: 'ready' }
   | { type: 'status'; status: CollectorStatus }
+  | { type: 'answer'; key: number; answer: Answer }
+  /** the disk is full: answers come when there is space again */
+  | { type: 'waiting'; message: string }
+  /** what upkeep had found is true now, or why it is not */
+  | { type: 'upkept'; problem?: string }
   /** clean: everything that was sampled is durable */
   | { type: 'stopped'; clean: boolean; status: CollectorStatus }
   | { type: 'failed'; error: PlainError };

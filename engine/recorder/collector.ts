@@ -9,6 +9,7 @@
  * rings fill up behind it, and the ticks that no longer fit are gap(full). Nothing here waits for
  * anything but the disk, and no step is longer than one group.
  */
+import { resolve } from 'node:path';
 import { CATALOG_MAX_LAG_MS, MIB } from '../base/constants.ts';
 import { HelicorderError } from '../base/errors.ts';
 import { monotonicMs } from '../base/clock.ts';
@@ -16,13 +17,15 @@ import { Histogram } from '../base/histogram.ts';
 import { REASONS } from '../batch/ledger.ts';
 import { setFullReason } from '../ring/layout.ts';
 import { Catalog } from '../store/catalog.ts';
+import { applyUpkeep, setChunksDir } from '../store/changes.ts';
 import type { DataItem } from '../store/data.ts';
-import { formatLsn } from '../store/log/format.ts';
+import { formatLsn, segmentOf } from '../store/log/format.ts';
 import type { GroupBuilder } from '../store/log/group.ts';
 import { gapsOf } from '../store/log/segment-index.ts';
 import type { StoreEnvironment } from '../store/store.ts';
+import type { UpkeepResult } from '../store/upkeep.ts';
 import type { RunRequest } from '../store/run-plan.ts';
-import { StoreWriter, type OpenedRun } from '../store/writer.ts';
+import { StoreWriter, type OpenedRun, type StoreBudget } from '../store/writer.ts';
 import { GroupDrain } from './group-drain.ts';
 import type { Drained, GroupSource, GroupSpec } from './group-spec.ts';
 import { UtcOffset } from './utc-offset.ts';
@@ -30,6 +33,9 @@ import { UtcOffset } from './utc-offset.ts';
 export interface CollectorOptions {
   dataDir: string;
   segmentBytes: number;
+  budget?: StoreBudget;
+  /** where chunks go; undefined: into the store itself */
+  chunksDir?: string | undefined;
   groups: GroupSpec[];
 }
 
@@ -41,6 +47,8 @@ export interface CollectorStatus {
   bytes: number;
   paddingBytes: number;
   durableLsn: string;
+  /** number of the log's segment that is being written */
+  segment: number;
   offsets: { stream: string; nextOffset: number }[];
   waitingForSpace: boolean;
   direct: boolean;
@@ -75,6 +83,8 @@ export class Collector {
   readonly #sums = { samples: 0, ticks: 0, bytes: 0, paddingBytes: 0 };
   readonly #warnings: string[] = [];
   #drained: Drained[] = [];
+  /** the group that waits for space is this one's */
+  #isPending = false;
   #catalogDue = 0;
   #disk = { due: 0, bytes: 0 };
 
@@ -83,8 +93,13 @@ export class Collector {
     this.#options = options;
     this.#environment = environment;
     const { fs, clock } = environment;
-    const { dataDir, segmentBytes, groups } = options;
-    this.#writer = StoreWriter.open(dataDir, { ...environment, segmentBytes });
+    const { dataDir, segmentBytes, budget, chunksDir, groups } = options;
+    this.#writer = StoreWriter.open(dataDir, {
+      ...environment,
+      segmentBytes,
+      ...(budget && { budget }),
+    });
+    setChunksDir(this.#writer, chunksDir && resolve(chunksDir));
     const { paths, identity } = this.#writer;
     this.#catalog = new Catalog(fs, paths.catalog, paths.log, identity.storeId);
     this.#builder = this.#writer.group();
@@ -98,17 +113,33 @@ export class Collector {
     this.#noteWarnings();
   }
 
+  /** The store as this thread owns it: others on it commit between two flushes. */
+  get writer(): StoreWriter {
+    return this.#writer;
+  }
+
+  /** Makes true what upkeep has found. @returns why it could not: it will be found again */
+  applyUpkeep(result: UpkeepResult): { problem?: string } {
+    try {
+      applyUpkeep(this.#writer, result);
+      return {};
+    } catch (error) {
+      if (!(error instanceof HelicorderError) || error.code !== 'NO_SPACE') throw error;
+      return { problem: error.message };
+    }
+  }
+
   /**
    * Drains what the rings hold and commits it.
    * @returns true if there is more: the caller lets messages in and calls again
    * @throws whatever is final: STORE_IO, assertions
    */
   flush(): boolean {
-    const deadline = monotonicMs() + FLUSH_MAX_MS;
+    const deadline = monotonicMs(this.#environment.clock) + FLUSH_MAX_MS;
     if (this.#writer.isWaiting && !this.#commit()) return false;
     const utcOffsetNanos = this.#utc.update();
     let more = true;
-    while (more && monotonicMs() < deadline) {
+    while (more && monotonicMs(this.#environment.clock) < deadline) {
       more = false;
       for (const drain of this.#drains) {
         const drained = drain.drain(this.#builder, utcOffsetNanos);
@@ -126,17 +157,22 @@ export class Collector {
 
   /** @returns false if the disk is full: the group is pending */
   #commit(): boolean {
-    const before = monotonicMs();
+    const before = monotonicMs(this.#environment.clock);
+    // what waits may also be what somebody else on this thread has committed
+    const isOwn = !this.#writer.isWaiting || this.#isPending;
     let items: DataItem[];
     try {
       items = this.#writer.isWaiting ? this.#writer.resume() : this.#writer.commit(this.#builder);
     } catch (error) {
       if (!(error instanceof HelicorderError) || error.code !== 'NO_SPACE') throw error;
+      this.#isPending = isOwn;
       this.#setFullReason(REASONS.full);
       return false;
     }
+    this.#isPending = false;
     this.#setFullReason(REASONS.overflow);
-    this.#commits.add((monotonicMs() - before) * 1000);
+    if (!isOwn) return true;
+    this.#commits.add((monotonicMs(this.#environment.clock) - before) * 1000);
     this.#count(items);
     return true;
   }
@@ -178,7 +214,7 @@ export class Collector {
   }
 
   #checkpoint(): void {
-    const now = monotonicMs();
+    const now = monotonicMs(this.#environment.clock);
     if (now < this.#catalogDue) return;
     this.#catalogDue = now + CATALOG_MAX_LAG_MS;
     this.#writer.keepMark();
@@ -188,7 +224,7 @@ export class Collector {
   status(): CollectorStatus {
     const { fs } = this.#environment;
     const { dir } = this.#writer.paths;
-    const now = monotonicMs();
+    const now = monotonicMs(this.#environment.clock);
     if (now >= this.#disk.due) {
       this.#disk = { due: now + DISK_USE_INTERVAL_MS, bytes: fs.diskUse(dir) };
     }
@@ -200,6 +236,7 @@ export class Collector {
       ...this.#sums,
       gaps: [...this.#gaps].map(([reason, sum]) => ({ reason, ...sum })),
       durableLsn: formatLsn(this.#writer.durableEnd),
+      segment: segmentOf(this.#writer.durableEnd),
       offsets,
       waitingForSpace: this.#writer.isWaiting,
       direct: this.#writer.direct,

@@ -3,8 +3,10 @@
  *
  *   start   open drivers → rate groups and rings → writer worker: lock, recovery, runs begun
  *           → READY → samplers start                                 (nothing is sampled before)
+ *           → control socket: from now on other processes can change the store through this one
  *   run     status twice a second; the writer flushes by itself
- *   stop    samplers end and close their rings → writer drains, ends the runs, shutdown entry
+ *   stop    samplers end and close their rings → upkeep and control socket away → writer drains,
+ *           ends the runs, shutdown entry
  *
  * A worker that dies takes the recorder with it: `finished` rejects with the error that names it.
  * What was accepted is in the log; what was not becomes gap(crash) at the next start.
@@ -17,11 +19,14 @@ import { monotonicMs } from '../base/clock.ts';
 import type { RecorderConfig } from '../config/config.ts';
 import type { RecorderStatus, RecorderSummary } from '../tools/types.ts';
 import type { FromSampler, FromWriter, ToWriter, WriterData } from '../../workers/protocol.ts';
+import { upkeepPool } from '../../workers/pool.ts';
 import { spawnWorker } from '../../workers/spawn.ts';
 import type { CollectorStatus } from './collector.ts';
+import { RecorderControl } from './control.ts';
 import { planGroups, type RecordingPlan } from './plan.ts';
 import { SamplerSet } from './sampler-set.ts';
 import { mergeStatus, summaryOf } from './status.ts';
+import { Upkeep } from './upkeep.ts';
 
 export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
   /** Settles when recording has ended: with the summary, or with what ended it. */
@@ -30,6 +35,11 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
   readonly #plan: RecordingPlan;
   readonly #startedMs = monotonicMs();
   #samplers: SamplerSet | undefined;
+  #control: RecorderControl | undefined;
+  readonly #problems: string[] = [];
+  #upkeep: Upkeep | undefined;
+  readonly #pool = upkeepPool();
+  #upkept: (problem: string | undefined) => void = () => undefined;
   #writer: Worker | undefined;
   #lastStatus: CollectorStatus | undefined;
   #rate = { samples: 0, atMs: monotonicMs(), perSecond: 0 };
@@ -64,9 +74,10 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
   }
 
   async #start(): Promise<void> {
-    const { dataDir, segmentBytes, flushIntervalMs, durationMs } = this.#config;
+    const { dataDir, segmentBytes, budget, chunksDir, flushIntervalMs, durationMs } = this.#config;
+    const groups = this.#plan.groups.map(({ spec }) => spec);
     const data: WriterData = {
-      options: { dataDir, segmentBytes, groups: this.#plan.groups.map(({ spec }) => spec) },
+      options: { dataDir, segmentBytes, budget, chunksDir, groups },
       flushIntervalMs,
     };
     this.#writer = await spawnWorker<FromWriter>(
@@ -76,10 +87,41 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
       (error) => this.#die(error),
     );
     this.#samplers = await SamplerSet.start(this.#plan, this.#config, (error) => this.#die(error));
+    await this.#serveOthers();
+    this.#upkeep = this.#startUpkeep();
     this.#tell({ type: 'status' });
     this.#statusTimer = setInterval(() => this.#tell({ type: 'status' }), STATUS_INTERVAL_MS / 2);
     if (durationMs === undefined) return;
     this.#durationTimer = setTimeout(() => void this.stop('duration'), durationMs);
+  }
+
+  async #serveOthers(): Promise<void> {
+    const { control, problem } = await RecorderControl.start({
+      dataDir: this.#config.dataDir,
+      tell: (message, transfer) => this.#writer?.postMessage(message, transfer),
+      status: () => this.status(),
+      reload: () => this.#reload(),
+    });
+    this.#control = control;
+    if (problem !== undefined) this.#problems.push(problem);
+  }
+
+  #startUpkeep(): Upkeep {
+    const { dataDir, budget, retention } = this.#config;
+    const { bytes: budgetBytes, minFreeBytes } = budget;
+    const options = { dataDir, budgetBytes, minFreeBytes, retention };
+    return new Upkeep(options, {
+      step: (step) => this.#pool.run(step),
+      apply: (result) =>
+        new Promise((resolve, reject) => {
+          this.#upkept = (problem) => (problem ? reject(new Error(problem)) : resolve());
+          this.#tell({ type: 'upkeep', result });
+        }),
+    });
+  }
+
+  async #reload(): Promise<object> {
+    throw new HelicorderError('USAGE', 'not yet');
   }
 
   /** The state as of half a second ago. */
@@ -91,6 +133,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
       uptimeSeconds: (monotonicMs() - this.#startedMs) / 1000,
       samplesPerSecond: this.#rate.perSecond,
       isDraining: this.#isStopping,
+      problems: [...this.#problems, ...(this.#upkeep?.problem ? [this.#upkeep.problem] : [])],
     });
   }
 
@@ -107,10 +150,18 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
   async #drain(): Promise<void> {
     try {
       await this.#samplers?.stop();
+      await this.#endUpkeep();
+      await this.#control?.close();
       this.#tell({ type: 'stop', reason: 'stopped' });
     } catch (error) {
       this.#die(error);
     }
+  }
+
+  /** A step that is under way is given up: the next owner makes it again. */
+  async #endUpkeep(): Promise<void> {
+    this.#upkeep?.stop();
+    await this.#pool.close();
   }
 
   #tell(message: ToWriter): void {
@@ -119,6 +170,9 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
 
   #hear(message: FromWriter | FromSampler): void {
     if (message.type === 'status') this.#take(message.status);
+    if (message.type === 'answer') this.#control?.answered(message.key, message.answer);
+    if (message.type === 'upkept') this.#upkept(message.problem);
+    if (message.type === 'waiting') this.#control?.tellWaiting(message.message);
     if (message.type !== 'stopped' || !('status' in message)) return;
     this.#take(message.status);
     this.#plan.close();
@@ -137,6 +191,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
       this.#rate = { samples: status.samples, atMs: nowMs, perSecond };
     }
     this.#lastStatus = status;
+    this.#upkeep?.heard(status.segment);
     this.emit('status', this.status());
   }
 
@@ -150,6 +205,8 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
     clearInterval(this.#statusTimer);
     clearTimeout(this.#durationTimer);
     await this.#samplers?.stop().catch(() => undefined);
+    await this.#endUpkeep();
+    await this.#control?.abandon();
     await this.#writer?.terminate();
     this.#plan.close();
   }

@@ -140,6 +140,11 @@ export interface SealedEntry {
   end: number;
 }
 
+/** A directory where chunks are kept from now on, besides those named before. */
+export interface PlaceEntry {
+  dir: string;
+}
+
 export interface SnapshotEntry {
   generation: number;
   nextStream: number;
@@ -274,3 +279,17 @@ export const cursorEntry = control<CursorEntry>('cursor', {
   detail: nullable(text),
 });
 export const sealedEntry = control<SealedEntry>('sealed', { end: count });
+
+/** What the blocks of a stream in a chunk need to be understood. */
+export interface ChunkHead {
+  stream: StreamEntry;
+  schemas: SchemaEntry[];
+  runs: RunEntry[];
+}
+
+export const chunkHeadEntry = control<ChunkHead>('directory', {
+  stream: object<StreamEntry>(streamFields),
+  schemas: list(schema),
+  runs: list(object<RunEntry>(runFields)),
+});
+export const placeEntry = control<PlaceEntry>('place', { dir: text });

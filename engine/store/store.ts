@@ -39,7 +39,9 @@ export interface StoreEnvironment {
   fs: FileSystem;
   clock: Clock;
   random: Random;
+  /** blocks the thread */
   pause: (ms: number) => void;
+  sleep: (ms: number) => Promise<void>;
   version: string;
 }
 
@@ -48,6 +50,7 @@ export const systemEnvironment: StoreEnvironment = {
   clock: systemClock,
   random: systemRandom,
   pause: pauseThread,
+  sleep,
   version: VERSION,
 };
 
@@ -102,7 +105,7 @@ export class Store {
     const reader = new StreamReader(this.reader, stream.id, first);
     for (;;) {
       const wasOwned = this.reader.isOwned;
-      for (const item of reader.items()) {
+      for await (const item of reader.items()) {
         if (item.kind !== 'fault' && item.firstOffset >= to) return;
         yield item;
         if (signal?.aborted) return;
@@ -126,10 +129,16 @@ export class Store {
 export class Appender {
   readonly #writer: StoreWriter;
   readonly #opened: OpenedRun;
+  readonly #sleep: (ms: number) => Promise<void>;
 
-  private constructor(writer: StoreWriter, opened: OpenedRun) {
+  private constructor(
+    writer: StoreWriter,
+    opened: OpenedRun,
+    sleepMs: (ms: number) => Promise<void>,
+  ) {
     this.#writer = writer;
     this.#opened = opened;
+    this.#sleep = sleepMs;
   }
 
   /** @throws STORE_IN_USE while another process owns the store, USAGE for a stream of samples */
@@ -137,7 +146,8 @@ export class Appender {
     dir: string,
     options: { stream: string; writer: string; environment?: StoreEnvironment },
   ): Appender {
-    const writer = StoreWriter.open(dir, options.environment ?? systemEnvironment);
+    const { environment = systemEnvironment } = options;
+    const writer = StoreWriter.open(dir, environment);
     try {
       const request = {
         stream: options.stream,
@@ -150,7 +160,7 @@ export class Appender {
         attributes: [],
       };
       const [opened] = writer.beginRuns([request]);
-      return new Appender(writer, opened!);
+      return new Appender(writer, opened!, environment.sleep);
     } catch (error) {
       writer.abandon();
       throw error;
@@ -171,6 +181,11 @@ export class Appender {
     return this.#writer.eventLimit;
   }
 
+  /** The most bytes of events for one `append`, unless it is a single event. */
+  get groupLimit(): number {
+    return this.#writer.groupLimit;
+  }
+
   /**
    * Appends the events as one durable group; on a full disk it waits until there is space again.
    * One call at a time. @param onWait is told once, when the waiting begins
@@ -188,7 +203,7 @@ export class Appender {
       } catch (error) {
         if (!(error instanceof HelicorderError) || error.code !== 'NO_SPACE') throw error;
         tell?.(error);
-        await sleep(FOLLOW_WAIT_MS);
+        await this.#sleep(FOLLOW_WAIT_MS);
       }
     }
   }

@@ -10,12 +10,11 @@
 import { defined } from '../base/assert.ts';
 import type { Clock, Random } from '../base/clock.ts';
 import {
-  BALLAST_BYTES,
   EVENT_MAX_BYTES,
   LOCK_WAIT_MS,
   MIB,
+  KIB,
   SEGMENT_DEFAULT_BYTES,
-  ZERO_PIECE_BYTES,
 } from '../base/constants.ts';
 import { HelicorderError, errnoCode, openError } from '../base/errors.ts';
 import { encodeEvents } from '../batch/format.ts';
@@ -42,11 +41,19 @@ import {
 import { KIND, segmentOf, type Lsn } from './log/format.ts';
 import { GroupBuilder } from './log/group.ts';
 import { LogWriter, type LogStart, type StoreIdentity } from './log/log-writer.ts';
-import { SPARE_NAME, segmentPath } from './log/segment.ts';
+import { segmentPath } from './log/segment.ts';
 import { MARK_STATE, createMark, isInPlace } from './mark.ts';
 import { recover, type Recovered } from './recover.ts';
+import { makeBallast, removeReserve } from './reserve.ts';
 import { RunPlan, type RunRequest } from './run-plan.ts';
 import { ControlState } from './state.ts';
+
+export interface StoreBudget {
+  /** of everything under the store's directory */
+  bytes: number | undefined;
+  /** what is to stay free on the disk */
+  minFreeBytes: number;
+}
 
 export interface StoreWriterOptions {
   fs: FileSystem;
@@ -54,11 +61,16 @@ export interface StoreWriterOptions {
   random: Random;
   /** size of the log's segments if the store is made now; else what it was made with holds */
   segmentBytes?: number;
+  /** what the store may take of the disk; undefined: all of it */
+  budget?: StoreBudget;
   /** version of the program, for the start entry */
   version: string;
   /** blocks the thread for some ms, while waiting for readers to let go of the lock */
   pause: (ms: number) => void;
 }
+
+/** Enough for most groups; a builder grows with what it is given. */
+const GROUP_INITIAL_BYTES = 64 * KIB;
 
 export interface OpenedRun {
   run: RunSnapshot;
@@ -107,11 +119,12 @@ export class StoreWriter {
         direct,
         identity,
         state,
+        mayGrow: () => this.#mayGrow(),
         onDurable: (end) => this.#mark.publish(end, this.#generation),
       },
       this.recovered && startOf(this.recovered),
     );
-    this.#makeBallast();
+    makeBallast(options.fs, this.paths);
     this.#start();
   }
 
@@ -148,8 +161,13 @@ export class StoreWriter {
     return Math.min(EVENT_MAX_BYTES, Math.floor(this.identity.segmentBytes / 2));
   }
 
+  /** The most bytes of events to append at once, unless it is a single one. */
+  get groupLimit(): number {
+    return Math.min(MIB, Math.floor(this.identity.segmentBytes / 4));
+  }
+
   group(): GroupBuilder {
-    return new GroupBuilder(MIB);
+    return new GroupBuilder(GROUP_INITIAL_BYTES);
   }
 
   /** See `LogWriter.commit`; on NO_SPACE the mark says "waiting", and `resume` goes on. */
@@ -164,6 +182,11 @@ export class StoreWriter {
   /** Writes zeros ahead for the next segment; between commits, a few pieces at a time. */
   prepare(): void {
     this.#log.prepare();
+  }
+
+  /** Lets go of segments whose records are in chunks. @returns how many */
+  recycleSealed(): number {
+    return this.#log.recycleBefore(this.state.sealedEnd);
   }
 
   /** Readers find the owner by its mark: one that was deleted or damaged is made anew. */
@@ -197,22 +220,32 @@ export class StoreWriter {
   /** Creates what streams and schemas are missing and begins the runs: one group, all or none. */
   beginRuns(requests: readonly RunRequest[]): OpenedRun[] {
     const builder = this.group();
-    const planned = new RunPlan(this.state, this.#options, builder);
-    const before = requests.map((request) => planned.add(request));
+    const begun = this.addRuns(builder, requests);
     this.commit(builder);
-    return requests.map((request, i) => {
-      const stream = defined(this.state.streamNamed(request.stream), request.stream);
-      const run = defined(this.state.latestRun(stream.id, request.writer), request.writer);
-      this.#openRuns.add(run.id);
-      return { stream, run, before: before[i] };
-    });
+    return begun();
   }
 
-  /** Adds entries to a group of their own and makes it durable; see `changes.ts`. */
+  /** The same within a group of the caller's. @returns the runs: call it once that is durable */
+  addRuns(builder: GroupBuilder, requests: readonly RunRequest[]): () => OpenedRun[] {
+    const planned = new RunPlan(this.state, this.#options, builder);
+    const before = requests.map((request) => planned.add(request));
+    return () =>
+      requests.map((request, i) => {
+        const stream = defined(this.state.streamNamed(request.stream), request.stream);
+        const run = defined(this.state.latestRun(stream.id, request.writer), request.writer);
+        this.#openRuns.add(run.id);
+        return { stream, run, before: before[i] };
+      });
+  }
+
+  /**
+   * Adds control entries to a group of their own and makes it durable, also while records wait for
+   * space; see `changes.ts`. @throws NO_SPACE if there is not even room for that: nothing happened
+   */
   change(add: (builder: GroupBuilder) => void): void {
     const builder = this.group();
     add(builder);
-    this.commit(builder);
+    this.#log.commitAhead(builder);
   }
 
   /** Does a run that this owner has begun and not ended write to the stream? */
@@ -265,6 +298,15 @@ export class StoreWriter {
     this.#lock.release();
   }
 
+  /** One segment may still be made: beyond the budget there is a reserve of two. */
+  #mayGrow(): boolean {
+    const { fs, budget } = this.#options;
+    if (budget === undefined) return true;
+    const { bytes = Infinity, minFreeBytes } = budget;
+    if (fs.info(this.paths.dir).freeBytes < minFreeBytes) return false;
+    return bytes === Infinity || fs.diskUse(this.paths.dir) <= bytes;
+  }
+
   #identity(): StoreIdentity {
     const { fs, clock, random, segmentBytes = SEGMENT_DEFAULT_BYTES } = this.#options;
     checkSegmentBytes(segmentBytes);
@@ -306,17 +348,6 @@ export class StoreWriter {
     }
   }
 
-  #makeBallast(): void {
-    const { fs } = this.#options;
-    const { ballast, dir } = this.paths;
-    if (fs.exists(ballast) || fs.info(dir).freeBytes < 4 * BALLAST_BYTES) return;
-    const file = fs.open(ballast, 'create');
-    const zeros = new Uint8Array(ZERO_PIECE_BYTES);
-    for (let at = 0; at < BALLAST_BYTES; at += zeros.length) file.write(zeros, at);
-    file.sync();
-    file.close();
-  }
-
   #start(): void {
     const { clock, version } = this.#options;
     const builder = this.group();
@@ -337,16 +368,6 @@ export class StoreWriter {
 
 function startOf({ writeFrom, last, index }: Recovered): LogStart {
   return { writeFrom, segment: segmentOf(writeFrom), last, index };
-}
-
-/** Zeros written ahead, or else the ballast. @returns false if there was neither */
-function removeReserve(fs: FileSystem, { log, ballast }: StorePaths): boolean {
-  const ahead = fs.list(log).filter((name) => SPARE_NAME.test(name));
-  for (const name of ahead) fs.remove(`${log}/${name}`);
-  if (ahead.length > 0) return true;
-  if (!fs.exists(ballast)) return false;
-  fs.remove(ballast);
-  return true;
 }
 
 /** The exclusive lock; readers without an owner hold a shared one for moments. */

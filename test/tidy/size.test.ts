@@ -33,6 +33,7 @@ const MAIN_FILES = [
   'engine/sampler/sampler.ts',
   'engine/txn/participant.ts',
   'engine/store/store.ts',
+  'engine/control/server.ts',
   'engine/recorder/recorder.ts',
 ];
 
