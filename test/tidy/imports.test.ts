@@ -29,7 +29,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   sampler: ['base', 'ring', 'batch', 'drivers', 'face'],
   store: ['base', 'files', 'batch', 'codecs/codec.ts', 'face'],
   control: ['base', 'files', 'batch', 'store'],
-  txn: ['base'],
+  txn: ['base', 'batch', 'face'],
   targets: ['base', 'files', 'batch', 'txn', 'store', 'tools', 'face'],
   tools: ['base', 'batch', 'codecs/codec.ts', 'store', 'control'],
   recorder: ['engine', 'face', 'workers/spawn.ts', 'workers/pool.ts', 'workers/protocol.ts'],
