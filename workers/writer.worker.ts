@@ -14,7 +14,7 @@ import type { FromWriter, ToWriter, WriterData } from './protocol.ts';
 import { plainError } from './spawn.ts';
 
 const port = defined(parentPort, 'the parent port');
-const { options, flushIntervalMs } = workerData as WriterData;
+const { options, flushIntervalMs: firstIntervalMs } = workerData as WriterData;
 const post = (message: FromWriter): void => port.postMessage(message);
 let timer: NodeJS.Timeout | undefined;
 
@@ -34,6 +34,7 @@ guarded(() => {
     answer: (key, answer) => post({ type: 'answer', key, answer }),
     waiting: (message) => post({ type: 'waiting', message }),
   });
+  let flushIntervalMs = firstIntervalMs;
   let due = monotonicMs();
   const tick = (): void => {
     guarded(() => {
@@ -62,6 +63,14 @@ guarded(() => {
     post({ type: 'stopped', clean, status: collector.status() });
     port.close();
   };
+  const checkGroups = ({ key, groups }: Extract<ToWriter, { type: 'check-groups' }>): void => {
+    try {
+      collector.checkGroups(groups);
+      post({ type: 'done', key, error: undefined });
+    } catch (error) {
+      post({ type: 'done', key, error: plainError(error) });
+    }
+  };
   const hear = (message: ToWriter): void => {
     switch (message.type) {
       case 'status':
@@ -71,6 +80,15 @@ guarded(() => {
       case 'request':
         service.submit(message.connection, message.key, message.request, message.payload);
         return serveSoon();
+      case 'flush-interval':
+        flushIntervalMs = message.ms;
+        return;
+      case 'check-groups':
+        return checkGroups(message);
+      case 'replace-groups':
+        return collector.replaceGroups(message.ended, message.begun, () =>
+          post({ type: 'done', key: message.key, error: undefined }),
+        );
       case 'gone':
         service.gone(message.connection);
         return serveSoon();
