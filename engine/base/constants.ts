@@ -16,6 +16,11 @@ export const SEGMENT_MAX_BYTES = 1 * GIB;
  * The first segment of a store, and the one made from the ballast on a full disk: ready at once.
  */
 export const SEGMENT_FIRST_BYTES = 4 * MIB;
+/** A store smaller than this, or than its segments in reserve and in use, cannot turn over. */
+export const BUDGET_MIN_BYTES = 16 * MIB;
+export const BUDGET_MIN_SEGMENTS = 8;
+/** A budget without a given segment size is cut into at least this many. */
+export const BUDGET_SEGMENTS = 16;
 export const GROUP_MAX_BYTES = 4 * MIB;
 /** Zeros are written ahead in pieces of this size, so that no flush waits long behind one. */
 export const ZERO_PIECE_BYTES = 1 * MIB;
@@ -79,4 +84,8 @@ assert(
   'the largest event fits in a frame',
 );
 assert(CONTROL_SHARED_BYTES >= CONTROL_FRAME_MAX_BYTES, 'every frame gets its turn');
+assert(
+  BUDGET_MIN_BYTES / BUDGET_SEGMENTS >= SEGMENT_MIN_BYTES && BUDGET_SEGMENTS >= BUDGET_MIN_SEGMENTS,
+  'the smallest budget has room for the segments it asks for',
+);
 assert(BALLAST_BYTES >= SEGMENT_FIRST_BYTES, 'the ballast makes room for one small segment');

@@ -11,23 +11,39 @@ import type { RecorderConfig } from '../config/config.ts';
 import type { ReloadReport } from '../tools/types.ts';
 import type { PlannedGroup, RecordingPlan } from './plan.ts';
 
-/** What is made once, when the recorder starts; as keys of the configuration. */
-const FIXED: readonly [keyof RecorderConfig, string][] = [
-  ['dataDir', 'store.dir'],
-  ['segmentBytes', 'store.segmentSize'],
-  ['realtime', 'realtime'],
-  ['cpu', 'cpu'],
-  ['durationMs', 'duration'],
-];
+/**
+ * What takes effect only when the recorder starts, with its keys in the configuration: all but what
+ * is named here.
+ */
+type Fixed = Exclude<keyof RecorderConfig, 'flushIntervalMs' | 'sources'>;
+
+const FIXED: Readonly<Record<Fixed, string>> = {
+  dataDir: 'store.dir',
+  segmentBytes: 'store.segmentSize',
+  budget: 'store.budget',
+  chunksDir: 'chunks.dir',
+  retention: 'retain, onFull or class',
+  realtime: 'realtime',
+  cpu: 'cpu',
+  durationMs: 'duration',
+};
 
 /** @throws CONFIG, naming the keys that a running recorder cannot change */
 export function checkFixed(now: RecorderConfig, next: RecorderConfig): void {
-  const changed = FIXED.filter(([key]) => now[key] !== next[key]).map(([, name]) => name);
+  const keys = Object.keys(FIXED) as Fixed[];
+  const changed = keys.filter((key) => jsonOf(now[key]) !== jsonOf(next[key]));
   if (changed.length === 0) return;
+  const names = changed.map((key) => FIXED[key]).join(', ');
   throw new HelicorderError(
     'CONFIG',
-    `to change ${changed.join(', ')}, stop and start the recorder; nothing was changed`,
+    `to change ${names}, stop and start the recorder; nothing was changed`,
   );
+}
+
+function jsonOf(value: unknown): string {
+  const plain = (_: string, part: unknown): unknown =>
+    typeof part === 'bigint' ? String(part) : part;
+  return JSON.stringify([value], plain);
 }
 
 export interface GroupChanges {
@@ -62,9 +78,7 @@ export function groupChanges(now: RecordingPlan, next: RecordingPlan): GroupChan
 function identity({ group }: PlannedGroup): string {
   const { bus, periodNanos, resolutionNanos, sources } = group;
   const facts = sources.map(({ config, driver }) => [config, driver.channels, driver.attributes]);
-  return JSON.stringify([bus, periodNanos, resolutionNanos, facts], (_, value: unknown) =>
-    typeof value === 'bigint' ? String(value) : value,
-  );
+  return jsonOf([bus, periodNanos, resolutionNanos, facts]);
 }
 
 export function reportOf(

@@ -20,7 +20,7 @@ import {
 import { temporaryDirectory } from '../support/directory.ts';
 
 /** Many programs start and end beside it. */
-const LIFE_MS = 200_000;
+const LIFE_MS = 400_000;
 
 async function startRun(dir: string, ...words: string[]): Promise<Program> {
   const isThere = nextOwner(dir, 'control');
@@ -177,10 +177,8 @@ test(
     write(`sources:\n${source('kept', 100)}${source('changed', 50)}${source('ended', 20)}`);
     expect(await reload()).toEqual(nothing);
 
-    write(
-      `store: {flush: 50ms}\nsources:\n${source('kept', 100)}${source('changed', 50, ', seed: 7')}` +
-        source('begun', 10),
-    );
+    const next = [source('kept', 100), source('changed', 50, ', seed: 7'), source('begun', 10)];
+    write(`store: {flush: 50ms}\nsources:\n${next.join('')}`);
     expect(await reload()).toEqual({
       started: ['begun'],
       ended: ['ended'],

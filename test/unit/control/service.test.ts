@@ -202,11 +202,6 @@ describe('a full disk', () => {
   const waits = [
     ['append', (scene: Scene, run: number) => scene.append(1, run, 'a')],
     ['open', (scene: Scene) => scene.submit(2, { type: 'open', stream: 'c/d', writer: 'w' })],
-    [
-      'set-cursor',
-      (scene: Scene) =>
-        scene.submit(1, { type: 'set-cursor', name: 'c', stream: 'a/b', offset: 0 }),
-    ],
   ] as const;
 
   it.each(waits)('delays %s and what is behind it, says so, and loses nothing', (_, submit) => {
@@ -225,5 +220,21 @@ describe('a full disk', () => {
     scene.serve();
     expect(scene.answers[waiting]).not.toMatchObject({ type: 'failed' });
     expect(scene.answers[behind]).toMatchObject({ type: 'appended' });
+  });
+
+  it('refuses a change that there is no room for, and acknowledges nothing of it', () => {
+    const scene = opened();
+    const { run } = scene.open(1, 'pen');
+    scene.disk.isFull = true;
+    const waiting = scene.append(1, run, 'a');
+    scene.serve();
+    const cursor = { type: 'set-cursor', name: 'c', stream: 'a/b', offset: 0 };
+    expect(scene.ask(2, cursor)).toMatchObject({ type: 'failed', code: 'NO_SPACE' });
+    expect(scene.writer.state.cursors.size).toBe(0);
+    scene.disk.isFull = false;
+    scene.writer.resume();
+    scene.serve();
+    expect(scene.answers[waiting]).toMatchObject({ type: 'appended', firstSeq: 1 });
+    expect(scene.ask(2, cursor)).toEqual({ type: 'done' });
   });
 });
