@@ -12,7 +12,6 @@ import type { Clock, Random } from '../base/clock.ts';
 import {
   BALLAST_BYTES,
   EVENT_MAX_BYTES,
-  LOCK_WAIT_MS,
   MIB,
   SEGMENT_DEFAULT_BYTES,
   ZERO_PIECE_BYTES,
@@ -39,6 +38,7 @@ import {
   writeStoreJson,
   type StorePaths,
 } from './files.ts';
+import { takeLock } from './lock.ts';
 import { KIND, segmentOf, type Lsn } from './log/format.ts';
 import { GroupBuilder } from './log/group.ts';
 import { LogWriter, type LogStart, type StoreIdentity } from './log/log-writer.ts';
@@ -386,18 +386,4 @@ function removeReserve(fs: FileSystem, { log, ballast }: StorePaths): boolean {
   if (!fs.exists(ballast)) return false;
   fs.remove(ballast);
   return true;
-}
-
-/** The exclusive lock; readers without an owner hold a shared one for moments. */
-function takeLock(dir: string, { fs, pause }: StoreWriterOptions): Lock {
-  const path = storePaths(dir).lock;
-  const stepMs = 20;
-  for (let waitedMs = 0; waitedMs <= LOCK_WAIT_MS; waitedMs += stepMs) {
-    const lock = fs.lock(path, true);
-    if (lock) return lock;
-    pause(stepMs);
-  }
-  throw new HelicorderError('STORE_IN_USE', `another process records into ${dir}`, {
-    details: { dir },
-  });
 }
