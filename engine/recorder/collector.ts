@@ -71,13 +71,22 @@ const FLUSH_MAX_MS = 100;
 const DISK_USE_INTERVAL_MS = 10_000;
 const STATUS_STREAMS = 8;
 
+/** A rate group as this thread has it. */
+interface CollectedGroup {
+  spec: GroupSpec;
+  opened: OpenedRun[];
+  drain: GroupDrain;
+}
+
 export class Collector {
   readonly #environment: StoreEnvironment;
-  readonly #options: CollectorOptions;
   readonly #writer: StoreWriter;
   readonly #catalog: Catalog;
-  readonly #opened: OpenedRun[];
-  readonly #drains: GroupDrain[] = [];
+  /** numbered in the order in which they were begun */
+  readonly #groups = new Map<number, CollectedGroup>();
+  #nextGroup = 0;
+  /** of a replacement of groups: each ends in at most one write, and a full disk delays the next */
+  readonly #steps: (() => void)[] = [];
   readonly #builder: GroupBuilder;
   readonly #utc: UtcOffset;
   readonly #commits = new Histogram();
@@ -91,10 +100,10 @@ export class Collector {
   #catalogDue = 0;
   #disk = { due: 0, bytes: 0 };
   readonly #growth = new Growth();
+  readonly #budget: StoreBudget | undefined;
 
   /** Opens the store and begins the runs. @throws what StoreWriter.open throws */
   constructor(options: CollectorOptions, environment: StoreEnvironment) {
-    this.#options = options;
     this.#environment = environment;
     const { fs, clock } = environment;
     const { dataDir, segmentBytes, budget, chunksDir, groups } = options;
@@ -104,17 +113,69 @@ export class Collector {
       ...(budget && { budget }),
     });
     setChunksDir(this.#writer, chunksDir && resolve(chunksDir));
+    this.#budget = budget;
     const { paths, identity } = this.#writer;
     this.#catalog = new Catalog(fs, paths.catalog, paths.log, identity.storeId);
     this.#builder = this.#writer.group();
     this.#utc = new UtcOffset(clock);
-    this.#opened = this.#writer.beginRuns(groups.flatMap((group) => requestsOf(group)));
-    let next = 0;
-    for (const group of groups) {
-      const opened = this.#opened.slice(next, (next += group.sources.length));
-      this.#drains.push(new GroupDrain(group, opened, clock));
-    }
+    const opened = this.#writer.beginRuns(groups.flatMap((group) => requestsOf(group)));
+    this.#addGroups(groups, opened);
     this.#noteWarnings();
+  }
+
+  #addGroups(specs: readonly GroupSpec[], runs: readonly OpenedRun[]): void {
+    let next = 0;
+    for (const spec of specs) {
+      const opened = runs.slice(next, (next += spec.sources.length));
+      const drain = new GroupDrain(spec, opened, this.#environment.clock);
+      this.#groups.set(this.#nextGroup++, { spec, opened, drain });
+    }
+  }
+
+  /** Could these be begun? @throws USAGE for a stream that holds something else */
+  checkGroups(specs: readonly GroupSpec[]): void {
+    const requests = specs.flatMap((spec) => requestsOf(spec));
+    this.#writer.addRuns(this.#writer.group(), requests);
+  }
+
+  /**
+   * Ends the runs of groups whose samplers have stopped, then begins those of others, which
+   * `checkGroups` has found good. On a full disk the rest comes when there is space.
+   */
+  replaceGroups(
+    ended: readonly number[],
+    begun: readonly GroupSpec[],
+    whenBegun: () => void,
+  ): void {
+    const requests = begun.flatMap((spec) => requestsOf(spec));
+    let opened: () => OpenedRun[] = () => [];
+    this.#steps.push(
+      () => ended.forEach((group) => this.#endGroup(group, 'stopped')),
+      () => {
+        if (requests.length > 0) opened = this.#writer.addRuns(this.#builder, requests);
+      },
+      () => {
+        this.#addGroups(begun, opened());
+        whenBegun();
+      },
+    );
+    while (this.flush());
+  }
+
+  #endGroup(group: number, reason: string): void {
+    for (const { run } of this.#groups.get(group)?.opened ?? []) {
+      this.#writer.addRunEnd(this.#builder, run, reason);
+    }
+    this.#groups.delete(group);
+  }
+
+  /** @returns false if the disk is full */
+  #takeSteps(): boolean {
+    while (this.#steps.length > 0) {
+      this.#steps.shift()!();
+      if (!this.#builder.isEmpty && !this.#commit()) return false;
+    }
+    return true;
   }
 
   /** The store as this thread owns it: others on it commit between two flushes. */
@@ -122,15 +183,9 @@ export class Collector {
     return this.#writer;
   }
 
-  /** Makes true what upkeep has found. @returns why it could not: it will be found again */
-  applyUpkeep(result: UpkeepResult): { problem?: string } {
-    try {
-      applyUpkeep(this.#writer, result);
-      return {};
-    } catch (error) {
-      if (!(error instanceof HelicorderError) || error.code !== 'NO_SPACE') throw error;
-      return { problem: error.message };
-    }
+  /** Makes true what upkeep has found. @throws NO_SPACE: it will be found again */
+  applyUpkeep(result: UpkeepResult): void {
+    applyUpkeep(this.#writer, result);
   }
 
   /**
@@ -145,7 +200,7 @@ export class Collector {
     let more = true;
     while (more && monotonicMs(this.#environment.clock) < deadline) {
       more = false;
-      for (const drain of this.#drains) {
+      for (const { drain } of this.#groups.values()) {
         const drained = drain.drain(this.#builder, utcOffsetNanos);
         if (drained === undefined) continue;
         more ||= drained.more;
@@ -154,6 +209,8 @@ export class Collector {
       }
     }
     if (!this.#builder.isEmpty && !this.#commit()) return false;
+    // what the rings of ended groups held is durable by now
+    if (!more && !this.#takeSteps()) return false;
     this.#writer.prepare();
     this.#checkpoint();
     return more;
@@ -182,7 +239,7 @@ export class Collector {
   }
 
   #setFullReason(reason: number): void {
-    for (const { ring } of this.#options.groups) setFullReason(ring, reason);
+    for (const { spec } of this.#groups.values()) setFullReason(spec.ring, reason);
   }
 
   #count(items: readonly DataItem[]): void {
@@ -234,8 +291,9 @@ export class Collector {
       this.#disk = { due: now + DISK_USE_INTERVAL_MS, bytes: fs.diskUse(dir) };
       this.#growth.note(now, this.#disk.bytes);
     }
-    const limit = limitBytes(this.#disk.bytes, freeBytes, this.#options.budget);
-    const offsets = this.#opened.slice(0, STATUS_STREAMS).map(({ stream }) => ({
+    const limit = limitBytes(this.#disk.bytes, freeBytes, this.#budget);
+    const opened = [...this.#groups.values()].flatMap((group) => group.opened);
+    const offsets = opened.slice(0, STATUS_STREAMS).map(({ stream }) => ({
       stream: stream.name,
       nextOffset: stream.nextOffset,
     }));
@@ -271,7 +329,7 @@ export class Collector {
       this.#catalog.close();
       return false;
     }
-    for (const { run } of this.#opened) this.#writer.addRunEnd(this.#builder, run, reason);
+    for (const group of this.#groups.keys()) this.#endGroup(group, reason);
     if (!this.#builder.isEmpty) this.#writer.commit(this.#builder);
     this.#catalogDue = 0;
     this.#checkpoint();
@@ -296,10 +354,12 @@ export class Collector {
   }
 
   #mismatches(): { name: string; stream: OpenedRun['stream'] }[] {
-    const sources = this.#options.groups.flatMap((group) => group.sources);
-    return this.#opened
-      .map(({ stream }, i) => ({ stream, wanted: sources[i]!.samplesPerEvent, name: stream.name }))
-      .filter(({ stream, wanted }) => stream.samplesPerEvent !== wanted);
+    return [...this.#groups.values()].flatMap(({ spec, opened }) =>
+      opened
+        .map(({ stream }, i) => ({ stream, wanted: spec.sources[i]!.samplesPerEvent }))
+        .filter(({ stream, wanted }) => stream.samplesPerEvent !== wanted)
+        .map(({ stream }) => ({ stream, name: stream.name })),
+    );
   }
 }
 

@@ -9,12 +9,7 @@
  */
 import { defined } from '../base/assert.ts';
 import type { Clock, Random } from '../base/clock.ts';
-import {
-  EVENT_MAX_BYTES,
-  LOCK_WAIT_MS,
-  MIB,
-  SEGMENT_DEFAULT_BYTES,
-} from '../base/constants.ts';
+import { EVENT_MAX_BYTES, MIB, SEGMENT_DEFAULT_BYTES } from '../base/constants.ts';
 import { HelicorderError, errnoCode, openError } from '../base/errors.ts';
 import { encodeEvents } from '../batch/format.ts';
 import { packEvents } from '../batch/opaque.ts';
@@ -37,6 +32,7 @@ import {
   writeStoreJson,
   type StorePaths,
 } from './files.ts';
+import { takeLock } from './lock.ts';
 import { KIND, segmentOf, type Lsn } from './log/format.ts';
 import { GroupBuilder } from './log/group.ts';
 import { LogWriter, type LogStart, type StoreIdentity } from './log/log-writer.ts';
@@ -364,18 +360,4 @@ export class StoreWriter {
 
 function startOf({ writeFrom, last, index }: Recovered): LogStart {
   return { writeFrom, segment: segmentOf(writeFrom), last, index };
-}
-
-/** The exclusive lock; readers without an owner hold a shared one for moments. */
-function takeLock(dir: string, { fs, pause }: StoreWriterOptions): Lock {
-  const path = storePaths(dir).lock;
-  const stepMs = 20;
-  for (let waitedMs = 0; waitedMs <= LOCK_WAIT_MS; waitedMs += stepMs) {
-    const lock = fs.lock(path, true);
-    if (lock) return lock;
-    pause(stepMs);
-  }
-  throw new HelicorderError('STORE_IN_USE', `another process records into ${dir}`, {
-    details: { dir },
-  });
 }
