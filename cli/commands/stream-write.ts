@@ -3,10 +3,10 @@
  * first line names the writer's last seq, then one line follows for each event that is durable:
  * what a producer needs to go on exactly where it was.
  */
-import { Option, type Command } from 'commander';
+import type { Command } from 'commander';
 import { errnoCode, HelicorderError } from '../../engine/base/errors.ts';
 import type { WriteOptions } from '../../engine/tools/write.ts';
-import { dataDirOf, ignore, newCommand, streamName } from '../command.ts';
+import { choice, dataDirOf, ignore, newCommand, streamName } from '../command.ts';
 import type { CliContext, CliIo, CommonOptions } from '../command.ts';
 import type { Engine } from '../engine.ts';
 
@@ -29,10 +29,10 @@ export function writeCommand({ io, run }: CliContext): Command {
     .option('--writer <id>', 'identity under which events are numbered', 'stdin')
     .option('--ack', 'print each event once it is durable')
     .addOption(
-      new Option(
-        '--framing <kind>',
-        'events are lines (default), or each follows its u32 length',
-      ).choices(['lines', 'length32']),
+      choice('--framing <kind>', 'events are lines (default), or each follows its u32 length', [
+        'lines',
+        'length32',
+      ]),
     )
     .option('--file <path>', 'append this file as one event; with --framing, the events in it')
     .action((name: string, options: Options) => run(() => write(io, streamName(name), options)));

@@ -24,7 +24,14 @@
  */
 import { NANOS_PER_MILLI } from '../base/constants.ts';
 import type { ConfigFiles, Environment, Path } from './config-file.ts';
-import { DEFAULT_ORIGIN, findConfigFiles, isTree, pathText, readLayers } from './layers.ts';
+import {
+  DEFAULT_ORIGIN,
+  findConfigFiles,
+  isTree,
+  pathText,
+  readLayers,
+  REPORT_INPUT,
+} from './layers.ts';
 import type { Layers, Origin, Tree } from './layers.ts';
 import { configSchema, DEFAULT_STREAM, schemaOfSource, sourceSchema } from './schema.ts';
 import type { ConfigTree, DriverFace, SourceTree } from './schema.ts';
@@ -117,7 +124,7 @@ export function resolveConfig(request: ConfigRequest): ResolvedConfig {
 }
 
 function checkTree(layers: Layers): ConfigTree {
-  const result = configSchema.safeParse(layers.tree);
+  const result = configSchema.safeParse(layers.tree, REPORT_INPUT);
   if (result.success) return result.data;
   throw layers.errorOf(result.error, [], ([group]) => {
     const { store, defaults } = configSchema.shape;
@@ -173,7 +180,7 @@ function resolveSource(context: SourceContext): ResolvedSource[] {
   if (!isTree(source)) throw layers.error(path, 'expected keys such as {source: network}');
   const driver = driverOf(layers, request.drivers, source, index);
   const schema = schemaOfSource(driver);
-  const result = schema.safeParse(source);
+  const result = schema.safeParse(source, REPORT_INPUT);
   if (!result.success) {
     // keys inside a driver's option are known to its schema alone
     const keys = (at: Path): string[] => (at.length === 0 ? Object.keys(schema.shape) : []);
