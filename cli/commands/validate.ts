@@ -1,8 +1,9 @@
 /** `helicorder validate CONFIG`: checks a configuration and prints what would run. */
 import type { Command } from 'commander';
-import { resolveConfig, type RecorderConfig } from '../../engine/config/config.ts';
+import type { RecorderConfig } from '../../engine/config/config.ts';
 import { formatBytes, formatDuration } from '../../engine/config/units.ts';
 import { newCommand, printJson, type CliContext, type CommonOptions } from '../command.ts';
+import { configurationOf } from '../settings-options.ts';
 
 const EXAMPLES = ['helicorder validate helicorder.yaml', 'helicorder validate plant.toml --json'];
 
@@ -11,17 +12,8 @@ export function validateCommand({ io, run }: CliContext): Command {
     .argument('[config]', 'configuration file, YAML or TOML; without it the usual places')
     .action((path: string | undefined, options: CommonOptions) =>
       run(async () => {
-        const { nodeFileSystem, drivers } = await io.loadEngine();
         const flags = options.dataDir === undefined ? {} : { 'data-dir': options.dataDir };
-        const { environment, hostName } = io;
-        const { config, paths } = resolveConfig({
-          files: nodeFileSystem,
-          drivers,
-          environment,
-          hostName,
-          path,
-          flags,
-        });
+        const { config, paths } = await configurationOf(io, path, flags);
         if (options.json) await printJson(io, { ok: true, files: paths, ...facts(config) });
         else if (!options.quiet) await io.stdout.write(describe(config, paths));
         return 0;
