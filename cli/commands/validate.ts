@@ -1,7 +1,11 @@
-/** `helicorder validate CONFIG`: checks a configuration and prints what would run. */
+/**
+ * `helicorder validate CONFIG`: checks a configuration and prints what would run, and the memory it
+ * takes. A device that is not here is told and no error: configurations are checked elsewhere too.
+ */
 import type { Command } from 'commander';
 import type { RecorderConfig } from '../../engine/config/config.ts';
 import { formatBytes, formatDuration } from '../../engine/config/units.ts';
+import type { BufferSizes, RateGroupBuffers } from '../../engine/tools/types.ts';
 import { newCommand, printJson, type CliContext, type CommonOptions } from '../command.ts';
 import { configurationOf } from '../settings-options.ts';
 
@@ -13,9 +17,11 @@ export function validateCommand({ io, run }: CliContext): Command {
     .action((path: string | undefined, options: CommonOptions) =>
       run(async () => {
         const flags = options.dataDir === undefined ? {} : { 'data-dir': options.dataDir };
-        const { config, paths } = await configurationOf(io, path, flags);
-        if (options.json) await printJson(io, { ok: true, files: paths, ...facts(config) });
-        else if (!options.quiet) await io.stdout.write(describe(config, paths));
+        const { engine, config, paths } = await configurationOf(io, path, flags);
+        const buffers = engine.bufferSizes(config);
+        if (options.json)
+          await printJson(io, { ok: true, files: paths, ...facts(config), buffers });
+        else if (!options.quiet) await io.stdout.write(describe(config, paths, buffers));
         return 0;
       }),
     );
@@ -29,7 +35,7 @@ function facts(config: RecorderConfig): object {
   return { ...config, sources };
 }
 
-function describe(config: RecorderConfig, paths: string[]): string {
+function describe(config: RecorderConfig, paths: string[], buffers: BufferSizes): string {
   const lines = [
     `configuration  ${paths.join(', ') || 'none found, defaults'}: ok`,
     `store          ${config.dataDir}, durable every ${config.flushIntervalMs} ms, ` +
@@ -41,6 +47,21 @@ function describe(config: RecorderConfig, paths: string[]): string {
         `${source.stream}, ${source.samplesPerEvent} samples per event, ` +
         `time in ${formatDuration(source.timestampResolutionNanos)}`,
     ),
+    ...buffers.groups.map(groupLine),
+    `log            buffers of at most ${formatBytes(buffers.logBytes)}`,
+    `memory         ${formatBytes(buffers.expectedRssBytes)} for rings and buffers, ` +
+      "beside the program's own",
+    ...buffers.unavailable.map(({ source, problem }) => `not here       ${source}: ${problem}`),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+function groupLine(group: RateGroupBuffers): string {
+  const { rateHz, sources, ringBytes, ringSeconds, batchRows, maxBatchRows } = group;
+  const count = sources.length === 1 ? '1 source' : `${sources.length} sources`;
+  return (
+    `rate group     ${Number(rateHz.toPrecision(6))} Hz, ${count}: ring of ` +
+    `${formatBytes(ringBytes)} holds ${ringSeconds.toFixed(1)} s, ` +
+    `${batchRows} ${batchRows === 1 ? 'row' : 'rows'} a batch, ${maxBatchRows} in a backlog`
+  );
 }

@@ -9,7 +9,7 @@
  * rings fill up behind it, and the ticks that no longer fit are gap(full). Nothing here waits for
  * anything but the disk, and no step is longer than one group.
  */
-import { CATALOG_MAX_LAG_MS, MIB } from '../base/constants.ts';
+import { CATALOG_MAX_LAG_MS, GROUP_TARGET_BYTES } from '../base/constants.ts';
 import { HelicorderError } from '../base/errors.ts';
 import { monotonicMs } from '../base/clock.ts';
 import { Histogram } from '../base/histogram.ts';
@@ -53,8 +53,6 @@ export interface CollectorStatus {
   warnings: string[];
 }
 
-/** A group is committed once it holds this much, so that a backlog is written in large pieces. */
-const GROUP_TARGET_BYTES = MIB;
 /** A flush gives the thread back after this long, so that messages are heard in a backlog. */
 const FLUSH_MAX_MS = 100;
 const DISK_USE_INTERVAL_MS = 10_000;

@@ -6,7 +6,7 @@
  * durable at once, a fast one many lines with one sync.
  */
 import { EVENTS_MAX } from '../batch/format.ts';
-import { MIB } from '../base/constants.ts';
+import { GROUP_TARGET_BYTES } from '../base/constants.ts';
 import { HelicorderError } from '../base/errors.ts';
 import { Appender } from '../store/store.ts';
 
@@ -21,8 +21,6 @@ export interface WriteOptions {
   onDurable: (seq: number, offset: number) => void;
   onWait: (error: HelicorderError) => void;
 }
-
-const GROUP_TARGET_BYTES = MIB;
 
 /**
  * Returns when everything is durable. @throws STORE_IN_USE, USAGE for an event that is too large

@@ -2,12 +2,10 @@ import { describe, expect, test, vi } from 'vitest';
 import { HelicorderError } from '../../../engine/base/errors.ts';
 import type { RecorderConfig } from '../../../engine/config/config.ts';
 import type { CatOptions, RecorderSummary, StreamInfo } from '../../../engine/tools/types.ts';
-import type { CliIo, EndSignal, Output } from '../../../cli/command.ts';
-import type { Engine } from '../../../cli/engine.ts';
+import type { Output } from '../../../cli/command.ts';
 import { main } from '../../../cli/program.ts';
 import type { WriteOptions } from '../../../engine/tools/write.ts';
-import { testDrivers } from '../../support/drivers.ts';
-import { memoryFiles } from '../../support/memory-files.ts';
+import { call, processWith } from '../../support/program.ts';
 
 const SUMMARY: RecorderSummary = {
   samples: '10',
@@ -36,69 +34,10 @@ const INFO: StreamInfo = {
   lastTimestampNanos: null,
 };
 
-type EngineParts = Partial<Record<keyof Engine, unknown>>;
-
 interface RunningRecorder {
   status(): never;
   stop(reason?: string): Promise<RecorderSummary>;
   readonly finished: Promise<RecorderSummary>;
-}
-
-/** The engine of a test: what is not given fails loudly when it is used. */
-function engineOf(parts: EngineParts): Engine {
-  const files = memoryFiles({ 'bad.yaml': 'stroe: {}\n', 'good.yaml': 'cpu: 1\n' });
-  const nodeFileSystem = {
-    ...files,
-    open: (): never => {
-      throw new Error('no file is opened here');
-    },
-  };
-  return { nodeFileSystem, drivers: testDrivers, ...parts } as unknown as Engine;
-}
-
-interface Process {
-  io: CliIo;
-  out: () => string;
-  err: () => string;
-  signal: (signal: EndSignal) => void;
-  exits: number[];
-}
-
-function processWith(engine: EngineParts, change: Partial<CliIo> = {}): Process {
-  const listeners = new Set<(signal: EndSignal) => void>();
-  const exits: number[] = [];
-  const texts = { out: '', err: '' };
-  const output = (name: 'out' | 'err'): Output => ({
-    isTTY: false,
-    columns: undefined,
-    rows: undefined,
-    write: async (chunk) => {
-      texts[name] += typeof chunk === 'string' ? chunk : new TextDecoder().decode(chunk);
-    },
-  });
-  const io: CliIo = {
-    stdout: output('out'),
-    stderr: output('err'),
-    stdin: (async function* () {})(),
-    environment: {},
-    hostName: 'box',
-    platform: 'linux',
-    onSignal: (listener) => {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    exitNow: (code) => exits.push(code),
-    loadEngine: () => Promise.resolve(engineOf(engine)),
-    ...change,
-  };
-  const signal = (name: EndSignal): void => listeners.forEach((listener) => listener(name));
-  return { io, out: () => texts.out, err: () => texts.err, signal, exits };
-}
-
-async function call(words: string, engine: EngineParts = {}, change: Partial<CliIo> = {}) {
-  const process = processWith(engine, change);
-  const code = await main(words.split(' ').filter(Boolean), process.io, '1.2.3');
-  return { code, out: process.out(), err: process.err() };
 }
 
 function recorderThat(run: (config: RecorderConfig) => Promise<RecorderSummary>) {
@@ -366,25 +305,5 @@ describe('reading', () => {
         '{"seq":"1","offset":"0"}\n{"seq":"2","offset":"1"}\n',
     );
     expect((await call('stream write a/b', { writeEvents })).out).toBe('');
-  });
-});
-
-describe('configuration', () => {
-  test('config show names each origin', async () => {
-    const { code, out } = await call('config show --config good.yaml --rate 5 --json');
-    expect(code).toBe(0);
-    const { values } = JSON.parse(out) as { values: { key: string; origin: string }[] };
-    const origins = Object.fromEntries(values.map(({ key, origin }) => [key, origin]));
-    expect(origins).toMatchObject({
-      cpu: 'good.yaml:1',
-      'sources[0].rate': '--rate',
-      'store.dir': 'default',
-    });
-  });
-
-  test('validate prints what would run, or exits 78', async () => {
-    const good = await call('validate good.yaml');
-    expect([good.code, good.out.split('\n')[0]]).toEqual([0, 'configuration  good.yaml: ok']);
-    expect((await call('validate bad.yaml')).code).toBe(78);
   });
 });
