@@ -14,6 +14,11 @@ export const ERRORS = {
     retryable: false,
     advice: 'List the streams with "helicorder stream ls".',
   },
+  NO_SUCH_CURSOR: {
+    exit: 64,
+    retryable: false,
+    advice: 'List the cursors with "helicorder cursor ls".',
+  },
   NOT_A_STORE: {
     exit: 64,
     retryable: false,

@@ -2,89 +2,18 @@
  * Control entries of the log: JSON whose 64-bit numbers are quoted strings. Each entry's shape is
  * one table of fields, which encodes, checks and decodes it; `docs/format-log.md` lists them.
  */
-import { HelicorderError } from '../base/errors.ts';
-
-/** How one value travels: as JSON outside, as a TypeScript value inside. */
-interface Field<T> {
-  encode(value: T): unknown;
-  /** throws if the JSON is not what it should be */
-  decode(json: unknown): T;
-}
-
-class Malformed extends Error {}
-
-function checked<J>(test: (json: unknown) => json is J, what: string): (json: unknown) => J {
-  return (json) => {
-    if (!test(json)) throw new Malformed(`expected ${what}, found ${JSON.stringify(json)}`);
-    return json;
-  };
-}
-
-const asText = checked((json): json is string => typeof json === 'string', 'a string');
-const asBoolean = checked((json): json is boolean => typeof json === 'boolean', 'true or false');
-const asArray = checked((json): json is unknown[] => Array.isArray(json), 'an array');
-
-const text: Field<string> = { encode: (value) => value, decode: asText };
-const flag: Field<boolean> = { encode: (value) => value, decode: asBoolean };
-
-/** A counter below 2^53. */
-const count: Field<number> = {
-  encode: (value) => String(value),
-  decode: (json) => {
-    const value = Number(asText(json));
-    if (!Number.isSafeInteger(value))
-      throw new Malformed(`expected a counter, found ${String(json)}`);
-    return value;
-  },
-};
-
-/** Nanoseconds, signed, 64 bits. */
-const nanos: Field<bigint> = {
-  encode: (value) => String(value),
-  decode: (json) => {
-    const digits = asText(json);
-    if (!/^-?\d{1,19}$/.test(digits)) throw new Malformed(`expected nanoseconds, found ${digits}`);
-    return BigInt(digits);
-  },
-};
-
-function nullable<T>(field: Field<T>): Field<T | null> {
-  return {
-    encode: (value) => (value === null ? null : field.encode(value)),
-    decode: (json) => (json === null ? null : field.decode(json)),
-  };
-}
-
-function list<T>(field: Field<T>): Field<T[]> {
-  return {
-    encode: (values) => values.map((value) => field.encode(value)),
-    decode: (json) => asArray(json).map((item) => field.decode(item)),
-  };
-}
-
-function pair<A, B>(a: Field<A>, b: Field<B>): Field<[A, B]> {
-  return {
-    encode: ([first, second]) => [a.encode(first), b.encode(second)],
-    decode: (json) => {
-      const [first, second] = asArray(json);
-      return [a.decode(first), b.decode(second)];
-    },
-  };
-}
-
-type Fields<T> = { readonly [K in keyof T]-?: Field<T[K]> };
-
-function object<T extends object>(fields: Fields<T>): Field<T> {
-  const keys = Object.keys(fields) as (keyof T & string)[];
-  return {
-    encode: (value) => Object.fromEntries(keys.map((key) => [key, fields[key].encode(value[key])])),
-    decode: (json) => {
-      if (typeof json !== 'object' || json === null) throw new Malformed('expected an object');
-      const source = json as Record<string, unknown>;
-      return Object.fromEntries(keys.map((key) => [key, fields[key].decode(source[key])])) as T;
-    },
-  };
-}
+import {
+  control,
+  count,
+  flag,
+  list,
+  nanos,
+  nullable,
+  object,
+  pair,
+  text,
+  type Fields,
+} from './control-fields.ts';
 
 export interface StreamEntry {
   /** stream number, from 1 */
@@ -169,6 +98,48 @@ export interface RunSnapshot extends RunEntry {
   endReason: string | null;
 }
 
+/** What a writer had in the part of a stream that is gone. */
+export interface RetiredWriter {
+  writer: string;
+  /** the run of its last record there */
+  run: number;
+  records: number;
+  samples: number;
+  /** ticks scheduled there, as far as they are known */
+  ticks: number;
+  /** the last of them; null where it had none */
+  lastTick: number | null;
+}
+
+/** Everything of a stream before `lowWater` is gone: read as gaps of reason retired. */
+export interface TrimEntry {
+  stream: number;
+  lowWater: number;
+  /** all that is gone, since the stream's beginning; the records add up to `lowWater` */
+  writers: RetiredWriter[];
+}
+
+/** The stream is gone with all it held; its number is not used again. */
+export interface RemoveEntry {
+  stream: number;
+}
+
+/** How far a named consumer has come: the first offset it has not had. */
+export interface CursorEntry {
+  name: string;
+  stream: number;
+  /** null: the cursor is removed */
+  offset: number | null;
+  updatedNanos: bigint;
+  /** what its owner keeps with it */
+  detail: string | null;
+}
+
+/** Everything before this LSN lies in chunks; its segments may be gone. */
+export interface SealedEntry {
+  end: number;
+}
+
 export interface SnapshotEntry {
   generation: number;
   nextStream: number;
@@ -245,28 +216,6 @@ const footerStream = object<FooterStream>({
   gaps: list(object({ reason: text, gaps: count, ticks: count })),
 });
 
-export interface ControlCodec<T> {
-  encode(value: T): Uint8Array;
-  /** Throws DAMAGED: the entry's CRC held, so another writer than ours made it. */
-  decode(payload: Uint8Array): T;
-}
-
-function control<T extends object>(name: string, fields: Fields<T>): ControlCodec<T> {
-  const field = object(fields);
-  return {
-    encode: (value) => new TextEncoder().encode(JSON.stringify(field.encode(value))),
-    decode: (payload) => {
-      try {
-        return field.decode(JSON.parse(new TextDecoder().decode(payload)));
-      } catch (cause) {
-        throw new HelicorderError('DAMAGED', `malformed ${name} entry: ${String(cause)}`, {
-          cause,
-        });
-      }
-    },
-  };
-}
-
 export const streamEntry = control<StreamEntry>('stream', streamFields);
 export const schemaEntry = control<SchemaEntry>('schema', { id: text, schema: text });
 export const runEntry = control<RunEntry>('run', runFields);
@@ -302,3 +251,26 @@ export const snapshotEntry = control<SnapshotEntry>('snapshot', {
     }),
   ),
 });
+export const trimEntry = control<TrimEntry>('trim', {
+  stream: count,
+  lowWater: count,
+  writers: list(
+    object<RetiredWriter>({
+      writer: text,
+      run: count,
+      records: count,
+      samples: count,
+      ticks: count,
+      lastTick: nullable(count),
+    }),
+  ),
+});
+export const removeEntry = control<RemoveEntry>('remove', { stream: count });
+export const cursorEntry = control<CursorEntry>('cursor', {
+  name: text,
+  stream: count,
+  offset: nullable(count),
+  updatedNanos: nanos,
+  detail: nullable(text),
+});
+export const sealedEntry = control<SealedEntry>('sealed', { end: count });

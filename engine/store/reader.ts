@@ -222,7 +222,7 @@ export function readSnapshot(
     if (item.kind !== 'group') continue;
     if (!item.isSnapshot || item.segment !== segment) return undefined;
     if (!item.entries.every((entry) => entry.intact)) return undefined;
-    return ControlState.fromSnapshot(item.entries.map((entry) => entry.payload));
+    return ControlState.fromSnapshot(item.entries);
   }
   return undefined;
 }

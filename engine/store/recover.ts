@@ -95,7 +95,7 @@ function readForward(
       faults.push(item);
       lossy ||= item.lost;
     } else if (item.isSnapshot) {
-      state ??= ControlState.fromSnapshot(item.entries.map((entry) => entry.payload));
+      state ??= ControlState.fromSnapshot(item.entries);
       index = new SegmentIndex();
     } else if (state !== undefined) {
       index.add(state.apply(item.entries, item.size, lossy || hasDamage(item)), item.offset);

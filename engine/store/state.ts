@@ -6,28 +6,37 @@
  * A writer (stream, writer id) is known by its latest run; earlier runs are in the log only.
  */
 import { assert } from '../base/assert.ts';
-import { HelicorderError } from '../base/errors.ts';
+import { HelicorderError, nearest } from '../base/errors.ts';
 import {
+  cursorEntry,
+  removeEntry,
   runEndEntry,
   runEntry,
   schemaEntry,
+  sealedEntry,
   shutdownEntry,
   snapshotEntry,
   startEntry,
   streamEntry,
+  trimEntry,
+  type CursorEntry,
   type RunEntry,
   type RunSnapshot,
   type SnapshotEntry,
   type StartEntry,
   type StreamEntry,
   type StreamSnapshot,
+  type TrimEntry,
 } from './control.ts';
 import { dataItems, type DataItem, type GroupSize } from './data.ts';
-import { ENTRY_FLAG, KIND, isKnownKind } from './log/format.ts';
+import { ENTRY_FLAG, KIND, isKnownKind, type Lsn } from './log/format.ts';
 import type { Entry } from './log/group.ts';
 
 /** A piece of the snapshot stays below this, so that it fits in any group. */
-const SNAPSHOT_PIECE_STREAMS = 256;
+const SNAPSHOT_PIECE_ITEMS = 256;
+
+/** An entry of a segment's snapshot. */
+export type SnapshotPart = Pick<Entry, 'kind' | 'flags' | 'payload'>;
 
 export class ControlState {
   generation = 0;
@@ -40,6 +49,12 @@ export class ControlState {
   readonly schemas = new Map<string, string>();
   /** the latest run of each writer, by run number */
   readonly runs = new Map<number, RunSnapshot>();
+  /** durable reading positions, by name */
+  readonly cursors = new Map<string, CursorEntry>();
+  /** what of a stream is gone, by stream; absent: nothing */
+  readonly trims = new Map<number, TrimEntry>();
+  /** everything before this LSN lies in chunks */
+  sealedEnd: Lsn = 0;
   readonly #streamByName = new Map<string, StreamSnapshot>();
   readonly #runByWriter = new Map<string, RunSnapshot>();
 
@@ -50,6 +65,11 @@ export class ControlState {
   /** The latest run of a writer, whether it has ended or not. */
   latestRun(stream: number, writer: string): RunSnapshot | undefined {
     return this.#runByWriter.get(writerKey(stream, writer));
+  }
+
+  /** The first offset of a stream that is still there. */
+  lowWaterOf(stream: number): number {
+    return this.trims.get(stream)?.lowWater ?? 0;
   }
 
   writersOf(stream: number): RunSnapshot[] {
@@ -73,7 +93,7 @@ export class ControlState {
     return items;
   }
 
-  #applyControl(entry: Entry): void {
+  #applyControl(entry: SnapshotPart): void {
     switch (entry.kind) {
       case KIND.stream:
         return this.#addStream(emptyStream(streamEntry.decode(entry.payload)));
@@ -96,6 +116,18 @@ export class ControlState {
         this.generation = this.lastStart.generation;
         this.clean = false;
         return;
+      case KIND.trim: {
+        const trim = trimEntry.decode(entry.payload);
+        if (this.streams.has(trim.stream)) this.trims.set(trim.stream, trim);
+        return;
+      }
+      case KIND.remove:
+        return this.#removeStream(removeEntry.decode(entry.payload).stream);
+      case KIND.cursor:
+        return this.#setCursor(cursorEntry.decode(entry.payload));
+      case KIND.sealed:
+        this.sealedEnd = sealedEntry.decode(entry.payload).end;
+        return;
       case KIND.shutdown:
         shutdownEntry.decode(entry.payload);
         this.clean = true;
@@ -113,6 +145,26 @@ export class ControlState {
     this.streams.set(stream.id, stream);
     this.#streamByName.set(stream.name, stream);
     this.nextStream = Math.max(this.nextStream, stream.id + 1);
+  }
+
+  #removeStream(id: number): void {
+    const stream = this.streams.get(id);
+    if (stream === undefined) return;
+    this.streams.delete(id);
+    this.#streamByName.delete(stream.name);
+    this.trims.delete(id);
+    for (const run of this.writersOf(id)) {
+      this.runs.delete(run.id);
+      this.#runByWriter.delete(writerKey(id, run.writer));
+    }
+    for (const cursor of this.cursors.values()) {
+      if (cursor.stream === id) this.cursors.delete(cursor.name);
+    }
+  }
+
+  #setCursor(cursor: CursorEntry): void {
+    if (cursor.offset === null) this.cursors.delete(cursor.name);
+    else this.cursors.set(cursor.name, cursor);
   }
 
   /** A new run takes over what its writer has reached; ticks only within one boot and schedule. */
@@ -197,29 +249,36 @@ export class ControlState {
     run.lastNanos = item.lastNanos;
   }
 
-  /** The state in pieces, each of which is the payload of one snapshot entry. */
-  snapshot(): Uint8Array[] {
+  /**
+   * The state as the entries of a snapshot: pieces of streams, schemas and runs, and behind them
+   * control entries that say the rest.
+   */
+  snapshot(): SnapshotPart[] {
     const { generation, nextStream, nextRun, clean } = this;
     const head = { generation, nextStream, nextRun, clean };
     const schemas = [...this.schemas].map(([id, schema]) => ({ id, schema }));
-    const streams = [...this.streams.values()];
-    const pieces = [snapshotEntry.encode({ ...head, streams: [], schemas, runs: [] })];
-    for (let i = 0; i < streams.length; i += SNAPSHOT_PIECE_STREAMS) {
-      const some = streams.slice(i, i + SNAPSHOT_PIECE_STREAMS);
-      pieces.push(snapshotEntry.encode({ ...head, streams: some, schemas: [], runs: [] }));
-    }
-    const runs = [...this.runs.values()];
-    for (let i = 0; i < runs.length; i += SNAPSHOT_PIECE_STREAMS) {
-      const some = runs.slice(i, i + SNAPSHOT_PIECE_STREAMS);
-      pieces.push(snapshotEntry.encode({ ...head, streams: [], schemas: [], runs: some }));
-    }
-    return pieces;
+    const nothing = { ...head, streams: [], schemas: [], runs: [] };
+    const pieces: SnapshotEntry[] = [{ ...nothing, schemas }];
+    for (const streams of piecesOf(this.streams)) pieces.push({ ...nothing, streams });
+    for (const runs of piecesOf(this.runs)) pieces.push({ ...nothing, runs });
+    return [
+      ...pieces.map((piece) => part(KIND.snapshot, snapshotEntry.encode(piece))),
+      ...[...this.trims.values()].map((trim) => part(KIND.trim, trimEntry.encode(trim))),
+      ...[...this.cursors.values()].map((own) => part(KIND.cursor, cursorEntry.encode(own))),
+      ...(this.sealedEnd > 0
+        ? [part(KIND.sealed, sealedEntry.encode({ end: this.sealedEnd }))]
+        : []),
+    ];
   }
 
-  static fromSnapshot(pieces: readonly Uint8Array[]): ControlState {
-    assert(pieces.length > 0, 'a snapshot has at least one piece');
+  /** @param entries of a segment's snapshot, all of them intact */
+  static fromSnapshot(entries: readonly SnapshotPart[]): ControlState {
+    assert(entries.length > 0, 'a snapshot has at least one piece');
     const state = new ControlState();
-    for (const piece of pieces) state.#take(snapshotEntry.decode(piece));
+    for (const entry of entries) {
+      if (entry.kind === KIND.snapshot) state.#take(snapshotEntry.decode(entry.payload));
+      else state.#applyControl(entry);
+    }
     return state;
   }
 
@@ -241,6 +300,17 @@ export class ControlState {
   }
 }
 
+function part(kind: number, payload: Uint8Array): SnapshotPart {
+  return { kind, flags: 0, payload };
+}
+
+function* piecesOf<T>(all: ReadonlyMap<number, T>): Generator<T[]> {
+  const values = [...all.values()];
+  for (let i = 0; i < values.length; i += SNAPSHOT_PIECE_ITEMS) {
+    yield values.slice(i, i + SNAPSHOT_PIECE_ITEMS);
+  }
+}
+
 function emptyStream(entry: StreamEntry): StreamSnapshot {
   const nothing = { records: 0, samples: 0, bytes: 0, paddingBytes: 0 };
   return { ...entry, nextOffset: 0, totals: { ...nothing, firstNanos: null, lastNanos: null } };
@@ -248,4 +318,25 @@ function emptyStream(entry: StreamEntry): StreamSnapshot {
 
 function writerKey(stream: number, writer: string): string {
   return `${stream}/${writer}`;
+}
+
+/** @throws NO_SUCH_STREAM, with the nearest name */
+export function namedStream(state: ControlState, name: string): StreamSnapshot {
+  const stream = state.streamNamed(name);
+  if (stream) return stream;
+  const names = [...state.streams.values()].map((known) => known.name);
+  throw new HelicorderError('NO_SUCH_STREAM', `no stream ${name}${suggestion(name, names)}`);
+}
+
+/** @throws NO_SUCH_CURSOR, with the nearest name */
+export function namedCursor(state: ControlState, name: string): CursorEntry {
+  const cursor = state.cursors.get(name);
+  if (cursor) return cursor;
+  const names = [...state.cursors.keys()];
+  throw new HelicorderError('NO_SUCH_CURSOR', `no cursor ${name}${suggestion(name, names)}`);
+}
+
+function suggestion(name: string, names: readonly string[]): string {
+  const close = nearest(name, names);
+  return close === undefined ? '' : `; did you mean ${close}?`;
 }

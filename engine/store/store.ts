@@ -23,13 +23,14 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { defined } from '../base/assert.ts';
-import { HelicorderError, nearest } from '../base/errors.ts';
+import { HelicorderError } from '../base/errors.ts';
 import { systemClock, systemRandom, type Clock, type Random } from '../base/clock.ts';
 import { OPAQUE_SCHEMA } from '../batch/schema.ts';
 import type { FileSystem } from '../files/file-system.ts';
 import { nodeFileSystem, pauseThread } from '../files/node-file-system.ts';
 import type { StreamSnapshot } from './control.ts';
 import { StoreReader } from './reader.ts';
+import { namedStream } from './state.ts';
 import { StreamReader, type StreamItem } from './stream-reader.ts';
 import { StoreWriter, type OpenedRun } from './writer.ts';
 import { VERSION } from '../base/version.ts';
@@ -86,13 +87,7 @@ export class Store {
 
   /** @throws NO_SUCH_STREAM, with the nearest name */
   stream(name: string): StreamSnapshot {
-    const stream = this.reader.state.streamNamed(name);
-    if (stream) return stream;
-    const close = nearest(name, this.streamNames());
-    throw new HelicorderError(
-      'NO_SUCH_STREAM',
-      `no stream ${name}${close === undefined ? '' : `; did you mean ${close}?`}`,
-    );
+    return namedStream(this.reader.state, name);
   }
 
   /**

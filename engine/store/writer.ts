@@ -78,6 +78,8 @@ export class StoreWriter {
   readonly #lock: Lock;
   #mark: MarkFile;
   readonly #log: LogWriter;
+  /** runs that this owner has begun and not ended */
+  readonly #openRuns = new Set<number>();
   /** grows with each owner */
   readonly #generation: number;
 
@@ -201,11 +203,25 @@ export class StoreWriter {
     return requests.map((request, i) => {
       const stream = defined(this.state.streamNamed(request.stream), request.stream);
       const run = defined(this.state.latestRun(stream.id, request.writer), request.writer);
+      this.#openRuns.add(run.id);
       return { stream, run, before: before[i] };
     });
   }
 
+  /** Adds entries to a group of their own and makes it durable; see `changes.ts`. */
+  change(add: (builder: GroupBuilder) => void): void {
+    const builder = this.group();
+    add(builder);
+    this.commit(builder);
+  }
+
+  /** Does a run that this owner has begun and not ended write to the stream? */
+  isRecording(stream: number): boolean {
+    return this.state.writersOf(stream).some((run) => this.#openRuns.has(run.id));
+  }
+
   addRunEnd(builder: GroupBuilder, run: RunSnapshot, reason: string): void {
+    this.#openRuns.delete(run.id);
     const entry = runEndEntry.encode({ run: run.id, lastTick: run.lastTick, reason });
     builder.add(KIND.runEnd, run.stream, entry);
   }

@@ -134,16 +134,13 @@ class LogChecker {
   }
 
   #snapshot(group: LogGroup): void {
-    const stated = ControlState.fromSnapshot(group.entries.map((entry) => entry.payload));
+    const stated = ControlState.fromSnapshot(group.entries);
     const computed = this.#state;
     this.#state = stated;
     this.#index = new SegmentIndex();
     if (computed === undefined || this.#lossy) return;
-    const same = Buffer.compare(
-      Buffer.concat(stated.snapshot()),
-      Buffer.concat(computed.snapshot()),
-    );
-    if (same !== 0) throw new HelicorderError('DAMAGED', 'the snapshot is not what the log says');
+    if (Buffer.compare(bytesOf(stated), bytesOf(computed)) !== 0)
+      throw new HelicorderError('DAMAGED', 'the snapshot is not what the log says');
   }
 
   #records(group: LogGroup): void {
@@ -157,6 +154,10 @@ class LogChecker {
       throw new HelicorderError('DAMAGED', 'the footer is not what the segment holds');
     }
   }
+}
+
+function bytesOf(state: ControlState): Buffer {
+  return Buffer.concat(state.snapshot().map(({ payload }) => payload));
 }
 
 /**

@@ -46,6 +46,10 @@ export const KIND = {
   batch: 17,
   events: 18,
   gap: 19,
+  trim: 32,
+  remove: 33,
+  cursor: 34,
+  sealed: 37,
 } as const;
 
 const KNOWN_KINDS: ReadonlySet<number> = new Set(Object.values(KIND));

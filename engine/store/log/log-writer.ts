@@ -288,7 +288,7 @@ export class LogWriter {
     this.#segment = { header, file, index: new SegmentIndex(), finished: false };
     this.#offset = BLOCK_BYTES;
     const snapshot = new GroupBuilder(MIB);
-    for (const piece of state.snapshot()) snapshot.add(KIND.snapshot, 0, piece);
+    for (const { kind, payload } of state.snapshot()) snapshot.add(kind, 0, payload);
     this.#write(snapshot, this.#plan(snapshot), GROUP_FLAG.snapshot);
   }
 

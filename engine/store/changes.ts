@@ -1,0 +1,86 @@
+/**
+ * What changes a store besides records: cursors, trims, removals, and how far it is sealed. Each is
+ * a control entry; it is durable when the call returns, and part of the state from then on.
+ *
+ * All of them run in the thread of the owner's `StoreWriter`, between two commits.
+ */
+import { assert } from '../base/assert.ts';
+import { HelicorderError } from '../base/errors.ts';
+import { cursorEntry, removeEntry, sealedEntry, trimEntry, type TrimEntry } from './control.ts';
+import { KIND, makeLsn, segmentOf, type Lsn } from './log/format.ts';
+import type { GroupBuilder } from './log/group.ts';
+import { namedCursor, namedStream } from './state.ts';
+import type { StoreWriter } from './writer.ts';
+
+export interface CursorPosition {
+  name: string;
+  /** scope/name of the stream it reads */
+  stream: string;
+  /** the first offset its consumer has not had */
+  offset: number;
+  /** what its owner keeps with it, if anything */
+  detail?: string;
+}
+
+/** Sets a cursor. @throws NO_SUCH_STREAM, USAGE for an offset behind the stream's end */
+export function setCursor(writer: StoreWriter, cursor: CursorPosition, utcNanos: bigint): void {
+  writer.change((builder) => addCursor(writer, builder, cursor, utcNanos));
+}
+
+/** The same within a group that holds more: what is in one group happens together. */
+export function addCursor(
+  writer: StoreWriter,
+  builder: GroupBuilder,
+  { name, stream, offset, detail }: CursorPosition,
+  utcNanos: bigint,
+): void {
+  const { id, nextOffset } = namedStream(writer.state, stream);
+  if (!Number.isSafeInteger(offset) || offset < 0 || offset > nextOffset) {
+    throw new HelicorderError(
+      'USAGE',
+      `offset ${offset} of cursor ${name}: expected one from 0 to ${nextOffset}, the end of ${stream}`,
+    );
+  }
+  const entry = { name, stream: id, offset, updatedNanos: utcNanos, detail: detail ?? null };
+  builder.add(KIND.cursor, id, cursorEntry.encode(entry));
+}
+
+/** @throws NO_SUCH_CURSOR */
+export function removeCursor(writer: StoreWriter, name: string): void {
+  const cursor = namedCursor(writer.state, name);
+  const entry = cursorEntry.encode({ ...cursor, offset: null });
+  writer.change((builder) => builder.add(KIND.cursor, cursor.stream, entry));
+}
+
+/**
+ * Removes a stream with all it holds; one of the same name made later is another one.
+ * @throws NO_SUCH_STREAM, USAGE while a run of this owner writes to it
+ */
+export function removeStream(writer: StoreWriter, name: string): void {
+  const { id } = namedStream(writer.state, name);
+  if (writer.isRecording(id)) {
+    throw new HelicorderError('USAGE', `${name} is being recorded: end its source first`);
+  }
+  const entry = removeEntry.encode({ stream: id });
+  writer.change((builder) => builder.add(KIND.remove, id, entry));
+}
+
+/**
+ * Lets go of everything before a low-water mark: from now on it reads as gap(retired). One that
+ * would not move the mark forward changes nothing.
+ * @param trim made by `planTrim`
+ */
+export function trimStream(writer: StoreWriter, trim: TrimEntry): void {
+  const stream = writer.state.streams.get(trim.stream);
+  if (stream === undefined || trim.lowWater <= writer.state.lowWaterOf(trim.stream)) return;
+  assert(trim.lowWater <= stream.nextOffset, 'only what is durable can be let go of');
+  writer.change((builder) => builder.add(KIND.trim, trim.stream, trimEntry.encode(trim)));
+}
+
+/** Says that everything before `end`, the beginning of a segment, lies in chunks. */
+export function sealUpTo(writer: StoreWriter, end: Lsn): void {
+  if (end <= writer.state.sealedEnd) return;
+  const current = makeLsn(segmentOf(writer.durableEnd), 0);
+  assert(end <= current, 'the segment being written is never sealed');
+  writer.change((builder) => builder.add(KIND.sealed, 0, sealedEntry.encode({ end })));
+}

@@ -1,0 +1,109 @@
+/**
+ * How control entries become JSON and back: an entry's shape is one table of fields, and the table
+ * encodes, checks and decodes it. Numbers of 64 bits are quoted strings in the JSON.
+ */
+import { HelicorderError } from '../base/errors.ts';
+
+/** How one value travels: as JSON outside, as a TypeScript value inside. */
+interface Field<T> {
+  encode(value: T): unknown;
+  /** throws if the JSON is not what it should be */
+  decode(json: unknown): T;
+}
+
+class Malformed extends Error {}
+
+function checked<J>(test: (json: unknown) => json is J, what: string): (json: unknown) => J {
+  return (json) => {
+    if (!test(json)) throw new Malformed(`expected ${what}, found ${JSON.stringify(json)}`);
+    return json;
+  };
+}
+
+const asText = checked((json): json is string => typeof json === 'string', 'a string');
+const asBoolean = checked((json): json is boolean => typeof json === 'boolean', 'true or false');
+const asArray = checked((json): json is unknown[] => Array.isArray(json), 'an array');
+
+export const text: Field<string> = { encode: (value) => value, decode: asText };
+export const flag: Field<boolean> = { encode: (value) => value, decode: asBoolean };
+
+/** A counter below 2^53. */
+export const count: Field<number> = {
+  encode: (value) => String(value),
+  decode: (json) => {
+    const value = Number(asText(json));
+    if (!Number.isSafeInteger(value))
+      throw new Malformed(`expected a counter, found ${String(json)}`);
+    return value;
+  },
+};
+
+/** Nanoseconds, signed, 64 bits. */
+export const nanos: Field<bigint> = {
+  encode: (value) => String(value),
+  decode: (json) => {
+    const digits = asText(json);
+    if (!/^-?\d{1,19}$/.test(digits)) throw new Malformed(`expected nanoseconds, found ${digits}`);
+    return BigInt(digits);
+  },
+};
+
+export function nullable<T>(field: Field<T>): Field<T | null> {
+  return {
+    encode: (value) => (value === null ? null : field.encode(value)),
+    decode: (json) => (json === null ? null : field.decode(json)),
+  };
+}
+
+export function list<T>(field: Field<T>): Field<T[]> {
+  return {
+    encode: (values) => values.map((value) => field.encode(value)),
+    decode: (json) => asArray(json).map((item) => field.decode(item)),
+  };
+}
+
+export function pair<A, B>(a: Field<A>, b: Field<B>): Field<[A, B]> {
+  return {
+    encode: ([first, second]) => [a.encode(first), b.encode(second)],
+    decode: (json) => {
+      const [first, second] = asArray(json);
+      return [a.decode(first), b.decode(second)];
+    },
+  };
+}
+
+export type Fields<T> = { readonly [K in keyof T]-?: Field<T[K]> };
+
+export function object<T extends object>(fields: Fields<T>): Field<T> {
+  const keys = Object.keys(fields) as (keyof T & string)[];
+  return {
+    encode: (value) => Object.fromEntries(keys.map((key) => [key, fields[key].encode(value[key])])),
+    decode: (json) => {
+      if (typeof json !== 'object' || json === null) throw new Malformed('expected an object');
+      const source = json as Record<string, unknown>;
+      return Object.fromEntries(keys.map((key) => [key, fields[key].decode(source[key])])) as T;
+    },
+  };
+}
+
+export interface ControlCodec<T> {
+  encode(value: T): Uint8Array;
+  /** Throws DAMAGED: the entry's CRC held, so another writer than ours made it. */
+  decode(payload: Uint8Array): T;
+}
+
+export function control<T extends object>(name: string, fields: Fields<T>): ControlCodec<T> {
+  const field = object(fields);
+  return {
+    encode: (value) => new TextEncoder().encode(JSON.stringify(field.encode(value))),
+    decode: (payload) => {
+      try {
+        return field.decode(JSON.parse(new TextDecoder().decode(payload)));
+      } catch (cause) {
+        throw new HelicorderError('DAMAGED', `malformed ${name} entry: ${String(cause)}`, {
+          cause,
+        });
+      }
+    },
+  };
+}
