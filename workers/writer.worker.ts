@@ -6,7 +6,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { defined } from '../engine/base/assert.ts';
 import { monotonicMs } from '../engine/base/clock.ts';
-import { Collector } from '../engine/recorder/collector.ts';
+import { WriterAgent } from '../engine/recorder/writer-agent.ts';
 import { systemEnvironment } from '../engine/store/store.ts';
 import type { FromWriter, ToWriter, WriterData } from './protocol.ts';
 import { plainError } from './spawn.ts';
@@ -27,11 +27,11 @@ function guarded(work: () => void): void {
 }
 
 guarded(() => {
-  const collector = new Collector(options, systemEnvironment);
+  const agent = new WriterAgent(options, systemEnvironment);
   let due = monotonicMs();
   const tick = (): void => {
     guarded(() => {
-      const more = collector.flush();
+      const more = agent.flush();
       const now = monotonicMs();
       due += flushIntervalMs * Math.max(1, Math.ceil((now - due) / flushIntervalMs));
       timer = setTimeout(tick, more ? 0 : Math.max(0, due - now));
@@ -39,10 +39,10 @@ guarded(() => {
   };
   port.on('message', (message: ToWriter) => {
     guarded(() => {
-      if (message.type === 'status') return post({ type: 'status', status: collector.status() });
+      if (message.type === 'status') return post({ type: 'status', status: agent.status() });
       clearTimeout(timer);
-      const clean = collector.close(message.reason);
-      post({ type: 'stopped', clean, status: collector.status() });
+      const clean = agent.close(message.reason);
+      post({ type: 'stopped', clean, status: agent.status() });
       port.close();
     });
   });

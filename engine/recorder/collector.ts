@@ -87,13 +87,24 @@ export class Collector {
     this.#catalog = new Catalog(fs, paths.catalog, paths.log, identity.storeId);
     this.#builder = this.#writer.group();
     this.#utc = new UtcOffset(clock);
-    this.#opened = this.#writer.beginRuns(groups.flatMap((group) => requestsOf(group)));
+    this.#opened = this.#beginRuns();
     let next = 0;
     for (const group of groups) {
       const opened = this.#opened.slice(next, (next += group.sources.length));
       this.#drains.push(new GroupDrain(group, opened, clock));
     }
     this.#noteWarnings();
+  }
+
+  /** If they cannot begin, nobody owns the store. */
+  #beginRuns(): OpenedRun[] {
+    try {
+      return this.#writer.beginRuns(this.#options.groups.flatMap((group) => requestsOf(group)));
+    } catch (error) {
+      this.#catalog.close();
+      this.#writer.abandon();
+      throw error;
+    }
   }
 
   /**

@@ -111,8 +111,15 @@ export class StoreWriter {
       },
       this.recovered && startOf(this.recovered),
     );
-    this.#makeBallast();
-    this.#start();
+    try {
+      this.#makeBallast();
+      this.#start();
+    } catch (error) {
+      // on a full disk the whole of this is tried again: nothing may stay open
+      this.#log.close();
+      this.#mark.close();
+      throw error;
+    }
   }
 
   /**
