@@ -306,4 +306,40 @@ describe('reading', () => {
     );
     expect((await call('stream write a/b', { writeEvents })).out).toBe('');
   });
+
+  test('input is taken only as fast as somebody reads the acknowledgements', async () => {
+    let [taken, durable, told, printed] = [0, 0, 0, ''];
+    const writeEvents = async ({ writer, input, onOpen, onDurable }: WriteOptions) => {
+      onOpen({ writer, epoch: 1, lastSeq: 0 });
+      for await (const { length } of input) {
+        for (let i = 0; i < length; i++) onDurable(++durable, durable - 1);
+      }
+    };
+    const pieces = async function* (): AsyncGenerator<Uint8Array> {
+      for (; taken < 20; taken++) yield new Uint8Array(1000);
+    };
+    const readers: (() => void)[] = [];
+    const write: Output['write'] = (chunk) => {
+      printed += String(chunk);
+      told += String(chunk).split('\n').length - 1;
+      return new Promise((resolve) => readers.push(resolve));
+    };
+    const stdout: Output = { isTTY: false, columns: undefined, rows: undefined, write };
+    const ended = call('stream write a/b --ack', { writeEvents }, { stdin: pieces(), stdout });
+    await vi.waitFor(() => expect(durable).toBe(1000));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([taken, durable], 'nobody has read anything yet').toEqual([0, 1000]);
+    let isOver = false;
+    void ended.then(() => (isOver = true));
+    while (!isOver) {
+      readers.splice(0).forEach((resolve) => resolve());
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(durable - told, 'ahead of their acknowledgements').toBeLessThanOrEqual(1000);
+    }
+    expect((await ended).code).toBe(0);
+    const lines = printed.split('\n').slice(1, -1);
+    expect(lines.map((line) => (JSON.parse(line) as { seq: string }).seq)).toEqual(
+      Array.from({ length: 20_000 }, (_, i) => String(i + 1)),
+    );
+  });
 });
