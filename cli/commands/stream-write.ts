@@ -61,8 +61,8 @@ async function write(io: CliIo, stream: string, options: Options): Promise<numbe
 }
 
 /**
- * Prints in the order of the calls, which cannot wait for the reader of stdout. The input can: it is
- * read on only when what was said of it has been taken, so that a reader who has fallen asleep
+ * Prints in the order of the calls, which cannot wait for the reader of stdout. The input can: it
+ * is read on only when what was said of it has been taken, so that a reader who has fallen asleep
  * stops its producer instead of filling our memory.
  */
 class Acknowledgements {
