@@ -68,7 +68,8 @@ export class Collector {
   readonly #builder: GroupBuilder;
   readonly #utc: UtcOffset;
   readonly #commits = new Histogram();
-  readonly #latency = new Histogram();
+  // finer than the others: benchmarks take differences of it
+  readonly #latency = new Histogram(7);
   readonly #gaps = new Map<string, { gaps: number; ticks: number }>();
   readonly #sums = { samples: 0, ticks: 0, bytes: 0, paddingBytes: 0 };
   readonly #warnings: string[] = [];

@@ -1,7 +1,10 @@
 import type { Reporter, TestModule } from 'vitest/node';
 import { countsLine, type Counts } from './counts.ts';
 
-/** Ends a run with what the crash tests did, and then the one line that scripts look for: `N passed, N failed, N skipped`. */
+/**
+ * Ends a run with what the crash tests did, and then the one line that scripts look for:
+ * `N passed, N failed, N skipped`.
+ */
 export default class ClosingLine implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], errors: readonly unknown[]): void {
     const count = { passed: 0, failed: errors.length, skipped: 0 };
