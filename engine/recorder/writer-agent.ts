@@ -1,11 +1,14 @@
 /**
- * What the writer thread does, from its first attempt to open the store to its close: a collector,
- * and the waiting for one. On a disk without a free byte nothing can be written, not even that this
- * owner has come; the samplers run all the same, their rings fill, and what no longer fits is
- * gap(full). The attempts are whole ones, lock included: whatever was half made is made again.
+ * What the writer thread does, from its first attempt to open the store to its close: a collector
+ * and the service of other processes, or the waiting for them. On a disk without a free byte
+ * nothing can be written, not even that this owner has come; the samplers run all the same, their
+ * rings fill, and what no longer fits is gap(full). The attempts are whole ones, lock included:
+ * whatever was half made is made again.
  */
 import { monotonicMs } from '../base/clock.ts';
 import { errnoCode, HelicorderError } from '../base/errors.ts';
+import { failureOf } from '../control/protocol.ts';
+import { ControlService, type ServiceEvents, type StoreRequest } from '../control/service.ts';
 import { REASONS } from '../batch/ledger.ts';
 import { setFullReason } from '../ring/layout.ts';
 import { formatLsn } from '../store/log/format.ts';
@@ -15,38 +18,68 @@ import { Collector, type CollectorOptions, type CollectorStatus } from './collec
 /** Each attempt reads the newest segment, so they are not made at every flush. */
 const RETRY_INTERVAL_MS = 1000;
 
+interface OpenStore {
+  collector: Collector;
+  service: ControlService;
+}
+
 export class WriterAgent {
   readonly #options: CollectorOptions;
   readonly #environment: StoreEnvironment;
-  #collector: Collector | undefined;
+  readonly #events: ServiceEvents;
+  #store: OpenStore | undefined;
   #retryDueMs = 0;
 
-  /** Makes the first attempt. @throws what StoreWriter.open throws, but for a full disk */
-  constructor(options: CollectorOptions, environment: StoreEnvironment) {
+  /**
+   * Makes the first attempt. @param events what the service of other processes has to say
+   * @throws what StoreWriter.open throws, but for a full disk
+   */
+  constructor(options: CollectorOptions, environment: StoreEnvironment, events: ServiceEvents) {
     this.#options = options;
     this.#environment = environment;
+    this.#events = events;
     this.#attempt();
   }
 
   /** See `Collector.flush`. */
   flush(): boolean {
-    if (this.#collector === undefined && monotonicMs() >= this.#retryDueMs) this.#attempt();
-    return this.#collector?.flush() ?? false;
+    if (this.#store === undefined && monotonicMs() >= this.#retryDueMs) this.#attempt();
+    return this.#store?.collector.flush() ?? false;
   }
 
   status(): CollectorStatus {
-    return this.#collector?.status() ?? this.#waitingStatus();
+    return this.#store?.collector.status() ?? this.#waitingStatus();
+  }
+
+  /** See `ControlService.submit`; while there is no store, nothing can be changed in it. */
+  submit(connection: number, key: number, request: StoreRequest, payload: Uint8Array): void {
+    if (this.#store) return this.#store.service.submit(connection, key, request, payload);
+    const message = 'the disk is full: the recorder waits for space to open its store';
+    this.#events.answer(key, failureOf(new HelicorderError('NO_SPACE', message)));
+  }
+
+  gone(connection: number): void {
+    this.#store?.service.gone(connection);
+  }
+
+  /** See `ControlService.serve`. */
+  serve(): boolean {
+    return this.#store?.service.serve() ?? false;
   }
 
   /** See `Collector.close`: false if the disk is full. */
   close(reason: string): boolean {
-    if (this.#collector === undefined) this.#attempt();
-    return this.#collector?.close(reason) ?? false;
+    if (this.#store === undefined) this.#attempt();
+    this.#store?.service.close();
+    return this.#store?.collector.close(reason) ?? false;
   }
 
   #attempt(): void {
     try {
-      this.#collector = new Collector(this.#options, this.#environment);
+      const collector = new Collector(this.#options, this.#environment);
+      const { clock } = this.#environment;
+      const service = new ControlService(collector.writer, clock, this.#events);
+      this.#store = { collector, service };
     } catch (error) {
       if (!(error instanceof HelicorderError) || error.code !== 'NO_SPACE') throw error;
       for (const { ring } of this.#options.groups) setFullReason(ring, REASONS.full);

@@ -102,7 +102,7 @@ export class Store {
     const reader = new StreamReader(this.reader, stream.id, first);
     for (;;) {
       const wasOwned = this.reader.isOwned;
-      for (const item of reader.items()) {
+      for await (const item of reader.items()) {
         if (item.kind !== 'fault' && item.firstOffset >= to) return;
         yield item;
         if (signal?.aborted) return;
@@ -169,6 +169,11 @@ export class Appender {
   /** The largest event that fits, bytes. */
   get eventLimit(): number {
     return this.#writer.eventLimit;
+  }
+
+  /** The most bytes of events for one `append`, unless it is a single event. */
+  get groupLimit(): number {
+    return this.#writer.groupLimit;
   }
 
   /**

@@ -220,3 +220,21 @@ testOnSmallDisk('a start that waits for space can be stopped: exit 74', async ()
   const records = parseRecords((await helicorderOut(readingOf(disk))).split('\n'));
   expect(checkSamples(records).between.map(({ reason }) => reason)).toEqual(['stopped']);
 });
+
+testOnSmallDisk(
+  'a writer that finds the disk full when it comes waits for space, too',
+  async () => {
+    const disk = await smallDisk();
+    await withoutReserve(disk);
+    const words = ['stream', 'write', 'full/late', '--data-dir', disk.dataDir, '--ack'];
+    const writer = helicorder(words);
+    writer.endInput('a line\n');
+    expect(await writer.stderr.next()).toMatch(/waiting: .*(ENOSPC|space)/);
+    disk.free();
+    const { code, stderr } = await writer.ended;
+    expect(code, stderr).toBe(0);
+    expect(await helicorderOut(['stream', 'cat', 'full/late', '--data-dir', disk.dataDir])).toBe(
+      'a line\n',
+    );
+  },
+);

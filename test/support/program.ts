@@ -44,6 +44,7 @@ export function processWith(engine: EngineParts, change: Partial<CliIo> = {}): P
     stdout: output('out'),
     stderr: output('err'),
     stdin: (async function* () {})(),
+    isInteractive: false,
     environment: {},
     hostName: 'box',
     platform: 'linux',
