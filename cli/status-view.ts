@@ -12,7 +12,8 @@ export function statusLines(status: RecorderStatus): string[] {
   const { durable, latenessMicros: lateness, missed, scheduling, writes } = status;
   const commit = writes.commitMicros;
   const lines = [
-    `helicorder  ${status.state}, ${status.sources} sources, up ${elapsed(status.uptimeSeconds)}`,
+    `helicorder  ${status.state}, ${counted(status.sources, 'source')}, ` +
+      `up ${elapsed(status.uptimeSeconds)}`,
     `samples     ${status.samples}, ${status.samplesPerSecond.toFixed(1)}/s of ` +
       `${status.ticksScheduled} ticks scheduled`,
     `missed      late ${missed.late}, overflow ${missed.overflow}, full ${missed.full}, ` +
@@ -74,6 +75,11 @@ export class LiveBlock {
     const home = up > 0 ? `\x1b[${Math.min(up, rows - 1)}A\r` : '\r';
     return this.#output.write(`${home}${fitting.map((line) => `${line}\x1b[K\n`).join('')}\x1b[J`);
   }
+}
+
+/** `1 source`, `2 sources` */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 function micros(value: number): string {

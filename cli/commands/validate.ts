@@ -8,6 +8,7 @@ import { formatBytes, formatDuration } from '../../engine/config/units.ts';
 import type { BufferSizes, RateGroupBuffers } from '../../engine/tools/types.ts';
 import { newCommand, printJson, type CliContext, type CommonOptions } from '../command.ts';
 import { configurationOf } from '../settings-options.ts';
+import { counted } from '../status-view.ts';
 
 const EXAMPLES = ['helicorder validate helicorder.yaml', 'helicorder validate plant.toml --json'];
 
@@ -58,10 +59,9 @@ function describe(config: RecorderConfig, paths: string[], buffers: BufferSizes)
 
 function groupLine(group: RateGroupBuffers): string {
   const { rateHz, sources, ringBytes, ringSeconds, batchRows, maxBatchRows } = group;
-  const count = sources.length === 1 ? '1 source' : `${sources.length} sources`;
   return (
-    `rate group     ${Number(rateHz.toPrecision(6))} Hz, ${count}: ring of ` +
+    `rate group     ${Number(rateHz.toPrecision(6))} Hz, ${counted(sources.length, 'source')}: ring of ` +
     `${formatBytes(ringBytes)} holds ${ringSeconds.toFixed(1)} s, ` +
-    `${batchRows} ${batchRows === 1 ? 'row' : 'rows'} a batch, ${maxBatchRows} in a backlog`
+    `${counted(batchRows, 'row')} a batch, ${maxBatchRows} in a backlog`
   );
 }
