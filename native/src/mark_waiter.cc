@@ -4,6 +4,9 @@
 
 #include <algorithm>
 
+#include "clock.h"
+#include "thread.h"
+
 namespace helicorder {
 
 namespace {
@@ -12,23 +15,15 @@ constexpr size_t kStackBytes = 128 * 1024;
 // A sleep may begin just after a wake-up that was meant for it: it lasts no longer than this.
 constexpr int64_t kSleepMaxMs = 100;
 
-int64_t NowMs() {
-  timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return time.tv_sec * INT64_C(1000) + time.tv_nsec / 1'000'000;
-}
+int64_t NowMs() { return NowNanos(CLOCK_MONOTONIC) / 1'000'000; }
 
 }  // namespace
 
 int MarkWaiter::Add(uint64_t id, uint32_t seen, int timeout_ms) {
   const std::lock_guard lock(mutex_);
   if (!running_) {
-    pthread_attr_t attributes;
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, kStackBytes);
-    const int error = pthread_create(&thread_, &attributes, Main, this);
-    pthread_attr_destroy(&attributes);
-    if (error != 0) return -error;
+    const int error = StartThread(&thread_, kStackBytes, Main, this);
+    if (error < 0) return error;
     running_ = true;
   }
   const bool is_asleep = !pending_.empty();
