@@ -60,8 +60,8 @@ function describe(config: RecorderConfig, paths: string[], buffers: BufferSizes)
 function groupLine(group: RateGroupBuffers): string {
   const { rateHz, sources, ringBytes, ringSeconds, batchRows, maxBatchRows } = group;
   return (
-    `rate group     ${Number(rateHz.toPrecision(6))} Hz, ${counted(sources.length, 'source')}: ring of ` +
-    `${formatBytes(ringBytes)} holds ${ringSeconds.toFixed(1)} s, ` +
+    `rate group     ${Number(rateHz.toPrecision(6))} Hz, ${counted(sources.length, 'source')}: ` +
+    `ring of ${formatBytes(ringBytes)} holds ${ringSeconds.toFixed(1)} s, ` +
     `${counted(batchRows, 'row')} a batch, ${maxBatchRows} in a backlog`
   );
 }
