@@ -9,7 +9,7 @@
  */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { pino, type Logger } from 'pino';
-import { HelicorderError } from '../engine/base/errors.ts';
+import { HelicorderError, nearest } from '../engine/base/errors.ts';
 import type { DriverFace } from '../engine/config/schema.ts';
 import type { Engine } from './engine.ts';
 
@@ -73,7 +73,7 @@ export function newCommand(name: string, summary: string, examples: string[]): C
     )
     .option('--json', 'print facts as JSON on stdout')
     .option('--quiet', 'print errors only on stderr')
-    .addOption(new Option('--log-level <level>', 'least level of the log').choices(LOG_LEVELS))
+    .addOption(choice('--log-level <level>', 'least level of the log', LOG_LEVELS))
     .addHelpText('after', `\nExamples:\n${examples.map((line) => `  $ ${line}`).join('\n')}`);
 }
 
@@ -112,6 +112,16 @@ export function printJson(io: CliIo, value: unknown): Promise<void> {
 export function streamName(text: string): string {
   if (/^[A-Za-z0-9._-]+\/[A-Za-z0-9._-]+$/.test(text)) return text;
   throw new HelicorderError('USAGE', `"${text}" is not the name of a stream, scope/name`);
+}
+
+/** An option that takes one of some words; another one is answered with the nearest of them. */
+export function choice(flags: string, description: string, words: readonly string[]): Option {
+  return new Option(flags, description).choices(words).argParser((text) => {
+    if (words.includes(text)) return text;
+    const suggestion = nearest(text, words);
+    const hint = suggestion === undefined ? '' : ` Did you mean ${suggestion}?`;
+    throw new InvalidArgumentError(`Allowed are ${words.join(', ')}.${hint}`);
+  });
 }
 
 /** Parser of an option that is a whole number. */
