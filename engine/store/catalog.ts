@@ -16,6 +16,7 @@ import { hex } from './files.ts';
 import { KIND, alignUp, offsetOf, segmentOf, type Lsn } from './log/format.ts';
 import { readLog } from './log/log.ts';
 import { listSegments, openSegment } from './log/segment.ts';
+import type { Reached } from './reached.ts';
 import type { ControlState } from './state.ts';
 
 type Value = string | number | bigint | null;
@@ -224,6 +225,54 @@ export function checkCatalog(fs: FileSystem, path: string): string | undefined {
   } finally {
     database?.close();
   }
+}
+
+/**
+ * How far the catalog saw the writers of `state` come: a witness beside the log, to be asked where
+ * the log is damaged. Rows that do not match their CRC, and streams made anew since, say nothing.
+ */
+export function catalogFacts(
+  fs: FileSystem,
+  path: string,
+  state: ControlState,
+  { storeId }: { storeId: Uint8Array },
+): Reached[] {
+  if (!fs.exists(path)) return [];
+  let database: Database.Database | undefined;
+  try {
+    database = openToRead(fs, path);
+    database.defaultSafeIntegers(true);
+    const own = soundRows(database, 'meta').some(
+      ({ key, value }) => key === 'store_id' && value === hex(storeId),
+    );
+    if (!own) return [];
+    const ends = new Map<number, number>();
+    for (const { id, incarnation, next_offset } of soundRows(database, 'stream')) {
+      const known = state.streams.get(Number(id));
+      if (known === undefined || known.incarnation === incarnation) {
+        ends.set(Number(id), Number(next_offset));
+      }
+    }
+    return soundRows(database, 'run').flatMap(({ id, stream, next_seq, last_tick }) => {
+      const nextOffset = ends.get(Number(stream));
+      if (nextOffset === undefined) return [];
+      const lastTick = last_tick === null ? null : Number(last_tick);
+      const at = { nextOffset, nextSeq: Number(next_seq), lastTick };
+      return [{ stream: Number(stream), run: Number(id), ...at }];
+    });
+  } catch {
+    // a damaged catalog is no witness; it is made anew
+    return [];
+  } finally {
+    database?.close();
+  }
+}
+
+function soundRows(database: Database.Database, table: Table): Record<string, Value>[] {
+  const rows = database.prepare(`SELECT * FROM ${table}`).raw().all() as Value[][];
+  return rows
+    .filter((row) => row.at(-1) === rowCrc(row.slice(0, -1)))
+    .map((row) => Object.fromEntries(TABLES[table].map((column, i) => [column, row[i]!])));
 }
 
 /** Without a WAL beside it the file is complete, and is read without making any files beside it. */

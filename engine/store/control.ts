@@ -135,6 +135,18 @@ export interface CursorEntry {
   detail: string | null;
 }
 
+/**
+ * Records that damage has taken from the middle of a stream: they read as gap(corrupt) for good.
+ */
+export interface LostEntry {
+  stream: number;
+  /** the run of the first record behind them */
+  run: number;
+  firstSeq: number;
+  firstOffset: number;
+  records: number;
+}
+
 /** Everything before this LSN lies in chunks; its segments may be gone. */
 export interface SealedEntry {
   end: number;
@@ -272,5 +284,12 @@ export const cursorEntry = control<CursorEntry>('cursor', {
   offset: nullable(count),
   updatedNanos: nanos,
   detail: nullable(text),
+});
+export const lostEntry = control<LostEntry>('lost', {
+  stream: count,
+  run: count,
+  firstSeq: count,
+  firstOffset: count,
+  records: count,
 });
 export const sealedEntry = control<SealedEntry>('sealed', { end: count });

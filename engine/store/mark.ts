@@ -7,7 +7,7 @@ import { BLOCK_BYTES } from '../base/constants.ts';
 import { crc32c } from '../base/crc32c.ts';
 import { errnoCode } from '../base/errors.ts';
 import type { FileSystem, MarkFile } from '../files/file-system.ts';
-import { viewOf } from './log/format.ts';
+import { viewOf, type Lsn } from './log/format.ts';
 
 const MARK_MAGIC = 0x4b524d48; // "HMRK"
 const MARK_VERSION = 1;
@@ -40,6 +40,14 @@ export function createMark(fs: FileSystem, path: string, ids: MarkIds): MarkFile
 export function openMark(fs: FileSystem, path: string, bootId: string): MarkFile | undefined {
   const generation = readGeneration(fs, path, bootId);
   return generation === undefined ? undefined : fs.openMark(path, generation, false);
+}
+
+/** How far an owner of this boot, gone or not, has said that the log is durable. */
+export function lastDurable(fs: FileSystem, path: string, bootId: string): Lsn | undefined {
+  const mark = openMark(fs, path, bootId);
+  const values = mark?.read();
+  mark?.close();
+  return values?.durableLsn;
 }
 
 /** Is the file at `path` still `mark`, and can readers tell? */

@@ -21,7 +21,7 @@ import { readLog, type LogFault, type LogPosition } from './log/log.ts';
 import { SegmentIndex } from './log/segment-index.ts';
 import { listSegments, segmentPath } from './log/segment.ts';
 import { openMark } from './mark.ts';
-import { recover, type Recovered } from './recover.ts';
+import { noteLostEnd, recover, type Recovered } from './recover.ts';
 import { ControlState } from './state.ts';
 
 export interface StoreReaderOptions {
@@ -64,6 +64,7 @@ export class StoreReader {
       if (lock === undefined) return StoreReader.#besideOwner(paths, options);
       try {
         const recovered = recover(options.fs, paths.log) ?? emptyLog();
+        noteLostEnd(recovered, options.fs, paths, options.clock.bootId());
         syncNewest(options.fs, paths, recovered);
         return new StoreReader(paths, options, undefined, recovered);
       } finally {

@@ -9,7 +9,7 @@ import { unpackEvents } from '../batch/opaque.ts';
 import type { Reason } from '../batch/ledger.ts';
 import { decodeSamples, type SampleBatch } from '../batch/samples.ts';
 import { parseSchema, type Schema } from '../batch/schema.ts';
-import { runEntry, schemaEntry, type RunEntry } from './control.ts';
+import { runEntry, schemaEntry, type LostEntry, type RunEntry } from './control.ts';
 import { dataItems, type DataItem } from './data.ts';
 import { KIND } from './log/format.ts';
 import {
@@ -19,6 +19,7 @@ import {
   type LogGroup,
   type LogPosition,
 } from './log/log.ts';
+import { isCorruptGap, lostTail } from './losses.ts';
 import type { StoreReader } from './reader.ts';
 import type { ControlState } from './state.ts';
 
@@ -97,6 +98,7 @@ export class StreamReader {
     }
     this.#position = step.value;
     yield* this.#lostTail();
+    yield* this.#owedTail();
   }
 
   /** Records that the control state counts, but no group up to the end holds any more. */
@@ -107,17 +109,24 @@ export class StreamReader {
     const records = stream.nextOffset - this.#nextOffset;
     if (records <= 0) return;
     const info = defined(this.#runs.get(run.id), `run ${run.id}`);
-    const range = { info, firstSeq: Math.max(1, run.nextSeq - records), records };
+    const range = { firstSeq: Math.max(1, run.nextSeq - records), records };
     const firstOffset = this.#nextOffset;
     this.#nextOffset = stream.nextOffset;
-    yield {
-      kind: 'gap',
-      reason: 'corrupt',
-      ...range,
-      firstOffset,
-      ticks: undefined,
-      bounds: undefined,
-    };
+    const unknown = { ticks: undefined, bounds: undefined };
+    yield { kind: 'gap', reason: 'corrupt', info, ...range, firstOffset, ...unknown };
+  }
+
+  /** Records that are known to have been behind all that is left, as the next owner will say it. */
+  *#owedTail(): Generator<GapItem> {
+    const { state } = this.#reader;
+    const stream = state.streams.get(this.#stream);
+    if (stream === undefined) return;
+    for (const { run, ...gap } of lostTail(state, stream)) {
+      const info = this.#runs.get(run);
+      if (info === undefined || gap.firstOffset !== this.#nextOffset) continue;
+      this.#nextOffset += gap.records;
+      yield { kind: 'gap', info, ...gap };
+    }
   }
 
   *#fromGroup(group: LogGroup): Generator<StreamItem> {
@@ -129,29 +138,45 @@ export class StreamReader {
       if (item.stream !== this.#stream) continue;
       const info = this.#runs.get(item.run);
       if (info === undefined) continue;
-      if (item.firstOffset > this.#nextOffset) yield this.#corrupt(item, info);
+      // given as a gap before: what has been seen as lost stays so
+      if (item.firstOffset < this.#nextOffset || this.#isPinned(item)) continue;
+      if (item.firstOffset > this.#nextOffset) yield* this.#corrupt(item, info);
       this.#nextOffset = item.firstOffset + item.records;
       this.#lastTick = item.lastTick ?? this.#lastTick;
       if (this.#nextOffset > this.#skipTo) yield decoded(item, info);
     }
   }
 
+  #isPinned(item: DataItem): boolean {
+    const { losses } = this.#reader.state;
+    return !isCorruptGap(item) && losses.isPinned(this.#stream, item.firstOffset);
+  }
+
   /** The records between what was read last and `next`, which nothing readable holds. */
-  #corrupt(next: DataItem, info: RunInfo): GapItem {
-    const records = next.firstOffset - this.#nextOffset;
+  *#corrupt(next: DataItem, info: RunInfo): Generator<GapItem> {
+    const lost = this.#lostBefore(next);
+    for (const { run, firstSeq, firstOffset, records } of lost) {
+      const range = { info: this.#runs.get(run) ?? info, firstSeq, firstOffset, records };
+      const ticks = lost.length === 1 ? this.#ticksBefore(next) : undefined;
+      yield { kind: 'gap', reason: 'corrupt', ...range, ticks, bounds: undefined };
+    }
+  }
+
+  /** Whose records they were, if the control state knows it; else the next record's writer's. */
+  #lostBefore(next: DataItem): LostEntry[] {
+    const [stream, firstOffset, end] = [this.#stream, this.#nextOffset, next.firstOffset];
+    const records = end - firstOffset;
+    const known = this.#reader.state.losses.between(stream, firstOffset, end);
+    if (known.reduce((sum, lost) => sum + lost.records, 0) === records) return known;
+    const firstSeq = Math.max(1, next.firstSeq - records);
+    return [{ stream, run: next.run, firstSeq, firstOffset, records }];
+  }
+
+  #ticksBefore(next: DataItem): GapItem['ticks'] {
     const firstTick = firstTickOf(next);
     const first = this.#lastTick === undefined ? undefined : this.#lastTick + 1;
-    const known = first !== undefined && firstTick !== undefined && firstTick >= first;
-    return {
-      kind: 'gap',
-      reason: 'corrupt',
-      info,
-      firstSeq: Math.max(1, next.firstSeq - records),
-      firstOffset: this.#nextOffset,
-      records,
-      ticks: known ? { first, count: firstTick - first } : undefined,
-      bounds: undefined,
-    };
+    if (first === undefined || firstTick === undefined || firstTick < first) return undefined;
+    return { first, count: firstTick - first };
   }
 
   #learn(state: ControlState): void {

@@ -9,19 +9,14 @@
  */
 import { defined } from '../base/assert.ts';
 import type { Clock, Random } from '../base/clock.ts';
-import {
-  BALLAST_BYTES,
-  EVENT_MAX_BYTES,
-  LOCK_WAIT_MS,
-  MIB,
-  SEGMENT_DEFAULT_BYTES,
-  ZERO_PIECE_BYTES,
-} from '../base/constants.ts';
+import { EVENT_MAX_BYTES, LOCK_WAIT_MS, MIB, SEGMENT_DEFAULT_BYTES } from '../base/constants.ts';
 import { HelicorderError, errnoCode, openError } from '../base/errors.ts';
-import { encodeEvents } from '../batch/format.ts';
+import { encodeEvents, encodeGap } from '../batch/format.ts';
 import { packEvents } from '../batch/opaque.ts';
 import type { FileSystem, Lock, MarkFile } from '../files/file-system.ts';
+import { catalogFacts } from './catalog.ts';
 import {
+  lostEntry,
   runEndEntry,
   shutdownEntry,
   startEntry,
@@ -39,12 +34,15 @@ import {
   writeStoreJson,
   type StorePaths,
 } from './files.ts';
-import { KIND, segmentOf, type Lsn } from './log/format.ts';
+import { ENTRY_FLAG, KIND, segmentOf, type Lsn } from './log/format.ts';
 import { GroupBuilder } from './log/group.ts';
 import { LogWriter, type LogStart, type StoreIdentity } from './log/log-writer.ts';
-import { SPARE_NAME, segmentPath } from './log/segment.ts';
+import { segmentPath } from './log/segment.ts';
 import { MARK_STATE, createMark, isInPlace } from './mark.ts';
-import { recover, type Recovered } from './recover.ts';
+import { lostTail } from './losses.ts';
+import { addReached } from './reached.ts';
+import { noteLostEnd, recover, type Recovered } from './recover.ts';
+import { makeBallast, removeReserve } from './reserve.ts';
 import { RunPlan, type RunRequest } from './run-plan.ts';
 import { ControlState } from './state.ts';
 
@@ -92,6 +90,7 @@ export class StoreWriter {
     this.identity = this.#identity();
     this.direct = fs.probeDirect(this.paths.log);
     this.recovered = recover(fs, this.paths.log);
+    if (this.recovered) this.#examine(this.recovered);
     this.state = this.recovered?.state ?? new ControlState();
     if (this.recovered) this.#settle(this.recovered);
     this.#generation = this.state.generation + 1;
@@ -111,7 +110,7 @@ export class StoreWriter {
       },
       this.recovered && startOf(this.recovered),
     );
-    this.#makeBallast();
+    makeBallast(fs, paths);
     this.#start();
   }
 
@@ -152,8 +151,16 @@ export class StoreWriter {
     return new GroupBuilder(MIB);
   }
 
-  /** See `LogWriter.commit`; on NO_SPACE the mark says "waiting", and `resume` goes on. */
+  /**
+   * See `LogWriter.commit`; on NO_SPACE the mark says "waiting", and `resume` goes on. The group
+   * also says how far those have come whose last records are in the group before it.
+   */
   commit(builder: GroupBuilder): DataItem[] {
+    return this.#commitNaming(builder, this.state.progress.last);
+  }
+
+  #commitNaming(builder: GroupBuilder, runs: ReadonlySet<number>): DataItem[] {
+    addReached(builder, this.state, runs);
     return this.#whileWaiting(() => this.#log.commit(builder));
   }
 
@@ -253,7 +260,7 @@ export class StoreWriter {
     const builder = this.group();
     const { utcNanos } = this.#options.clock.read();
     builder.add(KIND.shutdown, 0, shutdownEntry.encode({ utcNanos }));
-    this.commit(builder);
+    this.#commitNaming(builder, this.state.progress.moved);
     this.#mark.setState(MARK_STATE.closed);
     this.abandon();
   }
@@ -278,6 +285,15 @@ export class StoreWriter {
     };
     writeStoreJson(fs, this.paths.storeJson, identity);
     return identity;
+  }
+
+  /** Damage at the end of the log shows by other witnesses than the log. */
+  #examine(recovered: Recovered): void {
+    const { fs, clock } = this.#options;
+    noteLostEnd(recovered, fs, this.paths, clock.bootId());
+    if (!recovered.faults.some(({ lost }) => lost)) return;
+    const { state } = recovered;
+    state.losses.reach(state, catalogFacts(fs, this.paths.catalog, state, this.identity), true);
   }
 
   /** What recovery has read becomes durable before anything is built upon it. */
@@ -306,17 +322,6 @@ export class StoreWriter {
     }
   }
 
-  #makeBallast(): void {
-    const { fs } = this.#options;
-    const { ballast, dir } = this.paths;
-    if (fs.exists(ballast) || fs.info(dir).freeBytes < 4 * BALLAST_BYTES) return;
-    const file = fs.open(ballast, 'create');
-    const zeros = new Uint8Array(ZERO_PIECE_BYTES);
-    for (let at = 0; at < BALLAST_BYTES; at += zeros.length) file.write(zeros, at);
-    file.sync();
-    file.close();
-  }
-
   #start(): void {
     const { clock, version } = this.#options;
     const builder = this.group();
@@ -331,22 +336,25 @@ export class StoreWriter {
         version,
       }),
     );
-    this.commit(builder);
+    this.#addLosses(builder);
+    this.#commitNaming(builder, this.state.progress.moved);
+  }
+
+  /** What damage has taken stands in the log before anything that comes after it. */
+  #addLosses(builder: GroupBuilder): void {
+    for (const lost of this.state.losses.found) {
+      builder.add(KIND.lost, lost.stream, lostEntry.encode(lost), ENTRY_FLAG.ignorable);
+    }
+    for (const stream of this.state.streams.values()) {
+      for (const gap of lostTail(this.state, stream)) {
+        builder.add(KIND.gap, stream.id, encodeGap(gap));
+      }
+    }
   }
 }
 
 function startOf({ writeFrom, last, index }: Recovered): LogStart {
   return { writeFrom, segment: segmentOf(writeFrom), last, index };
-}
-
-/** Zeros written ahead, or else the ballast. @returns false if there was neither */
-function removeReserve(fs: FileSystem, { log, ballast }: StorePaths): boolean {
-  const ahead = fs.list(log).filter((name) => SPARE_NAME.test(name));
-  for (const name of ahead) fs.remove(`${log}/${name}`);
-  if (ahead.length > 0) return true;
-  if (!fs.exists(ballast)) return false;
-  fs.remove(ballast);
-  return true;
 }
 
 /** The exclusive lock; readers without an owner hold a shared one for moments. */

@@ -7,12 +7,13 @@
 import { HelicorderError } from '../base/errors.ts';
 import { identityFromLog, readStoreJson, storePaths } from '../store/files.ts';
 import { SegmentIndex } from '../store/log/segment-index.ts';
-import { KIND, offsetOf, segmentOf, type Lsn } from '../store/log/format.ts';
+import { KIND, type Lsn } from '../store/log/format.ts';
 import { readLog, segmentStart, type LogGroup } from '../store/log/log.ts';
 import { listSegments, segmentPath } from '../store/log/segment.ts';
 import { checkCatalog } from '../store/catalog.ts';
 import { footerEntry } from '../store/control.ts';
-import { MARK_STATE, openMark } from '../store/mark.ts';
+import { isCorruptGap } from '../store/losses.ts';
+import { openMark } from '../store/mark.ts';
 import { ControlState } from '../store/state.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../store/store.ts';
 import { TickAccount } from './gaps.ts';
@@ -147,6 +148,9 @@ class LogChecker {
     if (this.#state === undefined) return;
     const items = this.#state.apply(group.entries, group.size, this.#lossy);
     this.#index.add(items, group.offset);
+    // an owner has found damage here, and counted without what may have come back since
+    const foundLoss = group.entries.some(({ kind }) => kind === KIND.lost);
+    this.#lossy ||= foundLoss || items.some(isCorruptGap);
     const footer = group.entries.find((entry) => entry.kind === KIND.footer && entry.intact);
     if (footer === undefined || this.#lossy) return;
     const computed = footerEntry.encode(this.#index.footer());
@@ -160,22 +164,12 @@ function bytesOf(state: ControlState): Buffer {
   return Buffer.concat(state.snapshot().map(({ payload }) => payload));
 }
 
-/**
- * Rot of the last group looks like a torn write of it. After a clean stop there was none: the mark,
- * if it is of this boot, says up to where the log was whole.
- */
-function checkCleanStop(
-  report: VerifyReport,
-  { fs, clock }: StoreEnvironment,
-  { reader }: Store,
-): void {
-  if (reader.isOwned || report.damage.length > 0) return;
-  const mark = openMark(fs, reader.paths.mark, clock.bootId());
-  const last = mark?.read();
-  mark?.close();
-  if (last?.state !== MARK_STATE.closed || last.durableLsn <= reader.end) return;
-  const [file, from] = [segmentPath(reader.paths.log, segmentOf(reader.end)), offsetOf(reader.end)];
-  report.damage.push(damage(file, 'lost groups before the clean stop', from));
+/** Rot of the last groups looks like a torn write of them, but for what the mark has proved. */
+function checkEnd(report: VerifyReport, { reader }: Store): void {
+  if (report.damage.length > 0) return;
+  for (const { lost, file, what, offset, length } of reader.faults) {
+    if (lost) report.damage.push(damage(file, what, offset, length));
+  }
 }
 
 async function readStreams(
@@ -190,7 +184,7 @@ async function readStreams(
     if (report.damage.length === 0) report.damage.push(damage(dir, messageOf(error)));
     return;
   }
-  checkCleanStop(report, environment, store);
+  checkEnd(report, store);
   for (const name of store.streamNames()) {
     try {
       report.streams.push(await readStream(store, name, report));

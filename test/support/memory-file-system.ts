@@ -62,6 +62,14 @@ export class MemoryFileSystem implements FileSystem {
     return this.#find(path).bytes;
   }
 
+  /** Another disk with the same content; locks are not copied. */
+  clone(): MemoryFileSystem {
+    const copy = new MemoryFileSystem();
+    for (const dir of this.#directories) copy.#directories.add(dir);
+    for (const [path, content] of this.#files) copy.#make(path).write(content.bytes, 0);
+    return copy;
+  }
+
   readFile(path: string): Uint8Array {
     return this.#find(path).bytes.slice();
   }

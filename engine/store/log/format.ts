@@ -42,6 +42,8 @@ export const KIND = {
   runEnd: 6,
   start: 7,
   shutdown: 8,
+  reached: 9,
+  lost: 10,
   times: 16,
   batch: 17,
   events: 18,
