@@ -34,6 +34,11 @@ export const ERRORS = {
     retryable: false,
     advice: 'Recording needs Linux, Node 20.19 or newer and the built addon ("npm run build").',
   },
+  UNAVAILABLE: {
+    exit: 69,
+    retryable: true,
+    advice: 'Something outside this machine cannot be reached; the message names it.',
+  },
   DEVICE: {
     exit: 78,
     retryable: true,

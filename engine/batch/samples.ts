@@ -176,6 +176,37 @@ export function decodeSamples(times: TimesEntry, batch: BatchEntry, schema: Sche
   return { ...identity, ticks, timeNanos, latenessNanos, columns, gaps };
 }
 
+/**
+ * The batch without its first `records` records; arrays are views of the batch's.
+ * @returns also how many ticks these records had accounted for
+ */
+export function samplesFrom(
+  batch: SampleBatch,
+  records: number,
+): { batch: SampleBatch; ticks: number } {
+  const before = batch.gaps.filter((gap) => gap.recordIndex < records);
+  const samples = records - before.length;
+  const gaps = batch.gaps.slice(before.length).map((gap) => ({
+    ...gap,
+    recordIndex: gap.recordIndex - records,
+    samplesBefore: gap.samplesBefore - samples,
+  }));
+  const rest: SampleBatch = {
+    run: batch.run,
+    firstSeq: batch.firstSeq + records,
+    firstOffset: batch.firstOffset + records,
+    ordinal: batch.ordinal + samples,
+    records: batch.records - records,
+    samples: batch.samples - samples,
+    ticks: batch.ticks.subarray(samples),
+    timeNanos: batch.timeNanos.subarray(samples),
+    latenessNanos: batch.latenessNanos.subarray(samples),
+    columns: batch.columns.map((column) => column.subarray(samples)),
+    gaps,
+  };
+  return { batch: rest, ticks: before.reduce((sum, gap) => sum + gap.ticks, samples) };
+}
+
 /** Tick of each row. */
 export function ticksOf(firstTick: number, rows: number, gaps: readonly GroupGap[]): Float64Array {
   const ticks = new Float64Array(rows);

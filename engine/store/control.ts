@@ -293,3 +293,16 @@ export const lostEntry = control<LostEntry>('lost', {
   records: count,
 });
 export const sealedEntry = control<SealedEntry>('sealed', { end: count });
+
+/** What the blocks of a stream in a chunk need to be understood. */
+export interface ChunkHead {
+  stream: StreamEntry;
+  schemas: SchemaEntry[];
+  runs: RunEntry[];
+}
+
+export const chunkHeadEntry = control<ChunkHead>('directory', {
+  stream: object<StreamEntry>(streamFields),
+  schemas: list(schema),
+  runs: list(object<RunEntry>(runFields)),
+});

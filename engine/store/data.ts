@@ -106,6 +106,14 @@ class SharedTimes {
   }
 }
 
+/** An events or gap entry as an item: what needs no other entry to be understood. */
+export function standaloneItem(kind: number, stream: number, payload: Uint8Array): DataItem {
+  const base = { stream, bytes: payload.length + ENTRY_ROW_BYTES, paddingBytes: 0 };
+  if (kind === KIND.events) return { ...base, ...eventsFacts(decodeEvents(payload)) };
+  if (kind === KIND.gap) return { ...base, ...gapFacts(decodeGap(payload)) };
+  throw new HelicorderError('DAMAGED', `an entry of kind ${kind} among records`);
+}
+
 function addItem(
   items: DataItem[],
   entry: Entry,
@@ -122,10 +130,8 @@ function addItem(
     const item = { ...base, ...batchFacts(shared, batch) };
     shared.users.push(item);
     items.push(item);
-  } else if (entry.kind === KIND.events) {
-    items.push({ ...base, ...eventsFacts(decodeEvents(entry.payload)) });
-  } else if (entry.kind === KIND.gap) {
-    items.push({ ...base, ...gapFacts(decodeGap(entry.payload)) });
+  } else if (entry.kind === KIND.events || entry.kind === KIND.gap) {
+    items.push(standaloneItem(entry.kind, entry.stream, entry.payload));
   }
 }
 

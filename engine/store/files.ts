@@ -19,6 +19,8 @@ export interface StorePaths {
   log: string;
   catalog: string;
   ballast: string;
+  /** long-term storage, unless it is configured elsewhere; else what could not be put there yet */
+  chunks: string;
 }
 
 export function storePaths(dir: string): StorePaths {
@@ -30,6 +32,7 @@ export function storePaths(dir: string): StorePaths {
     log: `${dir}/log`,
     catalog: `${dir}/catalog.db`,
     ballast: `${dir}/ballast`,
+    chunks: `${dir}/chunks`,
   };
 }
 

@@ -16,7 +16,10 @@ import { LOCK_WAIT_MS } from '../base/constants.ts';
 import { HelicorderError, errnoCode, openError } from '../base/errors.ts';
 import type { FileSystem, MarkFile } from '../files/file-system.ts';
 import { readStoreJson, storePaths, type StorePaths } from './files.ts';
-import { offsetOf, segmentOf, type Lsn } from './log/format.ts';
+import { makeLsn, offsetOf, segmentOf, type Lsn } from './log/format.ts';
+import { DirectoryPlace } from './chunks/directory-place.ts';
+import { ChunkSet } from './chunks/chunk-set.ts';
+import type { ChunkRange } from './chunks/format.ts';
 import { readLog, type LogFault, type LogPosition } from './log/log.ts';
 import { SegmentIndex } from './log/segment-index.ts';
 import { listSegments, segmentPath } from './log/segment.ts';
@@ -33,12 +36,12 @@ export interface StoreReaderOptions {
 export class StoreReader {
   readonly paths: StorePaths;
   readonly fs: FileSystem;
+  readonly chunks: ChunkSet;
+  readonly #options: StoreReaderOptions;
   readonly #clock: Clock;
   #mark: MarkFile | undefined;
   #recovered: Recovered;
   #position: LogPosition;
-  /** damage met so far between the newest segment's beginning and the end */
-  readonly faults: LogFault[];
 
   private constructor(
     paths: StorePaths,
@@ -48,11 +51,12 @@ export class StoreReader {
   ) {
     this.paths = paths;
     this.fs = options.fs;
+    this.#options = options;
+    this.chunks = new ChunkSet([new DirectoryPlace(options.fs, paths.chunks)]);
     this.#clock = options.clock;
     this.#mark = mark;
     this.#recovered = recovered;
     this.#position = { lsn: recovered.end, last: recovered.last };
-    this.faults = recovered.faults;
   }
 
   /** @throws NOT_A_STORE, FORMAT_VERSION, DAMAGED, STORE_IO */
@@ -100,6 +104,11 @@ export class StoreReader {
     return this.#recovered.state;
   }
 
+  /** Damage met so far between the newest segment's beginning and the end. */
+  get faults(): LogFault[] {
+    return this.#recovered.faults;
+  }
+
   get end(): Lsn {
     return this.#position.lsn;
   }
@@ -118,17 +127,44 @@ export class StoreReader {
     return durable !== undefined && this.#advance(durable.durableLsn);
   }
 
+  /**
+   * Looks at the store afresh, whoever owns it now: where a segment has gone, the end that was
+   * known is too old to say whether it has been sealed.
+   */
+  renew(): void {
+    const fresh = StoreReader.open(this.paths.dir, this.#options);
+    this.#mark?.close();
+    this.#mark = fresh.#mark;
+    this.#recovered = fresh.#recovered;
+    this.#position = fresh.#position;
+  }
+
   #advance(end: Lsn): boolean {
     if (end <= this.end) return false;
-    const log = readLog(this.fs, this.paths.log, this.#position, end);
-    let step = log.next();
-    for (; !step.done; step = log.next()) {
-      const item = step.value;
-      if (item.kind === 'fault') this.faults.push(item);
-      else if (!item.isSnapshot) this.state.apply(item.entries, item.size, this.faults.length > 0);
-    }
-    this.#position = { ...step.value, lsn: end };
+    if (!this.#readUpTo(end)) this.renew();
     return true;
+  }
+
+  /** @returns false if a segment on the way has gone: it is sealed by now */
+  #readUpTo(end: Lsn): boolean {
+    const log = readLog(this.fs, this.paths.log, this.#position, end);
+    try {
+      let step = log.next();
+      for (; !step.done; step = log.next()) {
+        const item = step.value;
+        if (item.kind === 'fault') {
+          if (!this.fs.exists(item.file)) return false;
+          this.faults.push(item);
+        } else if (!item.isSnapshot) {
+          this.state.apply(item.entries, item.size, this.faults.length > 0);
+        }
+      }
+      this.#position = { ...step.value, lsn: end };
+      return true;
+    } catch (error) {
+      if (errnoCode(error) === 'ENOENT') return false;
+      throw error;
+    }
   }
 
   /**
@@ -171,31 +207,68 @@ export class StoreReader {
   }
 
   close(): void {
+    this.chunks.close();
     this.#mark?.close();
     this.#mark = undefined;
   }
 
-  /** The control state at the beginning of the segment in which `offset` of a stream lies. */
-  locate(stream: number, offset: number): { state: ControlState; segment: number } {
+  /**
+   * The beginning of the chunk or segment in which `offset` of a stream lies, and the stream's next
+   * offset there.
+   */
+  async locate(stream: number, offset: number): Promise<{ lsn: Lsn; nextOffset: number }> {
+    const chain = await this.chunks.chain(this.state.sealedEnd);
+    const sealed = await this.#locateInChunks(chain, stream, offset);
+    return sealed ?? this.#locateInLog(stream, offset);
+  }
+
+  /** Binary search for the first chunk at whose end the stream has come beyond `offset`. */
+  async #locateInChunks(
+    chain: readonly ChunkRange[],
+    stream: number,
+    offset: number,
+  ): Promise<{ lsn: Lsn; nextOffset: number } | undefined> {
+    let [low, high] = [0, chain.length];
+    let nextOffset = 0;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      const reached = await this.#reachedIn(chain[middle]!, stream);
+      if (reached > offset) high = middle;
+      else [low, nextOffset] = [middle + 1, reached];
+    }
+    return low < chain.length ? { lsn: chain[low]!.first, nextOffset } : undefined;
+  }
+
+  /** A chunk that cannot be read may hold anything: the search goes to it, and finds the damage. */
+  async #reachedIn(range: ChunkRange, stream: number): Promise<number> {
+    try {
+      return (await this.chunks.open(range)).row(stream)?.nextOffset ?? 0;
+    } catch (error) {
+      if (error instanceof HelicorderError && error.code === 'DAMAGED') return Infinity;
+      throw error;
+    }
+  }
+
+  #locateInLog(stream: number, offset: number): { lsn: Lsn; nextOffset: number } {
+    const [first, last] = [segmentOf(this.state.sealedEnd), segmentOf(this.end)];
     const numbers = listSegments(this.fs, this.paths.log).filter(
-      (number) => number <= segmentOf(this.end),
+      (number) => number >= first && number <= last,
     );
-    let best: { state: ControlState; segment: number } | undefined;
+    let best: { lsn: Lsn; nextOffset: number } | undefined;
     let low = 0;
     let high = numbers.length - 1;
     while (low <= high) {
       const middle = (low + high) >> 1;
       const found = this.#snapshotAtOrBefore(numbers, middle);
-      if (found === undefined) {
-        low = middle + 1;
-      } else if ((found.state.streams.get(stream)?.nextOffset ?? 0) <= offset) {
-        best = found;
+      const nextOffset = found?.state.streams.get(stream)?.nextOffset ?? 0;
+      if (found === undefined || nextOffset <= offset) {
+        if (found) best = { lsn: makeLsn(found.segment, 0), nextOffset };
         low = middle + 1;
       } else {
         high = middle - 1;
       }
     }
-    return best ?? { state: new ControlState(), segment: numbers[0] ?? 1 };
+    return best ?? { lsn: makeLsn(numbers[0] ?? 1, 0), nextOffset: 0 };
   }
 
   #snapshotAtOrBefore(

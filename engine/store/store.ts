@@ -102,7 +102,7 @@ export class Store {
     const reader = new StreamReader(this.reader, stream.id, first);
     for (;;) {
       const wasOwned = this.reader.isOwned;
-      for (const item of reader.items()) {
+      for await (const item of reader.items()) {
         if (item.kind !== 'fault' && item.firstOffset >= to) return;
         yield item;
         if (signal?.aborted) return;

@@ -1,17 +1,24 @@
 /**
- * One stream's records in order of their offsets, from any offset on, over all segments; resumable
- * when the end has moved. What damage has swallowed comes out as gap(corrupt) with the offsets and
- * seqs it had, so whoever reads never meets a hole.
+ * One stream's records in order of their offsets, from any offset on, over chunks and log;
+ * resumable when the end has moved.
+ *
+ *   retired      what a trim has let go of: one gap(retired) per writer
+ *   chunks       everything before the sealed end
+ *   log          from there up to the reader's end
+ *
+ * A place in both is an LSN, so a reader whose segment has been sealed and recycled under it goes
+ * on in the chunk. Whatever looks like damage in the log is looked at again after asking how far
+ * the store is sealed now: only what is still missing then is damage, and comes out as gap(corrupt)
+ * with the offsets and seqs it had.
  */
-import { defined } from '../base/assert.ts';
-import { HelicorderError } from '../base/errors.ts';
-import { unpackEvents } from '../batch/opaque.ts';
-import type { Reason } from '../batch/ledger.ts';
-import { decodeSamples, type SampleBatch } from '../batch/samples.ts';
+import { HelicorderError, errnoCode } from '../base/errors.ts';
 import { parseSchema, type Schema } from '../batch/schema.ts';
-import { runEntry, schemaEntry, type LostEntry, type RunEntry } from './control.ts';
+import type { ChunkReader } from './chunks/chunk-reader.ts';
+import { chunkName, type BlockRow, type ChunkRange } from './chunks/format.ts';
+import { Continuity, gapItem } from './continuity.ts';
+import { runEntry, schemaEntry, type RunEntry } from './control.ts';
 import { dataItems, type DataItem } from './data.ts';
-import { KIND } from './log/format.ts';
+import { KIND, makeLsn, segmentOf, type Lsn } from './log/format.ts';
 import {
   readLog,
   segmentStart,
@@ -19,164 +26,235 @@ import {
   type LogGroup,
   type LogPosition,
 } from './log/log.ts';
-import { isCorruptGap, lostTail } from './losses.ts';
+import { lostTail } from './losses.ts';
+import { ControlState } from './state.ts';
 import type { StoreReader } from './reader.ts';
-import type { ControlState } from './state.ts';
+import { retiredItems } from './retired.ts';
+import {
+  decodeItem,
+  itemFrom,
+  type Fault,
+  type FaultItem,
+  type RunInfo,
+  type StreamItem,
+} from './stream-item.ts';
 
-export interface RunInfo {
-  run: RunEntry;
-  schema: Schema;
-}
+export type * from './stream-item.ts';
 
-interface RecordRange {
+/** A piece of the stream as it is stored, and the run it is of. */
+export interface RawItem {
+  kind: 'raw';
+  item: DataItem;
   info: RunInfo;
-  firstSeq: number;
-  firstOffset: number;
-  records: number;
 }
-
-export interface SamplesItem extends RecordRange {
-  kind: 'samples';
-  batch: SampleBatch;
-  /** the account of its ticks: the first and how many were scheduled */
-  firstTick: number;
-  ticks: number;
-}
-
-export interface EventsItem extends RecordRange {
-  kind: 'events';
-  events: Uint8Array[];
-  utcNanos: bigint;
-}
-
-/** A gap that stands alone: between two runs, or of lost records. */
-export interface GapItem extends RecordRange {
-  kind: 'gap';
-  reason: Reason;
-  ticks: { first: number; count: number } | undefined;
-  bounds: { minNanos: bigint; maxNanos: bigint } | undefined;
-}
-
-export interface FaultItem {
-  kind: 'fault';
-  fault: LogFault;
-}
-
-export type StreamItem = SamplesItem | EventsItem | GapItem | FaultItem;
 
 export class StreamReader {
   readonly #reader: StoreReader;
   readonly #stream: number;
+  readonly #from: number;
   readonly #runs = new Map<number, RunInfo>();
   readonly #schemas = new Map<string, Schema>();
-  #position: LogPosition;
-  readonly #skipTo: number;
-  #nextOffset: number;
-  #lastTick: number | undefined;
+  #position: LogPosition | undefined;
+  #continuity: Continuity;
+  /** the runs of the segment's snapshot are known */
+  #knowsRuns = false;
+  /** a part of the log that no chunk holds, though it is sealed */
+  #missing: ChunkRange | undefined;
 
   /** @param from the first offset wanted; the item that holds it is given whole */
   constructor(reader: StoreReader, stream: number, from: number) {
     this.#reader = reader;
     this.#stream = stream;
-    const { state, segment } = reader.locate(stream, from);
-    this.#learn(state);
-    this.#learn(reader.state);
-    this.#position = { lsn: segmentStart(segment), last: undefined };
-    this.#nextOffset = state.streams.get(stream)?.nextOffset ?? 0;
-    this.#skipTo = from;
+    this.#from = from;
+    this.#continuity = this.#newContinuity(0);
   }
 
   /** Everything up to the reader's end; call again after the end has moved. */
-  *items(): Generator<StreamItem> {
-    const { fs, paths, end } = this.#reader;
-    if (this.#position.lsn >= end) return;
-    const log = readLog(fs, paths.log, this.#position, end);
-    let step = log.next();
-    for (; !step.done; step = log.next()) {
-      if (step.value.kind === 'group') yield* this.#fromGroup(step.value);
-      else if (step.value.lost) yield { kind: 'fault', fault: step.value };
+  async *items(): AsyncGenerator<StreamItem> {
+    const lowWater = this.#reader.state.lowWaterOf(this.#stream);
+    for await (const found of this.raw()) {
+      if (found.kind === 'fault') yield found;
+      else yield* this.#decoded(found, lowWater);
     }
-    this.#position = step.value;
+  }
+
+  /** What a trim has let go of, but is still stored with its neighbours, is not shown. */
+  *#decoded({ item, info }: RawItem, lowWater: number): Generator<StreamItem> {
+    const isRetired = item.content.kind === 'gap' && item.content.gap.reason === 'retired';
+    const end = item.firstOffset + item.records;
+    if (isRetired || item.firstOffset >= lowWater) yield decodeItem(item, info);
+    else if (end > lowWater) yield itemFrom(decodeItem(item, info), lowWater);
+  }
+
+  /** The same before decoding. */
+  async *raw(): AsyncGenerator<RawItem | FaultItem> {
+    if (this.#position === undefined) yield* this.#begin();
+    for (;;) {
+      const { state, end } = this.#reader;
+      const { lsn } = this.#position!;
+      if (lsn < state.sealedEnd) {
+        yield* this.#fromChunks(state.sealedEnd);
+      } else if (lsn < end) {
+        if (yield* this.#fromLog()) break;
+      } else break;
+    }
     yield* this.#lostTail();
-    yield* this.#owedTail();
   }
 
-  /** Records that the control state counts, but no group up to the end holds any more. */
-  *#lostTail(): Generator<GapItem> {
-    const stream = this.#reader.state.streams.get(this.#stream);
-    const run = this.#reader.state.writersOf(this.#stream).at(-1);
-    if (stream === undefined || run === undefined) return;
-    const records = stream.nextOffset - this.#nextOffset;
-    if (records <= 0) return;
-    const info = defined(this.#runs.get(run.id), `run ${run.id}`);
-    const range = { firstSeq: Math.max(1, run.nextSeq - records), records };
-    const firstOffset = this.#nextOffset;
-    this.#nextOffset = stream.nextOffset;
-    const unknown = { ticks: undefined, bounds: undefined };
-    yield { kind: 'gap', reason: 'corrupt', info, ...range, firstOffset, ...unknown };
-  }
-
-  /** Records that are known to have been behind all that is left, as the next owner will say it. */
-  *#owedTail(): Generator<GapItem> {
+  /** What is retired, and then the place where the rest begins. */
+  async *#begin(): AsyncGenerator<RawItem> {
     const { state } = this.#reader;
-    const stream = state.streams.get(this.#stream);
-    if (stream === undefined) return;
-    for (const { run, ...gap } of lostTail(state, stream)) {
-      const info = this.#runs.get(run);
-      if (info === undefined || gap.firstOffset !== this.#nextOffset) continue;
-      this.#nextOffset += gap.records;
-      yield { kind: 'gap', info, ...gap };
+    const stream = this.#stream;
+    this.#learn(state);
+    const lowWater = state.lowWaterOf(stream);
+    const found = await this.#reader.locate(stream, Math.max(this.#from, lowWater));
+    this.#enter(found.lsn);
+    this.#continuity = this.#newContinuity(Math.max(found.nextOffset, lowWater));
+    for (const { item, writer } of retiredItems(state.trims.get(stream))) {
+      const info = this.#infoOf(item.run) ?? this.#infoOf(state.latestRun(stream, writer)?.id ?? 0);
+      if (info && item.firstOffset + item.records > this.#from) yield { kind: 'raw', item, info };
     }
   }
 
-  *#fromGroup(group: LogGroup): Generator<StreamItem> {
+  #newContinuity(nextOffset: number): Continuity {
+    return new Continuity(nextOffset, () => this.#reader.state.losses);
+  }
+
+  /** Goes to the beginning of a chunk or a segment. */
+  #enter(lsn: Lsn): void {
+    this.#position = { lsn: Math.max(lsn, segmentStart(segmentOf(lsn))), last: undefined };
+    this.#knowsRuns = false;
+  }
+
+  async *#fromChunks(sealedEnd: number): AsyncGenerator<RawItem | FaultItem> {
+    const { chunks } = this.#reader;
+    const chain = await chunks.chain(sealedEnd);
+    for (const range of chain.filter(({ end }) => end > this.#position!.lsn)) {
+      const expected = makeLsn(segmentOf(this.#position!.lsn), 0);
+      if (range.first > expected) this.#missing = { first: expected, end: range.first };
+      yield* this.#fromChunk(range);
+      this.#enter(range.end);
+    }
+    const { lsn } = this.#position!;
+    if (lsn < sealedEnd) this.#missing = { first: lsn, end: sealedEnd };
+    this.#enter(sealedEnd);
+  }
+
+  async *#fromChunk(range: ChunkRange): AsyncGenerator<RawItem | FaultItem> {
+    try {
+      const chunk = await this.#reader.chunks.open(range);
+      const directory = await chunk.directory(this.#stream);
+      if (directory === undefined) return;
+      for (const { id, schema } of directory.schemas) this.#schemas.set(id, parseSchema(schema));
+      for (const run of directory.runs) this.#addRun(run);
+      for (const row of directory.blocks) {
+        const end = row.firstOffset + row.records;
+        if (end <= this.#from) this.#continuity.nextOffset = end;
+        if (end > this.#continuity.nextOffset) yield* this.#fromBlock(chunk, row);
+      }
+    } catch (error) {
+      yield faultOf(error);
+    }
+  }
+
+  async *#fromBlock(chunk: ChunkReader, row: BlockRow): AsyncGenerator<RawItem | FaultItem> {
+    let items: DataItem[];
+    try {
+      items = await chunk.items(this.#stream, row);
+    } catch (error) {
+      yield faultOf(error);
+      return;
+    }
+    for (const item of items) yield* this.#follow(item);
+  }
+
+  /** @returns false if there may be more: the segment has gone, and its records are in a chunk */
+  async *#fromLog(): AsyncGenerator<RawItem | FaultItem, boolean> {
+    const { fs, paths, end } = this.#reader;
+    const log = readLog(fs, paths.log, this.#position!, end);
+    try {
+      let step = log.next();
+      for (; !step.done; step = log.next()) {
+        const found = step.value;
+        if (found.kind === 'group') {
+          yield* this.#fromGroup(found);
+          const { segment, offset, size } = found;
+          this.#position = { lsn: makeLsn(segment, offset + size.padded), last: found.link };
+        } else if (found.lost) {
+          if (this.#isSealedNow()) return false;
+          yield { kind: 'fault', fault: faultIn(found) };
+        }
+      }
+      this.#position = step.value;
+      return true;
+    } catch (error) {
+      if (errnoCode(error) === 'ENOENT' && this.#isSealedNow()) return false;
+      throw error;
+    } finally {
+      log.return(this.#position!);
+    }
+  }
+
+  /** Has the segment that is being read been sealed since the reader's end was last moved? */
+  #isSealedNow(): boolean {
+    this.#reader.renew();
+    return this.#position!.lsn < this.#reader.state.sealedEnd;
+  }
+
+  *#fromGroup(group: LogGroup): Generator<RawItem | FaultItem> {
+    if (group.isSnapshot) {
+      const intact = group.entries.filter((entry) => entry.intact);
+      if (!this.#knowsRuns && intact.length > 0) this.#learn(ControlState.fromSnapshot(intact));
+      this.#knowsRuns = true;
+      return;
+    }
     for (const entry of group.entries)
       if (entry.intact) this.#learnEntry(entry.kind, entry.payload);
     const wanted = group.entries.some((entry) => entry.stream === this.#stream);
     if (!wanted) return;
     for (const item of dataItems(group.entries, group.size, () => undefined)) {
-      if (item.stream !== this.#stream) continue;
-      const info = this.#runs.get(item.run);
-      if (info === undefined) continue;
-      // given as a gap before: what has been seen as lost stays so
-      if (item.firstOffset < this.#nextOffset || this.#isPinned(item)) continue;
-      if (item.firstOffset > this.#nextOffset) yield* this.#corrupt(item, info);
-      this.#nextOffset = item.firstOffset + item.records;
-      this.#lastTick = item.lastTick ?? this.#lastTick;
-      if (this.#nextOffset > this.#skipTo) yield decoded(item, info);
+      if (item.stream === this.#stream) yield* this.#follow(item);
     }
   }
 
-  #isPinned(item: DataItem): boolean {
-    const { losses } = this.#reader.state;
-    return !isCorruptGap(item) && losses.isPinned(this.#stream, item.firstOffset);
-  }
-
-  /** The records between what was read last and `next`, which nothing readable holds. */
-  *#corrupt(next: DataItem, info: RunInfo): Generator<GapItem> {
-    const lost = this.#lostBefore(next);
-    for (const { run, firstSeq, firstOffset, records } of lost) {
-      const range = { info: this.#runs.get(run) ?? info, firstSeq, firstOffset, records };
-      const ticks = lost.length === 1 ? this.#ticksBefore(next) : undefined;
-      yield { kind: 'gap', reason: 'corrupt', ...range, ticks, bounds: undefined };
+  *#follow(next: DataItem): Generator<RawItem | FaultItem> {
+    const info = this.#infoOf(next.run);
+    if (info === undefined) return;
+    if (next.firstOffset > this.#continuity.nextOffset) yield* this.#missingChunk();
+    for (const item of this.#continuity.follow(next)) {
+      const own = this.#infoOf(item.run) ?? info;
+      if (item.firstOffset + item.records > this.#from) yield { kind: 'raw', item, info: own };
     }
   }
 
-  /** Whose records they were, if the control state knows it; else the next record's writer's. */
-  #lostBefore(next: DataItem): LostEntry[] {
-    const [stream, firstOffset, end] = [this.#stream, this.#nextOffset, next.firstOffset];
-    const records = end - firstOffset;
-    const known = this.#reader.state.losses.between(stream, firstOffset, end);
-    if (known.reduce((sum, lost) => sum + lost.records, 0) === records) return known;
-    const firstSeq = Math.max(1, next.firstSeq - records);
-    return [{ stream, run: next.run, firstSeq, firstOffset, records }];
+  /** A hole in the chain of chunks is damage only to those streams whose records it has taken. */
+  *#missingChunk(): Generator<FaultItem> {
+    if (this.#missing === undefined) return;
+    const file = `${this.#reader.paths.chunks}/${chunkName(this.#missing)}`;
+    this.#missing = undefined;
+    yield { kind: 'fault', fault: { file, offset: 0, length: 0, what: 'missing chunk' } };
   }
 
-  #ticksBefore(next: DataItem): GapItem['ticks'] {
-    const firstTick = firstTickOf(next);
-    const first = this.#lastTick === undefined ? undefined : this.#lastTick + 1;
-    if (first === undefined || firstTick === undefined || firstTick < first) return undefined;
-    return { first, count: firstTick - first };
+  /** Records that the control state counts, but nothing up to the end holds any more. */
+  *#lostTail(): Generator<RawItem | FaultItem> {
+    const stream = this.#reader.state.streams.get(this.#stream);
+    const run = this.#reader.state.writersOf(this.#stream).at(-1);
+    const info = run && this.#infoOf(run.id);
+    if (stream === undefined || info === undefined) return;
+    if (stream.nextOffset > this.#continuity.nextOffset) yield* this.#missingChunk();
+    for (const item of this.#continuity.fillUpTo(stream.nextOffset, this.#stream, run!)) {
+      yield { kind: 'raw', item, info };
+    }
+    // records known to have been behind all that is left, as the next owner will write it
+    for (const gap of lostTail(this.#reader.state, stream)) {
+      const own = this.#infoOf(gap.run) ?? info;
+      const owed = gapItem(this.#stream, gap);
+      for (const item of this.#continuity.follow(owed)) yield { kind: 'raw', item, info: own };
+    }
+  }
+
+  #infoOf(run: number): RunInfo | undefined {
+    return this.#runs.get(run);
   }
 
   #learn(state: ControlState): void {
@@ -203,28 +281,14 @@ export class StreamReader {
   }
 }
 
-function firstTickOf({ content }: DataItem): number | undefined {
-  if (content.kind === 'batch') return content.times.firstTick;
-  return content.kind === 'gap' ? content.gap.ticks?.first : undefined;
+function faultIn({ file, offset, length, what }: LogFault): Fault {
+  return { file, offset, length, what };
 }
 
-function decoded(item: DataItem, info: RunInfo): StreamItem {
-  const { firstSeq, firstOffset, records, content } = item;
-  const range = { info, firstSeq, firstOffset, records };
-  switch (content.kind) {
-    case 'batch': {
-      const { times, batch } = content;
-      const { firstTick, ticks } = times;
-      const samples = decodeSamples(times, batch, info.schema);
-      return { ...range, kind: 'samples', batch: samples, firstTick, ticks };
-    }
-    case 'events': {
-      const { events } = content;
-      return { ...range, kind: 'events', events: unpackEvents(events), utcNanos: events.utcNanos };
-    }
-    case 'gap': {
-      const { reason, ticks, bounds } = content.gap;
-      return { ...range, kind: 'gap', reason, ticks, bounds };
-    }
-  }
+/** @throws the error if it does not tell of damage */
+function faultOf(error: unknown): FaultItem {
+  if (!(error instanceof HelicorderError) || error.code !== 'DAMAGED') throw error;
+  const { file = '', offset = 0, length = 0 } = error.details;
+  const place = { file: String(file), offset: Number(offset), length: Number(length) };
+  return { kind: 'fault', fault: { ...place, what: error.message } };
 }

@@ -173,6 +173,11 @@ export class StoreWriter {
     this.#log.prepare();
   }
 
+  /** Lets go of segments whose records are in chunks. @returns how many */
+  recycleSealed(): number {
+    return this.#log.recycleBefore(this.state.sealedEnd);
+  }
+
   /** Readers find the owner by its mark: one that was deleted or damaged is made anew. */
   keepMark(): void {
     const { fs, clock } = this.#options;

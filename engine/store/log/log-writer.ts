@@ -33,13 +33,14 @@ import {
   groupLimit,
   makeLsn,
   sealGroup,
+  segmentOf,
   type Link,
   type Lsn,
   type SegmentHeader,
 } from './format.ts';
 import { GroupBuilder, type PlannedGroup } from './group.ts';
 import { SegmentIndex } from './segment-index.ts';
-import { Spare, openSegment, segmentPath } from './segment.ts';
+import { Spare, listSegments, openSegment, recycle, segmentPath } from './segment.ts';
 
 export interface StoreIdentity {
   storeId: Uint8Array;
@@ -170,6 +171,15 @@ export class LogWriter {
       const failure = ioError(error, 'cannot write ahead in', logDir);
       if (failure.code !== 'NO_SPACE') throw this.#fail(failure);
     }
+  }
+
+  /** Lets go of the segments before `end`: their records are in chunks, and an entry says so. */
+  recycleBefore(end: Lsn): number {
+    const { fs, logDir, identity } = this.#options;
+    const gone = listSegments(fs, logDir).filter((number) => number < segmentOf(end));
+    for (const segment of gone) recycle(fs, logDir, segment, identity.segmentBytes);
+    if (gone.length > 0) fs.syncDirectory(logDir);
+    return gone.length;
   }
 
   close(): void {

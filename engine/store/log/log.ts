@@ -62,6 +62,7 @@ export function* readLog(
   let current = openNext(fs, logDir, numbers);
   let next: OpenSegment | undefined;
   try {
+    if (current) yield* missing(logDir, segmentOf(from.lsn) - 1, current.header.segment);
     while (current !== undefined) {
       const { segment } = current.header;
       next = openNext(fs, logDir, numbers);

@@ -16,6 +16,8 @@ import { Window } from './scan.ts';
 
 const SEGMENT_NAME = /^(\d{20})\.seg$/;
 export const SPARE_NAME = /^spare-\d+\.seg$/;
+const NEW_NAME = 'spare-1.seg';
+const RECYCLED_NAME = 'spare-2.seg';
 
 export function segmentPath(logDir: string, segment: number): string {
   return `${logDir}/${String(segment).padStart(20, '0')}.seg`;
@@ -110,21 +112,18 @@ export class Spare {
     this.#file = fs.openDurable(path, direct);
   }
 
-  /** Goes on with a spare that an earlier owner left, if it has the right size to come. */
+  /**
+   * The recycled segment if there is one of this size, else a new file, or the one that an earlier
+   * owner left half filled. How far a recycled one has been zeroed nobody knows: it begins anew.
+   */
   static open(fs: FileSystem, logDir: string, size: number, direct: boolean): Spare {
-    const path = `${logDir}/spare-1.seg`;
-    for (const name of fs.list(logDir)) {
-      if (SPARE_NAME.test(name) && `${logDir}/${name}` !== path) fs.remove(`${logDir}/${name}`);
-    }
-    if (!fs.exists(path)) return new Spare(fs, path, size, direct, 0);
-    const file = fs.open(path, 'read');
-    const left = file.size();
-    file.close();
-    if (left <= size) {
-      return new Spare(fs, path, size, direct, left - (left % BLOCK_BYTES));
-    }
-    fs.remove(path);
-    return new Spare(fs, path, size, direct, 0);
+    const recycled = `${logDir}/${RECYCLED_NAME}`;
+    if (sizeOf(fs, recycled) === size) return new Spare(fs, recycled, size, direct, 0);
+    const path = `${logDir}/${NEW_NAME}`;
+    const left = sizeOf(fs, path) ?? 0;
+    if (left > size) fs.remove(path);
+    const filled = left > size ? 0 : left - (left % BLOCK_BYTES);
+    return new Spare(fs, path, size, direct, filled);
   }
 
   get filled(): number {
@@ -153,4 +152,24 @@ export class Spare {
   close(): void {
     this.#file.close();
   }
+}
+
+function sizeOf(fs: FileSystem, path: string): number | undefined {
+  if (!fs.exists(path)) return undefined;
+  const file = fs.open(path, 'read');
+  const size = file.size();
+  file.close();
+  return size;
+}
+
+/**
+ * Lets go of a segment whose records are elsewhere: it becomes the next spare, or is removed.
+ * Nothing of it can be taken for a group of its next life: the salt is under every checksum. The
+ * caller syncs the directory.
+ */
+export function recycle(fs: FileSystem, logDir: string, segment: number, size: number): void {
+  const path = segmentPath(logDir, segment);
+  const spare = `${logDir}/${RECYCLED_NAME}`;
+  if (sizeOf(fs, path) === size && !fs.exists(spare)) fs.rename(path, spare);
+  else fs.remove(path);
 }

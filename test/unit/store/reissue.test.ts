@@ -26,7 +26,7 @@ import {
 
 const DIR = '/store';
 const SEGMENT = segmentPath(`${DIR}/log`, 1);
-const STEP = process.env['HELICORDER_SOAK'] ? 1 : 41;
+const STEP = process.env['HELICORDER_SOAK'] ? 1 : 83;
 
 interface Writer {
   stream: string;

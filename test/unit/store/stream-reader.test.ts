@@ -1,6 +1,6 @@
 /** One stream over several segments, read from any offset. */
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { MIB } from '../../../engine/base/constants.ts';
 import { encodeGap } from '../../../engine/batch/format.ts';
 import { KIND, segmentOf } from '../../../engine/store/log/format.ts';
@@ -10,6 +10,7 @@ import type { OpenedRun, StoreWriter } from '../../../engine/store/writer.ts';
 import { cat } from '../../../engine/tools/cat.ts';
 import { MemoryFileSystem } from '../../support/memory-file-system.ts';
 import { SeededRandom } from '../../support/random.ts';
+import { sealAll } from '../../support/sealing.ts';
 import {
   beginEvents,
   beginSamples,
@@ -21,11 +22,18 @@ import {
 
 const DIR = '/store';
 const PER_EVENT = 10;
+/** of one stored piece */
+const MOST_RECORDS = 16_384;
 const NOISE = Buffer.from(new SeededRandom(3).bytes(90_000)).toString('base64');
 
 /** Two streams in turns, over three segments, with a gap that stands alone here and there. */
 function threeSegments(): StoreEnvironment {
-  const environment = { ...systemEnvironment, fs: new MemoryFileSystem(), pause: () => {} };
+  const environment = {
+    ...systemEnvironment,
+    fs: new MemoryFileSystem(),
+    random: new SeededRandom(1),
+    pause: () => {},
+  };
   const writer = openWriter(DIR, MIB, environment);
   const [samples, events] = [beginSamples(writer), beginEvents(writer)];
   let tick = 0;
@@ -53,13 +61,30 @@ function commitGap(
   return count;
 }
 
-const environment = threeSegments();
+const unsealed = threeSegments();
+
+/** The same store, its segments sealed one by one but for the newest. */
+async function sealed(): Promise<StoreEnvironment> {
+  const environment = threeSegments();
+  const writer = openWriter(DIR, MIB, environment);
+  const newest = segmentOf(writer.durableEnd);
+  for (let segment = 2; segment <= newest; segment++) {
+    await sealAll(environment.fs, writer, segment);
+  }
+  writer.close();
+  return environment;
+}
 
 /** `offset: record` of everything from the item on that holds `from`. */
-function readFrom(stream: string, from: number): string[] {
+async function readFrom(
+  environment: StoreEnvironment,
+  stream: string,
+  from: number,
+): Promise<string[]> {
   const store = Store.open(DIR, environment);
   const reader = new StreamReader(store.reader, store.stream(stream).id, from);
-  const lines = [...reader.items()].flatMap(linesOf);
+  const lines: string[] = [];
+  for await (const item of reader.items()) lines.push(...linesOf(item));
   store.close();
   return lines;
 }
@@ -84,7 +109,11 @@ function wanted(lines: readonly string[], from: number): string[] {
   return lines.filter((line) => offsetIn(line) >= from);
 }
 
-async function eventsFrom(from: number, to?: number): Promise<string[]> {
+async function eventsFrom(
+  environment: StoreEnvironment,
+  from: number,
+  to?: number,
+): Promise<string[]> {
   const store = Store.open(DIR, environment);
   const lines: string[] = [];
   const options = { stream: 'test/samples', from, ...(to !== undefined && { to }), follow: false };
@@ -100,27 +129,44 @@ interface PrintedEvent {
   TimestampNanos: unknown[];
 }
 
-describe('a stream over several segments', () => {
-  it.each(['test/samples', 'test/events'])('%s is whole, in order, without holes', (stream) => {
-    const all = readFrom(stream, 0);
-    expect(all.map(offsetIn)).toEqual(all.map((_, offset) => offset));
+describe.each([
+  ['segments', () => Promise.resolve(unsealed)],
+  ['chunks and a segment', sealed],
+])('a stream over several %s', (_, made) => {
+  let environment: StoreEnvironment;
+  beforeAll(async () => {
+    environment = await made();
   });
 
-  it.each(['test/samples', 'test/events'])('%s read from any offset is the rest', (stream) => {
-    const all = readFrom(stream, 0);
-    fc.assert(
-      fc.property(fc.nat(all.length + 3), (from) => {
-        const lines = readFrom(stream, from);
-        expect(wanted(lines, from)).toEqual(all.slice(from));
-        // at most one item reaches back beyond what was asked for
-        expect(lines.length - wanted(lines, from).length).toBeLessThan(16);
-      }),
-      { numRuns: 40 },
-    );
-  });
+  it.each(['test/samples', 'test/events'])(
+    '%s is whole, in order, without holes',
+    async (stream) => {
+      const all = await readFrom(environment, stream, 0);
+      expect(all).toEqual(await readFrom(unsealed, stream, 0));
+      expect(all.map(offsetIn)).toEqual(all.map((_, offset) => offset));
+    },
+  );
+
+  it.each(['test/samples', 'test/events'])(
+    '%s read from any offset is the rest',
+    async (stream) => {
+      const all = await readFrom(environment, stream, 0);
+      expect(all).toEqual(await readFrom(unsealed, stream, 0));
+      await fc.assert(
+        fc.asyncProperty(fc.nat(all.length + 3), async (from) => {
+          const lines = await readFrom(environment, stream, from);
+          expect(wanted(lines, from)).toEqual(all.slice(from));
+          // at most one item reaches back beyond what was asked for
+          expect(lines.length - wanted(lines, from).length).toBeLessThan(MOST_RECORDS);
+        }),
+        { numRuns: 40 },
+      );
+    },
+  );
 
   it('prints, from any offset, whole events that are those of the whole stream', async () => {
-    const all = await eventsFrom(0);
+    const all = await eventsFrom(environment, 0);
+    expect(all).toEqual(await eventsFrom(unsealed, 0));
     const parsed = all.map((line) => JSON.parse(line) as PrintedEvent);
     expect(parsed.slice(0, -1).every((event) => event.TimestampNanos.length === PER_EVENT)).toBe(
       true,
@@ -133,9 +179,9 @@ describe('a stream over several segments', () => {
           const { firstOffset, lastOffset } = parsed[i]!;
           return Number(lastOffset) >= from && Number(firstOffset) < from + length;
         });
-        expect(await eventsFrom(from, from + length)).toEqual(expected);
+        expect(await eventsFrom(environment, from, from + length)).toEqual(expected);
         const rest = all.filter((_, i) => Number(parsed[i]!.lastOffset) >= from);
-        expect(await eventsFrom(from)).toEqual(rest);
+        expect(await eventsFrom(environment, from)).toEqual(rest);
       }),
       { numRuns: 30 },
     );

@@ -1,0 +1,181 @@
+/**
+ * What a chunk is about to hold, block by block in memory: batches are joined into long ones
+ * (`join.ts`), events and gaps into packs (`pack.ts`). Each stream's blocks are in order of their
+ * offsets, whatever order its records and those of others came in.
+ *
+ * Memory: the encoded blocks, which is less than the log that they come from.
+ */
+import { assert } from '../../base/assert.ts';
+import { crc32c } from '../../base/crc32c.ts';
+import {
+  encodeBatch,
+  encodeEvents,
+  encodeGap,
+  encodeTimes,
+  type BatchEntry,
+} from '../../batch/format.ts';
+import type { Schema } from '../../batch/schema.ts';
+import { uncompress } from '../../codecs/codec.ts';
+import type { DataItem } from '../data.ts';
+import { KIND } from '../log/format.ts';
+import { BLOCK_KIND, NO_NANOS, NO_PLACE, PACK_CONTENT_BYTES, type BlockRow } from './format.ts';
+import { Lane, type LaneMember } from './join.ts';
+import { encodePack, type PackedEntry } from './pack.ts';
+
+/** Bytes that stand in the file once, however many blocks refer to them. */
+export interface TimesBlock {
+  bytes: Uint8Array;
+  crc: number;
+}
+
+export interface Block {
+  row: BlockRow;
+  bytes: Uint8Array;
+  times: TimesBlock | undefined;
+}
+
+/** Events and gaps of one stream that wait for their pack to be full. */
+interface OpenPack {
+  row: BlockRow;
+  entries: PackedEntry[];
+  bytes: number;
+}
+
+export class BlockBuilder {
+  /** per stream, in order of offsets */
+  readonly blocks = new Map<number, Block[]>();
+  readonly #lanes = new Map<number, Lane>();
+  readonly #packs = new Map<number, OpenPack>();
+  readonly #schemaOfRun: (run: number) => Schema;
+
+  constructor(schemaOfRun: (run: number) => Schema) {
+    this.#schemaOfRun = schemaOfRun;
+  }
+
+  /** @param items of one group of the log, in order; their payloads are copied */
+  add(items: readonly DataItem[]): void {
+    for (let at = 0; at < items.length;) {
+      const item = items[at]!;
+      if (item.content.kind !== 'batch') {
+        this.#addStandalone(item);
+        at++;
+        continue;
+      }
+      const sharing = sharingTimes(items, at);
+      this.#addBatches(sharing);
+      at += sharing.length;
+    }
+  }
+
+  /** Closes what is open: all blocks are there. */
+  finish(): void {
+    for (const lane of new Set(this.#lanes.values())) this.#closeLane(lane);
+    for (const stream of [...this.#packs.keys()]) this.#closePack(stream);
+  }
+
+  #addBatches(items: readonly DataItem[]): void {
+    for (const { stream } of items) this.#closePack(stream);
+    if (this.#lanes.get(items[0]!.stream)?.add(items)) return;
+    for (const { stream } of items) this.#closeLane(this.#lanes.get(stream));
+    const lane = new Lane(items);
+    for (const { stream } of items) this.#lanes.set(stream, lane);
+  }
+
+  #closeLane(lane: Lane | undefined): void {
+    if (lane === undefined) return;
+    const entry = lane.times();
+    const bytes = encodeTimes(entry);
+    const times = { bytes, crc: crc32c(bytes) };
+    const lastTick = entry.firstTick + entry.ticks - 1;
+    for (const member of lane.members) {
+      this.#lanes.delete(member.stream);
+      const batch = lane.batch(member, this.#schemaOfRun(member.run));
+      const row = laneRow(member, batch, { ticks: entry.ticks, lastTick });
+      this.#push(member.stream, { row, bytes: encodeBatch(batch), times });
+    }
+  }
+
+  #addStandalone(item: DataItem): void {
+    const { stream } = item;
+    this.#closeLane(this.#lanes.get(stream));
+    const entry = entryOf(item);
+    const open = this.#packs.get(stream);
+    if (open && open.bytes + entry.payload.length > PACK_CONTENT_BYTES) this.#closePack(stream);
+    const pack = this.#packs.get(stream) ?? { row: packRow(item), entries: [], bytes: 0 };
+    if (pack.entries.length > 0) extend(pack.row, item);
+    this.#packs.set(stream, pack);
+    pack.entries.push(entry);
+    pack.bytes += entry.payload.length;
+  }
+
+  #closePack(stream: number): void {
+    const pack = this.#packs.get(stream);
+    if (pack === undefined) return;
+    this.#packs.delete(stream);
+    const { row, entries } = pack;
+    this.#push(stream, { row, bytes: encodePack(entries), times: undefined });
+  }
+
+  #push(stream: number, block: Block): void {
+    const blocks = this.blocks.get(stream);
+    if (blocks) blocks.push(block);
+    else this.blocks.set(stream, [block]);
+  }
+}
+
+/** The batches from `at` on that refer to the same times entry. */
+function sharingTimes(items: readonly DataItem[], at: number): DataItem[] {
+  const timesOf = ({ content }: DataItem): unknown =>
+    content.kind === 'batch' ? content.times : undefined;
+  const times = timesOf(items[at]!);
+  let end = at + 1;
+  while (end < items.length && timesOf(items[end]!) === times) end++;
+  return items.slice(at, end);
+}
+
+/** Events are stored as they are: the pack compresses them, together with their neighbours. */
+function entryOf({ content }: DataItem): PackedEntry {
+  assert(content.kind !== 'batch', 'a batch is not packed');
+  if (content.kind === 'gap') return { kind: KIND.gap, payload: encodeGap(content.gap) };
+  const { events } = content;
+  const bytes = events.compressed
+    ? uncompress(events.bytes, events.rawBytes, 'events entry')
+    : events.bytes;
+  return { kind: KIND.events, payload: encodeEvents({ ...events, compressed: false, bytes }) };
+}
+
+function laneRow(
+  { run, batches, nextOffset, firstNanos, lastNanos }: LaneMember,
+  { samples }: BatchEntry,
+  { ticks, lastTick }: { ticks: number; lastTick: number },
+): BlockRow {
+  const { firstOffset } = batches[0]!;
+  return {
+    ...{ kind: BLOCK_KIND.batch, place: { ...NO_PLACE }, times: { ...NO_PLACE } },
+    ...{ run, firstOffset, records: nextOffset - firstOffset, samples, ticks, lastTick },
+    ...{ firstNanos: firstNanos ?? NO_NANOS, lastNanos: lastNanos ?? NO_NANOS },
+  };
+}
+
+function packRow(item: DataItem): BlockRow {
+  const { run, firstOffset, records, firstNanos, lastNanos } = item;
+  return {
+    ...{ kind: BLOCK_KIND.pack, place: { ...NO_PLACE }, times: { ...NO_PLACE } },
+    ...{ run, firstOffset, records, samples: 0 },
+    ...{ ticks: ticksOf(item), lastTick: item.lastTick ?? -1 },
+    ...{ firstNanos: firstNanos ?? NO_NANOS, lastNanos: lastNanos ?? NO_NANOS },
+  };
+}
+
+function extend(row: BlockRow, item: DataItem): void {
+  if (row.run !== item.run) row.run = 0;
+  row.records += item.records;
+  row.ticks += ticksOf(item);
+  row.lastTick = item.lastTick ?? row.lastTick;
+  if (row.firstNanos === NO_NANOS) row.firstNanos = item.firstNanos ?? NO_NANOS;
+  row.lastNanos = item.lastNanos ?? row.lastNanos;
+}
+
+function ticksOf({ content }: DataItem): number {
+  return content.kind === 'gap' ? (content.gap.ticks?.count ?? 0) : 0;
+}

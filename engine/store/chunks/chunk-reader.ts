@@ -1,0 +1,177 @@
+/**
+ * Reads one chunk: its table, the directory of a stream, and the records of its blocks as the log
+ * would have given them. Everything is checked before it is believed; what does not hold is
+ * DAMAGED, with the file and the range in the error's details.
+ *
+ * Three reads find a stream (trailer, table, directory), one or two more give a block.
+ */
+import { HelicorderError } from '../../base/errors.ts';
+import { decodeBatch, decodeTimes, recordsOf } from '../../batch/format.ts';
+import { chunkHeadEntry, type ChunkHead } from '../control.ts';
+import { standaloneItem, type DataItem } from '../data.ts';
+import {
+  BLOCK_KIND,
+  CHUNK_HEADER_BYTES,
+  CHUNK_TRAILER_BYTES,
+  NO_NANOS,
+  checkPlace,
+  chunkName,
+  decodeDirectory,
+  decodeHeader,
+  decodeTable,
+  decodeTrailer,
+  rangeOfName,
+  type BlockRow,
+  type ChunkHeader,
+  type ChunkRange,
+  type ChunkTrailer,
+  type Place,
+  type TableRow,
+} from './format.ts';
+import { decodePack } from './pack.ts';
+import type { ChunkPlace, ChunkSource } from './place.ts';
+
+export interface StreamDirectory extends ChunkHead {
+  blocks: BlockRow[];
+}
+
+export class ChunkReader {
+  readonly path: string;
+  readonly header: ChunkHeader;
+  readonly trailer: ChunkTrailer;
+  readonly table: readonly TableRow[];
+  readonly #source: ChunkSource;
+  readonly #rows: Map<number, TableRow>;
+  /** the times block read last: the batches of a rate group follow each other */
+  #times: { at: number; bytes: Uint8Array } | undefined;
+
+  private constructor(
+    path: string,
+    source: ChunkSource,
+    header: ChunkHeader,
+    trailer: ChunkTrailer,
+    table: TableRow[],
+  ) {
+    this.path = path;
+    this.header = header;
+    this.trailer = trailer;
+    this.table = table;
+    this.#source = source;
+    this.#rows = new Map(table.map((row) => [row.stream, row]));
+  }
+
+  /** @throws DAMAGED, FORMAT_VERSION, or what the place throws */
+  static async open(place: ChunkPlace, name: string): Promise<ChunkReader> {
+    const path = `${place.name}/${name}`;
+    const source = await place.open(name);
+    try {
+      const header = decodeHeader(await source.read(0, CHUNK_HEADER_BYTES));
+      const end = source.bytes - CHUNK_TRAILER_BYTES;
+      const trailer = decodeTrailer(await source.read(Math.max(0, end), CHUNK_TRAILER_BYTES));
+      const sound = trailer.fileBytes === source.bytes && chunkName(header) === name;
+      if (!sound) throw new HelicorderError('DAMAGED', 'a chunk of another name or length');
+      const { at, length } = trailer.table;
+      const table = checkPlace(await source.read(at, length), trailer.table, 'table of a chunk');
+      return new ChunkReader(path, source, header, trailer, decodeTable(table));
+    } catch (error) {
+      source.close();
+      throw inFile(error, path, 0, source.bytes);
+    }
+  }
+
+  get range(): ChunkRange {
+    return this.header;
+  }
+
+  get bytes(): number {
+    return this.#source.bytes;
+  }
+
+  row(stream: number): TableRow | undefined {
+    return this.#rows.get(stream);
+  }
+
+  /** @returns undefined if the chunk holds nothing of the stream */
+  async directory(stream: number): Promise<StreamDirectory | undefined> {
+    const row = this.#rows.get(stream);
+    if (row === undefined || row.directory.length === 0) return undefined;
+    const { head, rows } = decodeDirectory(await this.#read(row.directory, 'directory of a chunk'));
+    return { ...chunkHeadEntry.decode(head), blocks: rows };
+  }
+
+  /** The records of a block, with the numbers the directory gives it. @throws DAMAGED */
+  async items(stream: number, row: BlockRow): Promise<DataItem[]> {
+    const bytes = await this.#read(row.place, 'block of a chunk');
+    try {
+      return row.kind === BLOCK_KIND.pack
+        ? decodePack(bytes).map(({ kind, payload }) => standaloneItem(kind, stream, payload))
+        : [batchItem(stream, row, await this.timesBytes(row.times), bytes)];
+    } catch (error) {
+      throw inFile(error, this.path, row.place.at, row.place.length);
+    }
+  }
+
+  /** The encoded bytes of a block, checked: for those who carry it into another chunk. */
+  blockBytes(row: BlockRow): Promise<Uint8Array> {
+    return this.#read(row.place, 'block of a chunk');
+  }
+
+  async timesBytes(place: Place): Promise<Uint8Array> {
+    if (this.#times?.at === place.at) return this.#times.bytes;
+    const bytes = await this.#read(place, 'times block of a chunk');
+    this.#times = { at: place.at, bytes };
+    return bytes;
+  }
+
+  async #read(place: Place, what: string): Promise<Uint8Array> {
+    const bytes = await this.#source.read(place.at, place.length);
+    try {
+      return checkPlace(bytes, place, what);
+    } catch (error) {
+      throw inFile(error, this.path, place.at, place.length);
+    }
+  }
+
+  close(): void {
+    this.#source.close();
+  }
+}
+
+function batchItem(
+  stream: number,
+  row: BlockRow,
+  timesBytes: Uint8Array,
+  bytes: Uint8Array,
+): DataItem {
+  const times = decodeTimes(timesBytes);
+  const batch = decodeBatch(bytes);
+  const { run, firstSeq, firstOffset, samples } = batch;
+  return {
+    ...{ stream, run, firstSeq, firstOffset, samples, records: recordsOf(times, batch) },
+    firstNanos: row.firstNanos === NO_NANOS ? undefined : row.firstNanos,
+    lastNanos: row.lastNanos === NO_NANOS ? undefined : row.lastNanos,
+    lastTick: times.firstTick + times.ticks - 1,
+    ...{ bytes: bytes.length, paddingBytes: 0 },
+    content: { kind: 'batch', times, batch },
+  };
+}
+
+/** The chunk files of a place that count, as one chain; where two overlap the longer one does. */
+export function chainOf(names: readonly string[], sealedEnd: number): ChunkRange[] {
+  const ranges = names
+    .map((name) => rangeOfName(name))
+    .filter((range) => range !== undefined && range.end <= sealedEnd) as ChunkRange[];
+  ranges.sort((a, b) => a.first - b.first || b.end - a.end);
+  const chain: ChunkRange[] = [];
+  for (const range of ranges) {
+    if (range.first >= (chain.at(-1)?.end ?? 0)) chain.push(range);
+  }
+  return chain;
+}
+
+function inFile(error: unknown, file: string, offset: number, length: number): unknown {
+  if (!(error instanceof HelicorderError) || error.code !== 'DAMAGED') return error;
+  if (error.details.file !== undefined) return error;
+  const details = { file, offset, length };
+  return new HelicorderError('DAMAGED', error.message, { cause: error.cause, details });
+}

@@ -1,0 +1,122 @@
+/**
+ * Writes one chunk: blocks stream by stream, their directories, the table, the trailer. Whoever
+ * calls it gives the blocks in memory; the file is written from front to back, once.
+ */
+import { crc32c } from '../../base/crc32c.ts';
+import { chunkHeadEntry, type ChunkHead } from '../control.ts';
+import type { Block, TimesBlock } from './blocks.ts';
+import {
+  CHUNK_TRAILER_BYTES,
+  NO_NANOS,
+  NO_PLACE,
+  chunkName,
+  encodeDirectory,
+  encodeHeader,
+  encodeTable,
+  encodeTrailer,
+  type ChunkHeader,
+  type Place,
+  type TableRow,
+} from './format.ts';
+import type { ChunkPlace, ChunkSink } from './place.ts';
+
+/** A stream as it is at the end of the chunk, and what the chunk holds of it. */
+export interface ChunkStream {
+  id: number;
+  nextOffset: number;
+  blocks: readonly Block[];
+  /** what its blocks need to be understood; absent where there are none */
+  head?: ChunkHead;
+}
+
+/** @returns the size of the file, which is whole and durable under its name */
+export async function writeChunk(
+  place: ChunkPlace,
+  header: ChunkHeader,
+  streams: readonly ChunkStream[],
+): Promise<number> {
+  const sink = await place.put(chunkName(header));
+  try {
+    await new ChunkWriter(sink).write(header, streams);
+    const { bytes } = sink;
+    await sink.commit();
+    return bytes;
+  } catch (error) {
+    await sink.abort().catch(() => undefined);
+    throw error;
+  }
+}
+
+class ChunkWriter {
+  readonly #sink: ChunkSink;
+  /** times blocks that are in the file already */
+  readonly #times = new Map<TimesBlock, Place>();
+
+  constructor(sink: ChunkSink) {
+    this.#sink = sink;
+  }
+
+  async write(header: ChunkHeader, streams: readonly ChunkStream[]): Promise<void> {
+    await this.#sink.write(encodeHeader(header));
+    const rows: TableRow[] = [];
+    for (const stream of streams) rows.push(await this.#blocks(stream));
+    for (const [i, row] of rows.entries()) await this.#directory(streams[i]!, row);
+    const bytes = encodeTable(rows);
+    const table = await this.#put(bytes);
+    const times = rows.filter((row) => row.lastNanos !== NO_NANOS);
+    const trailer = encodeTrailer({
+      table,
+      fileBytes: this.#sink.bytes + CHUNK_TRAILER_BYTES,
+      firstNanos: times.reduce((least, row) => min(least, row.firstNanos), NO_NANOS),
+      lastNanos: times.reduce((most, row) => max(most, row.lastNanos), NO_NANOS),
+    });
+    await this.#sink.write(trailer);
+  }
+
+  async #blocks({ id, nextOffset, blocks }: ChunkStream): Promise<TableRow> {
+    const from = this.#sink.bytes;
+    for (const { row, bytes, times } of blocks) {
+      row.times = times ? await this.#timesPlace(times) : NO_PLACE;
+      row.place = await this.#put(bytes);
+    }
+    return {
+      stream: id,
+      nextOffset,
+      directory: { ...NO_PLACE },
+      firstOffset: blocks[0]?.row.firstOffset ?? nextOffset,
+      bytes: this.#sink.bytes - from,
+      firstNanos: blocks.find(({ row }) => row.firstNanos !== NO_NANOS)?.row.firstNanos ?? NO_NANOS,
+      lastNanos: blocks.reduce((most, { row }) => max(most, row.lastNanos), NO_NANOS),
+    };
+  }
+
+  async #timesPlace(times: TimesBlock): Promise<Place> {
+    const known = this.#times.get(times);
+    if (known) return known;
+    const place = await this.#put(times.bytes);
+    this.#times.set(times, place);
+    return place;
+  }
+
+  async #directory({ blocks, head }: ChunkStream, row: TableRow): Promise<void> {
+    if (blocks.length === 0 || head === undefined) return;
+    const rows = blocks.map((block) => block.row);
+    const directory = encodeDirectory(chunkHeadEntry.encode(head), rows);
+    row.directory = await this.#put(directory);
+    row.bytes += directory.length;
+  }
+
+  async #put(bytes: Uint8Array): Promise<Place> {
+    const place = { at: this.#sink.bytes, length: bytes.length, crc: crc32c(bytes) };
+    await this.#sink.write(bytes);
+    return place;
+  }
+}
+
+function max(a: bigint, b: bigint): bigint {
+  return a > b ? a : b;
+}
+
+function min(a: bigint, b: bigint): bigint {
+  return a === NO_NANOS || b < a ? b : a;
+}

@@ -1,0 +1,137 @@
+/** Chunks in a directory: of this machine, or of a network mount (no locks, no maps are used). */
+import { HelicorderError, errnoCode } from '../../base/errors.ts';
+import type { File, FileSystem } from '../../files/file-system.ts';
+import type { ChunkPlace, ChunkSink, ChunkSource } from './place.ts';
+
+export class DirectoryPlace implements ChunkPlace {
+  readonly name: string;
+  readonly #fs: FileSystem;
+  readonly #mustExist: boolean;
+
+  /** @param mustExist the directory is somebody else's, and may be away: it is never made here */
+  constructor(fs: FileSystem, dir: string, mustExist = false) {
+    this.#fs = fs;
+    this.name = dir;
+    this.#mustExist = mustExist;
+  }
+
+  list(): Promise<{ name: string; bytes: number }[]> {
+    return this.#reaching(() =>
+      this.#fs
+        .list(this.name)
+        .filter((name) => name.endsWith('.chunk') && !name.startsWith('.'))
+        .flatMap((name) => this.#sized(name)),
+    );
+  }
+
+  /** A file may go between being listed and being looked at. */
+  #sized(name: string): { name: string; bytes: number }[] {
+    try {
+      const file = this.#fs.open(`${this.name}/${name}`, 'read');
+      const bytes = file.size();
+      file.close();
+      return [{ name, bytes }];
+    } catch (error) {
+      if (errnoCode(error) === 'ENOENT') return [];
+      throw error;
+    }
+  }
+
+  open(name: string): Promise<ChunkSource> {
+    return this.#reaching(() => new FileSource(this.#fs.open(`${this.name}/${name}`, 'read')));
+  }
+
+  put(name: string): Promise<ChunkSink> {
+    return this.#reaching(() => {
+      this.#fs.makeDirectory(this.name);
+      return new FileSink(this.#fs, this.name, name);
+    });
+  }
+
+  remove(name: string): Promise<void> {
+    return this.#reaching(() => {
+      const path = `${this.name}/${name}`;
+      if (!this.#fs.exists(path)) return;
+      this.#fs.remove(path);
+      this.#fs.syncDirectory(this.name);
+    });
+  }
+
+  #reaching<T>(work: () => T): Promise<T> {
+    if (this.#mustExist && !this.#fs.isDirectory(this.name)) {
+      const message = `the place for chunks ${this.name} is not there`;
+      return Promise.reject(new HelicorderError('UNAVAILABLE', message));
+    }
+    return attempt(work);
+  }
+}
+
+class FileSource implements ChunkSource {
+  readonly bytes: number;
+  readonly #file: File;
+
+  constructor(file: File) {
+    this.#file = file;
+    this.bytes = file.size();
+  }
+
+  read(at: number, length: number): Promise<Uint8Array> {
+    return attempt(() => {
+      const into = new Uint8Array(Math.max(0, Math.min(length, this.bytes - at)));
+      return into.subarray(0, this.#file.read(into, at));
+    });
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+}
+
+class FileSink implements ChunkSink {
+  readonly #fs: FileSystem;
+  readonly #dir: string;
+  readonly #path: string;
+  readonly #temporary: string;
+  readonly #file: File;
+  #bytes = 0;
+
+  constructor(fs: FileSystem, dir: string, name: string) {
+    this.#fs = fs;
+    this.#dir = dir;
+    this.#path = `${dir}/${name}`;
+    this.#temporary = `${dir}/.${name}`;
+    this.#file = fs.open(this.#temporary, 'create');
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  write(bytes: Uint8Array): Promise<void> {
+    return attempt(() => {
+      this.#file.write(bytes, this.#bytes);
+      this.#bytes += bytes.length;
+    });
+  }
+
+  commit(): Promise<void> {
+    return attempt(() => {
+      this.#file.sync();
+      this.#file.close();
+      this.#fs.rename(this.#temporary, this.#path);
+      this.#fs.syncDirectory(this.#dir);
+    });
+  }
+
+  abort(): Promise<void> {
+    return attempt(() => {
+      this.#file.close();
+      this.#fs.remove(this.#temporary);
+    });
+  }
+}
+
+/** Does it now; what it throws is the promise's. */
+function attempt<T>(work: () => T): Promise<T> {
+  return new Promise((resolve) => resolve(work()));
+}

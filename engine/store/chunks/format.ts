@@ -1,0 +1,281 @@
+/**
+ * Bytes of a chunk, version 1: name, header, trailer, table and directories. The drawing is
+ * `docs/format-chunk.md`; the writer and the reader of chunks both live from this file.
+ */
+import { assert } from '../../base/assert.ts';
+import { ByteReader, ByteWriter } from '../../base/bytes.ts';
+import { crc32c } from '../../base/crc32c.ts';
+import { HelicorderError } from '../../base/errors.ts';
+import { decodeIntegers, encodeIntegers } from '../../codecs/codec.ts';
+import { hex } from '../files.ts';
+import { viewOf, type Lsn } from '../log/format.ts';
+
+export const CHUNK_VERSION = 1;
+const HEADER_MAGIC = 0x4b484348; // "HCHK"
+const TRAILER_MAGIC = 0x54484348; // "HCHT"
+export const CHUNK_HEADER_BYTES = 64;
+export const CHUNK_TRAILER_BYTES = 64;
+const CRC_AT = 60;
+
+export const BLOCK_KIND = { batch: 1, pack: 2 } as const;
+/** Content of a pack block, unless one entry alone is larger. */
+export const PACK_CONTENT_BYTES = 256 * 1024;
+export const PACKED = { plain: 1, deflate: 2 } as const;
+
+/** Stands for "none" where a column holds times. */
+export const NO_NANOS = -(2n ** 63n);
+/** Streams of a table, blocks of a directory: what a forged count may make a reader allocate. */
+const ROWS_MAX = 4_000_000;
+
+/** Which part of the log a chunk holds. */
+export interface ChunkRange {
+  first: Lsn;
+  end: Lsn;
+}
+
+const NAME = /^(\d{20})-(\d{20})\.chunk$/;
+
+export function chunkName({ first, end }: ChunkRange): string {
+  return `${String(first).padStart(20, '0')}-${String(end).padStart(20, '0')}.chunk`;
+}
+
+export function rangeOfName(name: string): ChunkRange | undefined {
+  const [, first, end] = NAME.exec(name) ?? [];
+  return first === undefined ? undefined : { first: Number(first), end: Number(end) };
+}
+
+export interface ChunkHeader extends ChunkRange {
+  storeId: Uint8Array;
+  createdNanos: bigint;
+}
+
+export function encodeHeader(header: ChunkHeader): Uint8Array {
+  const bytes = new Uint8Array(CHUNK_HEADER_BYTES);
+  const view = viewOf(bytes);
+  putHead(view, HEADER_MAGIC, CHUNK_HEADER_BYTES);
+  view.setBigUint64(8, BigInt(header.first), true);
+  view.setBigUint64(16, BigInt(header.end), true);
+  bytes.set(header.storeId, 24);
+  view.setBigInt64(40, header.createdNanos, true);
+  view.setUint32(CRC_AT, crc32c(bytes.subarray(0, CRC_AT)), true);
+  return bytes;
+}
+
+export function decodeHeader(bytes: Uint8Array): ChunkHeader {
+  const view = checkedHead(bytes, HEADER_MAGIC, CHUNK_HEADER_BYTES, 'header');
+  return {
+    first: Number(view.getBigUint64(8, true)),
+    end: Number(view.getBigUint64(16, true)),
+    storeId: bytes.slice(24, 40),
+    createdNanos: view.getBigInt64(40, true),
+  };
+}
+
+/** A run of bytes in the file and what they must sum to. */
+export interface Place {
+  at: number;
+  length: number;
+  crc: number;
+}
+
+export const NO_PLACE: Place = { at: 0, length: 0, crc: 0 };
+
+export interface ChunkTrailer {
+  table: Place;
+  fileBytes: number;
+  firstNanos: bigint;
+  lastNanos: bigint;
+}
+
+export function encodeTrailer({ table, ...facts }: ChunkTrailer): Uint8Array {
+  const bytes = new Uint8Array(CHUNK_TRAILER_BYTES);
+  const view = viewOf(bytes);
+  putHead(view, TRAILER_MAGIC, CHUNK_TRAILER_BYTES);
+  view.setBigUint64(8, BigInt(table.at), true);
+  view.setUint32(16, table.length, true);
+  view.setUint32(20, table.crc, true);
+  view.setBigUint64(24, BigInt(facts.fileBytes), true);
+  view.setBigInt64(32, facts.firstNanos, true);
+  view.setBigInt64(40, facts.lastNanos, true);
+  view.setUint32(CRC_AT, crc32c(bytes.subarray(0, CRC_AT)), true);
+  return bytes;
+}
+
+export function decodeTrailer(bytes: Uint8Array): ChunkTrailer {
+  const view = checkedHead(bytes, TRAILER_MAGIC, CHUNK_TRAILER_BYTES, 'trailer');
+  return {
+    table: {
+      at: Number(view.getBigUint64(8, true)),
+      length: view.getUint32(16, true),
+      crc: view.getUint32(20, true),
+    },
+    fileBytes: Number(view.getBigUint64(24, true)),
+    firstNanos: view.getBigInt64(32, true),
+    lastNanos: view.getBigInt64(40, true),
+  };
+}
+
+function putHead(view: DataView, magic: number, length: number): void {
+  view.setUint32(0, magic, true);
+  view.setUint16(4, CHUNK_VERSION, true);
+  view.setUint16(6, length, true);
+}
+
+function checkedHead(bytes: Uint8Array, magic: number, length: number, what: string): DataView {
+  const view = viewOf(bytes);
+  const sound =
+    bytes.length === length &&
+    view.getUint32(0, true) === magic &&
+    view.getUint32(CRC_AT, true) === crc32c(bytes.subarray(0, CRC_AT));
+  if (!sound) throw new HelicorderError('DAMAGED', `${what} of a chunk`);
+  const version = view.getUint16(4, true);
+  if (version !== CHUNK_VERSION) {
+    throw new HelicorderError('FORMAT_VERSION', `a chunk of version ${version}: unknown here`);
+  }
+  return view;
+}
+
+/** One stream in the table of a chunk. */
+export interface TableRow {
+  stream: number;
+  /** of the stream, at the chunk's end */
+  nextOffset: number;
+  /** no length: the chunk holds nothing of it */
+  directory: Place;
+  firstOffset: number;
+  bytes: number;
+  firstNanos: bigint;
+  lastNanos: bigint;
+}
+
+/** One block in the directory of a stream. */
+export interface BlockRow {
+  kind: number;
+  place: Place;
+  times: Place;
+  /** 0: a pack of several runs */
+  run: number;
+  firstOffset: number;
+  records: number;
+  samples: number;
+  ticks: number;
+  /** -1: it accounts for none */
+  lastTick: number;
+  firstNanos: bigint;
+  lastNanos: bigint;
+}
+
+/** How rows of a table travel: a column of integers per number in them. */
+type Columns<Row> = readonly { get: (row: Row) => number | bigint; set: SetColumn<Row> }[];
+type SetColumn<Row> = (row: Row, value: bigint) => void;
+
+const TABLE_COLUMNS: Columns<TableRow> = [
+  { get: (row) => row.stream, set: (row, value) => (row.stream = Number(value)) },
+  { get: (row) => row.nextOffset, set: (row, value) => (row.nextOffset = Number(value)) },
+  ...placeColumns<TableRow>((row) => row.directory),
+  { get: (row) => row.firstOffset, set: (row, value) => (row.firstOffset = Number(value)) },
+  { get: (row) => row.bytes, set: (row, value) => (row.bytes = Number(value)) },
+  ...nanosColumns<TableRow>(),
+];
+
+const BLOCK_COLUMNS: Columns<BlockRow> = [
+  { get: (row) => row.kind, set: (row, value) => (row.kind = Number(value)) },
+  ...placeColumns<BlockRow>((row) => row.place),
+  ...placeColumns<BlockRow>((row) => row.times),
+  { get: (row) => row.run, set: (row, value) => (row.run = Number(value)) },
+  { get: (row) => row.firstOffset, set: (row, value) => (row.firstOffset = Number(value)) },
+  { get: (row) => row.records, set: (row, value) => (row.records = Number(value)) },
+  { get: (row) => row.samples, set: (row, value) => (row.samples = Number(value)) },
+  { get: (row) => row.ticks, set: (row, value) => (row.ticks = Number(value)) },
+  { get: (row) => row.lastTick, set: (row, value) => (row.lastTick = Number(value)) },
+  ...nanosColumns<BlockRow>(),
+];
+
+function placeColumns<Row>(of: (row: Row) => Place): Columns<Row> {
+  return (['at', 'length', 'crc'] as const).map((key) => ({
+    get: (row) => of(row)[key],
+    set: (row, value) => (of(row)[key] = Number(value)),
+  }));
+}
+
+function nanosColumns<Row extends { firstNanos: bigint; lastNanos: bigint }>(): Columns<Row> {
+  return (['firstNanos', 'lastNanos'] as const).map((key) => ({
+    get: (row) => row[key],
+    set: (row, value) => (row[key] = value),
+  }));
+}
+
+const emptyTableRow = (): TableRow => ({
+  ...{ stream: 0, nextOffset: 0, directory: { ...NO_PLACE }, firstOffset: 0, bytes: 0 },
+  ...{ firstNanos: NO_NANOS, lastNanos: NO_NANOS },
+});
+
+const emptyBlockRow = (): BlockRow => ({
+  ...{ kind: 0, place: { ...NO_PLACE }, times: { ...NO_PLACE }, run: 0, firstOffset: 0 },
+  ...{ records: 0, samples: 0, ticks: 0, lastTick: -1, firstNanos: NO_NANOS, lastNanos: NO_NANOS },
+});
+
+export function encodeTable(rows: readonly TableRow[]): Uint8Array {
+  const writer = new ByteWriter();
+  putRows(writer, rows, TABLE_COLUMNS);
+  return writer.finish();
+}
+
+export function decodeTable(bytes: Uint8Array): TableRow[] {
+  const reader = new ByteReader(bytes, 'table of a chunk');
+  const rows = readRows(reader, emptyTableRow, TABLE_COLUMNS);
+  reader.end();
+  return rows;
+}
+
+export function encodeDirectory(head: Uint8Array, rows: readonly BlockRow[]): Uint8Array {
+  const writer = new ByteWriter();
+  const length = new Uint8Array(4);
+  viewOf(length).setUint32(0, head.length, true);
+  writer.put(length);
+  writer.put(head);
+  putRows(writer, rows, BLOCK_COLUMNS);
+  return writer.finish();
+}
+
+export function decodeDirectory(bytes: Uint8Array): { head: Uint8Array; rows: BlockRow[] } {
+  const reader = new ByteReader(bytes, 'directory of a chunk');
+  const length = viewOf(reader.take(4)).getUint32(0, true);
+  const head = reader.take(length);
+  const rows = readRows(reader, emptyBlockRow, BLOCK_COLUMNS);
+  reader.end();
+  return { head, rows };
+}
+
+function putRows<Row>(writer: ByteWriter, rows: readonly Row[], columns: Columns<Row>): void {
+  assert(rows.length <= ROWS_MAX, 'the rows of a table have a limit');
+  writer.varint(rows.length);
+  for (const { get } of columns) {
+    const { codec, bytes } = encodeIntegers(BigInt64Array.from(rows, (row) => BigInt(get(row))));
+    writer.u8(codec);
+    writer.varint(bytes.length);
+    writer.put(bytes);
+  }
+}
+
+function readRows<Row>(reader: ByteReader, empty: () => Row, columns: Columns<Row>): Row[] {
+  const count = reader.count();
+  if (count > ROWS_MAX) throw reader.fail(`${count} rows, at most ${ROWS_MAX} are allowed`);
+  const rows = Array.from({ length: count }, empty);
+  for (const { set } of columns) {
+    const codec = reader.u8();
+    const values = decodeIntegers({ codec, bytes: reader.take(reader.count()) }, count);
+    rows.forEach((row, i) => set(row, values[i]!));
+  }
+  return rows;
+}
+
+/** Checks what was read from a place of a chunk. */
+export function checkPlace(bytes: Uint8Array, { length, crc }: Place, what: string): Uint8Array {
+  if (bytes.length === length && crc32c(bytes) === crc) return bytes;
+  throw new HelicorderError('DAMAGED', `${what}: checksum`);
+}
+
+export function sameStore(header: ChunkHeader, storeId: Uint8Array): boolean {
+  return hex(header.storeId) === hex(storeId);
+}

@@ -1,0 +1,41 @@
+/**
+ * A place where chunks are kept. What a place must be able to do is no more than what a directory
+ * on any file system and an object store with whole-object puts have in common:
+ *
+ *   put      an object appears under its name, whole and durable, or not at all; one of the same
+ *            name is replaced as a whole (a directory: write `.name`, fsync, rename, fsync of the
+ *            directory; an object store: one put, or a multi-part upload that is completed)
+ *   open     bytes of an object from any position
+ *   list     names of whole objects; what is being put is not among them
+ *   remove   an object that is not there is no error
+ *
+ * No locks, no appends, no memory maps, no rename by the caller. Calls are promises, since an
+ * object store is far away; who owns the log never waits for one. Every place passes the contract
+ * suite in `test/contract/chunk-place.contract.ts`.
+ */
+export interface ChunkSource {
+  readonly bytes: number;
+  /** @returns fewer bytes than asked only at the end; they belong to the caller */
+  read(at: number, length: number): Promise<Uint8Array>;
+  close(): void;
+}
+
+export interface ChunkSink {
+  /** Bytes written so far: where the next ones go. */
+  readonly bytes: number;
+  write(bytes: Uint8Array): Promise<void>;
+  /** Whole and durable under its name when this resolves. */
+  commit(): Promise<void>;
+  /** Leaves nothing behind. */
+  abort(): Promise<void>;
+}
+
+export interface ChunkPlace {
+  /** for people: a directory, an address */
+  readonly name: string;
+  /** Names and sizes, sorted by name. @throws UNAVAILABLE if the place cannot be reached */
+  list(): Promise<{ name: string; bytes: number }[]>;
+  open(name: string): Promise<ChunkSource>;
+  put(name: string): Promise<ChunkSink>;
+  remove(name: string): Promise<void>;
+}

@@ -1,0 +1,289 @@
+/**
+ * Sealing: old segments of the log → one chunk; and chunks → one chunk, larger, or without what is
+ * gone. Both write a file that is whole under its name or not there, and read it back; neither
+ * changes the log. What counts is said afterwards by the owner of the log (`changes.ts`, sealUpTo).
+ *
+ * They run off the owner's thread, at low priority, and pause between steps: recording comes first.
+ * Memory: the encoded blocks of one chunk, which are smaller than the log they come from.
+ */
+import { assert, defined } from '../../base/assert.ts';
+import { HelicorderError } from '../../base/errors.ts';
+import { parseSchema, type Schema } from '../../batch/schema.ts';
+import type { FileSystem } from '../../files/file-system.ts';
+import { Continuity } from '../continuity.ts';
+import {
+  runEntry,
+  type ChunkHead,
+  type RunEntry,
+  type SchemaEntry,
+  type StreamEntry,
+  type StreamSnapshot,
+} from '../control.ts';
+import type { DataItem } from '../data.ts';
+import { KIND, makeLsn, segmentOf } from '../log/format.ts';
+import { readLog, segmentStart, type LogGroup } from '../log/log.ts';
+import { readSnapshot } from '../reader.ts';
+import { ControlState } from '../state.ts';
+import { BlockBuilder, type Block, type TimesBlock } from './blocks.ts';
+import { ChunkReader } from './chunk-reader.ts';
+import { writeChunk, type ChunkStream } from './chunk-writer.ts';
+import {
+  chunkName,
+  type BlockRow,
+  type ChunkHeader,
+  type ChunkRange,
+  type Place,
+} from './format.ts';
+import type { ChunkPlace } from './place.ts';
+
+/** What of each stream still counts: removed streams are absent. */
+export type LowWaters = ReadonlyMap<number, number>;
+
+export interface SealContext {
+  fs: FileSystem;
+  logDir: string;
+  place: ChunkPlace;
+  storeId: Uint8Array;
+  /** UTC ns, for the header */
+  createdNanos: bigint;
+  lowWaters: LowWaters;
+  /** called between steps, to let others have the processor */
+  pause: () => Promise<void>;
+}
+
+/** What a sealing has made; no bytes: nothing was left to keep, and there is no file. */
+export interface SealedChunk extends ChunkRange {
+  bytes: number;
+}
+
+/** Seals the segments from LSN `first` up to `end`, both beginnings of segments. */
+export async function sealSegments(
+  context: SealContext,
+  { first, end }: ChunkRange,
+): Promise<SealedChunk> {
+  assert(first < end, 'there is something to seal');
+  const collected = new Collected(context.lowWaters);
+  const from = { lsn: segmentStart(segmentOf(first)), last: undefined };
+  for (const found of readLog(context.fs, context.logDir, from, end)) {
+    if (found.kind !== 'group') continue;
+    if (collected.add(found)) await context.pause();
+  }
+  const next = segmentOf(end);
+  const state = readSnapshot(context.fs, context.logDir, next, makeLsn(next + 1, 0));
+  return finish(context, { first, end }, collected.streams(state));
+}
+
+/** Joins neighbouring chunks of the chain into one, without what is retired or removed. */
+export async function joinChunks(
+  context: SealContext,
+  chunks: readonly ChunkReader[],
+): Promise<SealedChunk> {
+  const range = { first: chunks[0]!.range.first, end: chunks.at(-1)!.range.end };
+  const streams: ChunkStream[] = [];
+  const times = new Map<string, TimesBlock>();
+  for (const row of chunks.at(-1)!.table) {
+    const { stream: id, nextOffset } = row;
+    const lowWater = context.lowWaters.get(id);
+    if (lowWater === undefined) continue;
+    streams.push({ id, nextOffset, ...(await joinedStream(chunks, id, lowWater, times)) });
+    await context.pause();
+  }
+  return finish(context, range, streams);
+}
+
+/** Everything the log says between two LSNs, as blocks. */
+class Collected {
+  readonly #lowWaters: LowWaters;
+  readonly #schemas = new Map<string, Schema>();
+  readonly #runs = new Map<number, RunEntry>();
+  readonly #continuity = new Map<number, Continuity>();
+  readonly #blocks = new BlockBuilder((run) => this.#schemaOf(run));
+  #state: ControlState | undefined;
+
+  constructor(lowWaters: LowWaters) {
+    this.#lowWaters = lowWaters;
+  }
+
+  /** @returns whether it held records */
+  add(group: LogGroup): boolean {
+    if (group.isSnapshot) {
+      this.#enterSegment(ControlState.fromSnapshot(group.entries));
+      return false;
+    }
+    const items = this.#apply(group);
+    for (const entry of group.entries) {
+      if (entry.kind === KIND.run && entry.intact) this.#addRun(runEntry.decode(entry.payload));
+    }
+    this.#blocks.add(items.flatMap((item) => [...this.#kept(item)]));
+    return items.length > 0;
+  }
+
+  /** What contradicts the state is damage, and lost: the holes it leaves are filled. */
+  #apply(group: LogGroup): DataItem[] {
+    try {
+      return this.#state?.apply(group.entries, group.size, true) ?? [];
+    } catch (error) {
+      if (error instanceof HelicorderError && error.code === 'DAMAGED') return [];
+      throw error;
+    }
+  }
+
+  /** The snapshot knows how far each stream has come: what no group held by then is lost. */
+  #enterSegment(state: ControlState): void {
+    this.#state = state;
+    for (const run of state.runs.values()) this.#addRun(run);
+    for (const stream of state.streams.values()) this.#fillUpTo(stream);
+  }
+
+  #fillUpTo({ id, nextOffset }: StreamSnapshot): void {
+    const run = this.#state!.writersOf(id).at(-1);
+    const continuity = this.#continuityOf(id, nextOffset);
+    if (run) this.#blocks.add([...continuity.fillUpTo(nextOffset, id, run)]);
+  }
+
+  *#kept(item: DataItem): Generator<DataItem> {
+    const lowWater = this.#lowWaters.get(item.stream);
+    const run = this.#runs.get(item.run);
+    if (lowWater === undefined || !run || !this.#state!.schemas.has(run.schemaId)) return;
+    for (const found of this.#continuityOf(item.stream, item.firstOffset).follow(item)) {
+      if (found.firstOffset + found.records > lowWater) yield found;
+    }
+  }
+
+  /** @param nextOffset where it begins, if this is the first that is heard of the stream */
+  #continuityOf(stream: number, nextOffset: number): Continuity {
+    const known = this.#continuity.get(stream) ?? new Continuity(nextOffset);
+    this.#continuity.set(stream, known);
+    return known;
+  }
+
+  #addRun(run: RunEntry): void {
+    this.#runs.set(run.id, run);
+  }
+
+  #schemaOf(run: number): Schema {
+    const { schemaId } = defined(this.#runs.get(run), `run ${run}`);
+    const known = this.#schemas.get(schemaId);
+    if (known) return known;
+    const schema = parseSchema(this.#schemaText(schemaId));
+    this.#schemas.set(schemaId, schema);
+    return schema;
+  }
+
+  #schemaText(id: string): string {
+    const text = this.#state!.schemas.get(id);
+    if (text === undefined) throw new HelicorderError('DAMAGED', `schema ${id} is missing`);
+    return text;
+  }
+
+  /** @param end the state behind the last segment, if it can be had: it knows what is lost */
+  streams(end: ControlState | undefined): ChunkStream[] {
+    if (end) this.#enterSegment(end);
+    this.#blocks.finish();
+    return [...(this.#state?.streams.values() ?? [])]
+      .filter(({ id }) => this.#lowWaters.has(id))
+      .sort((a, b) => a.id - b.id)
+      .map((stream) => {
+        const { id, nextOffset } = stream;
+        const blocks = this.#blocks.blocks.get(id);
+        if (blocks === undefined) return { id, nextOffset, blocks: [] };
+        return { id, nextOffset, blocks, head: this.#headOf(stream, blocks) };
+      });
+  }
+
+  #headOf(stream: StreamSnapshot, blocks: readonly Block[]): ChunkHead {
+    const numbers = new Set(blocks.map(({ row }) => row.run));
+    const runs = [...this.#runs.values()].filter(
+      (run) => numbers.has(run.id) || (numbers.has(0) && run.stream === stream.id),
+    );
+    const ids = [...new Set(runs.map(({ schemaId }) => schemaId))];
+    return { stream, runs, schemas: ids.map((id) => ({ id, schema: this.#schemaText(id) })) };
+  }
+}
+
+/** A stream's blocks of several chunks, carried over as they are. */
+async function joinedStream(
+  chunks: readonly ChunkReader[],
+  id: number,
+  lowWater: number,
+  times: Map<string, TimesBlock>,
+): Promise<Pick<ChunkStream, 'blocks' | 'head'>> {
+  const blocks: Block[] = [];
+  const runs = new Map<number, RunEntry>();
+  const schemas = new Map<string, SchemaEntry>();
+  let stream: StreamEntry | undefined;
+  for (const chunk of chunks) {
+    const directory = await chunk.directory(id);
+    if (directory === undefined) continue;
+    stream = directory.stream;
+    for (const run of directory.runs) runs.set(run.id, run);
+    for (const schema of directory.schemas) schemas.set(schema.id, schema);
+    const kept = directory.blocks.filter((row) => row.firstOffset + row.records > lowWater);
+    for (const row of kept) blocks.push(await carried(chunk, row, times));
+  }
+  if (stream === undefined) return { blocks };
+  return { blocks, head: { stream, runs: [...runs.values()], schemas: [...schemas.values()] } };
+}
+
+async function carried(
+  chunk: ChunkReader,
+  row: BlockRow,
+  times: Map<string, TimesBlock>,
+): Promise<Block> {
+  const bytes = await chunk.blockBytes(row);
+  const shared = row.times.length > 0 ? await sharedTimes(chunk, row.times, times) : undefined;
+  return { row: { ...row }, bytes, times: shared };
+}
+
+async function sharedTimes(
+  chunk: ChunkReader,
+  place: Place,
+  known: Map<string, TimesBlock>,
+): Promise<TimesBlock> {
+  const key = `${chunk.path} ${place.at}`;
+  const shared = known.get(key) ?? { bytes: await chunk.timesBytes(place), crc: place.crc };
+  known.set(key, shared);
+  return shared;
+}
+
+async function finish(
+  context: SealContext,
+  range: ChunkRange,
+  streams: readonly ChunkStream[],
+): Promise<SealedChunk> {
+  if (streams.every(({ blocks }) => blocks.length === 0)) return { ...range, bytes: 0 };
+  const { storeId, createdNanos, place } = context;
+  const header: ChunkHeader = { ...range, storeId, createdNanos };
+  const bytes = await writeChunk(place, header, streams);
+  await readBack(place, header, context.pause);
+  return { ...range, bytes };
+}
+
+/** Reads every byte that a reader would, and checks it. @throws DAMAGED */
+async function readBack(
+  place: ChunkPlace,
+  range: ChunkRange,
+  pause: () => Promise<void>,
+): Promise<void> {
+  const chunk = await ChunkReader.open(place, chunkName(range));
+  try {
+    await checkChunk(chunk, pause);
+  } finally {
+    chunk.close();
+  }
+}
+
+/** Checks every directory, block and times block of a chunk. @throws DAMAGED */
+export async function checkChunk(
+  chunk: ChunkReader,
+  pause: () => Promise<void> = () => Promise.resolve(),
+): Promise<void> {
+  for (const { stream } of chunk.table) {
+    const directory = await chunk.directory(stream);
+    for (const row of directory?.blocks ?? []) {
+      await chunk.blockBytes(row);
+      if (row.times.length > 0) await chunk.timesBytes(row.times);
+    }
+    await pause();
+  }
+}

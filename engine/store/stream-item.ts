@@ -1,0 +1,95 @@
+/** What a reader of a stream is given: its records in pieces, decoded, with the run they are of. */
+import type { Reason } from '../batch/ledger.ts';
+import { unpackEvents } from '../batch/opaque.ts';
+import { decodeSamples, samplesFrom, type SampleBatch } from '../batch/samples.ts';
+import type { Schema } from '../batch/schema.ts';
+import type { RunEntry } from './control.ts';
+import type { DataItem } from './data.ts';
+
+export interface RunInfo {
+  run: RunEntry;
+  schema: Schema;
+}
+
+interface RecordRange {
+  info: RunInfo;
+  firstSeq: number;
+  firstOffset: number;
+  records: number;
+}
+
+export interface SamplesItem extends RecordRange {
+  kind: 'samples';
+  batch: SampleBatch;
+  /** the account of its ticks: the first and how many were scheduled */
+  firstTick: number;
+  ticks: number;
+}
+
+export interface EventsItem extends RecordRange {
+  kind: 'events';
+  events: Uint8Array[];
+  utcNanos: bigint;
+}
+
+/** A gap that stands alone: between two runs, or of lost or retired records. */
+export interface GapItem extends RecordRange {
+  kind: 'gap';
+  reason: Reason;
+  ticks: { first: number; count: number } | undefined;
+  bounds: { minNanos: bigint; maxNanos: bigint } | undefined;
+}
+
+/** A range of a file that cannot be read. */
+export interface Fault {
+  file: string;
+  offset: number;
+  length: number;
+  what: string;
+}
+
+export interface FaultItem {
+  kind: 'fault';
+  fault: Fault;
+}
+
+export type RecordItem = SamplesItem | EventsItem | GapItem;
+export type StreamItem = RecordItem | FaultItem;
+
+export function decodeItem(item: DataItem, info: RunInfo): RecordItem {
+  const { firstSeq, firstOffset, records, content } = item;
+  const range = { info, firstSeq, firstOffset, records };
+  switch (content.kind) {
+    case 'batch': {
+      const { times, batch } = content;
+      const { firstTick, ticks } = times;
+      const samples = decodeSamples(times, batch, info.schema);
+      return { ...range, kind: 'samples', batch: samples, firstTick, ticks };
+    }
+    case 'events': {
+      const { events } = content;
+      return { ...range, kind: 'events', events: unpackEvents(events), utcNanos: events.utcNanos };
+    }
+    case 'gap': {
+      const { reason, ticks, bounds } = content.gap;
+      return { ...range, kind: 'gap', reason, ticks, bounds };
+    }
+  }
+}
+
+/** The item without its records before `offset`: arrays are views of the item's. */
+export function itemFrom(item: RecordItem, offset: number): RecordItem {
+  const gone = offset - item.firstOffset;
+  if (gone <= 0) return item;
+  const range = {
+    info: item.info,
+    firstSeq: item.firstSeq + gone,
+    firstOffset: offset,
+    records: item.records - gone,
+  };
+  if (item.kind === 'events') return { ...item, ...range, events: item.events.slice(gone) };
+  if (item.kind === 'gap') return { ...item, ...range, ticks: undefined };
+  const { batch, ticks } = samplesFrom(item.batch, gone);
+  const firstTick = item.firstTick + ticks;
+  return { ...item, ...range, batch, firstTick, ticks: item.ticks - ticks };
+}

@@ -1,0 +1,63 @@
+/** Plans what a trim will let go of; `changes.ts` makes it so. */
+import { defined } from '../base/assert.ts';
+import { parseSchema } from '../batch/schema.ts';
+import type { ChunkReader, StreamDirectory } from './chunks/chunk-reader.ts';
+import type { TrimEntry } from './control.ts';
+import type { StoreReader } from './reader.ts';
+import { RetiredSums } from './retired.ts';
+import type { RunInfo } from './stream-item.ts';
+import { StreamReader } from './stream-reader.ts';
+
+/**
+ * What a trim of `stream` to `lowWater` would let go of: all of it, since the stream's beginning.
+ * Whole blocks of chunks are summed up by their directories, without being read.
+ * @param lowWater at most what is durable as far as `reader` has come
+ */
+export async function planTrim(
+  reader: StoreReader,
+  stream: number,
+  lowWater: number,
+): Promise<TrimEntry> {
+  const sums = new RetiredSums(reader.state.trims.get(stream), lowWater);
+  for (const range of await reader.chunks.chain(reader.state.sealedEnd)) {
+    if (sums.isComplete) break;
+    const chunk = await reader.chunks.open(range);
+    if ((chunk.row(stream)?.nextOffset ?? 0) > sums.reached) await addChunk(sums, chunk, stream);
+  }
+  if (!sums.isComplete) await addRest(sums, new StreamReader(reader, stream, sums.reached));
+  return { stream, lowWater, writers: sums.writers };
+}
+
+async function addChunk(sums: RetiredSums, chunk: ChunkReader, stream: number): Promise<void> {
+  const directory = await chunk.directory(stream);
+  for (const row of directory?.blocks ?? []) {
+    if (sums.isComplete) return;
+    if (row.firstOffset + row.records <= sums.reached) continue;
+    if (sums.takesWhole(row)) {
+      sums.addRow(row, infoOf(directory!, row.run).run.writer);
+      continue;
+    }
+    for (const item of await chunk.items(stream, row)) {
+      sums.addItem(item, infoOf(directory!, item.run));
+    }
+  }
+}
+
+async function addRest(sums: RetiredSums, rest: StreamReader): Promise<void> {
+  for await (const found of rest.raw()) {
+    if (sums.isComplete) return;
+    if (found.kind === 'raw') sums.addItem(found.item, found.info);
+  }
+}
+
+function infoOf({ runs, schemas }: StreamDirectory, number: number): RunInfo {
+  const run = defined(
+    runs.find(({ id }) => id === number),
+    `run ${number}`,
+  );
+  const { schema } = defined(
+    schemas.find(({ id }) => id === run.schemaId),
+    `schema of run ${number}`,
+  );
+  return { run, schema: parseSchema(schema) };
+}
