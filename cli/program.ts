@@ -13,6 +13,7 @@ import { ignore, type CliContext, type CliIo, type CommandFactory, type Run } fr
 import { configCommand } from './commands/config.ts';
 import { gapsCommand } from './commands/gaps.ts';
 import { runCommand } from './commands/run.ts';
+import { storeCommand } from './commands/store.ts';
 import { streamCommand } from './commands/stream.ts';
 import { validateCommand } from './commands/validate.ts';
 import { verifyCommand } from './commands/verify.ts';
@@ -23,6 +24,7 @@ const COMMANDS: readonly CommandFactory[] = [
   validateCommand,
   configCommand,
   streamCommand,
+  storeCommand,
   gapsCommand,
   verifyCommand,
 ];

@@ -19,6 +19,9 @@ import { listSegments, openSegment } from './log/segment.ts';
 import type { Reached } from './reached.ts';
 import type { ControlState } from './state.ts';
 
+/** SQLite's `user_version`; a catalog of any other is made anew. */
+const CATALOG_VERSION = 1;
+
 type Value = string | number | bigint | null;
 
 const TABLES = {
@@ -100,6 +103,7 @@ export class Catalog {
     database.pragma('journal_mode = WAL');
     database.pragma('synchronous = NORMAL');
     database.pragma('wal_autocheckpoint = 0');
+    database.pragma(`user_version = ${CATALOG_VERSION}`);
     for (const table of Object.keys(TABLES) as Table[]) database.exec(createTable(table));
     if (trusted) this.#lastSegment = lastSegment(database);
     return database;
@@ -118,6 +122,7 @@ export class Catalog {
         database.prepare('SELECT key, value FROM meta').raw().all() as [string, string][],
       );
       const generation = Number(meta.get('generation'));
+      if (!isOurVersion(database)) return false;
       const near = generation === state.generation || generation === state.generation - 1;
       return near && meta.get('store_id') === this.#storeId;
     } catch {
@@ -210,6 +215,8 @@ export function checkCatalog(fs: FileSystem, path: string): string | undefined {
   try {
     database = openToRead(fs, path);
     database.defaultSafeIntegers(true);
+    // of another version: whatever it holds, the next owner makes it anew
+    if (!isOurVersion(database)) return undefined;
     const [verdict] = database.pragma('integrity_check') as { integrity_check: string }[];
     if (verdict?.integrity_check !== 'ok') return `integrity check: ${verdict?.integrity_check}`;
     for (const table of Object.keys(TABLES)) {
@@ -235,15 +242,16 @@ export function catalogFacts(
   fs: FileSystem,
   path: string,
   state: ControlState,
-  { storeId }: { storeId: Uint8Array },
+  storeIds: ReadonlySet<string>,
 ): Reached[] {
   if (!fs.exists(path)) return [];
   let database: Database.Database | undefined;
   try {
     database = openToRead(fs, path);
     database.defaultSafeIntegers(true);
+    if (!isOurVersion(database)) return [];
     const own = soundRows(database, 'meta').some(
-      ({ key, value }) => key === 'store_id' && value === hex(storeId),
+      ({ key, value }) => key === 'store_id' && storeIds.has(String(value)),
     );
     if (!own) return [];
     const ends = new Map<number, number>();
@@ -282,6 +290,10 @@ function openToRead(fs: FileSystem, path: string): Database.Database {
   // versions of the file format that is written and read: 2 would ask for a WAL (SQLite format 1.3)
   bytes.fill(1, 18, 20);
   return new Database(bytes);
+}
+
+function isOurVersion(database: Database.Database): boolean {
+  return Number(database.pragma('user_version', { simple: true })) === CATALOG_VERSION;
 }
 
 function createTable(table: Table): string {

@@ -135,6 +135,14 @@ export interface CursorEntry {
   detail: string | null;
 }
 
+/** The store has another id from now on: it was copied to another machine. */
+export interface IdentityEntry {
+  storeId: string;
+  machineId: string;
+  /** the id it had until then */
+  was: string;
+}
+
 /**
  * Records that damage has taken from the middle of a stream: they read as gap(corrupt) for good.
  */
@@ -284,6 +292,11 @@ export const cursorEntry = control<CursorEntry>('cursor', {
   offset: nullable(count),
   updatedNanos: nanos,
   detail: nullable(text),
+});
+export const identityEntry = control<IdentityEntry>('identity', {
+  storeId: text,
+  machineId: text,
+  was: text,
 });
 export const lostEntry = control<LostEntry>('lost', {
   stream: count,

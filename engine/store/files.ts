@@ -8,6 +8,7 @@ import { HelicorderError, errnoCode } from '../base/errors.ts';
 import type { FileSystem } from '../files/file-system.ts';
 import type { StoreIdentity } from './log/log-writer.ts';
 import { listSegments, openSegment } from './log/segment.ts';
+import { checkVersion } from './version.ts';
 
 export const STORE_FORMAT = 1;
 
@@ -21,6 +22,8 @@ export interface StorePaths {
   ballast: string;
   /** long-term storage, unless it is configured elsewhere; else what could not be put there yet */
   chunks: string;
+  /** what doctor has put aside */
+  quarantine: string;
 }
 
 export function storePaths(dir: string): StorePaths {
@@ -33,6 +36,7 @@ export function storePaths(dir: string): StorePaths {
     catalog: `${dir}/catalog.db`,
     ballast: `${dir}/ballast`,
     chunks: `${dir}/chunks`,
+    quarantine: `${dir}/quarantine`,
   };
 }
 
@@ -43,6 +47,8 @@ interface StoreJson {
   blockBytes: number;
   segmentBytes: number;
   created: string;
+  /** absent: the store has had no other id */
+  origin?: string;
   checksum: string;
 }
 
@@ -54,6 +60,7 @@ export function writeStoreJson(fs: FileSystem, path: string, identity: StoreIden
     blockBytes: BLOCK_BYTES,
     segmentBytes: identity.segmentBytes,
     created: String(identity.createdNanos),
+    ...(identity.origin && { origin: hex(identity.origin) }),
   };
   const json: StoreJson = { ...facts, checksum: checksumOf(facts) };
   fs.writeFileDurably(path, new TextEncoder().encode(`${JSON.stringify(json, null, 2)}\n`));
@@ -71,17 +78,13 @@ export function readStoreJson(fs: FileSystem, path: string): StoreIdentity | und
   }
   const { checksum, ...facts } = json ?? {};
   if (checksum !== checksumOf(facts)) return undefined;
-  if (json.format !== STORE_FORMAT) {
-    throw new HelicorderError(
-      'FORMAT_VERSION',
-      `${path} says format ${json.format}; this version reads format ${STORE_FORMAT}`,
-    );
-  }
+  checkVersion(path, json.format, STORE_FORMAT);
   return {
     storeId: unhex(json.storeId),
     machineId: unhex(json.machineId),
     createdNanos: BigInt(json.created),
     segmentBytes: json.segmentBytes,
+    origin: json.origin === undefined ? undefined : unhex(json.origin),
   };
 }
 
@@ -93,7 +96,8 @@ export function identityFromLog(fs: FileSystem, logDir: string): StoreIdentity |
     open.close();
     if (open.headerRebuilt) continue;
     const { storeId, machineId, storeCreatedNanos, storeSegmentBytes } = open.header;
-    return { storeId, machineId, createdNanos: storeCreatedNanos, segmentBytes: storeSegmentBytes };
+    const made = { createdNanos: storeCreatedNanos, segmentBytes: storeSegmentBytes };
+    return { storeId, machineId, ...made, origin: undefined };
   }
   return undefined;
 }
@@ -129,6 +133,6 @@ export function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('hex');
 }
 
-function unhex(digits: string): Uint8Array {
+export function unhex(digits: string): Uint8Array {
   return new Uint8Array(Buffer.from(digits, 'hex'));
 }

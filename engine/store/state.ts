@@ -9,6 +9,7 @@ import { assert } from '../base/assert.ts';
 import { HelicorderError, nearest } from '../base/errors.ts';
 import {
   cursorEntry,
+  identityEntry,
   lostEntry,
   removeEntry,
   runEndEntry,
@@ -21,6 +22,7 @@ import {
   streamEntry,
   trimEntry,
   type CursorEntry,
+  type IdentityEntry,
   type RunEntry,
   type RunSnapshot,
   type SnapshotEntry,
@@ -56,6 +58,8 @@ export class ControlState {
   readonly cursors = new Map<string, CursorEntry>();
   /** what of a stream is gone, by stream; absent: nothing */
   readonly trims = new Map<number, TrimEntry>();
+  /** the ids it has had since it was copied from elsewhere, in order */
+  readonly identities: IdentityEntry[] = [];
   /** which runs have moved, to be named again */
   readonly progress = new Progress();
   /** what damage has taken */
@@ -138,6 +142,8 @@ export class ControlState {
         return this.#removeStream(removeEntry.decode(entry.payload).stream);
       case KIND.cursor:
         return this.#setCursor(cursorEntry.decode(entry.payload));
+      case KIND.identity:
+        return void this.identities.push(identityEntry.decode(entry.payload));
       case KIND.lost:
         return this.losses.pin(lostEntry.decode(entry.payload));
       case KIND.sealed:
@@ -292,6 +298,7 @@ export class ControlState {
       ...pieces.map((piece) => part(KIND.snapshot, snapshotEntry.encode(piece))),
       ...[...this.trims.values()].map((trim) => part(KIND.trim, trimEntry.encode(trim))),
       ...[...this.cursors.values()].map((own) => part(KIND.cursor, cursorEntry.encode(own))),
+      ...this.identities.map((own) => part(KIND.identity, identityEntry.encode(own))),
       ...[...this.losses.pinnedBehind((stream) => this.lowWaterOf(stream))].map((lost) =>
         part(KIND.lost, lostEntry.encode(lost)),
       ),

@@ -9,36 +9,30 @@
  */
 import { defined } from '../base/assert.ts';
 import type { Clock, Random } from '../base/clock.ts';
-import { EVENT_MAX_BYTES, LOCK_WAIT_MS, MIB, SEGMENT_DEFAULT_BYTES } from '../base/constants.ts';
+import { EVENT_MAX_BYTES, LOCK_WAIT_MS, MIB } from '../base/constants.ts';
 import { HelicorderError, errnoCode, openError } from '../base/errors.ts';
 import { encodeEvents, encodeGap } from '../batch/format.ts';
 import { packEvents } from '../batch/opaque.ts';
 import type { FileSystem, Lock, MarkFile } from '../files/file-system.ts';
 import { catalogFacts } from './catalog.ts';
 import {
+  identityEntry,
   lostEntry,
   runEndEntry,
   shutdownEntry,
   startEntry,
+  type IdentityEntry,
   type RunSnapshot,
   type StreamSnapshot,
 } from './control.ts';
 import type { DataItem } from './data.ts';
-import {
-  checkSegmentBytes,
-  hex,
-  identityFromLog,
-  readMachineId,
-  readStoreJson,
-  storePaths,
-  writeStoreJson,
-  type StorePaths,
-} from './files.ts';
+import { hex, storePaths, type StorePaths } from './files.ts';
 import { ENTRY_FLAG, KIND, segmentOf, type Lsn } from './log/format.ts';
 import { GroupBuilder } from './log/group.ts';
 import { LogWriter, type LogStart, type StoreIdentity } from './log/log-writer.ts';
 import { segmentPath } from './log/segment.ts';
 import { MARK_STATE, createMark, isInPlace } from './mark.ts';
+import { idsOf, settleIdentity } from './identity.ts';
 import { lostTail } from './losses.ts';
 import { addReached } from './reached.ts';
 import { noteLostEnd, recover, type Recovered } from './recover.ts';
@@ -70,6 +64,8 @@ export class StoreWriter {
   readonly state: ControlState;
   readonly identity: StoreIdentity;
   readonly direct: boolean;
+  /** what a person should know of this opening */
+  readonly warnings: readonly string[];
   /** what recovery found that was not as it should be */
   readonly recovered: Recovered | undefined;
   readonly #options: StoreWriterOptions;
@@ -87,9 +83,11 @@ export class StoreWriter {
     this.#lock = lock;
     this.paths = storePaths(dir);
     fs.makeDirectory(this.paths.log);
-    this.identity = this.#identity();
     this.direct = fs.probeDirect(this.paths.log);
     this.recovered = recover(fs, this.paths.log);
+    const settled = settleIdentity(this.paths, this.recovered?.state, options);
+    this.identity = settled.identity;
+    this.warnings = settled.warnings;
     if (this.recovered) this.#examine(this.recovered);
     this.state = this.recovered?.state ?? new ControlState();
     if (this.recovered) this.#settle(this.recovered);
@@ -111,7 +109,7 @@ export class StoreWriter {
       this.recovered && startOf(this.recovered),
     );
     makeBallast(fs, paths);
-    this.#start();
+    this.#start(settled.entry);
   }
 
   /**
@@ -277,28 +275,17 @@ export class StoreWriter {
     this.#lock.release();
   }
 
-  #identity(): StoreIdentity {
-    const { fs, clock, random, segmentBytes = SEGMENT_DEFAULT_BYTES } = this.#options;
-    checkSegmentBytes(segmentBytes);
-    const known = readStoreJson(fs, this.paths.storeJson);
-    if (known) return known;
-    const identity = identityFromLog(fs, this.paths.log) ?? {
-      storeId: random.bytes(16),
-      machineId: readMachineId(fs),
-      createdNanos: clock.read().utcNanos,
-      segmentBytes,
-    };
-    writeStoreJson(fs, this.paths.storeJson, identity);
-    return identity;
-  }
-
   /** Damage at the end of the log shows by other witnesses than the log. */
   #examine(recovered: Recovered): void {
     const { fs, clock } = this.#options;
     noteLostEnd(recovered, fs, this.paths, clock.bootId());
     if (!recovered.faults.some(({ lost }) => lost)) return;
     const { state } = recovered;
-    state.losses.reach(state, catalogFacts(fs, this.paths.catalog, state, this.identity), true);
+    state.losses.reach(
+      state,
+      catalogFacts(fs, this.paths.catalog, state, idsOf(this.identity, state)),
+      true,
+    );
   }
 
   /** What recovery has read becomes durable before anything is built upon it. */
@@ -327,7 +314,7 @@ export class StoreWriter {
     }
   }
 
-  #start(): void {
+  #start(identity: IdentityEntry | undefined): void {
     const { clock, version } = this.#options;
     const builder = this.group();
     builder.add(
@@ -341,6 +328,9 @@ export class StoreWriter {
         version,
       }),
     );
+    if (identity) {
+      builder.add(KIND.identity, 0, identityEntry.encode(identity), ENTRY_FLAG.ignorable);
+    }
     this.#addLosses(builder);
     this.#commitNaming(builder, this.state.progress.moved);
   }

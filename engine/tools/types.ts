@@ -74,6 +74,33 @@ export interface StreamInfo {
   lastTimestampNanos: string | null;
 }
 
+/** `store info --json`. Sizes are bytes of disk. */
+export interface StoreInfo {
+  dir: string;
+  storeId: string;
+  /** the id it had before it was copied to this machine */
+  origin: string | null;
+  /** zeros: made on a machine without one */
+  machineId: string;
+  format: number;
+  /** UTC ns */
+  created: string;
+  segmentBytes: string;
+  sizes: Record<
+    'all' | 'log' | 'spares' | 'chunks' | 'catalog' | 'ballast' | 'quarantine' | 'other',
+    string
+  >;
+  segments: { count: number; first: string | null; last: string | null };
+  streams: number;
+  owned: boolean;
+  /** owners so far */
+  generation: string;
+  /** of the machine, now */
+  bootId: string;
+  /** its last owner closed it */
+  clean: boolean;
+}
+
 export interface Damage {
   file: string;
   offset: string;

@@ -5,11 +5,13 @@
  * always has an answer: what cannot be read is damage in the report.
  */
 import { HelicorderError } from '../base/errors.ts';
-import { identityFromLog, readStoreJson, storePaths } from '../store/files.ts';
+import { hex, readStoreJson, storePaths } from '../store/files.ts';
+import { idsOf, identityOfLog, isOneStore } from '../store/identity.ts';
+import type { StoreIdentity } from '../store/log/log-writer.ts';
 import { SegmentIndex } from '../store/log/segment-index.ts';
 import { KIND, type Lsn } from '../store/log/format.ts';
 import { readLog, segmentStart, type LogGroup } from '../store/log/log.ts';
-import { listSegments, segmentPath } from '../store/log/segment.ts';
+import { listSegments, openSegment, segmentPath } from '../store/log/segment.ts';
 import { checkCatalog } from '../store/catalog.ts';
 import { footerEntry } from '../store/control.ts';
 import { isCorruptGap } from '../store/losses.ts';
@@ -27,13 +29,13 @@ export async function verify(
   const { fs } = environment;
   const paths = storePaths(dir);
   if (!fs.exists(dir)) throw new HelicorderError('NOT_A_STORE', `${dir}: no such directory`);
-  checkIdentity(report, environment, dir);
+  const stated = statedIdentity(report, environment, dir);
   const end = durableEnd(report, environment, dir);
   if (fs.exists(paths.log)) readWholeLog(report, environment, dir, end);
   else report.damage.push(damage(paths.log, 'no log directory'));
   const catalogDamage = checkCatalog(fs, paths.catalog);
   if (catalogDamage !== undefined) report.damage.push(damage(paths.catalog, catalogDamage));
-  await readStreams(report, environment, dir);
+  await readStreams(report, environment, dir, stated);
   report.ok = report.damage.length === 0;
   return report;
 }
@@ -46,19 +48,38 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-function checkIdentity(report: VerifyReport, { fs }: StoreEnvironment, dir: string): void {
-  const paths = storePaths(dir);
+/** @returns what store.json says, if it can be believed */
+function statedIdentity(
+  report: VerifyReport,
+  { fs }: StoreEnvironment,
+  dir: string,
+): StoreIdentity | undefined {
+  const { storeJson } = storePaths(dir);
   try {
-    const stated = readStoreJson(fs, paths.storeJson);
-    if (stated === undefined) {
-      report.damage.push(damage(paths.storeJson, 'missing or damaged'));
-      return;
-    }
-    const repeated = fs.exists(paths.log) ? identityFromLog(fs, paths.log) : undefined;
-    const same = repeated && Buffer.compare(stated.storeId, repeated.storeId) === 0;
-    if (repeated && !same) report.damage.push(damage(paths.storeJson, 'store id of another store'));
+    const stated = readStoreJson(fs, storeJson);
+    if (stated === undefined) report.damage.push(damage(storeJson, 'missing or damaged'));
+    return stated;
   } catch (error) {
-    report.damage.push(damage(paths.storeJson, messageOf(error)));
+    report.damage.push(damage(storeJson, messageOf(error)));
+    return undefined;
+  }
+}
+
+/** store.json, the log and each segment's header are of one store, under whatever id it had. */
+function checkIdentity(report: VerifyReport, stated: StoreIdentity, { reader }: Store): void {
+  const { fs, paths, state } = reader;
+  const logged = identityOfLog(fs, paths, state);
+  if (logged && !isOneStore(stated, logged)) {
+    report.damage.push(damage(paths.storeJson, 'store id of another store'));
+    return;
+  }
+  const ids = idsOf(stated, state);
+  for (const number of listSegments(fs, paths.log)) {
+    const segment = openSegment(fs, paths.log, number);
+    segment?.close();
+    if (segment === undefined || segment.headerRebuilt) continue;
+    if (ids.has(hex(segment.header.storeId))) continue;
+    report.damage.push(damage(segment.path, 'segment of another store'));
   }
 }
 
@@ -176,6 +197,7 @@ async function readStreams(
   report: VerifyReport,
   environment: StoreEnvironment,
   dir: string,
+  stated: StoreIdentity | undefined,
 ): Promise<void> {
   let store: Store;
   try {
@@ -185,6 +207,7 @@ async function readStreams(
     return;
   }
   checkEnd(report, store);
+  if (stated) checkIdentity(report, stated, store);
   for (const name of store.streamNames()) {
     try {
       report.streams.push(await readStream(store, name, report));

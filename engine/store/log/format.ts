@@ -44,6 +44,7 @@ export const KIND = {
   shutdown: 8,
   reached: 9,
   lost: 10,
+  identity: 11,
   times: 16,
   batch: 17,
   events: 18,
