@@ -11,6 +11,7 @@ import { Command, CommanderError } from 'commander';
 import { ERRORS, errnoCode, HelicorderError } from '../engine/base/errors.ts';
 import { ignore, type CliContext, type CliIo, type CommandFactory, type Run } from './command.ts';
 import { configCommand } from './commands/config.ts';
+import { doctorCommand } from './commands/doctor.ts';
 import { gapsCommand } from './commands/gaps.ts';
 import { runCommand } from './commands/run.ts';
 import { storeCommand } from './commands/store.ts';
@@ -27,6 +28,7 @@ const COMMANDS: readonly CommandFactory[] = [
   storeCommand,
   gapsCommand,
   verifyCommand,
+  doctorCommand,
 ];
 
 /** @param words the command line behind the program's name */

@@ -12,6 +12,8 @@ export type { EventsItem, GapItem, SamplesItem, StreamItem } from './store/strea
 export { cat } from './tools/cat.ts';
 export { describeStream, describeStreams } from './tools/describe.ts';
 export { gaps } from './tools/gaps.ts';
+export { doctor } from './tools/doctor.ts';
+export { repair } from './tools/doctor-repair.ts';
 export { migrateStore, storeInfo } from './tools/store-info.ts';
 export { verify } from './tools/verify.ts';
 export { writeEvents, type WriteOptions } from './tools/write.ts';

@@ -22,6 +22,7 @@ import {
   shutdownEntry,
   startEntry,
   type IdentityEntry,
+  type LostEntry,
   type RunSnapshot,
   type StreamSnapshot,
 } from './control.ts';
@@ -335,11 +336,27 @@ export class StoreWriter {
     this.#commitNaming(builder, this.state.progress.moved);
   }
 
+  /**
+   * Writes down ranges that a reader found lost, durably: they read as gap(corrupt) for good.
+   * @returns how many of them the log did not say yet
+   */
+  pinLosses(lost: readonly LostEntry[]): number {
+    const { losses } = this.state;
+    const news = lost.filter(({ stream, firstOffset }) => !losses.isPinned(stream, firstOffset));
+    if (news.length === 0) return 0;
+    const builder = this.group();
+    for (const one of news) this.#addLost(builder, one);
+    this.commit(builder);
+    return news.length;
+  }
+
+  #addLost(builder: GroupBuilder, lost: LostEntry): void {
+    builder.add(KIND.lost, lost.stream, lostEntry.encode(lost), ENTRY_FLAG.ignorable);
+  }
+
   /** What damage has taken stands in the log before anything that comes after it. */
   #addLosses(builder: GroupBuilder): void {
-    for (const lost of this.state.losses.found) {
-      builder.add(KIND.lost, lost.stream, lostEntry.encode(lost), ENTRY_FLAG.ignorable);
-    }
+    for (const lost of this.state.losses.found) this.#addLost(builder, lost);
     for (const stream of this.state.streams.values()) {
       for (const gap of lostTail(this.state, stream)) {
         builder.add(KIND.gap, stream.id, encodeGap(gap));

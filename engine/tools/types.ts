@@ -101,6 +101,27 @@ export interface StoreInfo {
   clean: boolean;
 }
 
+/** One thing that `doctor` has to say. */
+export interface Finding {
+  kind: string;
+  severity: 'note' | 'damage';
+  file: string | null;
+  /** bytes; length 0: the whole file */
+  offset: string;
+  length: string;
+  what: string;
+  advice: string;
+  /** what --repair has done about it */
+  repaired: string | null;
+}
+
+export interface DoctorReport {
+  dir: string;
+  /** nothing is damaged that is not written down as such */
+  ok: boolean;
+  findings: Finding[];
+}
+
 export interface Damage {
   file: string;
   offset: string;

@@ -41,8 +41,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 
 /** What only writes; a tool reads. */
 const WRITERS = ['engine/store/writer.ts', 'engine/store/log/log-writer.ts'];
-/** The one tool that writes, through the store's own writer. */
-const WRITING_TOOLS = ['engine/tools/write.ts'];
+/** The tools that write, through the store's own writer. */
+const WRITING_TOOLS = ['engine/tools/write.ts', 'engine/tools/doctor-repair.ts'];
 
 function roomOf(path: string): string {
   const [first, second] = path.split('/');
