@@ -11,9 +11,12 @@ import { Command, CommanderError } from 'commander';
 import { ERRORS, errnoCode, HelicorderError } from '../engine/base/errors.ts';
 import { ignore, type CliContext, type CliIo, type CommandFactory, type Run } from './command.ts';
 import { configCommand } from './commands/config.ts';
+import { cursorCommand } from './commands/cursor.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { gapsCommand } from './commands/gaps.ts';
+import { reloadCommand } from './commands/reload.ts';
 import { runCommand } from './commands/run.ts';
+import { statusCommand } from './commands/status.ts';
 import { storeCommand } from './commands/store.ts';
 import { streamCommand } from './commands/stream.ts';
 import { validateCommand } from './commands/validate.ts';
@@ -24,8 +27,11 @@ const COMMANDS: readonly CommandFactory[] = [
   runCommand,
   validateCommand,
   configCommand,
+  statusCommand,
+  reloadCommand,
   streamCommand,
   storeCommand,
+  cursorCommand,
   gapsCommand,
   verifyCommand,
   doctorCommand,

@@ -1,5 +1,6 @@
 /** `helicorder validate CONFIG`: checks a configuration and prints what would run. */
 import type { Command } from 'commander';
+import type { RetentionRule } from '../../engine/base/retention.ts';
 import { resolveConfig, type RecorderConfig } from '../../engine/config/config.ts';
 import { formatBytes, formatDuration } from '../../engine/config/units.ts';
 import { newCommand, printJson, type CliContext, type CommonOptions } from '../command.ts';
@@ -42,6 +43,8 @@ function describe(config: RecorderConfig, paths: string[]): string {
     `configuration  ${paths.join(', ') || 'none found, defaults'}: ok`,
     `store          ${config.dataDir}, durable every ${config.flushIntervalMs} ms, ` +
       `segments of ${formatBytes(config.segmentBytes)}`,
+    `budget         ${budgetText(config)}`,
+    ...config.retention.map((rule) => `retention      ${rule.pattern}: ${retentionText(rule)}`),
     `real time      ${config.realtime}${config.cpu < 0 ? '' : `, on processor ${config.cpu}`}`,
     ...config.sources.map(
       (source) =>
@@ -51,4 +54,18 @@ function describe(config: RecorderConfig, paths: string[]): string {
     ),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+function budgetText({ budget, chunksDir }: RecorderConfig): string {
+  const most = budget.bytes === undefined ? 'what the disk holds' : formatBytes(budget.bytes);
+  const place = chunksDir ?? 'the store';
+  return `${most}, ${formatBytes(budget.minFreeBytes)} left free, chunks in ${place}`;
+}
+
+function retentionText({ ageMs, bytes, onFull, class: streamClass }: RetentionRule): string {
+  const limits = [
+    ...(ageMs === undefined ? [] : [formatDuration(BigInt(Math.round(ageMs * 1e6)))]),
+    ...(bytes === undefined ? [] : [formatBytes(bytes)]),
+  ];
+  return `${limits.join(' and ') || 'no limit'}, ${streamClass}, when full ${onFull}`;
 }

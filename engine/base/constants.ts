@@ -16,6 +16,11 @@ export const SEGMENT_MAX_BYTES = 1 * GIB;
  * The first segment of a store, and the one made from the ballast on a full disk: ready at once.
  */
 export const SEGMENT_FIRST_BYTES = 4 * MIB;
+/** A store smaller than this, or than its segments in reserve and in use, cannot turn over. */
+export const BUDGET_MIN_BYTES = 16 * MIB;
+export const BUDGET_MIN_SEGMENTS = 8;
+/** A budget without a given segment size is cut into at least this many. */
+export const BUDGET_SEGMENTS = 16;
 export const GROUP_MAX_BYTES = 4 * MIB;
 /** Zeros are written ahead in pieces of this size, so that no flush waits long behind one. */
 export const ZERO_PIECE_BYTES = 1 * MIB;
@@ -50,8 +55,37 @@ export const SIGNAL_REPEAT_MS = 500;
 /** A status is made this often. */
 export const STATUS_INTERVAL_MS = 1000;
 
+/** The control socket (`docs/format-control.md`, Limits): what clients can cost the owner. */
+export const CONTROL_HEAD_MAX_BYTES = 8 * KIB;
+export const CONTROL_FRAME_MAX_BYTES = EVENT_MAX_BYTES + 64 * KIB;
+export const CONTROL_CONNECTIONS_MAX = 64;
+export const CONTROL_REQUESTS_MAX = 64;
+export const CONTROL_OWN_BYTES = 64 * KIB;
+export const CONTROL_SHARED_BYTES = 32 * MIB;
+export const CONTROL_UNREAD_BYTES = 64 * KIB;
+export const CONTROL_HELLO_MS = 5_000;
+export const CONTROL_FRAME_MS = 30_000;
+export const CONTROL_UNREAD_MS = 30_000;
+export const CONTROL_IDLE_MS = 60_000;
+/** How long a closing owner waits for requests that it has taken to be answered. */
+export const CONTROL_CLOSE_MS = 2_000;
+/** How long a client waits for an owner that listens to say hello. */
+export const CONTROL_CONNECT_MS = 10_000;
+/** What a producer sends ahead of its acknowledgements. */
+export const CONTROL_WINDOW_BYTES = 4 * MIB;
+
 assert(SEGMENT_MIN_BYTES % BLOCK_BYTES === 0, 'a segment is whole blocks');
 assert(SEGMENT_FIRST_BYTES >= SEGMENT_MIN_BYTES, 'the first segment is a legal one');
 assert(GROUP_MAX_BYTES * 4 <= SEGMENT_DEFAULT_BYTES, 'a group is at most a quarter of a segment');
 assert(SEGMENT_MAX_BYTES < 2 ** 32, 'a place in a segment fits in 32 bits of an LSN');
+assert(CONTROL_HEAD_MAX_BYTES < 2 ** 16, 'the length of a head fits in its field');
+assert(
+  CONTROL_FRAME_MAX_BYTES >= EVENT_MAX_BYTES + 6 + CONTROL_HEAD_MAX_BYTES,
+  'the largest event fits in a frame',
+);
+assert(CONTROL_SHARED_BYTES >= CONTROL_FRAME_MAX_BYTES, 'every frame gets its turn');
+assert(
+  BUDGET_MIN_BYTES / BUDGET_SEGMENTS >= SEGMENT_MIN_BYTES && BUDGET_SEGMENTS >= BUDGET_MIN_SEGMENTS,
+  'the smallest budget has room for the segments it asks for',
+);
 assert(BALLAST_BYTES >= SEGMENT_FIRST_BYTES, 'the ballast makes room for one small segment');

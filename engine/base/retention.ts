@@ -1,35 +1,63 @@
-/** How long and how much of a stream is kept: the rules as the configuration gives them. */
+/** How long streams are kept, and what happens to them where the disk is too small for all. */
+/** What a stream does when there is no room: refuse what is new, or let go of what is oldest. */
+export const ON_FULL = ['reject-new', 'drop-oldest'] as const;
+export type OnFull = (typeof ON_FULL)[number];
 
-export type StreamClass = 'critical' | 'normal' | 'bulk';
+/** Under pressure the bulk goes first, what is critical last. */
+export const STREAM_CLASSES = ['critical', 'normal', 'bulk'] as const;
+export type StreamClass = (typeof STREAM_CLASSES)[number];
 
 export interface RetentionRule {
-  /** scope/name, `*` standing for any characters but a slash */
+  /** a stream's `scope/name`, with `*` for any characters within each; `*` alone: every stream */
   pattern: string;
-  /** undefined: for ever */
+  /** undefined: whatever its age */
   ageMs: number | undefined;
-  /** undefined: whatever the budget of the store allows */
+  /** of one stream, as stored; undefined: whatever its size */
   bytes: number | undefined;
-  /** when the store is full: refuse what is new, or let go of what is oldest */
-  onFull: 'reject-new' | 'drop-oldest';
-  /** under pressure bulk goes first, critical last */
+  onFull: OnFull;
   class: StreamClass;
 }
 
+/** What holds where no rule says otherwise. */
 export const KEEP_ALL: RetentionRule = {
-  pattern: '*/*',
+  pattern: '*',
   ageMs: undefined,
   bytes: undefined,
   onFull: 'reject-new',
   class: 'normal',
 };
 
-/** The first rule whose pattern fits the stream's name; without one, everything is kept. */
-export function ruleFor(rules: readonly RetentionRule[], name: string): RetentionRule {
-  return rules.find(({ pattern }) => fits(pattern, name)) ?? KEEP_ALL;
+/** The first rule that matches. */
+export function ruleFor(rules: readonly RetentionRule[], streamName: string): RetentionRule {
+  return rules.find(({ pattern }) => matchesPattern(pattern, streamName)) ?? KEEP_ALL;
 }
 
-function fits(pattern: string, name: string): boolean {
-  if (pattern === '*') return true;
-  const parts = pattern.split('*').map((text) => text.replace(/[.+?^${}()|[\]\\]/g, '\\$&'));
-  return new RegExp(`^${parts.join('[^/]*')}$`).test(name);
+/** Does the pattern of a rule name this stream? `*` stands for no slash unless it stands alone. */
+export function matchesPattern(pattern: string, streamName: string): boolean {
+  if (pattern === '*' || pattern === streamName) return true;
+  if (!pattern.includes('*')) return false;
+  const patterns = pattern.split('/');
+  const parts = streamName.split('/');
+  if (patterns.length !== parts.length) return false;
+  return patterns.every((one, i) => matchesPart(one, parts[i]!));
+}
+
+/**
+ * Pieces between the stars, each at the first place it fits: as good as any later one, so nothing
+ * is tried twice, whatever the pattern.
+ */
+function matchesPart(pattern: string, text: string): boolean {
+  const pieces = pattern.split('*');
+  const head = pieces.shift()!;
+  const tail = pieces.pop();
+  if (tail === undefined) return text === head;
+  if (!text.startsWith(head) || !text.endsWith(tail)) return false;
+  const end = text.length - tail.length;
+  let at = head.length;
+  for (const piece of pieces) {
+    const found = text.indexOf(piece, at);
+    if (found < 0) return false;
+    at = found + piece.length;
+  }
+  return at <= end;
 }

@@ -23,13 +23,17 @@
  * Nothing here touches the system: files, environment and host name are given by the caller.
  */
 import { NANOS_PER_MILLI } from '../base/constants.ts';
-import type { ConfigFiles, Environment, Path } from './config-file.ts';
+import type { RetentionRule } from '../base/retention.ts';
+import type { ConfigFiles, Environment } from './config-file.ts';
 import { DEFAULT_ORIGIN, findConfigFiles, isTree, pathText, readLayers } from './layers.ts';
 import type { Layers, Origin, Tree } from './layers.ts';
+import { generalRetention, retentionRules, sourceRetention } from './retention.ts';
+import type { SourceRetention } from './retention.ts';
 import { configSchema, DEFAULT_STREAM, schemaOfSource, sourceSchema } from './schema.ts';
 import type { ConfigTree, DriverFace, SourceTree } from './schema.ts';
-import { applySettings, driverOf } from './settings.ts';
-import { formatDuration } from './units.ts';
+import { segmentBytesOf } from './segment-size.ts';
+import { applySettings, driverOf, keysAt } from './settings.ts';
+import { formatDuration, formatSize } from './units.ts';
 
 /** One device to record, ready to be opened by its driver. */
 export interface SourceConfig {
@@ -53,6 +57,12 @@ export interface RecorderConfig {
   dataDir: string;
   flushIntervalMs: number;
   segmentBytes: number;
+  /** bytes of everything in the store, undefined: no limit; bytes left free on its disk */
+  budget: { bytes: number | undefined; minFreeBytes: number };
+  /** undefined: in the store */
+  chunksDir: string | undefined;
+  /** the first that matches a stream counts (`ruleFor`); the last one matches all */
+  retention: RetentionRule[];
   realtime: 'auto' | 'off' | 'require';
   /** −1: not pinned */
   cpu: number;
@@ -98,7 +108,8 @@ export function resolveConfig(request: ConfigRequest): ResolvedConfig {
   }
   applySettings(layers, drivers, environment, request.flags ?? {});
   const tree = checkTree(layers);
-  const values = globalValues(layers, tree);
+  const segmentBytes = segmentBytesOf(layers, tree);
+  const values = globalValues(layers, tree, segmentBytes);
   const sources = (tree.sources ?? []).flatMap((source, index) =>
     resolveSource({ request, layers, tree, source, index, values }),
   );
@@ -107,7 +118,13 @@ export function resolveConfig(request: ConfigRequest): ResolvedConfig {
   const config: RecorderConfig = {
     dataDir: tree.store.dir,
     flushIntervalMs: tree.store.flush,
-    segmentBytes: tree.store.segmentSize,
+    segmentBytes,
+    budget: { bytes: tree.store.budget.bytes, minFreeBytes: tree.store.budget.minFree },
+    chunksDir: tree.chunks.dir,
+    retention: retentionRules(
+      tree,
+      sources.map(({ retention }) => retention),
+    ),
     realtime: tree.realtime,
     cpu: tree.cpu,
     durationMs: tree.duration,
@@ -119,15 +136,10 @@ export function resolveConfig(request: ConfigRequest): ResolvedConfig {
 function checkTree(layers: Layers): ConfigTree {
   const result = configSchema.safeParse(layers.tree);
   if (result.success) return result.data;
-  throw layers.errorOf(result.error, [], ([group]) => {
-    const { store, defaults } = configSchema.shape;
-    if (group === 'store') return Object.keys(store.def.innerType.shape);
-    if (group === 'defaults') return Object.keys(defaults.def.innerType.shape);
-    return Object.keys(configSchema.shape);
-  });
+  throw layers.errorOf(result.error, [], (path) => keysAt(configSchema, path));
 }
 
-function globalValues(layers: Layers, tree: ConfigTree): EffectiveValue[] {
+function globalValues(layers: Layers, tree: ConfigTree, segmentBytes: number): EffectiveValue[] {
   const value = (path: string[], fallback: unknown): EffectiveValue => ({
     key: pathText(path),
     value:
@@ -141,10 +153,14 @@ function globalValues(layers: Layers, tree: ConfigTree): EffectiveValue[] {
       ['store', 'flush'],
       formatDuration(BigInt(Math.round(tree.store.flush * NANOS_PER_MILLI))),
     ),
-    value(['store', 'segmentSize'], `${tree.store.segmentSize / 2 ** 20}MiB`),
+    value(['store', 'segmentSize'], formatSize(segmentBytes)),
+    value(['store', 'budget', 'bytes'], null),
+    value(['store', 'budget', 'minFree'], formatSize(tree.store.budget.minFree)),
+    value(['chunks', 'dir'], null),
     value(['realtime'], tree.realtime),
     value(['cpu'], tree.cpu),
     value(['duration'], null),
+    ...generalRetention(layers, tree),
   ];
 }
 
@@ -163,6 +179,7 @@ interface SourceContext {
 
 interface ResolvedSource {
   config: SourceConfig;
+  retention: SourceRetention;
   /** place in `sources` */
   index: number;
 }
@@ -175,9 +192,7 @@ function resolveSource(context: SourceContext): ResolvedSource[] {
   const schema = schemaOfSource(driver);
   const result = schema.safeParse(source);
   if (!result.success) {
-    // keys inside a driver's option are known to its schema alone
-    const keys = (at: Path): string[] => (at.length === 0 ? Object.keys(schema.shape) : []);
-    throw layers.errorOf(result.error, path, keys);
+    throw layers.errorOf(result.error, path, (at) => keysAt(schema, at));
   }
   const given = result.data as SourceTree & Tree;
   if (given.count !== undefined && driver.kind !== 'synthetic') {
@@ -196,8 +211,14 @@ function resolveSource(context: SourceContext): ResolvedSource[] {
     routingKey: given.routingKey ?? tree.defaults.routingKey ?? request.hostName,
     writer: given.writer ?? name,
   };
+  const all = multiply(config, given.count).map((one) => ({
+    config: one,
+    retention: { stream: one.stream, own: given },
+    index,
+  }));
   values.push(...sourceValues(layers, config, given.count, index));
-  return multiply(config, given.count).map((one) => ({ config: one, index }));
+  values.push(...sourceRetention(layers, tree, all[0]!.retention, index));
+  return all;
 }
 
 function driverOptions(given: Tree): Record<string, unknown> {

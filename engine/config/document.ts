@@ -2,7 +2,7 @@
  * Documentation made from the schema: `docs/configuration.md` and the commented sample file. Both
  * are held equal to it by a test; `npm run docs` writes them anew.
  */
-import { configSchema, sourceSchema, type DriverFace } from './schema.ts';
+import { configSchema, sourceSchema, streamSchema, type DriverFace } from './schema.ts';
 import { factsOf, settingsOf, type KeyFacts } from './settings.ts';
 
 const INTRODUCTION = `# Configuration
@@ -17,29 +17,45 @@ over the environment, the environment over a file, a file over the default.
 Files are looked for in this order: \`--config PATH\`; else \`./helicorder.yaml\`; else
 \`/etc/helicorder/helicorder.yaml\` or \`.toml\`, and then every \`.yaml\`, \`.yml\` and \`.toml\`
 file of \`/etc/helicorder/conf.d\` in the order of their names. Later files lie over earlier ones
-key by key; their sources are added. In values, \`\${VAR}\` and \`\${VAR:-default}\` are replaced by
-environment variables.
+key by key; their lists, \`streams\` and \`sources\`, are joined. In values, \`\${VAR}\` and
+\`\${VAR:-default}\` are replaced by environment variables.
 
-Durations (\`100ms\`, \`10s\`, \`2h\`) and sizes (\`64MiB\`, \`20GB\`) carry their unit; a bare
-number is an error. An unknown key is an error that names the nearest known one. Errors in files
-and variables exit with 78, errors in flags with 64.
+Durations (\`100ms\`, \`10s\`, \`2h\`, \`30d\`) and sizes (\`64MiB\`, \`20GB\`) carry their unit; a
+bare number is an error. An unknown key is an error that names the nearest known one. Errors in
+files and variables exit with 78, errors in flags with 64.
 `;
+
+const CHUNKS_TEXT = 'Where data lives once the log is sealed.';
+
+const STREAMS_TEXT =
+  'A list of what holds for streams that are not sources, or of which their source says nothing. ' +
+  'The first pattern that matches counts; what it leaves out is as in `defaults`.';
 
 const FLAGS_TEXT = `## Flags and environment variables of \`run\`
 
 \`--source\` describes a whole source: the sources of files are then left aside. Without it, flags
 change the one source of the configuration; if there are several, only \`--rate\`,
-\`--samples-per-event\`, \`--timestamp-resolution\` and \`--routing-key\` can be given, for all.
+\`--samples-per-event\`, \`--timestamp-resolution\`, \`--routing-key\`, \`--retain-age\`,
+\`--retain-bytes\`, \`--on-full\` and \`--class\` can be given, for all.
 `;
 
 /** The text of `docs/configuration.md`. */
 export function configurationDocument(drivers: readonly DriverFace[]): string {
-  const { store, defaults, sources: _sources, ...top } = configSchema.shape;
+  const {
+    store,
+    chunks,
+    defaults,
+    streams: _streams,
+    sources: _sources,
+    ...top
+  } = configSchema.shape;
   const parts = [
     INTRODUCTION,
     section('store', factsOf(store.def.innerType.shape)),
+    section('chunks', factsOf(chunks.def.innerType.shape), CHUNKS_TEXT),
     section('defaults', factsOf(defaults.def.innerType.shape), 'What sources have in common.'),
     section('Keys of the recorder', factsOf(top)),
+    section('streams', factsOf(streamSchema.shape), STREAMS_TEXT),
     section(
       'sources',
       factsOf(sourceSchema.shape),
@@ -90,14 +106,17 @@ function table([head = [], ...rows]: string[][]): string {
 
 /** A configuration with every key: the defaults, and what has none as a comment. */
 export function sampleFile(drivers: readonly DriverFace[]): string {
-  const { store, defaults, sources: _sources, ...top } = configSchema.shape;
+  const { streams: _streams, sources: _sources, ...groups } = configSchema.shape;
+  const { stream: _stream, ...ofStream } = streamSchema.shape;
+  const streams = [
+    'streams:',
+    '  - stream: plant/*',
+    ...indent(2, keyLines(factsOf(ofStream), 0, true)),
+  ];
   const lines = [
     '# Helicorder: sample configuration. Every key with its default; made by "npm run docs".',
-    'store:',
-    ...keyLines(factsOf(store.def.innerType.shape), '  '),
-    'defaults:',
-    ...keyLines(factsOf(defaults.def.innerType.shape), '  '),
-    ...keyLines(factsOf(top), ''),
+    ...keyLines(factsOf(groups)),
+    ...comment(streams),
     'sources:',
     '  - source: network',
     '    stream: examples/network',
@@ -111,9 +130,29 @@ export function sampleFile(drivers: readonly DriverFace[]): string {
   return `${lines.join('\n')}\n`;
 }
 
-function keyLines(facts: KeyFacts[], indent: string): string[] {
-  return facts.flatMap(({ key, description, defaultText, type }) => [
-    `${indent}# ${description}`,
-    defaultText === undefined ? `${indent}# ${key}: <${type}>` : `${indent}${key}: ${defaultText}`,
-  ]);
+/**
+ * Keys with their meaning, from the `at`-th of each path on. A group in which nothing has a default
+ * is a comment as a whole, since its name alone would be a null; so `isComment` inside of it.
+ */
+function keyLines(facts: KeyFacts[], at = 0, isComment = false): string[] {
+  const names = [...new Set(facts.map(({ path }) => path[at]!))];
+  return names.flatMap((name) => {
+    const below = facts.filter(({ path }) => path[at] === name);
+    const isOff = !isComment && below.every(({ defaultText }) => defaultText === undefined);
+    const [{ path, description, defaultText, type }] = below as [KeyFacts];
+    if (path.length === at + 1) {
+      const line = `${name}: ${defaultText ?? `<${type}>`}`;
+      return [`# ${description}`, ...(isOff ? comment([line]) : [line])];
+    }
+    const block = [`${name}:`, ...indent(1, keyLines(below, at + 1, isComment || isOff))];
+    return isOff ? comment(block) : block;
+  });
+}
+
+function indent(depth: number, lines: string[]): string[] {
+  return lines.map((line) => '  '.repeat(depth) + line);
+}
+
+function comment(lines: string[]): string[] {
+  return lines.map((line) => `# ${line}`);
 }

@@ -21,6 +21,9 @@ export function isTree(value: unknown): value is Tree {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** Lists that files have in common. */
+const JOINED_LISTS: readonly string[] = ['sources', 'streams'];
+
 export class Layers {
   readonly tree: Tree = {};
   readonly #origins = new Map<string, Origin>();
@@ -37,9 +40,8 @@ export class Layers {
     this.#origins.set(path.join('.'), origin);
   }
 
-  /** Lays a file over what is there: groups key by key, sources after those of earlier files. */
+  /** Lays a file over what is there: groups key by key, lists after those of earlier files. */
   addFile(file: ConfigFile): void {
-    const known = Array.isArray(this.tree.sources) ? this.tree.sources.length : 0;
     const add = (value: unknown, inFile: Path, inTree: Path): void => {
       const place: Origin = { kind: 'file', name: file.place(inFile) };
       this.#origins.set(inTree.join('.'), place);
@@ -49,11 +51,13 @@ export class Layers {
         add(item, [...inFile, key], [...inTree, key]);
     };
     for (const [key, value] of Object.entries(file.tree)) {
-      if (key !== 'sources' || !Array.isArray(value)) {
+      if (!JOINED_LISTS.includes(key) || !Array.isArray(value)) {
         add(value, [key], [key]);
         continue;
       }
-      if (known === 0) this.set(['sources'], [], { kind: 'file', name: file.place([key]) });
+      const before = this.tree[key];
+      const known = Array.isArray(before) ? before.length : 0;
+      if (known === 0) this.set([key], [], { kind: 'file', name: file.place([key]) });
       value.forEach((item, i) => add(item, [key, i], [key, known + i]));
     }
   }
@@ -61,7 +65,7 @@ export class Layers {
   /** Forgets the sources of all files. */
   replaceSources(source: Tree, origin: Origin): void {
     for (const key of [...this.#origins.keys()]) {
-      if (key.startsWith('sources')) this.#origins.delete(key);
+      if (/^sources(\.|$)/.test(key)) this.#origins.delete(key);
     }
     this.set(['sources'], [source], origin);
   }

@@ -6,6 +6,9 @@
  */
 import * as z from 'zod';
 import {
+  BUDGET_MIN_BYTES,
+  BUDGET_MIN_SEGMENTS,
+  BUDGET_SEGMENTS,
   FLUSH_DEFAULT_MS,
   FLUSH_MAX_MS,
   FLUSH_MIN_MS,
@@ -20,7 +23,14 @@ import {
   SEGMENT_MAX_BYTES,
   SEGMENT_MIN_BYTES,
 } from '../base/constants.ts';
-import { formatBytes, parseDurationNanos, parseRateHz, parseSizeBytes } from './units.ts';
+import { ON_FULL, STREAM_CLASSES } from '../base/retention.ts';
+import {
+  formatBytes,
+  formatDuration,
+  parseDurationNanos,
+  parseRateHz,
+  parseSizeBytes,
+} from './units.ts';
 
 /** What configuration needs to know of a driver; `engine/drivers/driver.ts` satisfies it. */
 export interface DriverFace {
@@ -46,10 +56,26 @@ function parsed<T>(parse: (value: unknown) => T, check: (value: T) => string | u
 }
 
 function durationMs(minMs: number, maxMs: number) {
+  const [min, max] = [minMs, maxMs].map((ms) =>
+    formatDuration(BigInt(ms) * BigInt(NANOS_PER_MILLI)),
+  );
   return parsed(
     (value) => Number(parseDurationNanos(value)) / NANOS_PER_MILLI,
-    (ms) => (ms >= minMs && ms <= maxMs ? undefined : `must be ${minMs}ms to ${maxMs}ms`),
+    (ms) => (ms >= minMs && ms <= maxMs ? undefined : `must be ${min} to ${max}`),
   );
+}
+
+function sizeBytes(minBytes: number) {
+  return parsed(parseSizeBytes, (bytes) =>
+    bytes >= minBytes ? undefined : `must be at least ${formatBytes(minBytes)}`,
+  );
+}
+
+/** An object that is written as `key: {…}`; a bare value in its place says what was expected. */
+function group<T extends z.core.$ZodShape>(example: string, shape: T) {
+  return z.strictObject(shape, {
+    error: ({ code }) => (code === 'invalid_type' ? `expected keys, as in ${example}` : undefined),
+  });
 }
 
 function rate() {
@@ -74,8 +100,43 @@ function routingKey() {
   return z.string().min(1).max(255);
 }
 
+/** Retention of a stream; `text` describes a key, or says where its description is. */
+function retain(text: (key: string, description: string) => string) {
+  return group('{age: 30d, bytes: 2GiB}', {
+    age: durationMs(1000, RETAIN_MAX_MS)
+      .optional()
+      .meta({
+        description: text('retain.age', 'Records older than this are let go of.'),
+        type: 'duration',
+      }),
+    bytes: sizeBytes(1)
+      .optional()
+      .meta({
+        description: text(
+          'retain.bytes',
+          'The oldest records are let go of where the stream takes more than this.',
+        ),
+        type: 'size',
+      }),
+  });
+}
+
+function onFull() {
+  return z.enum(ON_FULL);
+}
+
+function streamClass() {
+  return z.enum(STREAM_CLASSES);
+}
+
+const ON_FULL_TYPE = 'reject-new or drop-oldest';
+const CLASS_TYPE = 'critical, normal or bulk';
+const asDefaults = (key: string): string => `As defaults.${key}.`;
+
 const SEGMENT_RANGE = `${formatBytes(SEGMENT_MIN_BYTES)} to ${formatBytes(SEGMENT_MAX_BYTES)}`;
-const DURATION_MAX_MS = 10 * 365 * 86_400_000;
+const DAY_MS = 86_400_000;
+const DURATION_MAX_MS = 10 * 365 * DAY_MS;
+const RETAIN_MAX_MS = 100 * 365 * DAY_MS;
 
 const store = z.strictObject({
   dir: z
@@ -96,11 +157,34 @@ const store = z.strictObject({
       ? undefined
       : `must be whole MiB, ${SEGMENT_RANGE}`,
   )
-    .prefault(`${SEGMENT_DEFAULT_BYTES / MIB}MiB`)
+    .optional()
     .meta({
-      description: `Size of a file of the log, ${SEGMENT_RANGE}; fixed when the store is made.`,
+      description:
+        `Size of a file of the log, ${SEGMENT_RANGE}; fixed when the store is made. ` +
+        `Default: ${SEGMENT_DEFAULT_BYTES / MIB}MiB, or a ${BUDGET_SEGMENTS}th of the budget.`,
       type: 'size',
     }),
+  budget: group('{bytes: 20GiB, minFree: 1GiB}', {
+    bytes: sizeBytes(BUDGET_MIN_BYTES)
+      .optional()
+      .meta({
+        description:
+          'The most that all of the store may take, chunks included: at least ' +
+          `${formatBytes(BUDGET_MIN_BYTES)} and ${BUDGET_MIN_SEGMENTS} segments.`,
+        type: 'size',
+      }),
+    minFree: sizeBytes(0).prefault('0B').meta({
+      description: 'What is left free on the disk for others, whatever the budget.',
+      type: 'size',
+    }),
+  }).prefault({}),
+});
+
+const chunks = group('{dir: /mnt/chunks}', {
+  dir: z.string().min(1).optional().meta({
+    description: 'Directory of the sealed chunks. Default: chunks, in the store.',
+    type: 'path',
+  }),
 });
 
 const defaults = z.strictObject({
@@ -122,12 +206,42 @@ const defaults = z.strictObject({
     description: 'Attribute of the data, printed as RemoteAddr. Default: the host name.',
     type: 'text',
   }),
+  retain: retain((_, description) => description).prefault({}),
+  onFull: onFull().prefault('reject-new').meta({
+    description:
+      'Where there is no room: refuse what is new, as gap(full), or let go of the oldest records.',
+    type: ON_FULL_TYPE,
+  }),
+  class: streamClass().prefault('normal').meta({
+    description: 'Under pressure bulk goes first, critical last.',
+    type: CLASS_TYPE,
+  }),
 });
 
 /** Of every kind of source: scripts rely on the name (docs/decisions). */
 export const DEFAULT_STREAM = 'examples/network';
 /** `scope/name` of a stream. */
 export const STREAM_PATTERN = /^[A-Za-z0-9._-]+\/[A-Za-z0-9._-]+$/;
+
+const retentionOfOne = {
+  retain: retain(asDefaults).optional(),
+  onFull: onFull()
+    .optional()
+    .meta({ description: asDefaults('onFull'), type: ON_FULL_TYPE }),
+  class: streamClass()
+    .optional()
+    .meta({ description: asDefaults('class'), type: CLASS_TYPE }),
+};
+
+/** Retention of streams that are no sources, or that no source says anything of. */
+export const streamSchema = z.strictObject({
+  stream: z
+    .string()
+    .max(200)
+    .regex(/^(\*|[A-Za-z0-9._*-]+\/[A-Za-z0-9._*-]+)$/, 'must be scope/name, with * for any part')
+    .meta({ description: 'Which: scope/name, with * for any characters in each.', type: 'text' }),
+  ...retentionOfOne,
+});
 
 /** What every source takes, whatever its driver; the rest is the driver's own. */
 export const sourceSchema = z.strictObject({
@@ -167,10 +281,12 @@ export const sourceSchema = z.strictObject({
   routingKey: routingKey()
     .optional()
     .meta({ description: 'As defaults.routingKey.', type: 'text' }),
+  ...retentionOfOne,
 });
 
 export const configSchema = z.strictObject({
   store: store.prefault({}),
+  chunks: chunks.prefault({}),
   defaults: defaults.prefault({}),
   realtime: z.enum(['auto', 'off', 'require']).prefault('auto').meta({
     description: 'Real-time scheduling: the best that is granted, none, or an error if refused.',
@@ -184,11 +300,13 @@ export const configSchema = z.strictObject({
     description: 'Stop by itself after this time. Default: record until told to stop.',
     type: 'duration',
   }),
+  streams: z.array(streamSchema).max(1024).prefault([]),
   sources: z.array(z.unknown()).max(4096).optional(),
 });
 
 export type ConfigTree = z.output<typeof configSchema>;
 export type SourceTree = z.output<typeof sourceSchema>;
+export type RetentionTree = Pick<SourceTree, 'retain' | 'onFull' | 'class'>;
 
 /** Common keys and the driver's own, in one object without room for others. */
 export function schemaOfSource(driver: DriverFace): z.ZodObject {

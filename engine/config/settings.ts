@@ -1,11 +1,12 @@
 /**
  * The keys that can also be given as a flag of `run` or an environment variable: all scalar ones.
- * A flag is the kebab-case of its key; only `--data-dir` and `--flush-ms` have names of their own.
- * The environment variable is HELICORDER_ and the flag in capitals: HELICORDER_SAMPLES_PER_EVENT.
+ * A flag is the kebab-case of its key, without `store`, `defaults` and `sources` before it; only
+ * `--data-dir` and `--flush-ms` have names of their own. The environment variable is HELICORDER_
+ * and the flag in capitals: HELICORDER_SAMPLES_PER_EVENT.
  */
 import * as z from 'zod';
 import { nearest } from '../base/errors.ts';
-import type { Environment } from './config-file.ts';
+import type { Environment, Path } from './config-file.ts';
 import type { Layers, Origin, Tree } from './layers.ts';
 import { isTree } from './layers.ts';
 import { configSchema, schemaOfSource, sourceSchema, type DriverFace } from './schema.ts';
@@ -17,31 +18,58 @@ export interface Setting {
   description: string;
   /** what the flag takes, as in `--rate <rate>` */
   takes: string;
-  /** key path of a setting of the whole recorder, or key of a source */
-  at: { path: string[] } | { sourceKey: string };
+  /** key path of a setting of the whole recorder, or within a source */
+  at: { path: string[] } | { inSource: string[] };
   defaultText: string | undefined;
 }
 
 /** One key of the schema as people read about it. */
 export interface KeyFacts {
+  /** `budget.bytes`: the keys of `path` */
   key: string;
+  path: string[];
   description: string;
   type: string;
   defaultText: string | undefined;
 }
 
-/** Describes the keys of an object schema, in its order. */
-export function factsOf(shape: Readonly<Record<string, z.core.$ZodType>>): KeyFacts[] {
-  return Object.entries(shape).map(([key, field]) => {
+type Shape = Readonly<Record<string, z.core.$ZodType>>;
+
+/** Describes the keys of an object schema, in its order, those of groups within it one by one. */
+export function factsOf(shape: Shape, within: readonly string[] = []): KeyFacts[] {
+  return Object.entries(shape).flatMap(([key, field]) => {
     const { schema, defaultValue } = unwrap(field);
+    const path = [...within, key];
+    const keys = shapeOf(schema);
+    if (keys) return factsOf(keys, path);
     const meta = z.globalRegistry.get(field) ?? z.globalRegistry.get(schema) ?? {};
     return {
-      key,
+      key: path.join('.'),
+      path,
       description: typeof meta.description === 'string' ? meta.description : '',
       type: typeof meta.type === 'string' ? meta.type : typeName(schema),
       defaultText: defaultValue === undefined ? undefined : plainText(defaultValue),
     };
   });
+}
+
+function shapeOf(schema: z.core.$ZodType): Shape | undefined {
+  return schema instanceof z.ZodObject ? schema.shape : undefined;
+}
+
+/** The field at a path of a schema, through optional ones, defaults and lists. */
+function fieldAt(field: z.core.$ZodType, path: Path): z.core.$ZodType | undefined {
+  const [key, ...rest] = path;
+  if (key === undefined) return field;
+  const { schema } = unwrap(field);
+  const next = schema instanceof z.ZodArray ? schema.element : shapeOf(schema)?.[key];
+  return next === undefined ? undefined : fieldAt(next, rest);
+}
+
+/** The keys that may stand at a path of a schema; none where it is no object. */
+export function keysAt(field: z.core.$ZodType, path: Path): string[] {
+  const found = fieldAt(field, path);
+  return Object.keys((found && shapeOf(unwrap(found).schema)) ?? {});
 }
 
 function plainText(value: unknown): string {
@@ -83,19 +111,24 @@ const TYPE_NAMES: Readonly<Record<string, string>> = {
   array: 'list',
 };
 
+/** `chunks.dir` → `chunks-dir` */
 function kebab(key: string): string {
-  return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  return key.replaceAll('.', '-').replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
-const OWN_NAMES: Readonly<Record<string, string>> = { dir: 'data-dir', flush: 'flush-ms' };
+const OWN_NAMES: Readonly<Record<string, string>> = {
+  'store.dir': 'data-dir',
+  'store.flush': 'flush-ms',
+};
 
 /** All settings, those of the recorder first; a key that several drivers share appears once. */
 export function settingsOf(drivers: readonly DriverFace[]): Setting[] {
-  const { store, defaults, sources: _sources, ...top } = configSchema.shape;
+  const { store, defaults, streams: _streams, sources: _sources, ...top } = configSchema.shape;
   const inDefaults = factsOf(defaults.def.innerType.shape);
   const all: Setting[] = [];
   const add = (facts: KeyFacts, at: Setting['at']): void => {
-    const flag = ('path' in at ? OWN_NAMES[facts.key] : undefined) ?? kebab(facts.key);
+    const own = 'path' in at ? OWN_NAMES[at.path.join('.')] : undefined;
+    const flag = own ?? kebab(facts.key);
     if (all.some((setting) => setting.flag === flag)) return;
     const variable = `HELICORDER_${flag.toUpperCase().replaceAll('-', '_')}`;
     const isMillis = flag === 'flush-ms';
@@ -105,16 +138,16 @@ export function settingsOf(drivers: readonly DriverFace[]): Setting[] {
     all.push({ flag, variable, description, takes, at, defaultText });
   };
   for (const facts of factsOf(store.def.innerType.shape)) {
-    add(facts, { path: ['store', facts.key] });
+    add(facts, { path: ['store', ...facts.path] });
   }
   for (const facts of factsOf(sourceSchema.shape)) {
     const shared = inDefaults.find(({ key }) => key === facts.key);
-    add(shared ?? facts, { sourceKey: facts.key });
+    add(shared ?? facts, { inSource: facts.path });
   }
   for (const { options } of drivers) {
-    for (const facts of factsOf(options.shape)) add(facts, { sourceKey: facts.key });
+    for (const facts of factsOf(options.shape)) add(facts, { inSource: facts.path });
   }
-  for (const facts of factsOf(top)) add(facts, { path: [facts.key] });
+  for (const facts of factsOf(top)) add(facts, { path: facts.path });
   return all;
 }
 
@@ -146,7 +179,7 @@ export function applySettings(
   applyToSources(
     layers,
     drivers,
-    given.filter(({ setting }) => 'sourceKey' in setting.at),
+    given.filter(({ setting }) => 'inSource' in setting.at),
   );
 }
 
@@ -169,7 +202,10 @@ function applyGlobal(layers: Layers, { setting, text, origin }: Given): void {
 }
 
 /** Keys that may be given once for several sources. */
-const SHARED_KEYS = ['rate', 'samplesPerEvent', 'timestampResolution', 'routingKey'];
+const SHARED_KEYS = [
+  ...['rate', 'samplesPerEvent', 'timestampResolution', 'routingKey'],
+  ...['retain', 'onFull', 'class'],
+];
 
 /**
  * `--source` describes a whole source and takes the place of the files'. Without it a single
@@ -181,24 +217,23 @@ function applyToSources(layers: Layers, drivers: readonly DriverFace[], given: G
   const { sources } = layers.tree;
   if (!Array.isArray(sources)) return;
   for (const { setting, text, origin } of given) {
-    if (setting === named?.setting || !('sourceKey' in setting.at)) continue;
-    const key = setting.at.sourceKey;
-    if (sources.length > 1 && !SHARED_KEYS.includes(key)) {
-      layers.set([key], text, origin);
-      throw layers.error([key], `is for one source, the configuration has ${sources.length}`);
+    if (setting === named?.setting || !('inSource' in setting.at)) continue;
+    const path = setting.at.inSource;
+    if (sources.length > 1 && !SHARED_KEYS.includes(path[0]!)) {
+      layers.set(path, text, origin);
+      throw layers.error(path, `is for one source, the configuration has ${sources.length}`);
     }
     sources.forEach((source: unknown, i) => {
       if (!isTree(source)) return;
-      layers.set(['sources', i, key], valueOf(source, key, text, drivers), origin);
+      layers.set(['sources', i, ...path], valueOf(source, path, text, drivers), origin);
     });
   }
 }
 
 /** A flag's text as the number, text or list that the source's schema takes. */
-function valueOf(source: Tree, key: string, text: string, drivers: readonly DriverFace[]): unknown {
+function valueOf(source: Tree, path: Path, text: string, drivers: readonly DriverFace[]): unknown {
   const driver = drivers.find(({ kind }) => kind === source.source);
-  const shape: z.core.$ZodShape | undefined = driver && schemaOfSource(driver).shape;
-  const field = shape?.[key];
+  const field = driver && fieldAt(schemaOfSource(driver), path);
   const asNumber = text.trim() === '' ? [] : [Number(text)].filter(Number.isFinite);
   const candidates: unknown[] = [...asNumber, text, text.split(',')];
   if (text === 'true' || text === 'false') candidates.push(text === 'true');

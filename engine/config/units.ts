@@ -15,6 +15,7 @@ const DURATION_NANOS: Record<string, bigint> = {
   min: 60_000_000_000n,
   h: 3_600_000_000_000n,
   d: 86_400_000_000_000n,
+  w: 604_800_000_000_000n,
 };
 
 const SIZE_BYTES: Record<string, number> = {
@@ -81,6 +82,7 @@ export function parseRateHz(value: unknown): number {
 /** The shortest exact spelling: 100000000 → `100ms`. */
 export function formatDuration(nanos: bigint): string {
   const units: [string, bigint][] = [
+    ['d', 86_400_000_000_000n],
     ['h', 3_600_000_000_000n],
     ['m', 60_000_000_000n],
     ['s', 1_000_000_000n],
@@ -89,6 +91,13 @@ export function formatDuration(nanos: bigint): string {
   ];
   const found = units.find(([, unitNanos]) => nanos > 0n && nanos % unitNanos === 0n);
   return found ? `${nanos / found[1]}${found[0]}` : `${nanos}ns`;
+}
+
+/** The shortest exact spelling: 67108864 → `64MiB`. */
+export function formatSize(bytes: number): string {
+  const units = Object.entries({ TiB: 1024 * GIB, GiB: GIB, MiB: MIB, KiB: KIB });
+  const found = units.find(([, unitBytes]) => bytes > 0 && bytes % unitBytes === 0);
+  return found ? `${bytes / found[1]}${found[0]}` : `${bytes}B`;
 }
 
 /** For people: three digits and a binary unit, 67108864 → `64 MiB`. */

@@ -28,6 +28,7 @@ import {
   type LogGroup,
   type LogPosition,
 } from './log/log.ts';
+import type { LogStart } from './log/log-writer.ts';
 import { SegmentIndex } from './log/segment-index.ts';
 import { listSegments, openSegment, segmentPath } from './log/segment.ts';
 
@@ -151,4 +152,9 @@ function nextWrite(fs: FileSystem, logDir: string, end: Lsn, faults: readonly Lo
   open.close();
   const clear = Math.max(offsetOf(end) + groupLimit(open.header.size), dirty.offset + dirty.length);
   return makeLsn(segment, Math.min(clear, open.header.size));
+}
+
+/** Where the owner goes on. */
+export function startOf({ writeFrom, last, index }: Recovered): LogStart {
+  return { writeFrom, segment: segmentOf(writeFrom), last, index };
 }

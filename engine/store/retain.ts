@@ -56,6 +56,7 @@ class Plan {
   readonly lowWaters = new Map<number, number>();
   readonly #facts: RetentionFacts;
   readonly #held: Held[];
+  readonly #byStream = new Map<number, Held[]>();
 
   constructor(facts: RetentionFacts) {
     this.#facts = facts;
@@ -64,6 +65,11 @@ class Plan {
       if (stream === undefined || part.endOffset <= stream.lowWater) return [];
       return [{ ...part, rule: ruleFor(facts.rules, stream.name), isGone: false }];
     });
+    for (const part of this.#held) {
+      const own = this.#byStream.get(part.stream);
+      if (own) own.push(part);
+      else this.#byStream.set(part.stream, [part]);
+    }
   }
 
   dropAged(): void {
@@ -105,8 +111,8 @@ class Plan {
   /** With a part go all before it of the same stream. @returns the bytes of them */
   #drop(last: Held): number {
     let bytes = 0;
-    for (const part of this.#held) {
-      if (part.stream !== last.stream || part.endOffset > last.endOffset || part.isGone) continue;
+    for (const part of this.#byStream.get(last.stream)!) {
+      if (part.endOffset > last.endOffset || part.isGone) continue;
       part.isGone = true;
       bytes += part.bytes;
     }

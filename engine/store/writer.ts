@@ -9,7 +9,7 @@
  */
 import { defined } from '../base/assert.ts';
 import type { Clock, Random } from '../base/clock.ts';
-import { EVENT_MAX_BYTES, LOCK_WAIT_MS, MIB } from '../base/constants.ts';
+import { EVENT_MAX_BYTES, MIB } from '../base/constants.ts';
 import { HelicorderError, errnoCode, openError } from '../base/errors.ts';
 import { encodeEvents, encodeGap } from '../batch/format.ts';
 import { packEvents } from '../batch/opaque.ts';
@@ -30,16 +30,24 @@ import type { DataItem } from './data.ts';
 import { hex, storePaths, type StorePaths } from './files.ts';
 import { ENTRY_FLAG, KIND, segmentOf, type Lsn } from './log/format.ts';
 import { GroupBuilder } from './log/group.ts';
-import { LogWriter, type LogStart, type StoreIdentity } from './log/log-writer.ts';
+import { LogWriter, type StoreIdentity } from './log/log-writer.ts';
 import { segmentPath } from './log/segment.ts';
 import { MARK_STATE, createMark, isInPlace } from './mark.ts';
 import { idsOf, settleIdentity } from './identity.ts';
 import { lostTail } from './losses.ts';
+import { takeLock } from './owner-lock.ts';
 import { addReached } from './reached.ts';
-import { noteLostEnd, recover, type Recovered } from './recover.ts';
+import { noteLostEnd, recover, startOf, type Recovered } from './recover.ts';
 import { makeBallast, removeReserve } from './reserve.ts';
 import { RunPlan, type RunRequest } from './run-plan.ts';
 import { ControlState } from './state.ts';
+
+export interface StoreBudget {
+  /** of everything under the store's directory */
+  bytes: number | undefined;
+  /** what is to stay free on the disk */
+  minFreeBytes: number;
+}
 
 export interface StoreWriterOptions {
   fs: FileSystem;
@@ -47,6 +55,8 @@ export interface StoreWriterOptions {
   random: Random;
   /** size of the log's segments if the store is made now; else what it was made with holds */
   segmentBytes?: number;
+  /** what the store may take of the disk; undefined: all of it */
+  budget?: StoreBudget;
   /** version of the program, for the start entry */
   version: string;
   /** blocks the thread for some ms, while waiting for readers to let go of the lock */
@@ -89,7 +99,6 @@ export class StoreWriter {
     const settled = settleIdentity(this.paths, this.recovered?.state, options);
     this.identity = settled.identity;
     this.warnings = settled.warnings;
-    if (this.recovered) this.#examine(this.recovered);
     this.state = this.recovered?.state ?? new ControlState();
     if (this.recovered) this.#settle(this.recovered);
     this.#generation = this.state.generation + 1;
@@ -105,6 +114,7 @@ export class StoreWriter {
         direct,
         identity,
         state,
+        mayGrow: () => this.#mayGrow(),
         onDurable: (end) => this.#mark.publish(end, this.#generation),
       },
       this.recovered && startOf(this.recovered),
@@ -144,6 +154,11 @@ export class StoreWriter {
   /** The largest event this store takes, bytes. */
   get eventLimit(): number {
     return Math.min(EVENT_MAX_BYTES, Math.floor(this.identity.segmentBytes / 2));
+  }
+
+  /** The most bytes of events to append at once, unless it is a single one. */
+  get groupLimit(): number {
+    return Math.min(MIB, Math.floor(this.identity.segmentBytes / 4));
   }
 
   group(): GroupBuilder {
@@ -208,22 +223,32 @@ export class StoreWriter {
   /** Creates what streams and schemas are missing and begins the runs: one group, all or none. */
   beginRuns(requests: readonly RunRequest[]): OpenedRun[] {
     const builder = this.group();
-    const planned = new RunPlan(this.state, this.#options, builder);
-    const before = requests.map((request) => planned.add(request));
+    const begun = this.addRuns(builder, requests);
     this.commit(builder);
-    return requests.map((request, i) => {
-      const stream = defined(this.state.streamNamed(request.stream), request.stream);
-      const run = defined(this.state.latestRun(stream.id, request.writer), request.writer);
-      this.#openRuns.add(run.id);
-      return { stream, run, before: before[i] };
-    });
+    return begun();
   }
 
-  /** Adds entries to a group of their own and makes it durable; see `changes.ts`. */
+  /** The same within a group of the caller's. @returns the runs: call it once that is durable */
+  addRuns(builder: GroupBuilder, requests: readonly RunRequest[]): () => OpenedRun[] {
+    const planned = new RunPlan(this.state, this.#options, builder);
+    const before = requests.map((request) => planned.add(request));
+    return () =>
+      requests.map((request, i) => {
+        const stream = defined(this.state.streamNamed(request.stream), request.stream);
+        const run = defined(this.state.latestRun(stream.id, request.writer), request.writer);
+        this.#openRuns.add(run.id);
+        return { stream, run, before: before[i] };
+      });
+  }
+
+  /**
+   * Adds control entries to a group of their own and makes it durable, also while records wait for
+   * space; see `changes.ts`. @throws NO_SPACE if there is not even room for that: nothing happened
+   */
   change(add: (builder: GroupBuilder) => void): void {
     const builder = this.group();
     add(builder);
-    this.commit(builder);
+    this.#log.commitAhead(builder);
   }
 
   /** Does a run that this owner has begun and not ended write to the stream? */
@@ -282,16 +307,24 @@ export class StoreWriter {
     noteLostEnd(recovered, fs, this.paths, clock.bootId());
     if (!recovered.faults.some(({ lost }) => lost)) return;
     const { state } = recovered;
-    state.losses.reach(
-      state,
-      catalogFacts(fs, this.paths.catalog, state, idsOf(this.identity, state)),
-      true,
-    );
+    const ids = idsOf(this.identity, state);
+    state.losses.reach(state, catalogFacts(fs, this.paths.catalog, state, ids), true);
+  }
+
+  /** One segment may still be made: beyond the budget there is a reserve of two. */
+  #mayGrow(): boolean {
+    const { fs, budget } = this.#options;
+    if (budget === undefined) return true;
+    const { bytes = Infinity, minFreeBytes } = budget;
+    if (fs.info(this.paths.dir).freeBytes < minFreeBytes) return false;
+    return bytes === Infinity || fs.diskUse(this.paths.dir) <= bytes;
   }
 
   /** What recovery has read becomes durable before anything is built upon it. */
-  #settle({ end, unbegun }: Recovered): void {
+  #settle(recovered: Recovered): void {
+    this.#examine(recovered);
     const { fs } = this.#options;
+    const { end, unbegun } = recovered;
     const file = fs.open(segmentPath(this.paths.log, segmentOf(end)), 'write');
     file.sync();
     file.close();
@@ -341,12 +374,10 @@ export class StoreWriter {
    * @returns how many of them the log did not say yet
    */
   pinLosses(lost: readonly LostEntry[]): number {
-    const { losses } = this.state;
-    const news = lost.filter(({ stream, firstOffset }) => !losses.isPinned(stream, firstOffset));
-    if (news.length === 0) return 0;
+    const news = lost.filter((one) => !this.state.losses.isPinned(one.stream, one.firstOffset));
     const builder = this.group();
-    for (const one of news) this.#addLost(builder, one);
-    this.commit(builder);
+    news.forEach((one) => this.#addLost(builder, one));
+    if (!builder.isEmpty) this.commit(builder);
     return news.length;
   }
 
@@ -363,22 +394,4 @@ export class StoreWriter {
       }
     }
   }
-}
-
-function startOf({ writeFrom, last, index }: Recovered): LogStart {
-  return { writeFrom, segment: segmentOf(writeFrom), last, index };
-}
-
-/** The exclusive lock; readers without an owner hold a shared one for moments. */
-function takeLock(dir: string, { fs, pause }: StoreWriterOptions): Lock {
-  const path = storePaths(dir).lock;
-  const stepMs = 20;
-  for (let waitedMs = 0; waitedMs <= LOCK_WAIT_MS; waitedMs += stepMs) {
-    const lock = fs.lock(path, true);
-    if (lock) return lock;
-    pause(stepMs);
-  }
-  throw new HelicorderError('STORE_IN_USE', `another process records into ${dir}`, {
-    details: { dir },
-  });
 }

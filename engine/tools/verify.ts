@@ -13,6 +13,7 @@ import { KIND, type Lsn } from '../store/log/format.ts';
 import { readLog, segmentStart, type LogGroup } from '../store/log/log.ts';
 import { listSegments, openSegment, segmentPath } from '../store/log/segment.ts';
 import { checkCatalog } from '../store/catalog.ts';
+import { checkChunk } from '../store/chunks/check.ts';
 import { footerEntry } from '../store/control.ts';
 import { isCorruptGap } from '../store/losses.ts';
 import { openMark } from '../store/mark.ts';
@@ -193,6 +194,25 @@ function checkEnd(report: VerifyReport, { reader }: Store): void {
   }
 }
 
+/** Every byte of every chunk that counts. */
+async function checkChunks(report: VerifyReport, { reader }: Store): Promise<void> {
+  for (const range of await reader.chunks.chain(reader.state.sealedEnd)) {
+    try {
+      await checkChunk(await reader.chunks.open(range), (error) =>
+        report.damage.push(damageOf(error)),
+      );
+    } catch (error) {
+      report.damage.push(damageOf(error));
+    }
+  }
+}
+
+function damageOf(error: unknown): Damage {
+  if (!(error instanceof HelicorderError)) throw error;
+  const { file = '', offset = 0, length = 0 } = error.details;
+  return damage(String(file), error.message, Number(offset), Number(length));
+}
+
 async function readStreams(
   report: VerifyReport,
   environment: StoreEnvironment,
@@ -208,6 +228,7 @@ async function readStreams(
   }
   checkEnd(report, store);
   if (stated) checkIdentity(report, stated, store);
+  await checkChunks(report, store);
   for (const name of store.streamNames()) {
     try {
       report.streams.push(await readStream(store, name, report));

@@ -47,6 +47,17 @@ describe('defaults', () => {
       dataDir: './helicorder-data',
       flushIntervalMs: 100,
       segmentBytes: 64 * 2 ** 20,
+      budget: { bytes: undefined, minFreeBytes: 0 },
+      chunksDir: undefined,
+      retention: [
+        {
+          pattern: '*',
+          ageMs: undefined,
+          bytes: undefined,
+          onFull: 'reject-new',
+          class: 'normal',
+        },
+      ],
       realtime: 'auto',
       cpu: -1,
       durationMs: undefined,
@@ -73,6 +84,8 @@ describe('defaults', () => {
         ...['data-dir', 'source', 'interface', 'rate', 'samples-per-event', 'flush-ms', 'stream'],
         ...['routing-key', 'duration', 'realtime', 'cpu', 'timestamp-resolution', 'count'],
         ...['channels', 'seed', 'statistics'],
+        ...['budget-bytes', 'budget-min-free', 'chunks-dir', 'segment-size'],
+        ...['retain-age', 'retain-bytes', 'on-full', 'class'],
       ]),
     );
   });
@@ -141,6 +154,9 @@ describe('flags', () => {
     [{ stream: 'network' }, '--stream', /scope\/name/],
     [{ realtime: 'yes' }, '--realtime', /auto/],
     [{ count: '2' }, '--count', /synthetic/],
+    [{ 'on-full': 'drop' }, '--on-full', /"reject-new"\|"drop-oldest"/],
+    [{ 'retain-age': '30' }, '--retain-age', /has no unit/],
+    [{ 'budget-bytes': '4MiB' }, '--budget-bytes', /must be at least 16 MiB/],
     [{ source: 'syntetic' }, '--source', /did you mean "synthetic"/],
   ] as [Record<string, string>, string, RegExp][])(
     'a bad flag is a misuse that names it: %j',
@@ -220,6 +236,27 @@ describe('errors in files', () => {
       'sources:\n  - source: network\n    stream: "a b"',
       ':3: sources[0].stream: must be scope/name',
     ],
+    ['store:\n  budget: 20GiB', ':2: store.budget: expected keys, as in {bytes: 20GiB'],
+    [
+      'store:\n  budget:\n    byte: 20GiB',
+      ':3: store.budget.byte: unknown key, did you mean "bytes"',
+    ],
+    ['chunks: {dri: /x}', ':1: chunks.dri: unknown key, did you mean "dir"?'],
+    [
+      'defaults:\n  retain:\n    ages: 30d',
+      'defaults.retain.ages: unknown key, did you mean "age"?',
+    ],
+    [
+      'sources:\n  - source: network\n    retain:\n      byte: 1GiB',
+      ':4: sources[0].retain.byte: unknown key, did you mean "bytes"?',
+    ],
+    [
+      'streams:\n  - stream: a/*\n    clas: bulk',
+      ':3: streams[0].clas: unknown key, did you mean "class"',
+    ],
+    ['streams: [{stream: plant*}]', 'streams[0].stream: must be scope/name, with * for any part'],
+    ['streams: [{class: bulk}]', 'streams[0].stream: expected string'],
+    ['defaults: {retain: {age: 30d, bytes: 0B}}', 'must be at least 1 B'],
     ['sources:\n  - network', ':2: sources[0]: expected keys such as'],
     ['sources: [{source: network, statistics: 5}]', 'expected "all"; or expected array'],
     ['sources: []', ':1: sources: there is nothing to record'],

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import {
   formatBytes,
   formatDuration,
+  formatSize,
   parseDurationNanos,
   parseRateHz,
   parseSizeBytes,
@@ -15,6 +16,8 @@ describe('units', () => {
     ['1us', 1_000n],
     ['2 h', 7_200_000_000_000n],
     ['1ns', 1n],
+    ['2w', 1_209_600_000_000_000n],
+    ['30d', 2_592_000_000_000_000n],
   ])('the duration %s is %d ns', (text, nanos) => {
     expect(parseDurationNanos(text)).toBe(nanos);
   });
@@ -59,6 +62,15 @@ describe('units', () => {
     fc.assert(
       fc.property(fc.bigInt({ min: 0n, max: 10n ** 14n }), (nanos) => {
         expect(parseDurationNanos(formatDuration(nanos))).toBe(nanos);
+      }),
+    );
+  });
+
+  test('a printed size reads as itself', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 2 ** 49 }), fc.boolean(), (value, isWhole) => {
+        const bytes = isWhole ? value - (value % 2 ** 20) : value;
+        expect(parseSizeBytes(formatSize(bytes))).toBe(bytes);
       }),
     );
   });
