@@ -12,10 +12,12 @@ import { ERRORS, errnoCode, HelicorderError } from '../engine/base/errors.ts';
 import { ignore, type CliContext, type CliIo, type CommandFactory, type Run } from './command.ts';
 import { configCommand } from './commands/config.ts';
 import { cursorCommand } from './commands/cursor.ts';
+import { doctorCommand } from './commands/doctor.ts';
 import { gapsCommand } from './commands/gaps.ts';
 import { reloadCommand } from './commands/reload.ts';
 import { runCommand } from './commands/run.ts';
 import { statusCommand } from './commands/status.ts';
+import { storeCommand } from './commands/store.ts';
 import { streamCommand } from './commands/stream.ts';
 import { validateCommand } from './commands/validate.ts';
 import { topCommand } from './commands/top.ts';
@@ -29,10 +31,12 @@ const COMMANDS: readonly CommandFactory[] = [
   statusCommand,
   reloadCommand,
   streamCommand,
+  storeCommand,
   cursorCommand,
   gapsCommand,
   topCommand,
   verifyCommand,
+  doctorCommand,
 ];
 
 /** @param words the command line behind the program's name */

@@ -65,13 +65,19 @@ async function follow(
     () => void show().catch(() => clearInterval(timer)),
     isLine ? LOG_LINE_INTERVAL_MS : STATUS_INTERVAL_MS,
   );
-  const tell = tellsOfSpace(io, recorder);
+  const tellSpace = tellsOfSpace(io, recorder);
+  const tellWarnings = tellsOfWarnings(io, recorder);
+  const tell = async (): Promise<void> => {
+    await tellSpace();
+    await tellWarnings();
+  };
   const spaceTimer = setInterval(() => void tell().catch(ignore), STATUS_INTERVAL_MS);
   try {
     return await recorder.finished;
   } finally {
     clearInterval(timer);
     clearInterval(spaceTimer);
+    await tellWarnings().catch(ignore);
   }
 }
 
@@ -87,6 +93,18 @@ function tellsOfSpace(io: CliIo, recorder: RunningRecorder): () => Promise<void>
       ? 'the disk is full: waiting for space; what the rings cannot hold becomes gap(full)'
       : 'there is space again: recording goes on';
     await io.stderr.write(`helicorder: ${what}\n`);
+  };
+}
+
+/** Each warning once: what a status shows only as long as somebody looks at it. */
+function tellsOfWarnings(io: CliIo, recorder: RunningRecorder): () => Promise<void> {
+  const told = new Set<string>();
+  return async () => {
+    for (const warning of recorder.status().warnings) {
+      if (told.has(warning)) continue;
+      told.add(warning);
+      await io.stderr.write(`helicorder: warning: ${warning}\n`);
+    }
   };
 }
 

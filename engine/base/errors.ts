@@ -132,7 +132,7 @@ export const ERRORS = {
   FORMAT_VERSION: {
     exit: 78,
     retryable: false,
-    advice: 'The store was written by a newer version of Helicorder: install that one.',
+    advice: 'The message says which file, and what to do about its version.',
   },
 } as const satisfies Record<string, { exit: number; retryable: boolean; advice: string }>;
 

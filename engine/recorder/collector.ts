@@ -349,6 +349,7 @@ export class Collector {
 
   #noteWarnings(): void {
     const { recovered, paths } = this.#writer;
+    this.#warnings.push(...this.#writer.warnings);
     const { warning } = this.#environment.fs.info(paths.dir);
     if (warning !== undefined) this.#warnings.push(warning);
     for (const fault of recovered?.faults ?? []) {

@@ -16,7 +16,11 @@ import { hex } from './files.ts';
 import { KIND, alignUp, offsetOf, segmentOf, type Lsn } from './log/format.ts';
 import { readLog } from './log/log.ts';
 import { listSegments, openSegment } from './log/segment.ts';
+import type { Reached } from './reached.ts';
 import type { ControlState } from './state.ts';
+
+/** SQLite's `user_version`; a catalog of any other is made anew. */
+const CATALOG_VERSION = 1;
 
 type Value = string | number | bigint | null;
 
@@ -99,6 +103,7 @@ export class Catalog {
     database.pragma('journal_mode = WAL');
     database.pragma('synchronous = NORMAL');
     database.pragma('wal_autocheckpoint = 0');
+    database.pragma(`user_version = ${CATALOG_VERSION}`);
     for (const table of Object.keys(TABLES) as Table[]) database.exec(createTable(table));
     if (trusted) this.#lastSegment = lastSegment(database);
     return database;
@@ -117,6 +122,7 @@ export class Catalog {
         database.prepare('SELECT key, value FROM meta').raw().all() as [string, string][],
       );
       const generation = Number(meta.get('generation'));
+      if (!isOurVersion(database)) return false;
       const near = generation === state.generation || generation === state.generation - 1;
       return near && meta.get('store_id') === this.#storeId;
     } catch {
@@ -209,6 +215,8 @@ export function checkCatalog(fs: FileSystem, path: string): string | undefined {
   try {
     database = openToRead(fs, path);
     database.defaultSafeIntegers(true);
+    // of another version: whatever it holds, the next owner makes it anew
+    if (!isOurVersion(database)) return undefined;
     const [verdict] = database.pragma('integrity_check') as { integrity_check: string }[];
     if (verdict?.integrity_check !== 'ok') return `integrity check: ${verdict?.integrity_check}`;
     for (const table of Object.keys(TABLES)) {
@@ -226,6 +234,55 @@ export function checkCatalog(fs: FileSystem, path: string): string | undefined {
   }
 }
 
+/**
+ * How far the catalog saw the writers of `state` come: a witness beside the log, to be asked where
+ * the log is damaged. Rows that do not match their CRC, and streams made anew since, say nothing.
+ */
+export function catalogFacts(
+  fs: FileSystem,
+  path: string,
+  state: ControlState,
+  storeIds: ReadonlySet<string>,
+): Reached[] {
+  if (!fs.exists(path)) return [];
+  let database: Database.Database | undefined;
+  try {
+    database = openToRead(fs, path);
+    database.defaultSafeIntegers(true);
+    if (!isOurVersion(database)) return [];
+    const own = soundRows(database, 'meta').some(
+      ({ key, value }) => key === 'store_id' && storeIds.has(String(value)),
+    );
+    if (!own) return [];
+    const ends = new Map<number, number>();
+    for (const { id, incarnation, next_offset } of soundRows(database, 'stream')) {
+      const known = state.streams.get(Number(id));
+      if (known === undefined || known.incarnation === incarnation) {
+        ends.set(Number(id), Number(next_offset));
+      }
+    }
+    return soundRows(database, 'run').flatMap(({ id, stream, next_seq, last_tick }) => {
+      const nextOffset = ends.get(Number(stream));
+      if (nextOffset === undefined) return [];
+      const lastTick = last_tick === null ? null : Number(last_tick);
+      const at = { nextOffset, nextSeq: Number(next_seq), lastTick };
+      return [{ stream: Number(stream), run: Number(id), ...at }];
+    });
+  } catch {
+    // a damaged catalog is no witness; it is made anew
+    return [];
+  } finally {
+    database?.close();
+  }
+}
+
+function soundRows(database: Database.Database, table: Table): Record<string, Value>[] {
+  const rows = database.prepare(`SELECT * FROM ${table}`).raw().all() as Value[][];
+  return rows
+    .filter((row) => row.at(-1) === rowCrc(row.slice(0, -1)))
+    .map((row) => Object.fromEntries(TABLES[table].map((column, i) => [column, row[i]!])));
+}
+
 /** Without a WAL beside it the file is complete, and is read without making any files beside it. */
 function openToRead(fs: FileSystem, path: string): Database.Database {
   if (fs.exists(`${path}-wal`)) return new Database(path, { readonly: true, fileMustExist: true });
@@ -233,6 +290,10 @@ function openToRead(fs: FileSystem, path: string): Database.Database {
   // versions of the file format that is written and read: 2 would ask for a WAL (SQLite format 1.3)
   bytes.fill(1, 18, 20);
   return new Database(bytes);
+}
+
+function isOurVersion(database: Database.Database): boolean {
+  return Number(database.pragma('user_version', { simple: true })) === CATALOG_VERSION;
 }
 
 function createTable(table: Table): string {

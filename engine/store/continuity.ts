@@ -3,22 +3,29 @@
  * offsets and seqs that damage has swallowed, so that whoever reads on never meets a hole. Used
  * where records are read, and where they are sealed into chunks.
  */
+import type { GapEntry } from '../batch/format.ts';
 import type { DataItem } from './data.ts';
+import { isCorruptGap, type Losses } from './losses.ts';
 
 export class Continuity {
   /** the offset that comes next */
   nextOffset: number;
+  readonly #losses: () => Losses | undefined;
   #lastTick: number | undefined;
 
-  constructor(nextOffset: number) {
+  /** @param losses what is known already of damage; by default nothing */
+  constructor(nextOffset: number, losses: () => Losses | undefined = () => undefined) {
     this.nextOffset = nextOffset;
+    this.#losses = losses;
   }
 
   /** The item, and before it a gap for what is missing; nothing for what has been seen already. */
   *follow(item: DataItem): Generator<DataItem> {
     const missing = item.firstOffset - this.nextOffset;
     if (item.firstOffset + item.records <= this.nextOffset && item.records > 0) return;
-    if (missing > 0) yield this.#corrupt(item.run, item.stream, item.firstSeq, missing, item);
+    // it has been shown as lost before, and stays so
+    if (!isCorruptGap(item) && this.#losses()?.isPinned(item.stream, item.firstOffset)) return;
+    if (missing > 0) yield* this.#lostBefore(item, missing);
     this.nextOffset = item.firstOffset + item.records;
     this.#lastTick = item.lastTick ?? this.#lastTick;
     yield item;
@@ -35,28 +42,35 @@ export class Continuity {
   ): Generator<DataItem> {
     const missing = nextOffset - this.nextOffset;
     if (missing <= 0) return;
-    yield this.#corrupt(run.id, stream, run.nextSeq, missing, undefined);
-    this.nextOffset = nextOffset;
+    const firstSeq = Math.max(1, run.nextSeq - missing);
+    yield this.#corrupt(stream, { run: run.id, firstSeq, records: missing }, undefined);
+  }
+
+  /**
+   * By writers, where it is known whose the missing records were; else they were those of `next`.
+   */
+  *#lostBefore(next: DataItem, missing: number): Generator<DataItem> {
+    const { stream, firstOffset, firstSeq, run } = next;
+    const known = this.#losses()?.between(stream, this.nextOffset, firstOffset) ?? [];
+    if (known.length > 1 && known.reduce((sum, { records }) => sum + records, 0) === missing) {
+      for (const lost of known) yield this.#corrupt(stream, lost, undefined);
+    } else {
+      const lost = { run, firstSeq: Math.max(1, firstSeq - missing), records: missing };
+      yield this.#corrupt(stream, known[0]?.records === missing ? known[0] : lost, next);
+    }
   }
 
   #corrupt(
-    run: number,
     stream: number,
-    nextSeq: number,
-    records: number,
+    lost: { run: number; firstSeq: number; records: number },
     next: DataItem | undefined,
   ): DataItem {
-    const firstSeq = Math.max(1, nextSeq - records);
+    const { run, firstSeq, records } = lost;
     const firstOffset = this.nextOffset;
+    this.nextOffset += records;
     const ticks = this.#ticksBefore(next);
-    const gap = { reason: 'corrupt' as const, run, firstSeq, firstOffset, records, ticks };
-    return {
-      ...{ stream, run, firstSeq, firstOffset, records, samples: 0 },
-      ...{ firstNanos: undefined, lastNanos: undefined },
-      lastTick: ticks && ticks.first + ticks.count - 1,
-      ...{ bytes: 0, paddingBytes: 0 },
-      content: { kind: 'gap', gap: { ...gap, bounds: undefined } },
-    };
+    const place = { run, firstSeq, firstOffset, records };
+    return gapItem(stream, { reason: 'corrupt', ...place, ticks, bounds: undefined });
   }
 
   /** The ticks between the last one known and the first of the next item. */
@@ -66,6 +80,18 @@ export class Continuity {
     const first = this.#lastTick + 1;
     return firstTick >= first ? { first, count: firstTick - first } : undefined;
   }
+}
+
+/** A gap as an item of its stream. */
+export function gapItem(stream: number, gap: GapEntry): DataItem {
+  const { run, firstSeq, firstOffset, records, ticks } = gap;
+  return {
+    ...{ stream, run, firstSeq, firstOffset, records, samples: 0 },
+    ...{ firstNanos: undefined, lastNanos: undefined },
+    lastTick: ticks && ticks.first + ticks.count - 1,
+    ...{ bytes: 0, paddingBytes: 0 },
+    content: { kind: 'gap', gap },
+  };
 }
 
 function firstTickOf({ content }: DataItem): number | undefined {

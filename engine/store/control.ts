@@ -135,6 +135,26 @@ export interface CursorEntry {
   detail: string | null;
 }
 
+/** The store has another id from now on: it was copied to another machine. */
+export interface IdentityEntry {
+  storeId: string;
+  machineId: string;
+  /** the id it had until then */
+  was: string;
+}
+
+/**
+ * Records that damage has taken from the middle of a stream: they read as gap(corrupt) for good.
+ */
+export interface LostEntry {
+  stream: number;
+  /** the run of the first record behind them */
+  run: number;
+  firstSeq: number;
+  firstOffset: number;
+  records: number;
+}
+
 /** Everything before this LSN lies in chunks; its segments may be gone. */
 export interface SealedEntry {
   end: number;
@@ -277,6 +297,18 @@ export const cursorEntry = control<CursorEntry>('cursor', {
   offset: nullable(count),
   updatedNanos: nanos,
   detail: nullable(text),
+});
+export const identityEntry = control<IdentityEntry>('identity', {
+  storeId: text,
+  machineId: text,
+  was: text,
+});
+export const lostEntry = control<LostEntry>('lost', {
+  stream: count,
+  run: count,
+  firstSeq: count,
+  firstOffset: count,
+  records: count,
 });
 export const sealedEntry = control<SealedEntry>('sealed', { end: count });
 

@@ -8,6 +8,7 @@ import { HelicorderError, errnoCode } from '../base/errors.ts';
 import type { FileSystem } from '../files/file-system.ts';
 import type { StoreIdentity } from './log/log-writer.ts';
 import { listSegments, openSegment } from './log/segment.ts';
+import { checkVersion } from './version.ts';
 
 export const STORE_FORMAT = 1;
 
@@ -22,6 +23,8 @@ export interface StorePaths {
   control: string;
   /** long-term storage, unless it is configured elsewhere; else what could not be put there yet */
   chunks: string;
+  /** what doctor has put aside */
+  quarantine: string;
 }
 
 export function storePaths(dir: string): StorePaths {
@@ -35,6 +38,7 @@ export function storePaths(dir: string): StorePaths {
     ballast: `${dir}/ballast`,
     control: `${dir}/control`,
     chunks: `${dir}/chunks`,
+    quarantine: `${dir}/quarantine`,
   };
 }
 
@@ -45,6 +49,8 @@ interface StoreJson {
   blockBytes: number;
   segmentBytes: number;
   created: string;
+  /** absent: the store has had no other id */
+  origin?: string;
   checksum: string;
 }
 
@@ -56,6 +62,7 @@ export function writeStoreJson(fs: FileSystem, path: string, identity: StoreIden
     blockBytes: BLOCK_BYTES,
     segmentBytes: identity.segmentBytes,
     created: String(identity.createdNanos),
+    ...(identity.origin && { origin: hex(identity.origin) }),
   };
   const json: StoreJson = { ...facts, checksum: checksumOf(facts) };
   fs.writeFileDurably(path, new TextEncoder().encode(`${JSON.stringify(json, null, 2)}\n`));
@@ -73,17 +80,13 @@ export function readStoreJson(fs: FileSystem, path: string): StoreIdentity | und
   }
   const { checksum, ...facts } = json ?? {};
   if (checksum !== checksumOf(facts)) return undefined;
-  if (json.format !== STORE_FORMAT) {
-    throw new HelicorderError(
-      'FORMAT_VERSION',
-      `${path} says format ${json.format}; this version reads format ${STORE_FORMAT}`,
-    );
-  }
+  checkVersion(path, json.format, STORE_FORMAT);
   return {
     storeId: unhex(json.storeId),
     machineId: unhex(json.machineId),
     createdNanos: BigInt(json.created),
     segmentBytes: json.segmentBytes,
+    origin: json.origin === undefined ? undefined : unhex(json.origin),
   };
 }
 
@@ -95,7 +98,8 @@ export function identityFromLog(fs: FileSystem, logDir: string): StoreIdentity |
     open.close();
     if (open.headerRebuilt) continue;
     const { storeId, machineId, storeCreatedNanos, storeSegmentBytes } = open.header;
-    return { storeId, machineId, createdNanos: storeCreatedNanos, segmentBytes: storeSegmentBytes };
+    const made = { createdNanos: storeCreatedNanos, segmentBytes: storeSegmentBytes };
+    return { storeId, machineId, ...made, origin: undefined };
   }
   return undefined;
 }
@@ -131,6 +135,6 @@ export function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('hex');
 }
 
-function unhex(digits: string): Uint8Array {
+export function unhex(digits: string): Uint8Array {
   return new Uint8Array(Buffer.from(digits, 'hex'));
 }

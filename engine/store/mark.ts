@@ -7,7 +7,8 @@ import { BLOCK_BYTES } from '../base/constants.ts';
 import { crc32c } from '../base/crc32c.ts';
 import { errnoCode } from '../base/errors.ts';
 import type { FileSystem, MarkFile } from '../files/file-system.ts';
-import { viewOf } from './log/format.ts';
+import { viewOf, type Lsn } from './log/format.ts';
+import { checkVersion } from './version.ts';
 
 const MARK_MAGIC = 0x4b524d48; // "HMRK"
 const MARK_VERSION = 1;
@@ -36,10 +37,22 @@ export function createMark(fs: FileSystem, path: string, ids: MarkIds): MarkFile
   return fs.openMark(path, ids.generation, true);
 }
 
-/** The running owner's mark; undefined if it is missing, damaged, or of another boot. */
+/**
+ * The running owner's mark; undefined if it is missing, damaged, or of another boot.
+ * @throws FORMAT_VERSION
+ */
 export function openMark(fs: FileSystem, path: string, bootId: string): MarkFile | undefined {
-  const generation = readGeneration(fs, path, bootId);
-  return generation === undefined ? undefined : fs.openMark(path, generation, false);
+  const header = readHeader(fs, path, bootId);
+  if (header) checkVersion(path, header.version, MARK_VERSION);
+  return header === undefined ? undefined : fs.openMark(path, header.generation, false);
+}
+
+/** How far an owner of this boot, gone or not, has said that the log is durable. */
+export function lastDurable(fs: FileSystem, path: string, bootId: string): Lsn | undefined {
+  const mark = openMark(fs, path, bootId);
+  const values = mark?.read();
+  mark?.close();
+  return values?.durableLsn;
 }
 
 /** Did the last owner, in this boot, close the store: everything in the log is durable then. */
@@ -55,11 +68,15 @@ export function isInPlace(fs: FileSystem, path: string, bootId: string, mark: Ma
   return (
     fs.exists(path) &&
     fs.inode(path) === mark.inode &&
-    readGeneration(fs, path, bootId) !== undefined
+    readHeader(fs, path, bootId)?.version === MARK_VERSION
   );
 }
 
-function readGeneration(fs: FileSystem, path: string, bootId: string): number | undefined {
+function readHeader(
+  fs: FileSystem,
+  path: string,
+  bootId: string,
+): { version: number; generation: number } | undefined {
   let page: Uint8Array;
   try {
     page = fs.readFile(path);
@@ -71,10 +88,11 @@ function readGeneration(fs: FileSystem, path: string, bootId: string): number | 
   const view = viewOf(page);
   const sound =
     view.getUint32(0, true) === MARK_MAGIC &&
-    view.getUint32(4, true) === MARK_VERSION &&
     view.getUint32(BLOCK_BYTES - 4, true) === crc32c(page.subarray(0, HEADER_BYTES)) &&
     Buffer.compare(page.subarray(24, 40), bootIdBytes(bootId)) === 0;
-  return sound ? Number(view.getBigUint64(40, true)) : undefined;
+  if (!sound) return undefined;
+  const generation = Number(view.getBigUint64(40, true));
+  return { version: view.getUint32(4, true), generation };
 }
 
 function bootIdBytes(bootId: string): Uint8Array {

@@ -3,13 +3,14 @@
  *
  * It needs the newest segment that has been begun, and not history: each segment starts with a
  * snapshot of the control state. If that snapshot cannot be read (rot), recovery starts one segment
- * earlier and reads on from there. Nothing is changed on disk here; the caller syncs what was read
- * before it shows it, sends it or builds upon it.
+ * earlier and reads on from there; if none can, with what is intact of the oldest one: that of a
+ * store's very first segment says nothing anyway. So damage never stops recording. Nothing is
+ * changed on disk here; the caller syncs what was read before it shows it, sends it or builds upon
+ * it.
  */
-import { HelicorderError } from '../base/errors.ts';
 import type { FileSystem } from '../files/file-system.ts';
 import type { StorePaths } from './files.ts';
-import { saysClosed } from './mark.ts';
+import { lastDurable, saysClosed } from './mark.ts';
 import { ControlState } from './state.ts';
 import {
   NO_LINK,
@@ -27,6 +28,7 @@ import {
   type LogGroup,
   type LogPosition,
 } from './log/log.ts';
+import type { LogStart } from './log/log-writer.ts';
 import { SegmentIndex } from './log/segment-index.ts';
 import { listSegments, openSegment, segmentPath } from './log/segment.ts';
 
@@ -65,17 +67,40 @@ export function recover(fs: FileSystem, logDir: string, end?: Lsn): Recovered | 
     }
   }
   if (unbegun.length === numbers.length) return undefined;
-  throw new HelicorderError('DAMAGED', `no segment in ${logDir} has a readable snapshot`);
+  const oldest = numbers.find((number) => !unbegun.includes(number))!;
+  return readForward(fs, logDir, oldest, end, unbegun, new ControlState());
+}
+
+/**
+ * Rot of the last groups looks like a torn write. The mark of the same boot tells them apart: it
+ * never says more than what was durable. What it proves lost becomes a fault of `recovered`.
+ */
+function noteLostEnd(
+  recovered: Recovered,
+  fs: FileSystem,
+  { mark, log }: Pick<StorePaths, 'mark' | 'log'>,
+  bootId: string,
+): void {
+  const durable = lastDurable(fs, mark, bootId);
+  const { end, faults } = recovered;
+  if (durable === undefined || durable <= end) return;
+  const [segment, offset] = [segmentOf(end), offsetOf(end)];
+  const length = segmentOf(durable) === segment ? durable - end : 0;
+  const place = { segment, file: segmentPath(log, segment), offset, length };
+  faults.push({ kind: 'fault', lost: true, ...place, what: 'lost groups at the end' });
 }
 
 /** `recover` for whoever holds the lock, alone or shared: there is no owner. */
 export function recoverUnowned(
   fs: FileSystem,
-  { log, mark }: StorePaths,
+  paths: StorePaths,
   bootId: string,
 ): Recovered | undefined {
+  const { log, mark } = paths;
   if (!saysClosed(fs, mark, bootId)) distrustCache(fs, log);
-  return recover(fs, log);
+  const recovered = recover(fs, log);
+  if (recovered) noteLostEnd(recovered, fs, paths, bootId);
+  return recovered;
 }
 
 /**
@@ -110,12 +135,13 @@ function readForward(
   segment: number,
   end: Lsn | undefined,
   unbegun: number[],
+  unknown?: ControlState,
 ): Recovered | undefined {
   const faults: LogFault[] = [];
   const log = readLog(fs, logDir, { lsn: segmentStart(segment), last: undefined }, end);
-  let state: ControlState | undefined;
+  let state = unknown;
   let index = new SegmentIndex();
-  let lossy = false;
+  let lossy = unknown !== undefined;
   let step = log.next();
   for (; !step.done; step = log.next()) {
     const item = step.value;
@@ -123,7 +149,7 @@ function readForward(
       faults.push(item);
       lossy ||= item.lost;
     } else if (item.isSnapshot) {
-      state ??= ControlState.fromSnapshot(item.entries);
+      if (state === unknown) state = fromIntact(item) ?? state;
       index = new SegmentIndex();
     } else if (state !== undefined) {
       index.add(state.apply(item.entries, item.size, lossy || hasDamage(item)), item.offset);
@@ -133,6 +159,12 @@ function readForward(
   const { lsn, last } = step.value;
   const writeFrom = nextWrite(fs, logDir, lsn, faults);
   return { state, end: lsn, last: last ?? NO_LINK, writeFrom, faults, index, unbegun };
+}
+
+/** What is intact of a snapshot. */
+function fromIntact({ entries }: LogGroup): ControlState | undefined {
+  const intact = entries.filter((entry) => entry.intact);
+  return intact.length > 0 ? ControlState.fromSnapshot(intact) : undefined;
 }
 
 function hasDamage(group: LogGroup): boolean {
@@ -149,4 +181,9 @@ function nextWrite(fs: FileSystem, logDir: string, end: Lsn, faults: readonly Lo
   open.close();
   const clear = Math.max(offsetOf(end) + groupLimit(open.header.size), dirty.offset + dirty.length);
   return makeLsn(segment, Math.min(clear, open.header.size));
+}
+
+/** Where the owner goes on. */
+export function startOf({ writeFrom, last, index }: Recovered): LogStart {
+  return { writeFrom, segment: segmentOf(writeFrom), last, index };
 }

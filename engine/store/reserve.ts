@@ -1,20 +1,21 @@
-/** What a store keeps on the disk for bad times: zeros written ahead, and the ballast. */
+/** Space kept back, so that a store on a full disk can still do what makes room. */
 import { BALLAST_BYTES, ZERO_PIECE_BYTES } from '../base/constants.ts';
 import type { FileSystem } from '../files/file-system.ts';
 import type { StorePaths } from './files.ts';
 import { SPARE_NAME } from './log/segment.ts';
 
-/** Room for one small segment, to be given up when the disk is full. Only where there is plenty. */
-export function makeBallast(fs: FileSystem, { dir, ballast }: StorePaths): void {
-  if (fs.exists(ballast) || fs.info(dir).freeBytes < 4 * BALLAST_BYTES) return;
+/** Makes the ballast, where there is room enough for it. @returns true if it was made now */
+export function makeBallast(fs: FileSystem, { ballast, dir }: StorePaths): boolean {
+  if (fs.exists(ballast) || fs.info(dir).freeBytes < 4 * BALLAST_BYTES) return false;
   const file = fs.open(ballast, 'create');
   const zeros = new Uint8Array(ZERO_PIECE_BYTES);
   for (let at = 0; at < BALLAST_BYTES; at += zeros.length) file.write(zeros, at);
   file.sync();
   file.close();
+  return true;
 }
 
-/** Gives up zeros written ahead, or else the ballast. @returns false if there was neither */
+/** Zeros written ahead, or else the ballast. @returns false if there was neither */
 export function removeReserve(fs: FileSystem, { log, ballast }: StorePaths): boolean {
   const ahead = fs.list(log).filter((name) => SPARE_NAME.test(name));
   for (const name of ahead) fs.remove(`${log}/${name}`);

@@ -60,11 +60,12 @@ export class RunPlan {
     const stream = this.#stream(request, id);
     const before = this.#state.latestRun(stream.id, request.writer);
     const { monotonicNanos, boottimeNanos, utcNanos } = this.#options.clock.read();
+    const number = this.#state.nextRun + this.#runs++;
     const run: RunEntry = {
-      id: this.#state.nextRun + this.#runs++,
+      id: number,
       stream: stream.id,
       writer: request.writer,
-      epoch: this.#nextEpoch(before?.epoch ?? 0),
+      epoch: this.#nextEpoch(before?.epoch ?? 0, number),
       firstSeq: before?.nextSeq ?? 1,
       schemaId: id,
       bootId: this.#options.clock.bootId(),
@@ -79,10 +80,15 @@ export class RunPlan {
     return before && { ...before };
   }
 
-  /** Counter and nonce: an epoch that was never issued is not guessed. */
-  #nextEpoch(before: number): number {
+  /**
+   * Counter and nonce: an epoch that was never issued is not guessed. The counter is the run's
+   * number at least: where the entry of a later run is lost, others still tell its number, not its
+   * epoch.
+   */
+  #nextEpoch(before: number, run: number): number {
     const nonce = new DataView(this.#options.random.bytes(4).buffer as ArrayBuffer).getUint32(0);
-    return (Math.floor(before / EPOCH_NONCE) + 1) * EPOCH_NONCE + (nonce % EPOCH_NONCE);
+    const counter = Math.max(Math.floor(before / EPOCH_NONCE) + 1, run);
+    return counter * EPOCH_NONCE + (nonce % EPOCH_NONCE);
   }
 
   #schema(schema: Schema): string {

@@ -9,6 +9,8 @@ import { assert } from '../base/assert.ts';
 import { HelicorderError, nearest } from '../base/errors.ts';
 import {
   cursorEntry,
+  identityEntry,
+  lostEntry,
   placeEntry,
   removeEntry,
   runEndEntry,
@@ -21,6 +23,7 @@ import {
   streamEntry,
   trimEntry,
   type CursorEntry,
+  type IdentityEntry,
   type RunEntry,
   type RunSnapshot,
   type SnapshotEntry,
@@ -32,6 +35,8 @@ import {
 import { dataItems, type DataItem, type GroupSize } from './data.ts';
 import { ENTRY_FLAG, KIND, isKnownKind, type Lsn } from './log/format.ts';
 import type { Entry } from './log/group.ts';
+import { Losses, isCorruptGap } from './losses.ts';
+import { Progress, decodeReached } from './reached.ts';
 
 /** A piece of the snapshot stays below this, so that it fits in any group. */
 const SNAPSHOT_PIECE_ITEMS = 256;
@@ -56,6 +61,12 @@ export class ControlState {
   readonly trims = new Map<number, TrimEntry>();
   /** directories for chunks that the configuration has named, the latest last */
   readonly places = new Set<string>();
+  /** the ids it has had since it was copied from elsewhere, in order */
+  readonly identities: IdentityEntry[] = [];
+  /** which runs have moved, to be named again */
+  readonly progress = new Progress();
+  /** what damage has taken */
+  readonly losses = new Losses();
   /** everything before this LSN lies in chunks */
   sealedEnd: Lsn = 0;
   readonly #streamByName = new Map<string, StreamSnapshot>();
@@ -87,12 +98,18 @@ export class ControlState {
    */
   apply(entries: readonly Entry[], size: GroupSize, lenient = false): DataItem[] {
     for (const entry of entries) {
-      if (entry.intact) this.#applyControl(entry);
+      if (!entry.intact) continue;
+      if (entry.kind === KIND.reached) {
+        // what was written after damage may guess more than came back since
+        const wasLossy = lenient || this.losses.pinned.size > 0;
+        this.losses.reach(this, decodeReached(entry.payload), wasLossy);
+      } else this.#applyControl(entry);
     }
     const items = dataItems(entries, size, (_, error) => {
       if (!lenient) throw error;
     });
     for (const item of items) this.#applyData(item, lenient);
+    this.progress.took(items);
     return items;
   }
 
@@ -118,7 +135,7 @@ export class ControlState {
         this.lastStart = startEntry.decode(entry.payload);
         this.generation = this.lastStart.generation;
         this.clean = false;
-        return;
+        return this.progress.named();
       case KIND.trim: {
         const trim = trimEntry.decode(entry.payload);
         if (this.streams.has(trim.stream)) this.trims.set(trim.stream, trim);
@@ -128,6 +145,10 @@ export class ControlState {
         return this.#removeStream(removeEntry.decode(entry.payload).stream);
       case KIND.cursor:
         return this.#setCursor(cursorEntry.decode(entry.payload));
+      case KIND.identity:
+        return void this.identities.push(identityEntry.decode(entry.payload));
+      case KIND.lost:
+        return this.losses.pin(lostEntry.decode(entry.payload));
       case KIND.sealed:
         this.sealedEnd = sealedEntry.decode(entry.payload).end;
         return;
@@ -136,7 +157,7 @@ export class ControlState {
       case KIND.shutdown:
         shutdownEntry.decode(entry.payload);
         this.clean = true;
-        return;
+        return this.progress.named();
       default:
         if (isKnownKind(entry.kind) || entry.flags & ENTRY_FLAG.ignorable) return;
         throw new HelicorderError(
@@ -164,6 +185,7 @@ export class ControlState {
     this.streams.delete(id);
     this.#streamByName.delete(stream.name);
     this.trims.delete(id);
+    this.losses.forget(id);
     for (const run of this.writersOf(id)) {
       this.runs.delete(run.id);
       this.#runByWriter.delete(writerKey(id, run.writer));
@@ -196,11 +218,16 @@ export class ControlState {
       lastNanos: before?.lastNanos ?? null,
       endReason: null,
     });
+    this.progress.begins(entry.id);
   }
 
   #addRun(run: RunSnapshot): void {
     const before = this.latestRun(run.stream, run.writer);
-    if (before) this.runs.delete(before.id);
+    if (before) {
+      this.runs.delete(before.id);
+      this.progress.replace(before.id, run.id);
+      this.losses.replace(before.id, run.id);
+    }
     this.runs.set(run.id, run);
     this.#runByWriter.set(writerKey(run.stream, run.writer), run);
     this.nextRun = Math.max(this.nextRun, run.id + 1);
@@ -218,18 +245,25 @@ export class ControlState {
     }
     const offsetStep = item.firstOffset - stream.nextOffset;
     const seqStep = item.firstSeq - run.nextSeq;
-    if (offsetStep !== 0 || seqStep !== 0) {
-      if (!lenient || offsetStep < 0 || seqStep < 0) {
+    const isLoss = isCorruptGap(item);
+    if (isLoss) this.losses.pin(item);
+    // it stands for records whose bytes have come back since
+    if (isLoss && item.firstOffset + item.records <= stream.nextOffset) return;
+    // a gap for the records of an earlier run: its seqs are past
+    const isPast = isLoss && seqStep < 0;
+    if (offsetStep !== 0 || (seqStep !== 0 && !isPast)) {
+      if (!lenient || offsetStep < 0) {
         throw new HelicorderError(
           'DAMAGED',
           `${stream.name}: expected offset ${stream.nextOffset} and seq ${run.nextSeq}, ` +
             `found ${item.firstOffset} and ${item.firstSeq}`,
         );
       }
-      stream.totals.records += offsetStep;
+      if (offsetStep > 0) this.losses.jump(this, stream, item);
     }
     stream.nextOffset = item.firstOffset + item.records;
-    run.nextSeq = item.firstSeq + item.records;
+    // after damage a seq may have been guessed too high, for records that were another writer's
+    if (!isPast) run.nextSeq = item.firstSeq + item.records;
     if (item.content.kind === 'batch') run.ordinal = item.content.batch.ordinal + item.samples;
     if (item.lastTick !== undefined) run.lastTick = item.lastTick;
     this.#addTotals(stream, run, item);
@@ -240,9 +274,8 @@ export class ControlState {
     this.nextStream = Math.max(this.nextStream, item.stream + 1);
     this.nextRun = Math.max(this.nextRun, item.run + 1);
     if (stream === undefined) return;
-    const nextOffset = Math.max(stream.nextOffset, item.firstOffset + item.records);
-    stream.totals.records += nextOffset - stream.nextOffset;
-    stream.nextOffset = nextOffset;
+    const records = item.firstOffset + item.records - stream.nextOffset;
+    if (records > 0) this.losses.skip(stream, item.run, item.firstSeq, records);
     for (const run of this.writersOf(stream.id)) {
       run.nextSeq = Math.max(run.nextSeq, item.firstSeq + item.records);
     }
@@ -277,6 +310,10 @@ export class ControlState {
       ...[...this.trims.values()].map((trim) => part(KIND.trim, trimEntry.encode(trim))),
       ...[...this.cursors.values()].map((own) => part(KIND.cursor, cursorEntry.encode(own))),
       ...[...this.places].map((dir) => part(KIND.place, placeEntry.encode({ dir }))),
+      ...this.identities.map((own) => part(KIND.identity, identityEntry.encode(own))),
+      ...[...this.losses.pinnedBehind((stream) => this.lowWaterOf(stream))].map((lost) =>
+        part(KIND.lost, lostEntry.encode(lost)),
+      ),
       ...(this.sealedEnd > 0
         ? [part(KIND.sealed, sealedEntry.encode({ end: this.sealedEnd }))]
         : []),

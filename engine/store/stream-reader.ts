@@ -15,7 +15,7 @@ import { HelicorderError, errnoCode } from '../base/errors.ts';
 import { parseSchema, type Schema } from '../batch/schema.ts';
 import type { ChunkReader } from './chunks/chunk-reader.ts';
 import { chunkName, type BlockRow, type ChunkRange } from './chunks/format.ts';
-import { Continuity } from './continuity.ts';
+import { Continuity, gapItem } from './continuity.ts';
 import { runEntry, schemaEntry, type RunEntry } from './control.ts';
 import { dataItems, type DataItem } from './data.ts';
 import { KIND, makeLsn, segmentOf, type Lsn } from './log/format.ts';
@@ -26,6 +26,7 @@ import {
   type LogGroup,
   type LogPosition,
 } from './log/log.ts';
+import { lostTail } from './losses.ts';
 import { ControlState } from './state.ts';
 import type { StoreReader } from './reader.ts';
 import { retiredItems } from './retired.ts';
@@ -54,7 +55,7 @@ export class StreamReader {
   readonly #runs = new Map<number, RunInfo>();
   readonly #schemas = new Map<string, Schema>();
   #position: LogPosition | undefined;
-  #continuity = new Continuity(0);
+  #continuity: Continuity;
   /** the runs of the segment's snapshot are known */
   #knowsRuns = false;
   /** a part of the log that no chunk holds, though it is sealed */
@@ -65,6 +66,7 @@ export class StreamReader {
     this.#reader = reader;
     this.#stream = stream;
     this.#from = from;
+    this.#continuity = this.#newContinuity(0);
   }
 
   /** Everything up to the reader's end; call again after the end has moved. */
@@ -107,11 +109,15 @@ export class StreamReader {
     const lowWater = state.lowWaterOf(stream);
     const found = await this.#reader.locate(stream, Math.max(this.#from, lowWater));
     this.#enter(found.lsn);
-    this.#continuity = new Continuity(Math.max(found.nextOffset, lowWater));
+    this.#continuity = this.#newContinuity(Math.max(found.nextOffset, lowWater));
     for (const { item, writer } of retiredItems(state.trims.get(stream))) {
       const info = this.#infoOf(item.run) ?? this.#infoOf(state.latestRun(stream, writer)?.id ?? 0);
       if (info && item.firstOffset + item.records > this.#from) yield { kind: 'raw', item, info };
     }
+  }
+
+  #newContinuity(nextOffset: number): Continuity {
+    return new Continuity(nextOffset, () => this.#reader.state.losses);
   }
 
   /** Goes to the beginning of a chunk or a segment. */
@@ -197,7 +203,8 @@ export class StreamReader {
 
   *#fromGroup(group: LogGroup): Generator<RawItem | FaultItem> {
     if (group.isSnapshot) {
-      if (!this.#knowsRuns) this.#learn(ControlState.fromSnapshot(group.entries));
+      const intact = group.entries.filter((entry) => entry.intact);
+      if (!this.#knowsRuns && intact.length > 0) this.#learn(ControlState.fromSnapshot(intact));
       this.#knowsRuns = true;
       return;
     }
@@ -215,7 +222,8 @@ export class StreamReader {
     if (info === undefined) return;
     if (next.firstOffset > this.#continuity.nextOffset) yield* this.#missingChunk();
     for (const item of this.#continuity.follow(next)) {
-      if (item.firstOffset + item.records > this.#from) yield { kind: 'raw', item, info };
+      const own = this.#infoOf(item.run) ?? info;
+      if (item.firstOffset + item.records > this.#from) yield { kind: 'raw', item, info: own };
     }
   }
 
@@ -236,6 +244,12 @@ export class StreamReader {
     if (stream.nextOffset > this.#continuity.nextOffset) yield* this.#missingChunk();
     for (const item of this.#continuity.fillUpTo(stream.nextOffset, this.#stream, run!)) {
       if (item.firstOffset + item.records > this.#from) yield { kind: 'raw', item, info };
+    }
+    // records known to have been behind all that is left, as the next owner will write it
+    for (const gap of lostTail(this.#reader.state, stream)) {
+      const own = this.#infoOf(gap.run) ?? info;
+      const owed = gapItem(this.#stream, gap);
+      for (const item of this.#continuity.follow(owed)) yield { kind: 'raw', item, info: own };
     }
   }
 

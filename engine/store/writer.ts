@@ -9,36 +9,35 @@
  */
 import { defined } from '../base/assert.ts';
 import type { Clock, Random } from '../base/clock.ts';
-import { EVENT_MAX_BYTES, MIB, SEGMENT_DEFAULT_BYTES } from '../base/constants.ts';
+import { EVENT_MAX_BYTES, MIB } from '../base/constants.ts';
 import { HelicorderError, errnoCode, openError } from '../base/errors.ts';
-import { encodeEvents } from '../batch/format.ts';
+import { encodeEvents, encodeGap } from '../batch/format.ts';
 import { packEvents } from '../batch/opaque.ts';
 import type { FileSystem, Lock, MarkFile } from '../files/file-system.ts';
+import { catalogFacts } from './catalog.ts';
 import {
+  identityEntry,
+  lostEntry,
   runEndEntry,
   shutdownEntry,
   startEntry,
+  type IdentityEntry,
+  type LostEntry,
   type RunSnapshot,
   type StreamSnapshot,
 } from './control.ts';
 import type { DataItem } from './data.ts';
-import {
-  checkSegmentBytes,
-  hex,
-  identityFromLog,
-  readMachineId,
-  readStoreJson,
-  storePaths,
-  writeStoreJson,
-  type StorePaths,
-} from './files.ts';
-import { takeLock } from './lock.ts';
-import { KIND, segmentOf, type Lsn } from './log/format.ts';
+import { hex, storePaths, type StorePaths } from './files.ts';
+import { ENTRY_FLAG, KIND, segmentOf, type Lsn } from './log/format.ts';
 import { GroupBuilder } from './log/group.ts';
-import { LogWriter, type LogStart, type StoreIdentity } from './log/log-writer.ts';
+import { LogWriter, type StoreIdentity } from './log/log-writer.ts';
 import { segmentPath } from './log/segment.ts';
 import { MARK_STATE, createMark, isInPlace } from './mark.ts';
-import { recoverUnowned, type Recovered } from './recover.ts';
+import { idsOf, settleIdentity } from './identity.ts';
+import { lostTail } from './losses.ts';
+import { takeLock } from './lock.ts';
+import { addReached } from './reached.ts';
+import { recoverUnowned, startOf, type Recovered } from './recover.ts';
 import { makeBallast, removeReserve } from './reserve.ts';
 import { RunPlan, type RunRequest } from './run-plan.ts';
 import { ControlState } from './state.ts';
@@ -76,6 +75,8 @@ export class StoreWriter {
   readonly state: ControlState;
   readonly identity: StoreIdentity;
   readonly direct: boolean;
+  /** what a person should know of this opening */
+  readonly warnings: readonly string[];
   /** what recovery found that was not as it should be */
   readonly recovered: Recovered | undefined;
   readonly #options: StoreWriterOptions;
@@ -93,9 +94,11 @@ export class StoreWriter {
     this.#lock = lock;
     this.paths = storePaths(dir);
     fs.makeDirectory(this.paths.log);
-    this.identity = this.#identity();
     this.direct = fs.probeDirect(this.paths.log);
     this.recovered = recoverUnowned(fs, this.paths, clock.bootId());
+    const settled = settleIdentity(this.paths, this.recovered?.state, options);
+    this.identity = settled.identity;
+    this.warnings = settled.warnings;
     this.state = this.recovered?.state ?? new ControlState();
     if (this.recovered) this.#settle(this.recovered);
     this.#generation = this.state.generation + 1;
@@ -117,8 +120,8 @@ export class StoreWriter {
       this.recovered && startOf(this.recovered),
     );
     try {
-      makeBallast(options.fs, this.paths);
-      this.#start();
+      makeBallast(fs, paths);
+      this.#start(settled.entry);
     } catch (error) {
       // on a full disk the whole of this is tried again: nothing may stay open
       this.#log.close();
@@ -169,8 +172,16 @@ export class StoreWriter {
     return new GroupBuilder(MIB / 16);
   }
 
-  /** See `LogWriter.commit`; on NO_SPACE the mark says "waiting", and `resume` goes on. */
+  /**
+   * See `LogWriter.commit`; on NO_SPACE the mark says "waiting", and `resume` goes on. The group
+   * also says how far those have come whose last records are in the group before it.
+   */
   commit(builder: GroupBuilder): DataItem[] {
+    return this.#commitNaming(builder, this.state.progress.last);
+  }
+
+  #commitNaming(builder: GroupBuilder, runs: ReadonlySet<number>): DataItem[] {
+    addReached(builder, this.state, runs);
     return this.#whileWaiting(() => this.#log.commit(builder));
   }
 
@@ -285,7 +296,7 @@ export class StoreWriter {
     const builder = this.group();
     const { utcNanos } = this.#options.clock.read();
     builder.add(KIND.shutdown, 0, shutdownEntry.encode({ utcNanos }));
-    this.commit(builder);
+    this.#commitNaming(builder, this.state.progress.moved);
     this.#mark.setState(MARK_STATE.closed);
     this.abandon();
   }
@@ -297,6 +308,15 @@ export class StoreWriter {
     this.#lock.release();
   }
 
+  /** Damage at the end of the log shows by other witnesses than the log. */
+  #examine(recovered: Recovered): void {
+    const { fs } = this.#options;
+    if (!recovered.faults.some(({ lost }) => lost)) return;
+    const { state } = recovered;
+    const ids = idsOf(this.identity, state);
+    state.losses.reach(state, catalogFacts(fs, this.paths.catalog, state, ids), true);
+  }
+
   /** One segment may still be made: beyond the budget there is a reserve of two. */
   #mayGrow(): boolean {
     const { fs, budget } = this.#options;
@@ -306,24 +326,11 @@ export class StoreWriter {
     return bytes === Infinity || fs.diskUse(this.paths.dir) <= bytes;
   }
 
-  #identity(): StoreIdentity {
-    const { fs, clock, random, segmentBytes = SEGMENT_DEFAULT_BYTES } = this.#options;
-    checkSegmentBytes(segmentBytes);
-    const known = readStoreJson(fs, this.paths.storeJson);
-    if (known) return known;
-    const identity = identityFromLog(fs, this.paths.log) ?? {
-      storeId: random.bytes(16),
-      machineId: readMachineId(fs),
-      createdNanos: clock.read().utcNanos,
-      segmentBytes,
-    };
-    writeStoreJson(fs, this.paths.storeJson, identity);
-    return identity;
-  }
-
   /** What recovery has read becomes durable before anything is built upon it. */
-  #settle({ end, unbegun }: Recovered): void {
+  #settle(recovered: Recovered): void {
+    this.#examine(recovered);
     const { fs } = this.#options;
+    const { end, unbegun } = recovered;
     const file = fs.open(segmentPath(this.paths.log, segmentOf(end)), 'write');
     file.sync();
     file.close();
@@ -347,7 +354,7 @@ export class StoreWriter {
     }
   }
 
-  #start(): void {
+  #start(identity: IdentityEntry | undefined): void {
     const { clock, version } = this.#options;
     const builder = this.group();
     builder.add(
@@ -361,10 +368,36 @@ export class StoreWriter {
         version,
       }),
     );
-    this.commit(builder);
+    if (identity) {
+      builder.add(KIND.identity, 0, identityEntry.encode(identity), ENTRY_FLAG.ignorable);
+    }
+    this.#addLosses(builder);
+    this.#commitNaming(builder, this.state.progress.moved);
   }
-}
 
-function startOf({ writeFrom, last, index }: Recovered): LogStart {
-  return { writeFrom, segment: segmentOf(writeFrom), last, index };
+  /**
+   * Writes down ranges that a reader found lost, durably: they read as gap(corrupt) for good.
+   * @returns how many of them the log did not say yet
+   */
+  pinLosses(lost: readonly LostEntry[]): number {
+    const news = lost.filter((one) => !this.state.losses.isPinned(one.stream, one.firstOffset));
+    const builder = this.group();
+    news.forEach((one) => this.#addLost(builder, one));
+    if (!builder.isEmpty) this.commit(builder);
+    return news.length;
+  }
+
+  #addLost(builder: GroupBuilder, lost: LostEntry): void {
+    builder.add(KIND.lost, lost.stream, lostEntry.encode(lost), ENTRY_FLAG.ignorable);
+  }
+
+  /** What damage has taken stands in the log before anything that comes after it. */
+  #addLosses(builder: GroupBuilder): void {
+    for (const lost of this.state.losses.found) this.#addLost(builder, lost);
+    for (const stream of this.state.streams.values()) {
+      for (const gap of lostTail(this.state, stream)) {
+        builder.add(KIND.gap, stream.id, encodeGap(gap));
+      }
+    }
+  }
 }

@@ -78,6 +78,54 @@ export interface StreamInfo {
   lastTimestampNanos: string | null;
 }
 
+/** `store info --json`. Sizes are bytes of disk. */
+export interface StoreInfo {
+  dir: string;
+  storeId: string;
+  /** the id it had before it was copied to this machine */
+  origin: string | null;
+  /** zeros: made on a machine without one */
+  machineId: string;
+  format: number;
+  /** UTC ns */
+  created: string;
+  segmentBytes: string;
+  sizes: Record<
+    'all' | 'log' | 'spares' | 'chunks' | 'catalog' | 'ballast' | 'quarantine' | 'other',
+    string
+  >;
+  segments: { count: number; first: string | null; last: string | null };
+  streams: number;
+  owned: boolean;
+  /** owners so far */
+  generation: string;
+  /** of the machine, now */
+  bootId: string;
+  /** its last owner closed it */
+  clean: boolean;
+}
+
+/** One thing that `doctor` has to say. */
+export interface Finding {
+  kind: string;
+  severity: 'note' | 'damage';
+  file: string | null;
+  /** bytes; length 0: the whole file */
+  offset: string;
+  length: string;
+  what: string;
+  advice: string;
+  /** what --repair has done about it */
+  repaired: string | null;
+}
+
+export interface DoctorReport {
+  dir: string;
+  /** nothing is damaged that is not written down as such */
+  ok: boolean;
+  findings: Finding[];
+}
+
 /** One of `cursor ls --json`. */
 export interface CursorInfo {
   name: string;

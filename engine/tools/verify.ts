@@ -5,15 +5,18 @@
  * always has an answer: what cannot be read is damage in the report.
  */
 import { HelicorderError } from '../base/errors.ts';
-import { identityFromLog, readStoreJson, storePaths } from '../store/files.ts';
+import { hex, readStoreJson, storePaths } from '../store/files.ts';
+import { idsOf, identityOfLog, isOneStore } from '../store/identity.ts';
+import type { StoreIdentity } from '../store/log/log-writer.ts';
 import { SegmentIndex } from '../store/log/segment-index.ts';
-import { KIND, offsetOf, segmentOf, type Lsn } from '../store/log/format.ts';
+import { KIND, type Lsn } from '../store/log/format.ts';
 import { readLog, segmentStart, type LogGroup } from '../store/log/log.ts';
-import { listSegments, segmentPath } from '../store/log/segment.ts';
+import { listSegments, openSegment, segmentPath } from '../store/log/segment.ts';
 import { checkCatalog } from '../store/catalog.ts';
 import { checkChunk } from '../store/chunks/check.ts';
 import { footerEntry } from '../store/control.ts';
-import { MARK_STATE, openMark } from '../store/mark.ts';
+import { isCorruptGap } from '../store/losses.ts';
+import { openMark } from '../store/mark.ts';
 import { ControlState } from '../store/state.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../store/store.ts';
 import { TickAccount } from './gaps.ts';
@@ -27,13 +30,13 @@ export async function verify(
   const { fs } = environment;
   const paths = storePaths(dir);
   if (!fs.exists(dir)) throw new HelicorderError('NOT_A_STORE', `${dir}: no such directory`);
-  checkIdentity(report, environment, dir);
+  const stated = statedIdentity(report, environment, dir);
   const end = durableEnd(report, environment, dir);
   if (fs.exists(paths.log)) readWholeLog(report, environment, dir, end);
   else report.damage.push(damage(paths.log, 'no log directory'));
   const catalogDamage = checkCatalog(fs, paths.catalog);
   if (catalogDamage !== undefined) report.damage.push(damage(paths.catalog, catalogDamage));
-  await readStreams(report, environment, dir);
+  await readStreams(report, environment, dir, stated);
   report.ok = report.damage.length === 0;
   return report;
 }
@@ -46,19 +49,38 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-function checkIdentity(report: VerifyReport, { fs }: StoreEnvironment, dir: string): void {
-  const paths = storePaths(dir);
+/** @returns what store.json says, if it can be believed */
+function statedIdentity(
+  report: VerifyReport,
+  { fs }: StoreEnvironment,
+  dir: string,
+): StoreIdentity | undefined {
+  const { storeJson } = storePaths(dir);
   try {
-    const stated = readStoreJson(fs, paths.storeJson);
-    if (stated === undefined) {
-      report.damage.push(damage(paths.storeJson, 'missing or damaged'));
-      return;
-    }
-    const repeated = fs.exists(paths.log) ? identityFromLog(fs, paths.log) : undefined;
-    const same = repeated && Buffer.compare(stated.storeId, repeated.storeId) === 0;
-    if (repeated && !same) report.damage.push(damage(paths.storeJson, 'store id of another store'));
+    const stated = readStoreJson(fs, storeJson);
+    if (stated === undefined) report.damage.push(damage(storeJson, 'missing or damaged'));
+    return stated;
   } catch (error) {
-    report.damage.push(damage(paths.storeJson, messageOf(error)));
+    report.damage.push(damage(storeJson, messageOf(error)));
+    return undefined;
+  }
+}
+
+/** store.json, the log and each segment's header are of one store, under whatever id it had. */
+function checkIdentity(report: VerifyReport, stated: StoreIdentity, { reader }: Store): void {
+  const { fs, paths, state } = reader;
+  const logged = identityOfLog(fs, paths, state);
+  if (logged && !isOneStore(stated, logged)) {
+    report.damage.push(damage(paths.storeJson, 'store id of another store'));
+    return;
+  }
+  const ids = idsOf(stated, state);
+  for (const number of listSegments(fs, paths.log)) {
+    const segment = openSegment(fs, paths.log, number);
+    segment?.close();
+    if (segment === undefined || segment.headerRebuilt) continue;
+    if (ids.has(hex(segment.header.storeId))) continue;
+    report.damage.push(damage(segment.path, 'segment of another store'));
   }
 }
 
@@ -148,6 +170,9 @@ class LogChecker {
     if (this.#state === undefined) return;
     const items = this.#state.apply(group.entries, group.size, this.#lossy);
     this.#index.add(items, group.offset);
+    // an owner has found damage here, and counted without what may have come back since
+    const foundLoss = group.entries.some(({ kind }) => kind === KIND.lost);
+    this.#lossy ||= foundLoss || items.some(isCorruptGap);
     const footer = group.entries.find((entry) => entry.kind === KIND.footer && entry.intact);
     if (footer === undefined || this.#lossy) return;
     const computed = footerEntry.encode(this.#index.footer());
@@ -161,22 +186,12 @@ function bytesOf(state: ControlState): Buffer {
   return Buffer.concat(state.snapshot().map(({ payload }) => payload));
 }
 
-/**
- * Rot of the last group looks like a torn write of it. After a clean stop there was none: the mark,
- * if it is of this boot, says up to where the log was whole.
- */
-function checkCleanStop(
-  report: VerifyReport,
-  { fs, clock }: StoreEnvironment,
-  { reader }: Store,
-): void {
-  if (reader.isOwned || report.damage.length > 0) return;
-  const mark = openMark(fs, reader.paths.mark, clock.bootId());
-  const last = mark?.read();
-  mark?.close();
-  if (last?.state !== MARK_STATE.closed || last.durableLsn <= reader.end) return;
-  const [file, from] = [segmentPath(reader.paths.log, segmentOf(reader.end)), offsetOf(reader.end)];
-  report.damage.push(damage(file, 'lost groups before the clean stop', from));
+/** Rot of the last groups looks like a torn write of them, but for what the mark has proved. */
+function checkEnd(report: VerifyReport, { reader }: Store): void {
+  if (report.damage.length > 0) return;
+  for (const { lost, file, what, offset, length } of reader.faults) {
+    if (lost) report.damage.push(damage(file, what, offset, length));
+  }
 }
 
 /** Every byte of every chunk that counts. */
@@ -202,6 +217,7 @@ async function readStreams(
   report: VerifyReport,
   environment: StoreEnvironment,
   dir: string,
+  stated: StoreIdentity | undefined,
 ): Promise<void> {
   let store: Store;
   try {
@@ -210,7 +226,8 @@ async function readStreams(
     if (report.damage.length === 0) report.damage.push(damage(dir, messageOf(error)));
     return;
   }
-  checkCleanStop(report, environment, store);
+  checkEnd(report, store);
+  if (stated) checkIdentity(report, stated, store);
   await checkChunks(report, store);
   for (const name of store.streamNames()) {
     try {

@@ -292,6 +292,21 @@ export class SimulatedDisk {
     return bytes;
   }
 
+  /** Another disk with the same content, all of it durable; locks are not copied. */
+  clone(): SimulatedDisk {
+    const copy = new SimulatedDisk();
+    for (const [path, { seen }] of this.#directories) {
+      copy.makeDirectory(path);
+      for (const [name, { seen: bytes }] of seen) {
+        const content = copy.newContent();
+        content.write(bytes, 0);
+        copy.directory(path)!.change({ set: { name, content } });
+      }
+    }
+    copy.settleAll();
+    return copy;
+  }
+
   /** What the kernel writes back by itself, given time. */
   settleAll(): void {
     for (const content of this.#contents()) content.settleAll();

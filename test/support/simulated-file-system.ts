@@ -60,6 +60,11 @@ export class SimulatedFileSystem implements FileSystem {
     this.#host = host;
   }
 
+  /** Another file system on a disk with the same content. */
+  clone(): SimulatedFileSystem {
+    return new SimulatedFileSystem(this.disk.clone(), this.#host);
+  }
+
   /** The file's own memory as all processes see it, valid until it grows. */
   bytesOf(path: string): Uint8Array {
     return this.#find(path).seen;

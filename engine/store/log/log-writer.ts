@@ -47,6 +47,8 @@ export interface StoreIdentity {
   machineId: Uint8Array;
   createdNanos: bigint;
   segmentBytes: number;
+  /** the id it had before it was copied to this machine */
+  origin: Uint8Array | undefined;
 }
 
 export interface LogWriterOptions {

@@ -10,8 +10,14 @@
  */
 import { BLOCK_BYTES, ZERO_PIECE_BYTES } from '../../base/constants.ts';
 import type { DurableFile, FileSystem } from '../../files/file-system.ts';
-import { HelicorderError } from '../../base/errors.ts';
-import { decodeGroupHeader, decodeSegmentHeader, viewOf, type SegmentHeader } from './format.ts';
+import { checkVersion } from '../version.ts';
+import {
+  LOG_VERSION,
+  decodeGroupHeader,
+  decodeSegmentHeader,
+  viewOf,
+  type SegmentHeader,
+} from './format.ts';
 import { Window } from './scan.ts';
 
 const SEGMENT_NAME = /^(\d{20})\.seg$/;
@@ -58,8 +64,10 @@ export function openSegment(
   const close = (): void => file.close();
   const header = decodeSegmentHeader(window.bytes(0, BLOCK_BYTES));
   if (header === 'version') {
+    const version = viewOf(window.bytes(0, BLOCK_BYTES)).getUint16(4, true);
     close();
-    throw new HelicorderError('FORMAT_VERSION', `${path} was written by a newer version`);
+    checkVersion(path, version, LOG_VERSION);
+    return undefined;
   }
   if (header !== 'invalid' && header.segment === segment) {
     return { path, header, headerRebuilt: false, window, close };

@@ -63,7 +63,8 @@ describe('exit codes', () => {
 
   test('every command has help with examples', async () => {
     const verbs = ['run', 'validate', 'config show', 'stream ls', 'stream info', 'stream cat'];
-    for (const verb of [...verbs, 'stream write', 'gaps', 'verify']) {
+    const more = ['stream write', 'gaps', 'verify', 'doctor', 'store info', 'store migrate'];
+    for (const verb of [...verbs, ...more]) {
       const { code, out } = await call(`${verb} --help`);
       expect([verb, code]).toEqual([verb, 0]);
       for (const word of ['--data-dir', '--quiet', '--log-level', '--json', 'Examples:']) {
@@ -291,6 +292,17 @@ describe('reading', () => {
     expect([code, JSON.parse(out)]).toEqual([65, verified]);
     const info = await call('stream info a/b --json', { Store, describeStream: () => INFO });
     expect(JSON.parse(info.out)).toEqual(INFO);
+  });
+
+  test('doctor inspects, and repairs only when told to', async () => {
+    const doctor = () => Promise.resolve({ dir: 'd', ok: false, findings: [] });
+    const repair = (_: string, tell: (step: string) => void) => {
+      tell('a step');
+      return Promise.resolve({ dir: 'd', ok: true, findings: [] });
+    };
+    expect((await call('doctor --json', { doctor, repair })).code).toBe(65);
+    const repaired = await call('doctor --repair', { doctor, repair });
+    expect([repaired.code, repaired.err]).toEqual([0, 'helicorder: a step\n']);
   });
 
   test('write acknowledges in order', async () => {

@@ -98,7 +98,32 @@ async function flipEach(store: SmallStore, file: string, end: number): Promise<v
   expect(await readAll(store)).toBe(before);
 }
 
+/** With any byte changed the store starts, records, and has every stream with what it had. */
+async function recordOnAfterEach(store: SmallStore, file: string, end: number): Promise<void> {
+  const all = [...places(store.fs.bytesOf(file).slice(0, end))];
+  for (const at of all.filter((_, i) => i % Math.ceil(STEP / 2) === 0)) {
+    const fs = store.fs.clone();
+    fs.bytesOf(file)[at]! ^= 0xff;
+    const environment = { ...store.environment, fs };
+    const writer = openWriter(DIR, MIB, environment);
+    writer.appendEvents(beginEvents(writer), [bytes('recorded after all')]);
+    writer.close();
+    const text = await readAll({ ...store, environment, fs });
+    for (const event of ['one', 'two', 'three', 'recorded after all']) {
+      expect(text, `byte ${at} of ${file}`).toContain(`"data":"${event}"`);
+    }
+    expect(text.match(/"type":"sample"/g), `byte ${at} of ${file}`).toHaveLength(30);
+  }
+}
+
 describe('a changed byte', () => {
+  it.each(['store.json', 'mark', 'log/00000000000000000001.seg'])(
+    'of %s outside of the groups stops no recording and takes no record',
+    async (name) => {
+      await recordOnAfterEach(smallStore(true), `${DIR}/${name}`, 4096);
+    },
+  );
+
   it('of a segment is seen, or changes nothing', async () => {
     const store = smallStore(true);
     await flipEach(store, segmentPath(`${DIR}/log`, 1), store.end);

@@ -1,4 +1,4 @@
-import { copyFileSync, cpSync, openSync, closeSync, readdirSync, writeSync } from 'node:fs';
+import { copyFileSync, cpSync, openSync, closeSync, readdirSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { offsetOf, segmentOf } from '../../../engine/store/log/format.ts';
@@ -21,6 +21,11 @@ function overwrite(file: string, position: number, content: Uint8Array): void {
 function eventText(number: number, length: number): string {
   const noise = Buffer.from(new SeededRandom(number).bytes(length)).toString('base64');
   return `event ${number} ${noise}`.slice(0, length);
+}
+
+/** The power went: what the mark said is gone with the machine's memory. */
+function losePower(dir: string): void {
+  rmSync(join(dir, 'mark'));
 }
 
 /** A store whose owner has died: `count` events, one per group; returns the groups' places. */
@@ -66,6 +71,7 @@ describe('recovery', () => {
         const dir = join(temporaryDirectory(), 'cut');
         cpSync(original, dir, { recursive: true });
         const rest = garble ? random.bytes(end - cut) : new Uint8Array(end - cut);
+        losePower(dir);
         overwrite(segmentFile(dir, segmentOf(last)), cut, rest);
         count('tails cut or garbled');
         const whole = ends.filter((lsn) => offsetOf(lsn) <= cut).length - 1;
@@ -88,6 +94,7 @@ describe('recovery', () => {
     writer.appendEvents(opened, [bytes('cut off again')]);
     const after = writer.durableEnd;
     writer.abandon();
+    losePower(dir);
     const length = offsetOf(after) - offsetOf(before);
     overwrite(
       segmentFile(dir, segmentOf(before)),
@@ -148,6 +155,7 @@ describe('recovery', () => {
     writer.abandon();
     expect(offsetOf(after) - offsetOf(before)).toBeGreaterThan(256 * 1024);
     expect(await readEvents(dir)).toEqual(['small', large]);
+    losePower(dir);
     overwrite(segmentFile(dir, segmentOf(after)), offsetOf(after) - 4096, new Uint8Array(4096));
     expect(await readEvents(dir)).toEqual(['small']);
     const next = openWriter(dir);

@@ -1,0 +1,140 @@
+/**
+ * Repair: what `doctor` found, put right as far as it can be, each step told as it is done.
+ *
+ *   lock ─▶ copy damaged bytes to the quarantine ─▶ put leftovers and bad spares aside
+ *        ─▶ open as owner: store.json, mark, ballast, gaps at the ends of streams
+ *        ─▶ lost entries for every other range ─▶ catalog, spares ─▶ close ─▶ look again
+ *
+ * The log itself is not rewritten, and nothing is deleted that might hold a record.
+ */
+import { HelicorderError } from '../base/errors.ts';
+import { Catalog } from '../store/catalog.ts';
+import type { LostEntry } from '../store/control.ts';
+import { storePaths } from '../store/files.ts';
+import { Store, systemEnvironment, type StoreEnvironment } from '../store/store.ts';
+import { StoreWriter } from '../store/writer.ts';
+import { doctor } from './doctor.ts';
+import { quarantine, readManifest, writeManifest } from './quarantine.ts';
+import type { DoctorReport, Finding } from './types.ts';
+
+/** Kinds of findings whose bytes are copied before anything else is done. */
+const COPIED = new Set(['damage', 'small-file']);
+/** Kinds whose files are moved out of the way. */
+const MOVED = new Set(['leftover', 'spare']);
+
+/**
+ * @param tell is called with a sentence for each step
+ * @throws STORE_IN_USE while another process owns the store
+ */
+export async function repair(
+  dir: string,
+  tell: (step: string) => void,
+  environment: StoreEnvironment = systemEnvironment,
+): Promise<DoctorReport> {
+  const before = await doctor(dir, environment);
+  const { findings } = before;
+  putAside(environment, dir, findings, tell);
+  const lost = await lossesOf(environment, dir);
+  own(environment, dir, lost, tell);
+  const after = await doctor(dir, environment);
+  const isLeft = (one: Finding): boolean =>
+    after.findings.some(
+      (other) => other.severity === 'damage' && other.file === one.file && other.what === one.what,
+    );
+  const repaired = findings.map((one) => ({
+    ...one,
+    repaired: one.severity === 'damage' && !isLeft(one) ? 'put right, or written down' : null,
+  }));
+  return { dir, ok: after.ok, findings: repaired };
+}
+
+/** Under the lock, so that nobody writes what is being copied. */
+function putAside(
+  environment: StoreEnvironment,
+  dir: string,
+  findings: readonly Finding[],
+  tell: (step: string) => void,
+): void {
+  const { fs } = environment;
+  const paths = storePaths(dir);
+  const lock = fs.lock(paths.lock, true);
+  if (lock === undefined) {
+    throw new HelicorderError('STORE_IN_USE', `another process records into ${dir}`);
+  }
+  try {
+    const manifest = readManifest(fs, dir);
+    for (const { kind, file, offset, length, what } of findings) {
+      if (file === null) continue;
+      if (MOVED.has(kind)) moveAside(environment, dir, file, tell);
+      const entry = COPIED.has(kind)
+        ? quarantine(environment, dir, { file, offset, length, what })
+        : undefined;
+      if (entry === undefined) continue;
+      manifest.entries.push(entry);
+      tell(`copied ${file} from byte ${offset} (${what}) to quarantine/${entry.as}`);
+    }
+    if (manifest.entries.length > 0) writeManifest(fs, dir, manifest);
+  } finally {
+    lock.release();
+  }
+}
+
+function moveAside(
+  { fs }: StoreEnvironment,
+  dir: string,
+  file: string,
+  tell: (step: string) => void,
+): void {
+  const { quarantine: place } = storePaths(dir);
+  fs.makeDirectory(place);
+  const name = file.slice(dir.length + 1).replaceAll('/', '_');
+  fs.rename(file, `${place}/${name}`);
+  fs.syncDirectory(place);
+  fs.syncDirectory(file.slice(0, file.lastIndexOf('/')));
+  tell(`moved ${file} to quarantine/${name}`);
+}
+
+/** Every range that reads as lost, so that it stays so. */
+async function lossesOf(environment: StoreEnvironment, dir: string): Promise<LostEntry[]> {
+  const store = Store.open(dir, environment);
+  const lost: LostEntry[] = [];
+  try {
+    for (const name of store.streamNames()) {
+      const stream = store.stream(name);
+      // records whose schema is lost cannot be read until their writer says it again
+      if (!store.reader.state.schemas.has(stream.schemaId)) continue;
+      for await (const item of store.read(name)) {
+        if (item.kind !== 'gap' || item.reason !== 'corrupt') continue;
+        const { firstSeq, firstOffset, records, info } = item;
+        lost.push({ stream: stream.id, run: info.run.id, firstSeq, firstOffset, records });
+      }
+    }
+  } finally {
+    store.close();
+  }
+  return lost;
+}
+
+/** One short life as the owner: it writes down what is lost and makes what can be made anew. */
+function own(
+  environment: StoreEnvironment,
+  dir: string,
+  lost: readonly LostEntry[],
+  tell: (step: string) => void,
+): void {
+  const writer = StoreWriter.open(dir, environment);
+  const { paths, identity, state } = writer;
+  tell('opened the store as its owner: store.json, mark and ballast are as they should be');
+  for (const warning of writer.warnings) tell(warning);
+  const pinned = writer.pinLosses(lost);
+  if (pinned > 0)
+    tell(`wrote down ${pinned} ranges of lost records: they are gap(corrupt) for good`);
+  const catalog = new Catalog(environment.fs, paths.catalog, paths.log, identity.storeId);
+  catalog.checkpoint(state, writer.durableEnd);
+  if (catalog.problem === undefined) tell('the catalog is sound, and up to date');
+  else tell(`the catalog was made anew: ${catalog.problem}`);
+  catalog.close();
+  writer.prepare();
+  writer.close();
+  tell('closed the store');
+}

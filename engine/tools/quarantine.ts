@@ -1,0 +1,114 @@
+/**
+ * `DIR/quarantine`: copies of damaged bytes, each a file named by where it was, and a manifest.
+ *
+ *   00000000000000000003.seg-8192-4096.bin      bytes 8192 to 12287 of that segment
+ *   manifest.json                               what each is, when it was put there, its CRC32C
+ *
+ * What could not be read is zeros in the copy, and its ranges are in the manifest; nothing is ever
+ * taken out of the file it stands in.
+ */
+import { BLOCK_BYTES } from '../base/constants.ts';
+import { crc32c } from '../base/crc32c.ts';
+import { errnoCode } from '../base/errors.ts';
+import type { StoreEnvironment } from '../store/store.ts';
+import { storePaths } from '../store/files.ts';
+
+type FileSystem = StoreEnvironment['fs'];
+
+interface Range {
+  file: string;
+  offset: string;
+  length: string;
+  what: string;
+}
+
+export interface QuarantineEntry extends Range {
+  /** name in the quarantine */
+  as: string;
+  crc: string;
+  /** UTC ns */
+  taken: string;
+  /** blocks that could not be read, as offset and length */
+  unreadable: [string, string][];
+}
+
+export interface Manifest {
+  format: 1;
+  entries: QuarantineEntry[];
+}
+
+const manifestPath = (dir: string): string => `${storePaths(dir).quarantine}/manifest.json`;
+
+/** What has been put aside so far; an unreadable manifest counts as none, and is kept. */
+export function readManifest(fs: FileSystem, dir: string): Manifest {
+  try {
+    const manifest = JSON.parse(fs.readText(manifestPath(dir))) as Manifest;
+    if (manifest?.format === 1 && Array.isArray(manifest.entries)) return manifest;
+  } catch (error) {
+    if (!(error instanceof SyntaxError) && errnoCode(error) === undefined) throw error;
+  }
+  return { format: 1, entries: [] };
+}
+
+export function writeManifest(fs: FileSystem, dir: string, manifest: Manifest): void {
+  const path = manifestPath(dir);
+  const text = `${JSON.stringify(manifest, null, 2)}\n`;
+  const isKept = fs.exists(path) && readManifest(fs, dir).entries.length === 0;
+  if (isKept) fs.rename(path, `${path}.unreadable`);
+  fs.writeFileDurably(path, new TextEncoder().encode(text));
+}
+
+/** Is exactly this damage known, and its file since then damaged nowhere else in the range? */
+export function isQuarantined({ entries }: Manifest, dir: string, found: Range): boolean {
+  return entries.some(
+    ({ file, offset, length, what }) =>
+      file === nameIn(dir, found.file) &&
+      offset === found.offset &&
+      length === found.length &&
+      what === found.what,
+  );
+}
+
+/**
+ * Copies a range of a file, or the whole file where the range has no length.
+ * @returns undefined if there is no such file: what was found is not about bytes
+ */
+export function quarantine(
+  { fs, clock }: StoreEnvironment,
+  dir: string,
+  found: Range,
+): QuarantineEntry | undefined {
+  if (!fs.exists(found.file) || fs.isDirectory(found.file)) return undefined;
+  const source = fs.open(found.file, 'read');
+  const from = Number(found.offset);
+  const length = Number(found.length) || Math.max(0, source.size() - from);
+  const name = `${nameIn(dir, found.file).replaceAll('/', '_')}-${from}-${length}.bin`;
+  fs.makeDirectory(storePaths(dir).quarantine);
+  const copy = fs.open(`${storePaths(dir).quarantine}/${name}`, 'create');
+  const unreadable: [string, string][] = [];
+  let crc = 0;
+  for (let at = 0; at < length; at += BLOCK_BYTES) {
+    const block = new Uint8Array(Math.min(BLOCK_BYTES, length - at));
+    try {
+      source.read(block, from + at);
+    } catch (error) {
+      if (errnoCode(error) === undefined) throw error;
+      unreadable.push([String(from + at), String(block.length)]);
+    }
+    crc = crc32c(block, crc);
+    copy.write(block, at);
+  }
+  copy.sync();
+  copy.close();
+  source.close();
+  fs.syncDirectory(storePaths(dir).quarantine);
+  const { offset, what } = found;
+  const place = { file: nameIn(dir, found.file), offset, length: found.length, what };
+  const taken = String(clock.read().utcNanos);
+  return { ...place, as: name, crc: crc.toString(16).padStart(8, '0'), taken, unreadable };
+}
+
+/** The file's path within the store. */
+function nameIn(dir: string, file: string): string {
+  return file.startsWith(`${dir}/`) ? file.slice(dir.length + 1) : file;
+}

@@ -1,0 +1,182 @@
+/** What doctor finds, what it says of it, and what --repair leaves. */
+import { describe, expect, it } from 'vitest';
+import { MIB } from '../../../engine/base/constants.ts';
+import { KIND } from '../../../engine/store/log/format.ts';
+import { readLog, segmentStart } from '../../../engine/store/log/log.ts';
+import { segmentPath } from '../../../engine/store/log/segment.ts';
+import { Store, systemEnvironment, type StoreEnvironment } from '../../../engine/store/store.ts';
+import { repair } from '../../../engine/tools/doctor-repair.ts';
+import { doctor } from '../../../engine/tools/doctor.ts';
+import { readManifest } from '../../../engine/tools/quarantine.ts';
+import type { DoctorReport } from '../../../engine/tools/types.ts';
+import { SimulatedFileSystem } from '../../support/simulated-file-system.ts';
+import { beginEvents, bytes, openWriter, text } from '../../support/stores.ts';
+
+const DIR = '/store';
+const SEGMENT = segmentPath(`${DIR}/log`, 1);
+
+function soundStore(): { fs: SimulatedFileSystem; environment: StoreEnvironment } {
+  const fs = new SimulatedFileSystem();
+  const environment = { ...systemEnvironment, fs, pause: () => {} };
+  const writer = openWriter(DIR, MIB, environment);
+  const opened = beginEvents(writer);
+  for (const event of ['0', '1', '2']) writer.appendEvents(opened, [bytes(event)]);
+  writer.close();
+  return { fs, environment };
+}
+
+/** Byte of the group that holds the n-th event. */
+function placeOf(fs: SimulatedFileSystem, event: number): number {
+  const log = readLog(fs, `${DIR}/log`, { lsn: segmentStart(1), last: undefined }, undefined);
+  const groups = [...log].filter(
+    (item) => item.kind === 'group' && item.entries.some(({ kind }) => kind === KIND.events),
+  );
+  const group = groups[event];
+  if (group === undefined) throw new Error(`no event ${event}`);
+  return group.offset;
+}
+
+const kinds = ({ findings }: DoctorReport): string[] => findings.map(({ kind }) => kind).sort();
+
+async function eventsOf(environment: StoreEnvironment): Promise<string[]> {
+  const store = Store.open(DIR, environment);
+  const found: string[] = [];
+  for await (const item of store.read('test/events')) {
+    if (item.kind === 'events') found.push(...item.events.map(text));
+    if (item.kind === 'gap') found.push(`gap(${item.reason})×${item.records}`);
+  }
+  store.close();
+  return found;
+}
+
+/** What a memory file system makes of any store: no direct writes, no room for a ballast. */
+const ALWAYS = ['ballast', 'free-space', 'rung'];
+
+describe('doctor', () => {
+  it('finds nothing wrong with a sound store, and changes nothing', async () => {
+    const { fs, environment } = soundStore();
+    const before = fs.readFile(SEGMENT);
+    const report = await doctor(DIR, environment);
+    expect(report.ok).toBe(true);
+    expect(kinds(report)).toEqual(ALWAYS);
+    expect(Buffer.compare(fs.readFile(SEGMENT), before)).toBe(0);
+    expect(fs.exists(`${DIR}/quarantine`)).toBe(false);
+  });
+
+  it('explains damage, copies its bytes, and knows it afterwards', async () => {
+    const { fs, environment } = soundStore();
+    const at = placeOf(fs, 1);
+    fs.bytesOf(SEGMENT)[at + 30]! ^= 0xff;
+    const damaged = fs.readFile(SEGMENT).slice(at, at + 4096);
+    const found = await doctor(DIR, environment);
+    expect(found.ok).toBe(false);
+    const [finding] = found.findings.filter(({ severity }) => severity === 'damage');
+    expect(finding).toMatchObject({ kind: 'damage', file: SEGMENT, offset: String(at) });
+    expect(finding!.advice).toContain('--repair');
+    const steps: string[] = [];
+    const repaired = await repair(DIR, (step) => steps.push(step), environment);
+    expect(repaired.ok).toBe(true);
+    expect(steps.join('\n')).toMatch(/copied .* to quarantine/);
+    const [entry, ...rest] = readManifest(fs, DIR).entries;
+    expect(rest).toEqual([]);
+    expect(entry).toMatchObject({ offset: String(at), length: '4096', unreadable: [] });
+    const copy = fs.readFile(`${DIR}/quarantine/${entry!.as}`);
+    expect(Buffer.compare(copy, damaged)).toBe(0);
+    expect(Buffer.compare(fs.readFile(SEGMENT).slice(at, at + 4096), damaged)).toBe(0);
+    const again = await doctor(DIR, environment);
+    expect(again.ok).toBe(true);
+    expect(kinds(again)).toEqual([...ALWAYS, 'known-damage'].sort());
+    expect(await eventsOf(environment)).toEqual(['0', 'gap(corrupt)×1', '2']);
+  });
+
+  it('writes down what is lost, so that it stays lost if the bytes come back', async () => {
+    const { fs, environment } = soundStore();
+    const at = placeOf(fs, 1);
+    fs.bytesOf(SEGMENT)[at + 30]! ^= 0xff;
+    await repair(DIR, () => {}, environment);
+    fs.bytesOf(SEGMENT)[at + 30]! ^= 0xff;
+    expect(await eventsOf(environment)).toEqual(['0', 'gap(corrupt)×1', '2']);
+  });
+
+  it('new damage beside known damage is damage', async () => {
+    const { fs, environment } = soundStore();
+    fs.bytesOf(SEGMENT)[placeOf(fs, 1) + 30]! ^= 0xff;
+    await repair(DIR, () => {}, environment);
+    fs.bytesOf(SEGMENT)[placeOf(fs, 0) + 30]! ^= 0xff;
+    expect((await doctor(DIR, environment)).ok).toBe(false);
+  });
+
+  it('what cannot be read is zeros in the copy, and named in the manifest', async () => {
+    const { fs, environment } = soundStore();
+    const at = placeOf(fs, 1);
+    fs.bytesOf(SEGMENT)[at + 30]! ^= 0xff;
+    const open: SimulatedFileSystem['open'] = (path, mode) => {
+      const file = fs.open(path, mode);
+      const read: typeof file.read = (into, position) => {
+        if (path === SEGMENT && position === at && into.length === 4096) {
+          throw Object.assign(new Error('EIO'), { code: 'EIO' });
+        }
+        return file.read(into, position);
+      };
+      return { ...file, read };
+    };
+    // methods of the class reach its private state only on the object itself
+    const broken = new Proxy(fs, {
+      get: (disk, key) => {
+        if (key === 'open') return open;
+        const value = Reflect.get(disk, key, disk) as unknown;
+        return typeof value === 'function' ? (value.bind(disk) as unknown) : value;
+      },
+    });
+    await repair(DIR, () => {}, { ...environment, fs: broken });
+    const [entry] = readManifest(fs, DIR).entries;
+    expect(entry!.unreadable).toEqual([[String(at), '4096']]);
+    expect(fs.readFile(`${DIR}/quarantine/${entry!.as}`).every((byte) => byte === 0)).toBe(true);
+  });
+
+  it('moves what was left behind aside, and a spare that is not zeros', async () => {
+    const { fs, environment } = soundStore();
+    fs.writeFileDurably(`${DIR}/mark.tmp`, bytes('half a mark'));
+    const spare = new Uint8Array(8192);
+    spare[5000] = 1;
+    fs.writeFileDurably(`${DIR}/log/spare-9.seg`, spare);
+    expect(kinds(await doctor(DIR, environment))).toEqual([...ALWAYS, 'leftover', 'spare'].sort());
+    await repair(DIR, () => {}, environment);
+    expect(text(fs.readFile(`${DIR}/quarantine/mark.tmp`))).toBe('half a mark');
+    expect(Buffer.compare(fs.readFile(`${DIR}/quarantine/log_spare-9.seg`), spare)).toBe(0);
+    expect(kinds(await doctor(DIR, environment))).toEqual(ALWAYS);
+  });
+
+  it('leaves a chunk that does not count where it is', async () => {
+    const { fs, environment } = soundStore();
+    const name = `${DIR}/chunks/${'1'.padStart(20, '0')}-${'9'.padStart(20, '0')}.chunk`;
+    fs.makeDirectory(`${DIR}/chunks`);
+    fs.writeFileDurably(name, bytes('a chunk'));
+    expect(kinds(await doctor(DIR, environment))).toContain('unlisted-chunk');
+    await repair(DIR, () => {}, environment);
+    expect(fs.exists(name)).toBe(true);
+  });
+
+  it('makes store.json anew, and keeps a copy of the damaged one', async () => {
+    const { fs, environment } = soundStore();
+    fs.writeFileDurably(`${DIR}/store.json`, bytes('{"format":'));
+    expect((await doctor(DIR, environment)).ok).toBe(false);
+    const report = await repair(DIR, () => {}, environment);
+    expect(report.ok).toBe(true);
+    expect(report.findings.find(({ kind }) => kind === 'small-file')!.repaired).not.toBeNull();
+    const [entry] = readManifest(fs, DIR).entries;
+    expect(text(fs.readFile(`${DIR}/quarantine/${entry!.as}`))).toBe('{"format":');
+  });
+
+  it('beside an owner inspects, and refuses to repair', async () => {
+    const { environment } = soundStore();
+    const owner = openWriter(DIR, MIB, environment);
+    const report = await doctor(DIR, environment);
+    expect(report.ok).toBe(true);
+    expect(kinds(report)).toContain('owner');
+    await expect(repair(DIR, () => {}, environment)).rejects.toMatchObject({
+      ...{ code: 'STORE_IN_USE', exitCode: 75 },
+    });
+    owner.close();
+  });
+});
