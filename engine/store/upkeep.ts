@@ -143,6 +143,7 @@ class Step {
       ...{ fs, logDir: paths.log, place, storeId: this.#identity().storeId },
       createdNanos: this.#environment.clock.read().utcNanos,
       lowWaters: new Map([...state.streams.keys()].map((id) => [id, state.lowWaterOf(id)])),
+      losses: state.losses,
       pause: this.#pause,
     };
   }

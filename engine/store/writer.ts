@@ -11,13 +11,12 @@ import { defined } from '../base/assert.ts';
 import type { Clock, Random } from '../base/clock.ts';
 import { EVENT_MAX_BYTES, MIB } from '../base/constants.ts';
 import { HelicorderError, errnoCode, openError } from '../base/errors.ts';
-import { encodeEvents, encodeGap } from '../batch/format.ts';
+import { encodeEvents } from '../batch/format.ts';
 import { packEvents } from '../batch/opaque.ts';
 import type { FileSystem, Lock, MarkFile } from '../files/file-system.ts';
 import { catalogFacts } from './catalog.ts';
 import {
   identityEntry,
-  lostEntry,
   runEndEntry,
   shutdownEntry,
   startEntry,
@@ -34,7 +33,7 @@ import { LogWriter, type StoreIdentity } from './log/log-writer.ts';
 import { segmentPath } from './log/segment.ts';
 import { MARK_STATE, createMark, isInPlace } from './mark.ts';
 import { idsOf, settleIdentity } from './identity.ts';
-import { lostTail } from './losses.ts';
+import { addLosses, addLost } from './lost-entries.ts';
 import { takeLock } from './lock.ts';
 import { addReached } from './reached.ts';
 import { recoverUnowned, startOf, type Recovered } from './recover.ts';
@@ -371,7 +370,7 @@ export class StoreWriter {
     if (identity) {
       builder.add(KIND.identity, 0, identityEntry.encode(identity), ENTRY_FLAG.ignorable);
     }
-    this.#addLosses(builder);
+    addLosses(builder, this.state);
     this.#commitNaming(builder, this.state.progress.moved);
   }
 
@@ -382,22 +381,8 @@ export class StoreWriter {
   pinLosses(lost: readonly LostEntry[]): number {
     const news = lost.filter((one) => !this.state.losses.isPinned(one.stream, one.firstOffset));
     const builder = this.group();
-    news.forEach((one) => this.#addLost(builder, one));
+    news.forEach((one) => addLost(builder, one));
     if (!builder.isEmpty) this.commit(builder);
     return news.length;
-  }
-
-  #addLost(builder: GroupBuilder, lost: LostEntry): void {
-    builder.add(KIND.lost, lost.stream, lostEntry.encode(lost), ENTRY_FLAG.ignorable);
-  }
-
-  /** What damage has taken stands in the log before anything that comes after it. */
-  #addLosses(builder: GroupBuilder): void {
-    for (const lost of this.state.losses.found) this.#addLost(builder, lost);
-    for (const stream of this.state.streams.values()) {
-      for (const gap of lostTail(this.state, stream)) {
-        builder.add(KIND.gap, stream.id, encodeGap(gap));
-      }
-    }
   }
 }

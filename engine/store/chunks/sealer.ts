@@ -20,6 +20,7 @@ import {
   type StreamSnapshot,
 } from '../control.ts';
 import type { DataItem } from '../data.ts';
+import type { Losses } from '../losses.ts';
 import { KIND, makeLsn, segmentOf } from '../log/format.ts';
 import { readLog, segmentStart, type LogGroup } from '../log/log.ts';
 import { readSnapshot } from '../reader.ts';
@@ -48,6 +49,8 @@ export interface SealContext {
   /** UTC ns, for the header */
   createdNanos: bigint;
   lowWaters: LowWaters;
+  /** what has been shown as lost stays lost, even where it could be read again */
+  losses?: Losses;
   /** called between steps, to let others have the processor */
   pause: () => Promise<void>;
 }
@@ -63,7 +66,7 @@ export async function sealSegments(
   { first, end }: ChunkRange,
 ): Promise<SealedChunk> {
   assert(first < end, 'there is something to seal');
-  const collected = new Collected(context.lowWaters);
+  const collected = new Collected(context);
   const from = { lsn: segmentStart(segmentOf(first)), last: undefined };
   for (const found of readLog(context.fs, context.logDir, from, end)) {
     if (found.kind !== 'group') continue;
@@ -95,14 +98,16 @@ export async function joinChunks(
 /** Everything the log says between two LSNs, as blocks. */
 class Collected {
   readonly #lowWaters: LowWaters;
+  readonly #losses: Losses | undefined;
   readonly #schemas = new Map<string, Schema>();
   readonly #runs = new Map<number, RunEntry>();
   readonly #continuity = new Map<number, Continuity>();
   readonly #blocks = new BlockBuilder((run) => this.#schemaOf(run));
   #state: ControlState | undefined;
 
-  constructor(lowWaters: LowWaters) {
+  constructor({ lowWaters, losses }: SealContext) {
     this.#lowWaters = lowWaters;
+    this.#losses = losses;
   }
 
   /** @returns whether it held records */
@@ -153,7 +158,7 @@ class Collected {
 
   /** @param nextOffset where it begins, if this is the first that is heard of the stream */
   #continuityOf(stream: number, nextOffset: number): Continuity {
-    const known = this.#continuity.get(stream) ?? new Continuity(nextOffset);
+    const known = this.#continuity.get(stream) ?? new Continuity(nextOffset, () => this.#losses);
     this.#continuity.set(stream, known);
     return known;
   }
