@@ -28,6 +28,8 @@ export interface CliIo {
   stdout: Output;
   stderr: Output;
   stdin: AsyncIterable<Uint8Array>;
+  /** a person can be asked */
+  readonly isInteractive: boolean;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly hostName: string;
   readonly platform: string;
@@ -96,6 +98,11 @@ export function logOf(options: CommonOptions, io: CliIo): Logger {
 
 /** A reader of stderr that has gone must not stop a recording. */
 export function ignore(): void {}
+
+/** What `stream write`, `cursor set` and their like say while the owner waits for space. */
+export function tellWait(io: CliIo): (error: HelicorderError) => void {
+  return ({ message }) => void io.stderr.write(`helicorder: waiting: ${message}\n`).catch(ignore);
+}
 
 export function printJson(io: CliIo, value: unknown): Promise<void> {
   return io.stdout.write(`${JSON.stringify(value)}\n`);

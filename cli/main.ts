@@ -63,6 +63,7 @@ const io: CliIo = {
   stdout: outputOf(process.stdout),
   stderr: outputOf(process.stderr),
   stdin: process.stdin,
+  isInteractive: process.stdin.isTTY === true && process.stderr.isTTY === true,
   environment: process.env,
   hostName: hostname(),
   platform: process.platform,

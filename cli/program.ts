@@ -11,8 +11,11 @@ import { Command, CommanderError } from 'commander';
 import { ERRORS, errnoCode, HelicorderError } from '../engine/base/errors.ts';
 import { ignore, type CliContext, type CliIo, type CommandFactory, type Run } from './command.ts';
 import { configCommand } from './commands/config.ts';
+import { cursorCommand } from './commands/cursor.ts';
 import { gapsCommand } from './commands/gaps.ts';
+import { reloadCommand } from './commands/reload.ts';
 import { runCommand } from './commands/run.ts';
+import { statusCommand } from './commands/status.ts';
 import { streamCommand } from './commands/stream.ts';
 import { validateCommand } from './commands/validate.ts';
 import { verifyCommand } from './commands/verify.ts';
@@ -22,7 +25,10 @@ const COMMANDS: readonly CommandFactory[] = [
   runCommand,
   validateCommand,
   configCommand,
+  statusCommand,
+  reloadCommand,
   streamCommand,
+  cursorCommand,
   gapsCommand,
   verifyCommand,
 ];

@@ -10,6 +10,8 @@ export { Recorder } from './recorder/recorder.ts';
 export { Appender, Store, type ReadOptions } from './store/store.ts';
 export type { EventsItem, GapItem, SamplesItem, StreamItem } from './store/stream-reader.ts';
 export { cat } from './tools/cat.ts';
+export { askRecorder, changeStore, type Change, type ChangeOptions } from './tools/change.ts';
+export { describeCursor, describeCursors } from './tools/cursors.ts';
 export { describeStream, describeStreams } from './tools/describe.ts';
 export { gaps } from './tools/gaps.ts';
 export { verify } from './tools/verify.ts';

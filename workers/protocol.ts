@@ -3,6 +3,8 @@
  * its work, and gives a reason for every exit: `stopped`, or `failed` with the error.
  */
 import type { ErrorCode } from '../engine/base/errors.ts';
+import type { Answer } from '../engine/control/protocol.ts';
+import type { StoreRequest } from '../engine/control/service.ts';
 import type { CollectorOptions, CollectorStatus } from '../engine/recorder/collector.ts';
 import type { RateGroup } from '../engine/sampler/rate-group.ts';
 
@@ -18,11 +20,25 @@ export interface WriterData {
   flushIntervalMs: number;
 }
 
-export type ToWriter = { type: 'status' } | { type: 'stop'; reason: string };
+export type ToWriter =
+  | { type: 'status' }
+  | { type: 'stop'; reason: string }
+  /** asked by a client of the control socket; its answer names the key */
+  | {
+      type: 'request';
+      connection: number;
+      key: number;
+      request: StoreRequest;
+      payload: Uint8Array;
+    }
+  | { type: 'gone'; connection: number };
 
 export type FromWriter =
   | { type: 'ready' }
   | { type: 'status'; status: CollectorStatus }
+  | { type: 'answer'; key: number; answer: Answer }
+  /** the disk is full: answers come when there is space again */
+  | { type: 'waiting'; message: string }
   /** clean: everything that was sampled is durable */
   | { type: 'stopped'; clean: boolean; status: CollectorStatus }
   | { type: 'failed'; error: PlainError };

@@ -1,12 +1,13 @@
 /**
  * `helicorder stream write`: lines, framed blobs or a file become opaque events. With `--ack` the
  * first line names the writer's last seq, then one line follows for each event that is durable:
- * what a producer needs to go on exactly where it was.
+ * what a producer needs to go on exactly where it was. It writes through the process that owns the
+ * store, or owns it itself for so long.
  */
 import { Option, type Command } from 'commander';
 import { errnoCode, HelicorderError } from '../../engine/base/errors.ts';
 import type { WriteOptions } from '../../engine/tools/write.ts';
-import { dataDirOf, ignore, newCommand, streamName } from '../command.ts';
+import { dataDirOf, newCommand, streamName, tellWait } from '../command.ts';
 import type { CliContext, CliIo, CommonOptions } from '../command.ts';
 import type { Engine } from '../engine.ts';
 
@@ -53,8 +54,7 @@ async function write(io: CliIo, stream: string, options: Options): Promise<numbe
       acknowledgements.print({ writer, epoch: String(epoch), lastSeq: String(lastSeq) }),
     onDurable: (seq, offset) =>
       acknowledgements.print({ seq: String(seq), offset: String(offset) }),
-    onWait: ({ message }) =>
-      void io.stderr.write(`helicorder: waiting: ${message}\n`).catch(ignore),
+    onWait: tellWait(io),
   });
   await acknowledgements.printed();
   return 0;

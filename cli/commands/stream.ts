@@ -1,4 +1,4 @@
-/** `helicorder stream ls | info | cat | write`. */
+/** `helicorder stream ls | info | cat | write | trim | rm`. */
 import Table from 'cli-table3';
 import type { Command } from 'commander';
 import { formatBytes } from '../../engine/config/units.ts';
@@ -7,16 +7,19 @@ import { dataDirOf, newCommand, newGroup, printJson, streamName } from '../comma
 import type { CliContext, CliIo, CommonOptions } from '../command.ts';
 import type { Engine } from '../engine.ts';
 import { catCommand } from './stream-cat.ts';
+import { rmCommand, trimCommand } from './stream-remove.ts';
 import { writeCommand } from './stream-write.ts';
 
 type OpenStore = ReturnType<Engine['Store']['open']>;
 
 export function streamCommand(context: CliContext): Command {
-  return newGroup('stream', 'list, describe, read and write streams', [
+  return newGroup('stream', 'list, describe, read, write and remove streams', [
     lsCommand(context),
     infoCommand(context),
     catCommand(context),
     writeCommand(context),
+    trimCommand(context),
+    rmCommand(context),
   ]);
 }
 

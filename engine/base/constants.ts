@@ -55,6 +55,25 @@ export const SIGNAL_REPEAT_MS = 500;
 /** A status is made this often. */
 export const STATUS_INTERVAL_MS = 1000;
 
+/** The control socket (`docs/format-control.md`, Limits): what clients can cost the owner. */
+export const CONTROL_HEAD_MAX_BYTES = 8 * KIB;
+export const CONTROL_FRAME_MAX_BYTES = EVENT_MAX_BYTES + 64 * KIB;
+export const CONTROL_CONNECTIONS_MAX = 64;
+export const CONTROL_REQUESTS_MAX = 64;
+export const CONTROL_OWN_BYTES = 64 * KIB;
+export const CONTROL_SHARED_BYTES = 32 * MIB;
+export const CONTROL_UNREAD_BYTES = 64 * KIB;
+export const CONTROL_HELLO_MS = 5_000;
+export const CONTROL_FRAME_MS = 30_000;
+export const CONTROL_UNREAD_MS = 30_000;
+export const CONTROL_IDLE_MS = 60_000;
+/** How long a closing owner waits for requests that it has taken to be answered. */
+export const CONTROL_CLOSE_MS = 2_000;
+/** How long a client waits for an owner that listens to say hello. */
+export const CONTROL_CONNECT_MS = 10_000;
+/** What a producer sends ahead of its acknowledgements. */
+export const CONTROL_WINDOW_BYTES = 4 * MIB;
+
 assert(SEGMENT_MIN_BYTES % BLOCK_BYTES === 0, 'a segment is whole blocks');
 assert(SEGMENT_FIRST_BYTES >= SEGMENT_MIN_BYTES, 'the first segment is a legal one');
 assert(GROUP_MAX_BYTES * 4 <= SEGMENT_DEFAULT_BYTES, 'a group is at most a quarter of a segment');
@@ -63,4 +82,10 @@ assert(
   BUDGET_MIN_BYTES / BUDGET_SEGMENTS >= SEGMENT_MIN_BYTES && BUDGET_SEGMENTS >= BUDGET_MIN_SEGMENTS,
   'the smallest budget has room for the segments it asks for',
 );
+assert(CONTROL_HEAD_MAX_BYTES < 2 ** 16, 'the length of a head fits in its field');
+assert(
+  CONTROL_FRAME_MAX_BYTES >= EVENT_MAX_BYTES + 6 + CONTROL_HEAD_MAX_BYTES,
+  'the largest event fits in a frame',
+);
+assert(CONTROL_SHARED_BYTES >= CONTROL_FRAME_MAX_BYTES, 'every frame gets its turn');
 assert(BALLAST_BYTES >= SEGMENT_FIRST_BYTES, 'the ballast makes room for one small segment');

@@ -82,6 +82,32 @@ export const ERRORS = {
     retryable: true,
     advice: 'Another process records into this store; stop it first.',
   },
+  FENCED: {
+    exit: 69,
+    retryable: false,
+    advice:
+      'Another process has opened the same writer since: give each producer a --writer of its own.',
+  },
+  NO_OWNER: {
+    exit: 69,
+    retryable: true,
+    advice: 'Start "helicorder run" first, or name its directory with --data-dir.',
+  },
+  OWNER_BUSY: {
+    exit: 69,
+    retryable: true,
+    advice: 'The process that owns the store serves as many others as it can; try again.',
+  },
+  DISCONNECTED: {
+    exit: 69,
+    retryable: true,
+    advice: 'What was acknowledged is durable; do it again for the rest.',
+  },
+  PROTOCOL: {
+    exit: 76,
+    retryable: false,
+    advice: 'Let both processes run the same version of Helicorder.',
+  },
   CONFIG: {
     exit: 78,
     retryable: false,

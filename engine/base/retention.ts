@@ -1,5 +1,4 @@
 /** How long streams are kept, and what happens to them where the disk is too small for all. */
-import { assert } from './assert.ts';
 
 /** What a stream does when there is no room: refuse what is new, or let go of what is oldest. */
 export const ON_FULL = ['reject-new', 'drop-oldest'] as const;
@@ -20,11 +19,17 @@ export interface RetentionRule {
   class: StreamClass;
 }
 
-/** The first rule that matches; the last of `rules` is for `*`, so there always is one. */
+export const KEEP_ALL: RetentionRule = {
+  pattern: '*',
+  ageMs: undefined,
+  bytes: undefined,
+  onFull: 'reject-new',
+  class: 'normal',
+};
+
+/** The first rule that matches; without one, everything is kept. */
 export function ruleFor(rules: readonly RetentionRule[], streamName: string): RetentionRule {
-  const rule = rules.find(({ pattern }) => matchesPattern(pattern, streamName));
-  assert(rule !== undefined, 'retention rules end with one for every stream');
-  return rule;
+  return rules.find(({ pattern }) => matchesPattern(pattern, streamName)) ?? KEEP_ALL;
 }
 
 /** Does the pattern of a rule name this stream? `*` stands for no slash unless it stands alone. */

@@ -75,6 +75,8 @@ export class Collector {
   readonly #sums = { samples: 0, ticks: 0, bytes: 0, paddingBytes: 0 };
   readonly #warnings: string[] = [];
   #drained: Drained[] = [];
+  /** the group that waits for space is this one's */
+  #isPending = false;
   #catalogDue = 0;
   #disk = { due: 0, bytes: 0 };
 
@@ -96,6 +98,11 @@ export class Collector {
       this.#drains.push(new GroupDrain(group, opened, clock));
     }
     this.#noteWarnings();
+  }
+
+  /** The store as this thread owns it: others on it commit between two flushes. */
+  get writer(): StoreWriter {
+    return this.#writer;
   }
 
   /**
@@ -127,15 +134,20 @@ export class Collector {
   /** @returns false if the disk is full: the group is pending */
   #commit(): boolean {
     const before = monotonicMs();
+    // what waits may also be what somebody else on this thread has committed
+    const isOwn = !this.#writer.isWaiting || this.#isPending;
     let items: DataItem[];
     try {
       items = this.#writer.isWaiting ? this.#writer.resume() : this.#writer.commit(this.#builder);
     } catch (error) {
       if (!(error instanceof HelicorderError) || error.code !== 'NO_SPACE') throw error;
+      this.#isPending = isOwn;
       this.#setFullReason(REASONS.full);
       return false;
     }
+    this.#isPending = false;
     this.#setFullReason(REASONS.overflow);
+    if (!isOwn) return true;
     this.#commits.add((monotonicMs() - before) * 1000);
     this.#count(items);
     return true;

@@ -3,8 +3,9 @@
  *
  *   start   open drivers → rate groups and rings → writer worker: lock, recovery, runs begun
  *           → READY → samplers start                                 (nothing is sampled before)
+ *           → control socket: from now on other processes can change the store through this one
  *   run     status twice a second; the writer flushes by itself
- *   stop    samplers end and close their rings → writer drains, ends the runs, shutdown entry
+ *   stop    samplers end and close their rings → control socket away → writer drains, ends the runs, shutdown entry
  *
  * A worker that dies takes the recorder with it: `finished` rejects with the error that names it.
  * What was accepted is in the log; what was not becomes gap(crash) at the next start.
@@ -19,6 +20,7 @@ import type { RecorderStatus, RecorderSummary } from '../tools/types.ts';
 import type { FromSampler, FromWriter, ToWriter, WriterData } from '../../workers/protocol.ts';
 import { spawnWorker } from '../../workers/spawn.ts';
 import type { CollectorStatus } from './collector.ts';
+import { RecorderControl } from './control.ts';
 import { planGroups, type RecordingPlan } from './plan.ts';
 import { SamplerSet } from './sampler-set.ts';
 import { mergeStatus, summaryOf } from './status.ts';
@@ -30,6 +32,8 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
   readonly #plan: RecordingPlan;
   readonly #startedMs = monotonicMs();
   #samplers: SamplerSet | undefined;
+  #control: RecorderControl | undefined;
+  readonly #problems: string[] = [];
   #writer: Worker | undefined;
   #lastStatus: CollectorStatus | undefined;
   #rate = { samples: 0, atMs: monotonicMs(), perSecond: 0 };
@@ -76,10 +80,26 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
       (error) => this.#die(error),
     );
     this.#samplers = await SamplerSet.start(this.#plan, this.#config, (error) => this.#die(error));
+    await this.#serveOthers();
     this.#tell({ type: 'status' });
     this.#statusTimer = setInterval(() => this.#tell({ type: 'status' }), STATUS_INTERVAL_MS / 2);
     if (durationMs === undefined) return;
     this.#durationTimer = setTimeout(() => void this.stop('duration'), durationMs);
+  }
+
+  async #serveOthers(): Promise<void> {
+    const { control, problem } = await RecorderControl.start({
+      dataDir: this.#config.dataDir,
+      tell: (message, transfer) => this.#writer?.postMessage(message, transfer),
+      status: () => this.status(),
+      reload: () => this.#reload(),
+    });
+    this.#control = control;
+    if (problem !== undefined) this.#problems.push(problem);
+  }
+
+  async #reload(): Promise<object> {
+    throw new HelicorderError('USAGE', 'not yet');
   }
 
   /** The state as of half a second ago. */
@@ -91,6 +111,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
       uptimeSeconds: (monotonicMs() - this.#startedMs) / 1000,
       samplesPerSecond: this.#rate.perSecond,
       isDraining: this.#isStopping,
+      problems: this.#problems,
     });
   }
 
@@ -107,6 +128,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
   async #drain(): Promise<void> {
     try {
       await this.#samplers?.stop();
+      await this.#control?.close();
       this.#tell({ type: 'stop', reason: 'stopped' });
     } catch (error) {
       this.#die(error);
@@ -119,6 +141,8 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
 
   #hear(message: FromWriter | FromSampler): void {
     if (message.type === 'status') this.#take(message.status);
+    if (message.type === 'answer') this.#control?.answered(message.key, message.answer);
+    if (message.type === 'waiting') this.#control?.tellWaiting(message.message);
     if (message.type !== 'stopped' || !('status' in message)) return;
     this.#take(message.status);
     this.#plan.close();
@@ -150,6 +174,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
     clearInterval(this.#statusTimer);
     clearTimeout(this.#durationTimer);
     await this.#samplers?.stop().catch(() => undefined);
+    await this.#control?.abandon();
     await this.#writer?.terminate();
     this.#plan.close();
   }

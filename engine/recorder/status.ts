@@ -20,6 +20,8 @@ interface Parts {
   uptimeSeconds: number;
   samplesPerSecond: number;
   isDraining: boolean;
+  /** sentences about what does not work, beside the writer's */
+  problems: readonly string[];
 }
 
 export function mergeStatus(parts: Parts): RecorderStatus {
@@ -67,7 +69,7 @@ export function mergeStatus(parts: Parts): RecorderStatus {
       commitMicros: collector?.commitMicros ?? nothing,
       durableMicros: collector?.durableMicros ?? nothing,
     },
-    warnings: collector?.warnings ?? [],
+    warnings: [...parts.problems, ...(collector?.warnings ?? [])],
   };
 }
 

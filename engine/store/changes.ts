@@ -10,6 +10,7 @@ import { cursorEntry, removeEntry, sealedEntry, trimEntry, type TrimEntry } from
 import { KIND, makeLsn, segmentOf, type Lsn } from './log/format.ts';
 import type { GroupBuilder } from './log/group.ts';
 import { namedCursor, namedStream } from './state.ts';
+import type { UpkeepResult } from './upkeep.ts';
 import type { StoreWriter } from './writer.ts';
 
 export interface CursorPosition {
@@ -83,4 +84,14 @@ export function sealUpTo(writer: StoreWriter, end: Lsn): void {
   const current = makeLsn(segmentOf(writer.durableEnd), 0);
   assert(end <= current, 'the segment being written is never sealed');
   writer.change((builder) => builder.add(KIND.sealed, 0, sealedEntry.encode({ end })));
+}
+
+/** Carries out what a step of upkeep has found, as far as it concerns the log. */
+export function applyUpkeep(writer: StoreWriter, result: UpkeepResult): void {
+  if (result.did === 'sealed') {
+    sealUpTo(writer, result.end);
+    writer.recycleSealed();
+  } else if (result.did === 'planned') {
+    for (const trim of result.trims) trimStream(writer, trim);
+  }
 }

@@ -19,6 +19,7 @@ export interface StorePaths {
   log: string;
   catalog: string;
   ballast: string;
+  control: string;
   /** long-term storage, unless it is configured elsewhere; else what could not be put there yet */
   chunks: string;
 }
@@ -32,6 +33,7 @@ export function storePaths(dir: string): StorePaths {
     log: `${dir}/log`,
     catalog: `${dir}/catalog.db`,
     ballast: `${dir}/ballast`,
+    control: `${dir}/control`,
     chunks: `${dir}/chunks`,
   };
 }

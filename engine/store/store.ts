@@ -171,6 +171,11 @@ export class Appender {
     return this.#writer.eventLimit;
   }
 
+  /** The most bytes of events for one `append`, unless it is a single event. */
+  get groupLimit(): number {
+    return this.#writer.groupLimit;
+  }
+
   /**
    * Appends the events as one durable group; on a full disk it waits until there is space again.
    * One call at a time. @param onWait is told once, when the waiting begins

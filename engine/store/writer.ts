@@ -48,12 +48,21 @@ import { recover, type Recovered } from './recover.ts';
 import { RunPlan, type RunRequest } from './run-plan.ts';
 import { ControlState } from './state.ts';
 
+export interface StoreBudget {
+  /** of everything under the store's directory */
+  bytes: number | undefined;
+  /** what is to stay free on the disk */
+  minFreeBytes: number;
+}
+
 export interface StoreWriterOptions {
   fs: FileSystem;
   clock: Clock;
   random: Random;
   /** size of the log's segments if the store is made now; else what it was made with holds */
   segmentBytes?: number;
+  /** what the store may take of the disk; undefined: all of it */
+  budget?: StoreBudget;
   /** version of the program, for the start entry */
   version: string;
   /** blocks the thread for some ms, while waiting for readers to let go of the lock */
@@ -107,6 +116,7 @@ export class StoreWriter {
         direct,
         identity,
         state,
+        mayGrow: () => this.#mayGrow(),
         onDurable: (end) => this.#mark.publish(end, this.#generation),
       },
       this.recovered && startOf(this.recovered),
@@ -146,6 +156,11 @@ export class StoreWriter {
   /** The largest event this store takes, bytes. */
   get eventLimit(): number {
     return Math.min(EVENT_MAX_BYTES, Math.floor(this.identity.segmentBytes / 2));
+  }
+
+  /** The most bytes of events to append at once, unless it is a single one. */
+  get groupLimit(): number {
+    return Math.min(MIB, Math.floor(this.identity.segmentBytes / 4));
   }
 
   group(): GroupBuilder {
@@ -202,22 +217,32 @@ export class StoreWriter {
   /** Creates what streams and schemas are missing and begins the runs: one group, all or none. */
   beginRuns(requests: readonly RunRequest[]): OpenedRun[] {
     const builder = this.group();
-    const planned = new RunPlan(this.state, this.#options, builder);
-    const before = requests.map((request) => planned.add(request));
+    const begun = this.addRuns(builder, requests);
     this.commit(builder);
-    return requests.map((request, i) => {
-      const stream = defined(this.state.streamNamed(request.stream), request.stream);
-      const run = defined(this.state.latestRun(stream.id, request.writer), request.writer);
-      this.#openRuns.add(run.id);
-      return { stream, run, before: before[i] };
-    });
+    return begun();
   }
 
-  /** Adds entries to a group of their own and makes it durable; see `changes.ts`. */
+  /** The same within a group of the caller's. @returns the runs: call it once that is durable */
+  addRuns(builder: GroupBuilder, requests: readonly RunRequest[]): () => OpenedRun[] {
+    const planned = new RunPlan(this.state, this.#options, builder);
+    const before = requests.map((request) => planned.add(request));
+    return () =>
+      requests.map((request, i) => {
+        const stream = defined(this.state.streamNamed(request.stream), request.stream);
+        const run = defined(this.state.latestRun(stream.id, request.writer), request.writer);
+        this.#openRuns.add(run.id);
+        return { stream, run, before: before[i] };
+      });
+  }
+
+  /**
+   * Adds control entries to a group of their own and makes it durable, also while records wait for
+   * space; see `changes.ts`. @throws NO_SPACE if there is not even room for that: nothing happened
+   */
   change(add: (builder: GroupBuilder) => void): void {
     const builder = this.group();
     add(builder);
-    this.commit(builder);
+    this.#log.commitAhead(builder);
   }
 
   /** Does a run that this owner has begun and not ended write to the stream? */
@@ -268,6 +293,15 @@ export class StoreWriter {
     this.#log.close();
     this.#mark.close();
     this.#lock.release();
+  }
+
+  /** One segment may still be made: beyond the budget there is a reserve of two. */
+  #mayGrow(): boolean {
+    const { fs, budget } = this.#options;
+    if (budget === undefined) return true;
+    const { bytes = Infinity, minFreeBytes } = budget;
+    if (fs.info(this.paths.dir).freeBytes < minFreeBytes) return false;
+    return bytes === Infinity || fs.diskUse(this.paths.dir) <= bytes;
   }
 
   #identity(): StoreIdentity {

@@ -40,6 +40,8 @@ export class TickAccount {
       item.kind === 'samples' ? { first: item.firstTick, count: item.ticks } : item.ticks;
     if (ticks === undefined) this.#nextTick = undefined;
     else this.#follow(ticks, item.firstOffset);
+    // what is retired may span several schedules: only how many ticks it had is known
+    if (item.kind === 'gap' && item.reason === 'retired') this.#nextTick = undefined;
     if (item.kind === 'gap') this.#addGap(item);
     else this.#addBatch(item);
   }

@@ -74,6 +74,27 @@ export interface StreamInfo {
   lastTimestampNanos: string | null;
 }
 
+/** One of `cursor ls --json`. */
+export interface CursorInfo {
+  name: string;
+  stream: string;
+  /** the first offset its consumer has not had */
+  offset: string;
+  /** records from there to the end of the stream */
+  lagRecords: string;
+  /** UTC ns */
+  updatedNanos: string;
+  ageSeconds: number;
+}
+
+/** What a recorder has changed when it read its configuration again: names of sources, and keys. */
+export interface ReloadReport {
+  started: string[];
+  ended: string[];
+  restarted: string[];
+  settings: string[];
+}
+
 export interface Damage {
   file: string;
   offset: string;

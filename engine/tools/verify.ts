@@ -11,6 +11,7 @@ import { KIND, offsetOf, segmentOf, type Lsn } from '../store/log/format.ts';
 import { readLog, segmentStart, type LogGroup } from '../store/log/log.ts';
 import { listSegments, segmentPath } from '../store/log/segment.ts';
 import { checkCatalog } from '../store/catalog.ts';
+import { checkChunk } from '../store/chunks/check.ts';
 import { footerEntry } from '../store/control.ts';
 import { MARK_STATE, openMark } from '../store/mark.ts';
 import { ControlState } from '../store/state.ts';
@@ -178,6 +179,25 @@ function checkCleanStop(
   report.damage.push(damage(file, 'lost groups before the clean stop', from));
 }
 
+/** Every byte of every chunk that counts. */
+async function checkChunks(report: VerifyReport, { reader }: Store): Promise<void> {
+  for (const range of await reader.chunks.chain(reader.state.sealedEnd)) {
+    try {
+      await checkChunk(await reader.chunks.open(range), (error) =>
+        report.damage.push(damageOf(error)),
+      );
+    } catch (error) {
+      report.damage.push(damageOf(error));
+    }
+  }
+}
+
+function damageOf(error: unknown): Damage {
+  if (!(error instanceof HelicorderError)) throw error;
+  const { file = '', offset = 0, length = 0 } = error.details;
+  return damage(String(file), error.message, Number(offset), Number(length));
+}
+
 async function readStreams(
   report: VerifyReport,
   environment: StoreEnvironment,
@@ -191,6 +211,7 @@ async function readStreams(
     return;
   }
   checkCleanStop(report, environment, store);
+  await checkChunks(report, store);
   for (const name of store.streamNames()) {
     try {
       report.streams.push(await readStream(store, name, report));

@@ -3,12 +3,17 @@
  * whoever feeds us can therefore resume exactly where it was.
  *
  * Events are committed in groups of what the input has ready: a slow producer has each line
- * durable at once, a fast one many lines with one sync.
+ * durable at once, a fast one many lines with one sync. While another process owns the store they
+ * go through its control socket, a window of them ahead of the acknowledgements; a producer cannot
+ * tell the difference.
  */
-import { EVENTS_MAX } from '../batch/format.ts';
-import { MIB } from '../base/constants.ts';
+import { CONTROL_WINDOW_BYTES } from '../base/constants.ts';
 import { HelicorderError } from '../base/errors.ts';
+import { EVENTS_MAX } from '../batch/format.ts';
+import type { ControlClient } from '../control/client.ts';
+import { encodeEventList, type Reply } from '../control/protocol.ts';
 import { Appender } from '../store/store.ts';
+import { throughOwner } from './change.ts';
 
 export interface WriteOptions {
   dataDir: string;
@@ -22,40 +27,208 @@ export interface WriteOptions {
   onWait: (error: HelicorderError) => void;
 }
 
-const GROUP_TARGET_BYTES = MIB;
+type OpenedReply = Extract<Reply, { type: 'opened' }>;
+
+/** Where events go: into the store as its owner, or to its owner. */
+interface Sink {
+  readonly epoch: number;
+  readonly lastSeq: number;
+  readonly eventLimit: number;
+  readonly groupLimit: number;
+  /** what may be sent ahead of its acknowledgement */
+  readonly windowBytes: number;
+  /** rejects once nothing can be appended any more, for whatever reason; never resolves */
+  readonly ended: Promise<never>;
+  append(events: readonly Uint8Array[]): Promise<{ firstSeq: number; firstOffset: number }>;
+  close(): Promise<void>;
+}
 
 /**
- * Returns when everything is durable. @throws STORE_IN_USE, USAGE for an event that is too large
+ * Returns when everything is durable. @throws USAGE for an event that is too large, FENCED,
+ * DISCONNECTED if the owner goes, STORE_IN_USE if it serves nobody
  */
 export async function writeEvents(options: WriteOptions): Promise<void> {
-  const { dataDir, stream, writer, onOpen, onDurable, onWait } = options;
-  const appender = Appender.open(dataDir, { stream, writer });
+  const { writer, onOpen, onDurable } = options;
+  const sink = await openSink(options);
+  const flow = new Flow(sink.windowBytes);
   try {
-    onOpen({ writer, epoch: appender.epoch, lastSeq: appender.lastSeq });
-    for await (const events of framed(options, appender.eventLimit)) {
-      for (const group of grouped(events)) {
-        const { firstSeq, firstOffset } = await appender.append(group, onWait);
-        group.forEach((_, i) => onDurable(firstSeq + i, firstOffset + i));
+    onOpen({ writer, epoch: sink.epoch, lastSeq: sink.lastSeq });
+    const input = untilEnded(options.input, sink.ended);
+    for await (const events of framed({ ...options, input }, sink.eventLimit)) {
+      for (const { group, bytes } of grouped(events, sink.groupLimit)) {
+        await flow.room(bytes);
+        const durable = sink.append(group).then(({ firstSeq, firstOffset }) => {
+          group.forEach((_, i) => onDurable(firstSeq + i, firstOffset + i));
+        });
+        flow.add(bytes, durable);
       }
     }
+    await flow.room(Infinity);
   } finally {
-    appender.close();
+    await flow.settled();
+    await sink.close();
   }
 }
 
-function* grouped(events: readonly Uint8Array[]): Generator<Uint8Array[]> {
+function openSink(options: WriteOptions): Promise<Sink> {
+  const { stream, writer } = options;
+  return throughOwner<Sink>(
+    options,
+    (client) => OwnerSink.open(client, stream, writer),
+    () => new OwnSink(options),
+  );
+}
+
+/** Another process owns the store: events and acknowledgements go through its socket. */
+class OwnerSink implements Sink {
+  readonly windowBytes = CONTROL_WINDOW_BYTES;
+  readonly epoch: number;
+  readonly lastSeq: number;
+  readonly eventLimit: number;
+  readonly groupLimit: number;
+  readonly ended: Promise<never>;
+  readonly #client: ControlClient;
+  readonly #run: number;
+
+  private constructor(client: ControlClient, opened: OpenedReply) {
+    this.#client = client;
+    this.ended = client.ended;
+    this.#run = opened.run;
+    this.epoch = opened.epoch;
+    this.lastSeq = opened.lastSeq;
+    this.eventLimit = opened.eventLimit;
+    this.groupLimit = opened.groupLimit;
+  }
+
+  static async open(client: ControlClient, stream: string, writer: string): Promise<OwnerSink> {
+    try {
+      return new OwnerSink(client, await client.ask({ type: 'open', stream, writer }, 'opened'));
+    } catch (error) {
+      client.close();
+      throw error;
+    }
+  }
+
+  append(events: readonly Uint8Array[]): Promise<{ firstSeq: number; firstOffset: number }> {
+    const request = { type: 'append', run: this.#run } as const;
+    return this.#client.ask(request, 'appended', encodeEventList(events));
+  }
+
+  /** What has failed is told by `append`; a run that is not ended here is ended by the owner. */
+  async close(): Promise<void> {
+    await this.#client.ask({ type: 'end', run: this.#run }, 'done').catch(() => undefined);
+    this.#client.close();
+  }
+}
+
+/** Nobody else owns the store. */
+class OwnSink implements Sink {
+  readonly windowBytes = 0;
+  readonly ended = new Promise<never>(() => undefined);
+  readonly #appender: Appender;
+  readonly #onWait: WriteOptions['onWait'];
+
+  constructor({ dataDir, stream, writer, onWait }: WriteOptions) {
+    this.#appender = Appender.open(dataDir, { stream, writer });
+    this.#onWait = onWait;
+  }
+
+  get epoch(): number {
+    return this.#appender.epoch;
+  }
+
+  get lastSeq(): number {
+    return this.#appender.lastSeq;
+  }
+
+  get eventLimit(): number {
+    return this.#appender.eventLimit;
+  }
+
+  get groupLimit(): number {
+    return this.#appender.groupLimit;
+  }
+
+  append(events: readonly Uint8Array[]): Promise<{ firstSeq: number; firstOffset: number }> {
+    return this.#appender.append(events, this.#onWait);
+  }
+
+  async close(): Promise<void> {
+    this.#appender.close();
+  }
+}
+
+/** What was sent and is not acknowledged: at most a window, or one group if that is larger. */
+class Flow {
+  readonly #windowBytes: number;
+  #bytes = 0;
+  #last: Promise<void> = Promise.resolve();
+  #failure: unknown;
+  #moved: () => void = () => undefined;
+
+  constructor(windowBytes: number) {
+    this.#windowBytes = windowBytes;
+  }
+
+  /** Resolves once `bytes` more may be sent; Infinity: once nothing is on its way. */
+  async room(bytes: number): Promise<void> {
+    while (this.#bytes > 0 && this.#bytes + bytes > this.#windowBytes) {
+      this.#check();
+      await new Promise<void>((resolve) => (this.#moved = resolve));
+    }
+    this.#check();
+  }
+
+  add(bytes: number, durable: Promise<void>): void {
+    this.#bytes += bytes;
+    const outcome = durable.catch((error: unknown) => {
+      this.#failure ??= error;
+    });
+    this.#last = Promise.all([this.#last, outcome]).then(() => {
+      this.#bytes -= bytes;
+      this.#moved();
+    });
+  }
+
+  /** Resolves when everything sent has been acknowledged or refused. */
+  settled(): Promise<void> {
+    return this.#last;
+  }
+
+  #check(): void {
+    if (this.#failure instanceof Error) throw this.#failure;
+  }
+}
+
+/** The input, until it is of no use any more: a silent producer must not keep us from saying so. */
+async function* untilEnded(
+  input: AsyncIterable<Uint8Array>,
+  ended: Promise<never>,
+): AsyncGenerator<Uint8Array> {
+  const pieces = input[Symbol.asyncIterator]();
+  for (;;) {
+    const piece = await Promise.race([pieces.next(), ended]);
+    if (piece.done) return;
+    yield piece.value;
+  }
+}
+
+function* grouped(
+  events: readonly Uint8Array[],
+  limit: number,
+): Generator<{ group: Uint8Array[]; bytes: number }> {
   let group: Uint8Array[] = [];
   let bytes = 0;
   for (const event of events) {
-    const full = bytes + event.length > GROUP_TARGET_BYTES || group.length === EVENTS_MAX;
+    const full = bytes + event.length > limit || group.length === EVENTS_MAX;
     if (full && group.length > 0) {
-      yield group;
+      yield { group, bytes };
       [group, bytes] = [[], 0];
     }
     group.push(event);
     bytes += event.length;
   }
-  if (group.length > 0) yield group;
+  if (group.length > 0) yield { group, bytes };
 }
 
 /** The events that each piece of input completes. */

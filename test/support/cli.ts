@@ -144,10 +144,10 @@ export async function helicorderJson<T>(args: readonly string[]): Promise<T> {
 }
 
 /**
- * Resolves when the next owner has renamed its mark into `dir`, which must exist. Call it before
- * the owner is started.
+ * Resolves when the next owner has renamed its mark, or its control socket, into `dir`, which must
+ * exist. Call it before the owner is started.
  */
-export function nextOwner(dir: string): Promise<void> {
+export function nextOwner(dir: string, what: 'mark' | 'control' = 'mark'): Promise<void> {
   return new Promise((resolve, reject) => {
     const watcher = watch(dir);
     const settle = (error?: Error): void => {
@@ -158,7 +158,7 @@ export function nextOwner(dir: string): Promise<void> {
     };
     const timer = setTimeout(() => settle(new Error(`no owner came to ${dir}`)), LIFE_MS);
     watcher.on('change', (type, name) => {
-      if (type === 'rename' && name === 'mark') settle();
+      if (type === 'rename' && name === what) settle();
     });
     watcher.on('error', settle);
   });

@@ -9,6 +9,7 @@ const EXIT_CODES: ReadonlyMap<number, string> = new Map([
   [70, 'a fault of Helicorder itself'],
   [74, 'reading or writing failed'],
   [75, 'not now: in use, or a passing condition'],
+  [76, 'another process said something that cannot be understood'],
   [78, 'the configuration is wrong'],
 ]);
 

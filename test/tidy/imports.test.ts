@@ -28,9 +28,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   drivers: ['base', 'ring', 'batch', 'face'],
   sampler: ['base', 'ring', 'batch', 'drivers', 'face'],
   store: ['base', 'files', 'batch', 'codecs/codec.ts', 'face'],
+  control: ['base', 'files', 'batch', 'store'],
   txn: ['base'],
   targets: ['base', 'files', 'batch', 'txn', 'store', 'tools', 'face'],
-  tools: ['base', 'batch', 'codecs/codec.ts', 'store'],
+  tools: ['base', 'batch', 'codecs/codec.ts', 'store', 'control'],
   recorder: ['engine', 'face', 'workers/spawn.ts', 'workers/protocol.ts'],
   index: ['engine'],
   workers: ['engine', 'face'],
@@ -41,8 +42,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 
 /** What only writes; a tool reads. */
 const WRITERS = ['engine/store/writer.ts', 'engine/store/log/log-writer.ts'];
-/** The one tool that writes, through the store's own writer. */
-const WRITING_TOOLS = ['engine/tools/write.ts'];
+/** The tools that write, through the store's owner or as its owner. */
+const WRITING_TOOLS = ['engine/tools/write.ts', 'engine/tools/change.ts'];
 
 function roomOf(path: string): string {
   const [first, second] = path.split('/');
@@ -154,6 +155,10 @@ describe('imports', () => {
 describe('one home each', () => {
   it('node:fs', () => {
     expect(importsOutside(/^(engine\/files|bench)\//, /^(node:)?fs(\/promises)?$/)).toEqual([]);
+  });
+
+  it('node:net', () => {
+    expect(importsOutside(/^engine\/control\//, /^(node:)?net$/)).toEqual([]);
   });
 
   it('better-sqlite3', () => {

@@ -32,6 +32,7 @@ const MAIN_FILES = [
   'engine/drivers/driver.ts',
   'engine/sampler/sampler.ts',
   'engine/store/store.ts',
+  'engine/control/server.ts',
   'engine/recorder/recorder.ts',
 ];
 

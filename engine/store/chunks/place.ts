@@ -10,8 +10,8 @@
  *   remove   an object that is not there is no error
  *
  * No locks, no appends, no memory maps, no rename by the caller. Calls are promises, since an
- * object store is far away; who owns the log never waits for one. `test/contract/chunk-place.contract.ts`
- * holds every place to this.
+ * object store is far away; who owns the log never waits for one. Every place passes the contract
+ * suite in `test/contract/chunk-place.contract.ts`.
  */
 export interface ChunkSource {
   readonly bytes: number;

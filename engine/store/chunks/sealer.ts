@@ -25,6 +25,7 @@ import { readLog, segmentStart, type LogGroup } from '../log/log.ts';
 import { readSnapshot } from '../reader.ts';
 import { ControlState } from '../state.ts';
 import { BlockBuilder, type Block, type TimesBlock } from './blocks.ts';
+import { checkChunk } from './check.ts';
 import { ChunkReader } from './chunk-reader.ts';
 import { writeChunk, type ChunkStream } from './chunk-writer.ts';
 import {
@@ -267,23 +268,12 @@ async function readBack(
 ): Promise<void> {
   const chunk = await ChunkReader.open(place, chunkName(range));
   try {
-    await checkChunk(chunk, pause);
+    await checkChunk(chunk, fail, pause);
   } finally {
     chunk.close();
   }
 }
 
-/** Checks every directory, block and times block of a chunk. @throws DAMAGED */
-export async function checkChunk(
-  chunk: ChunkReader,
-  pause: () => Promise<void> = () => Promise.resolve(),
-): Promise<void> {
-  for (const { stream } of chunk.table) {
-    const directory = await chunk.directory(stream);
-    for (const row of directory?.blocks ?? []) {
-      await chunk.blockBytes(row);
-      if (row.times.length > 0) await chunk.timesBytes(row.times);
-    }
-    await pause();
-  }
+function fail(error: unknown): never {
+  throw error;
 }

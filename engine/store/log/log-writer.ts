@@ -59,6 +59,8 @@ export interface LogWriterOptions {
   direct: boolean;
   identity: StoreIdentity;
   state: ControlState;
+  /** does the store's budget allow another segment? */
+  mayGrow: () => boolean;
   /** called after each commit has become durable, before commit returns */
   onDurable: (end: Lsn) => void;
 }
@@ -75,6 +77,8 @@ interface Pending {
   builder: GroupBuilder;
   /** set once the state has taken the group in: from then on only the write is missing */
   items: DataItem[] | undefined;
+  /** what may use the end of a segment, and take a new one beyond the budget */
+  isControl: boolean;
 }
 
 interface CurrentSegment {
@@ -85,6 +89,8 @@ interface CurrentSegment {
   finished: boolean;
 }
 
+/** The end of a segment that only control entries may use, while records wait for space. */
+const CONTROL_RESERVE_BYTES = 16 * BLOCK_BYTES;
 /** Pieces of zeros written ahead after one commit: bounds what a commit can be late by. */
 const ZERO_PIECES_PER_COMMIT = 4;
 
@@ -129,8 +135,31 @@ export class LogWriter {
   commit(builder: GroupBuilder): DataItem[] {
     assert(this.#pending === undefined, 'one group write is in flight, ever');
     assert(!builder.isEmpty, 'an empty group is not written');
-    this.#pending = { builder, items: undefined };
+    this.#pending = { builder, items: undefined, isControl: false };
     return this.resume();
+  }
+
+  /**
+   * Commits control entries though a commit of records waits for space: what frees space must not
+   * wait for it. The end of each segment is kept for them.
+   * @throws NO_SPACE if even that is used up: nothing of it has happened
+   */
+  commitAhead(builder: GroupBuilder): void {
+    const waiting = this.#pending;
+    if (waiting?.items !== undefined) {
+      throw new HelicorderError('NO_SPACE', 'a group that has begun to be written comes first');
+    }
+    const ahead: Pending = { builder, items: undefined, isControl: true };
+    this.#pending = ahead;
+    try {
+      this.resume();
+    } catch (error) {
+      // the state is ahead of the log: there is no way back
+      if (ahead.items !== undefined) throw this.#fail(ioError(error, 'cannot write to', 'the log'));
+      throw error;
+    } finally {
+      this.#pending = waiting;
+    }
   }
 
   /** Goes on with a commit that found the disk full. */
@@ -140,7 +169,7 @@ export class LogWriter {
     assert(pending !== undefined, 'there is a pending commit');
     const { builder } = pending;
     const groupOffset = this.#guarded(() => {
-      if (pending.items === undefined) this.#makeRoom(builder);
+      if (pending.items === undefined) this.#makeRoom(builder, pending.isControl);
       const groups = this.#plan(builder);
       pending.items ??= this.#options.state.apply(builder.entries(), sizeOf(groups));
       const offset = this.#offset;
@@ -157,10 +186,11 @@ export class LogWriter {
 
   /** Writes zeros ahead, so that the next segment is ready when this one is full. */
   prepare(): void {
-    const { fs, logDir, direct, identity } = this.#options;
+    const { fs, logDir, direct, identity, mayGrow } = this.#options;
     const segment = this.#segment;
     if (this.#failure || segment === undefined) return;
     try {
+      if (this.#spare === undefined && !mayGrow()) return;
       this.#spare ??= Spare.open(fs, logDir, identity.segmentBytes, direct);
       const wanted = (2 * this.#offset * this.#spare.size) / segment.header.size;
       for (let i = 0; i < ZERO_PIECES_PER_COMMIT && this.#spare.filled < wanted; i++) {
@@ -239,19 +269,24 @@ export class LogWriter {
     this.#offset += memory.length;
   }
 
-  #makeRoom(builder: GroupBuilder): void {
+  #makeRoom(builder: GroupBuilder, isControl: boolean): void {
     const segment = this.#segment;
     if (segment && !segment.finished) {
       const needed =
-        sizeOf(this.#plan(builder)).padded + this.#footerReserve(segment, builder.count);
+        sizeOf(this.#plan(builder)).padded +
+        this.#footerReserve(segment, builder.count) +
+        (isControl ? 0 : CONTROL_RESERVE_BYTES);
       if (this.#offset + needed <= segment.header.size) return;
-      this.#finishSegment(segment);
     }
-    this.#nextSegment();
+    const spare = this.#readyForNext(segment);
+    if (segment && !segment.finished) this.#finishSegment(segment);
+    this.#nextSegment(spare);
     const { size } = this.#segment!.header;
     const fits = this.#offset + sizeOf(this.#plan(builder)).padded <= size;
-    if (!fits)
-      throw new HelicorderError('USAGE', `one commit does not fit in a segment of ${size} bytes`);
+    if (fits) return;
+    // it never will: nothing is pending, and whoever commits may go on with something else
+    this.#pending = undefined;
+    throw new HelicorderError('USAGE', `one commit does not fit in a segment of ${size} bytes`);
   }
 
   /** Bytes kept free for the footer, if the group about to be written added all new streams. */
@@ -269,14 +304,21 @@ export class LogWriter {
     segment.finished = true;
   }
 
-  #nextSegment(): void {
+  /** The file of the next segment, all zeros: before the current one is finished, or nothing is. */
+  #readyForNext(current: CurrentSegment | undefined): Spare {
+    const { identity, mayGrow } = this.#options;
+    if (current === undefined) {
+      return this.#readySpare(Math.min(SEGMENT_FIRST_BYTES, identity.segmentBytes));
+    }
+    if (!mayGrow()) {
+      throw new HelicorderError('NO_SPACE', 'the store has reached its budget (store.budget)');
+    }
+    return this.#readySpare(identity.segmentBytes);
+  }
+
+  #nextSegment(spare: Spare): void {
     const { fs, logDir, direct, identity, clock, random, state } = this.#options;
     const number = (this.#segment?.header.segment ?? 0) + 1;
-    const first = this.#segment === undefined;
-    const size = first
-      ? Math.min(SEGMENT_FIRST_BYTES, identity.segmentBytes)
-      : identity.segmentBytes;
-    const spare = this.#readySpare(size);
     const path = spare.promote(fs, logDir, number);
     this.#spare = undefined;
     const header: SegmentHeader = {

@@ -80,6 +80,7 @@ function processWith(engine: EngineParts, change: Partial<CliIo> = {}): Process 
     stdout: output('out'),
     stderr: output('err'),
     stdin: (async function* () {})(),
+    isInteractive: false,
     environment: {},
     hostName: 'box',
     platform: 'linux',

@@ -1,0 +1,81 @@
+/**
+ * `helicorder stream trim | rm`: what they take away cannot be had back, so a person is asked, and
+ * a script has to say `--yes`.
+ */
+import type { Command } from 'commander';
+import { HelicorderError } from '../../engine/base/errors.ts';
+import type { Change } from '../../engine/tools/change.ts';
+import { dataDirOf, newCommand, streamName, tellWait, wholeNumber } from '../command.ts';
+import type { CliContext, CliIo, CommonOptions } from '../command.ts';
+
+const TRIM_EXAMPLES = [
+  'helicorder stream trim plant/eth0 --to 60000',
+  'helicorder stream trim plant/eth0 --to 60000 --yes',
+];
+const RM_EXAMPLES = ['helicorder stream rm plant/old-pump', 'helicorder stream rm a/b --yes'];
+
+interface Options extends CommonOptions {
+  yes?: boolean;
+}
+
+export function trimCommand({ io, run }: CliContext): Command {
+  return newCommand('trim', 'let go of the oldest records of a stream', TRIM_EXAMPLES)
+    .argument('<stream>', 'scope/name')
+    .requiredOption('--to <offset>', 'keep the records from this offset on', wholeNumber)
+    .option('--yes', 'do it without asking')
+    .action((name: string, options: Options & { to: number }) =>
+      run(() => {
+        const change: Change = { type: 'trim', stream: streamName(name), lowWater: options.to };
+        return takeAway(io, options, change);
+      }),
+    );
+}
+
+export function rmCommand({ io, run }: CliContext): Command {
+  return newCommand('rm', 'remove a stream with all it holds', RM_EXAMPLES)
+    .argument('<stream>', 'scope/name')
+    .option('--yes', 'do it without asking')
+    .action((name: string, options: Options) =>
+      run(() => takeAway(io, options, { type: 'remove', stream: streamName(name) })),
+    );
+}
+
+type TakesAway = Extract<Change, { type: 'trim' | 'remove' }>;
+
+async function takeAway(io: CliIo, options: Options, change: TakesAway): Promise<number> {
+  const { Store, changeStore } = await io.loadEngine();
+  const { stream } = change;
+  const dataDir = dataDirOf(options, io);
+  const store = Store.open(dataDir);
+  let range: { first: number; next: number };
+  try {
+    const { id, nextOffset } = store.stream(stream);
+    range = { first: store.reader.state.lowWaterOf(id), next: nextOffset };
+  } finally {
+    store.close();
+  }
+  const records = Math.max(
+    0,
+    (change.type === 'trim' ? change.lowWater : range.next) - range.first,
+  );
+  const what =
+    change.type === 'trim'
+      ? `${records} records of ${stream}`
+      : `${stream} with its ${records} records`;
+  if (!options.yes && !(await isConfirmed(io, what))) return 1;
+  await changeStore({ dataDir, onWait: tellWait(io) }, change);
+  if (!options.quiet) await io.stderr.write(`helicorder: removed ${what}\n`);
+  return 0;
+}
+
+/** @throws USAGE where nobody can be asked */
+async function isConfirmed(io: CliIo, what: string): Promise<boolean> {
+  if (!io.isInteractive) {
+    throw new HelicorderError('USAGE', `this would remove ${what}: say --yes`);
+  }
+  await io.stderr.write(`Remove ${what}? It cannot be undone. [y/N] `);
+  for await (const piece of io.stdin) {
+    return /^y(es)?$/i.test(new TextDecoder().decode(piece).trim());
+  }
+  return false;
+}

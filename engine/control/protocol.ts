@@ -1,0 +1,179 @@
+/**
+ * Messages of the control socket, version 1 (`docs/format-control.md` has the conversation):
+ *
+ *   request  := hello | open | append | end | trim | remove | set-cursor | remove-cursor
+ *             | status | reload
+ *   reply    := hello | opened | appended | done | report | failed | waiting | closing
+ *   events   := (u32 length, bytes)+                      payload of append
+ *
+ * Each is the head of one frame. What arrives is checked against these schemas before anybody
+ * looks at it, on both sides.
+ */
+import * as z from 'zod';
+import { ERRORS, HelicorderError, type ErrorCode } from '../base/errors.ts';
+import { EVENTS_MAX } from '../batch/format.ts';
+import { parseJson, protocolError, type Frame } from './frame.ts';
+
+export const CONTROL_VERSION = 1;
+export const CONTROL_PROTOCOL = 'helicorder-control';
+
+/** Counters below 2^53 travel as quoted strings, as in all reports. */
+const counter = z
+  .string()
+  .regex(/^\d{1,16}$/)
+  .transform(Number)
+  .refine(Number.isSafeInteger);
+const id = z.int().min(0);
+const stream = z
+  .string()
+  .max(200)
+  .regex(/^[A-Za-z0-9._-]+\/[A-Za-z0-9._-]+$/);
+const writer = z.string().min(1).max(200);
+const cursor = z.string().regex(/^[A-Za-z0-9._-]{1,100}$/);
+
+const hello = z.strictObject({
+  type: z.literal('hello'),
+  protocol: z.literal(CONTROL_PROTOCOL),
+  version: z.int(),
+});
+const request = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('open'), id, stream, writer }),
+  z.strictObject({ type: z.literal('append'), id, run: counter }),
+  z.strictObject({ type: z.literal('end'), id, run: counter }),
+  z.strictObject({ type: z.literal('trim'), id }),
+  z.strictObject({ type: z.literal('remove'), id, stream }),
+  z.strictObject({ type: z.literal('set-cursor'), id, name: cursor, stream, offset: counter }),
+  z.strictObject({ type: z.literal('remove-cursor'), id, name: cursor }),
+  z.strictObject({ type: z.literal('status'), id }),
+  z.strictObject({ type: z.literal('reload'), id }),
+]);
+const reply = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('hello'), version: z.int(), program: z.string() }),
+  z.strictObject({
+    type: z.literal('opened'),
+    id,
+    run: counter,
+    epoch: counter,
+    lastSeq: counter,
+    eventLimit: counter,
+    groupLimit: counter,
+  }),
+  z.strictObject({ type: z.literal('appended'), id, firstSeq: counter, firstOffset: counter }),
+  z.strictObject({ type: z.literal('done'), id }),
+  z.strictObject({ type: z.literal('report'), id }),
+  z.strictObject({
+    type: z.literal('failed'),
+    id: id.nullable(),
+    code: z.string(),
+    message: z.string(),
+  }),
+  z.strictObject({ type: z.literal('waiting'), message: z.string() }),
+  z.strictObject({ type: z.literal('closing') }),
+]);
+
+export type Hello = z.output<typeof hello>;
+/** A request as its handler sees it: counters are numbers. */
+export type Request = z.output<typeof request>;
+export type Reply = z.output<typeof reply>;
+
+type WithoutId<T> = T extends { id: unknown } ? Omit<T, 'id'> : never;
+/** What asks, before the client has numbered it. */
+export type Question = WithoutId<Request>;
+/** What answers one request, before it is told whose it is. */
+export type Answer = WithoutId<Exclude<Reply, { type: 'failed' }>> | Failure;
+export interface Failure {
+  type: 'failed';
+  code: string;
+  message: string;
+}
+
+/** A message as JSON: counters quoted, everything else as it is. */
+const COUNTERS = new Set(
+  'run epoch lastSeq eventLimit groupLimit firstSeq firstOffset lowWater offset'.split(' '),
+);
+export function encodeHead(message: object): object {
+  const quoted = ([key, value]: [string, unknown]): [string, unknown] => [
+    key,
+    COUNTERS.has(key) ? String(value) : value,
+  ];
+  return Object.fromEntries(Object.entries(message).map(quoted));
+}
+
+function checked<T>(schema: z.ZodType<T>, head: unknown, what: string): T {
+  const result = schema.safeParse(head);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  throw protocolError(`${what}: ${issue?.path.join('.') || 'type'}: ${issue?.message}`);
+}
+
+/** @throws PROTOCOL, also for a version that is not spoken here */
+export function parseHello({ head }: Frame): Hello {
+  const message = checked(hello, head, 'not a hello');
+  if (message.version === CONTROL_VERSION) return message;
+  throw protocolError(`version ${message.version} is asked for, this is ${CONTROL_VERSION}`);
+}
+
+/** @throws PROTOCOL */
+export function parseRequest({ head }: Frame): Request {
+  return checked(request, head, 'not a request');
+}
+
+/** @throws PROTOCOL */
+export function parseReply({ head }: Frame): Reply {
+  return checked(reply, head, 'not a reply');
+}
+
+/** Longer than any sentence, and short enough for a head. */
+const MESSAGE_MAX_CHARACTERS = 1000;
+
+export function short(message: string): string {
+  return message.slice(0, MESSAGE_MAX_CHARACTERS);
+}
+
+export function failureOf(error: unknown): Failure {
+  const code = error instanceof HelicorderError ? error.code : 'ASSERTION';
+  const message = error instanceof Error ? error.message : String(error);
+  return { type: 'failed', code, message: short(message) };
+}
+
+/** The owner's error as the client throws it. */
+export function errorOf({ code, message }: Failure): HelicorderError {
+  if (Object.hasOwn(ERRORS, code)) return new HelicorderError(code as ErrorCode, message);
+  return protocolError(`${message} (${code})`);
+}
+
+export function encodeReport(report: object): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(report));
+}
+
+export function parseReport({ payload }: Frame): unknown {
+  return parseJson(payload);
+}
+
+export function encodeEventList(events: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(events.reduce((sum, event) => sum + 4 + event.length, 0));
+  const view = new DataView(bytes.buffer);
+  let at = 0;
+  for (const event of events) {
+    view.setUint32(at, event.length, true);
+    bytes.set(event, at + 4);
+    at += 4 + event.length;
+  }
+  return bytes;
+}
+
+/** The events, as views. @throws PROTOCOL */
+export function decodeEventList(bytes: Uint8Array): Uint8Array[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const events: Uint8Array[] = [];
+  for (let at = 0; at < bytes.length;) {
+    const left = bytes.length - at - 4;
+    const length = left < 0 ? 0 : view.getUint32(at, true);
+    if (left < 0 || length > left) throw protocolError('an event longer than its frame');
+    if (events.length === EVENTS_MAX) throw protocolError(`more than ${EVENTS_MAX} events`);
+    events.push(bytes.subarray(at + 4, at + 4 + length));
+    at += 4 + length;
+  }
+  if (events.length === 0) throw protocolError('an append of nothing');
+  return events;
+}

@@ -1,0 +1,308 @@
+/**
+ * Requests that change the store, on the thread that owns it, one after the other in the order in
+ * which they came. Appends that stand next to each other share a group: the more clients write at
+ * once, the fewer writes each of them costs.
+ *
+ * On a full disk the group in hand stays pending in the log; whoever owns the thread resumes it,
+ * and the next `serve` answers it. Nothing behind it is served before.
+ */
+import type { Clock } from '../base/clock.ts';
+import { HelicorderError } from '../base/errors.ts';
+import { encodeEvents } from '../batch/format.ts';
+import { packEvents } from '../batch/opaque.ts';
+import { OPAQUE_SCHEMA } from '../batch/schema.ts';
+import { removeCursor, removeStream, setCursor, trimStream } from '../store/changes.ts';
+import { trimEntry, type TrimEntry } from '../store/control.ts';
+import { KIND } from '../store/log/format.ts';
+import type { GroupBuilder } from '../store/log/group.ts';
+import type { RunRequest } from '../store/run-plan.ts';
+import type { OpenedRun, StoreWriter } from '../store/writer.ts';
+import { decodeEventList, failureOf, type Answer, type Request } from './protocol.ts';
+
+/** What the thread that owns the log is asked; status and reload are answered elsewhere. */
+export type StoreRequest = Exclude<Request, { type: 'status' | 'reload' }>;
+
+export interface ServiceEvents {
+  /** once for each request, with the key it was submitted with */
+  answer: (key: number, answer: Answer) => void;
+  /** the disk is full: answers come when there is space again */
+  waiting: (message: string) => void;
+}
+
+type AppendRequest = Extract<StoreRequest, { type: 'append' }>;
+type ChangeRequest = Exclude<StoreRequest, AppendRequest>;
+
+interface Job<R extends StoreRequest = StoreRequest> {
+  connection: number;
+  key: number;
+  request: R;
+  payload: Uint8Array;
+}
+
+/** Behind all that a client asked for: its runs are ended. */
+interface Departure {
+  connection: number;
+  request: { type: 'gone' };
+}
+
+type Waiting = Job<AppendRequest> | Job<ChangeRequest> | Departure;
+
+interface HeldRun {
+  connection: number;
+  opened: OpenedRun;
+}
+
+interface PlannedAppend {
+  job: Job;
+  answer: Answer;
+}
+
+export class ControlService {
+  readonly #writer: StoreWriter;
+  readonly #clock: Clock;
+  readonly #events: ServiceEvents;
+  readonly #builder: GroupBuilder;
+  readonly #runs = new Map<number, HeldRun>();
+  #queue: Waiting[] = [];
+  /** what to do once the pending group is durable */
+  #whenDurable: (() => void) | undefined;
+
+  constructor(writer: StoreWriter, clock: Clock, events: ServiceEvents) {
+    this.#writer = writer;
+    this.#clock = clock;
+    this.#events = events;
+    this.#builder = writer.group();
+  }
+
+  submit(connection: number, key: number, request: StoreRequest, payload: Uint8Array): void {
+    this.#queue.push({ connection, key, request, payload } as Waiting);
+  }
+
+  /** The client has gone: its runs are ended behind what it still asked for. */
+  gone(connection: number): void {
+    this.#queue.push({ connection, request: { type: 'gone' } });
+  }
+
+  /**
+   * Serves what is next in line, with at most one write.
+   * @returns true if there is more: the caller does what else it has to, and calls again
+   * @throws whatever is final: STORE_IO, assertions
+   */
+  serve(): boolean {
+    if (this.#writer.isWaiting) return false;
+    this.#whenDurable?.();
+    this.#whenDurable = undefined;
+    const [next] = this.#queue;
+    if (next === undefined) return false;
+    if (isAppend(next)) this.#serveAppends();
+    else {
+      this.#queue.shift();
+      if (isChange(next)) this.#serveChange(next);
+      else this.#endRuns(this.#runsOf(next.connection), 'disconnected');
+    }
+    return this.#queue.length > 0;
+  }
+
+  /** Serves what is left and ends all runs, as far as the disk takes it. */
+  close(): void {
+    while (this.serve());
+    if (this.#writer.isWaiting) return;
+    this.#endRuns([...this.#runs.values()], 'stopped');
+  }
+
+  #serveChange(job: Job<ChangeRequest>): void {
+    const { request, connection } = job;
+    const done = (): void => this.#answer(job, { type: 'done' });
+    try {
+      switch (request.type) {
+        case 'open':
+          return this.#open(job, request);
+        case 'end':
+          return this.#endRuns([this.#heldRun(request.run, connection)], 'stopped', done);
+        case 'set-cursor': {
+          const { utcNanos } = this.#clock.read();
+          return this.#commit(() => setCursor(this.#writer, request, utcNanos), done);
+        }
+        case 'remove-cursor':
+          return this.#commit(() => removeCursor(this.#writer, request.name), done);
+        case 'trim': {
+          const trim = this.#checkedTrim(job.payload);
+          return this.#commit(() => trimStream(this.#writer, trim), done);
+        }
+        case 'remove':
+          return this.#commit(() => removeStream(this.#writer, request.stream), done);
+      }
+    } catch (error) {
+      this.#builder.clear();
+      this.#answer(job, this.#refusal(error));
+    }
+  }
+
+  #open(job: Job, { stream, writer: id }: Extract<StoreRequest, { type: 'open' }>): void {
+    const writer = this.#writer;
+    const begun = writer.addRuns(this.#builder, [eventRun(stream, id)]);
+    this.#commitBuilder(() => {
+      const [opened] = begun() as [OpenedRun];
+      const { id: run, epoch, nextSeq } = opened.run;
+      this.#runs.set(run, { connection: job.connection, opened });
+      const limits = { eventLimit: writer.eventLimit, groupLimit: writer.groupLimit };
+      this.#answer(job, { type: 'opened', run, epoch, lastSeq: nextSeq - 1, ...limits });
+    });
+  }
+
+  /** Those at the head of the line, as many as make one group. */
+  #serveAppends(): void {
+    const planned: PlannedAppend[] = [];
+    const next = { seqs: new Map<number, number>(), offsets: new Map<number, number>() };
+    let bytes = 0;
+    for (const job of this.#queue) {
+      if (!isAppend(job)) break;
+      if (bytes > 0 && bytes + job.payload.length > this.#writer.groupLimit) break;
+      bytes += job.payload.length;
+      planned.push({ job, answer: this.#planAppend(job, job.request.run, next) });
+    }
+    this.#queue = this.#queue.slice(planned.length);
+    try {
+      this.#commitBuilder(() => planned.forEach(({ job, answer }) => this.#answer(job, answer)));
+    } catch (error) {
+      this.#builder.clear();
+      const refused = this.#refusal(error);
+      for (const { job } of planned) this.#answer(job, refused);
+    }
+  }
+
+  /** Adds the events to the group. @returns the answer to give once it is durable */
+  #planAppend(
+    job: Job,
+    run: number,
+    next: { seqs: Map<number, number>; offsets: Map<number, number> },
+  ): Answer {
+    try {
+      const { opened } = this.#heldRun(run, job.connection);
+      this.#checkFence(opened);
+      const events = this.#checkSizes(decodeEventList(job.payload));
+      const { stream } = opened;
+      const firstSeq = next.seqs.get(run) ?? opened.run.nextSeq;
+      const firstOffset = next.offsets.get(stream.id) ?? stream.nextOffset;
+      const { utcNanos } = this.#clock.read();
+      const entry = packEvents(events, { run, firstSeq, firstOffset, utcNanos });
+      this.#builder.add(KIND.events, stream.id, encodeEvents(entry));
+      next.seqs.set(run, firstSeq + events.length);
+      next.offsets.set(stream.id, firstOffset + events.length);
+      return { type: 'appended', firstSeq, firstOffset };
+    } catch (error) {
+      return this.#refusal(error);
+    }
+  }
+
+  #heldRun(run: number, connection: number): HeldRun {
+    const held = this.#runs.get(run);
+    if (held?.connection === connection) return held;
+    throw new HelicorderError('USAGE', `run ${run} was not opened by this connection`);
+  }
+
+  /** Whoever asks has read the stream for it: that is too long a work for this thread. */
+  #checkedTrim(payload: Uint8Array): TrimEntry {
+    const trim = trimEntry.decode(payload);
+    const stream = this.#writer.state.streams.get(trim.stream);
+    const records = trim.writers.reduce((sum, writer) => sum + writer.records, 0);
+    const isSound = records === trim.lowWater && trim.lowWater <= (stream?.nextOffset ?? -1);
+    if (isSound) return trim;
+    throw new HelicorderError(
+      'USAGE',
+      `stream ${trim.stream} holds no such ${trim.lowWater} records`,
+    );
+  }
+
+  /** A writer that was opened again belongs to whoever did that (durability, I8). */
+  #checkFence(opened: OpenedRun): void {
+    if (!this.#isFenced(opened)) return;
+    const { run, stream } = opened;
+    const which = `writer ${run.writer} of ${stream.name}`;
+    throw new HelicorderError('FENCED', `${which}, epoch ${run.epoch}, was opened again elsewhere`);
+  }
+
+  #isFenced({ run, stream }: OpenedRun): boolean {
+    return this.#writer.state.latestRun(stream.id, run.writer)?.id !== run.id;
+  }
+
+  #checkSizes(events: Uint8Array[]): Uint8Array[] {
+    const limit = events.length === 1 ? this.#writer.eventLimit : this.#writer.groupLimit;
+    const bytes = events.reduce((sum, event) => sum + event.length, 0);
+    if (bytes <= limit) return events;
+    throw new HelicorderError('USAGE', `${bytes} bytes at once: this store takes at most ${limit}`);
+  }
+
+  #runsOf(connection: number): HeldRun[] {
+    return [...this.#runs.values()].filter((held) => held.connection === connection);
+  }
+
+  /** Runs that a later one has fenced are over already. */
+  #endRuns(
+    runs: readonly HeldRun[],
+    reason: string,
+    whenDurable: () => void = () => undefined,
+  ): void {
+    for (const { opened } of runs) {
+      this.#runs.delete(opened.run.id);
+      if (this.#isFenced(opened)) continue;
+      this.#writer.addRunEnd(this.#builder, opened.run, reason);
+    }
+    this.#commitBuilder(whenDurable);
+  }
+
+  /** Nothing to write is durable as it is. */
+  #commitBuilder(whenDurable: () => void): void {
+    if (this.#builder.isEmpty) return whenDurable();
+    this.#commit(() => this.#writer.commit(this.#builder), whenDurable);
+  }
+
+  #commit(write: () => void, whenDurable: () => void): void {
+    try {
+      write();
+    } catch (error) {
+      if (!(error instanceof HelicorderError) || error.code !== 'NO_SPACE') throw error;
+      this.#whenDurable = whenDurable;
+      this.#events.waiting(error.message);
+      return;
+    }
+    this.#writer.prepare();
+    whenDurable();
+  }
+
+  /**
+   * The answer to what cannot be done, with nothing of it left in the group.
+   * @throws the error itself if it is final: a broken disk, or a group that is stuck half done
+   */
+  #refusal(error: unknown): Answer {
+    const isFinal = !(error instanceof HelicorderError) || error.code === 'STORE_IO';
+    if (isFinal || this.#writer.isWaiting) throw error;
+    return failureOf(error);
+  }
+
+  #answer({ key }: Job, answer: Answer): void {
+    this.#events.answer(key, answer);
+  }
+}
+
+function isAppend(next: Waiting): next is Job<AppendRequest> {
+  return next.request.type === 'append';
+}
+
+function isChange(next: Waiting): next is Job<ChangeRequest> {
+  return !isAppend(next) && next.request.type !== 'gone';
+}
+
+/** A run of opaque events: it has no schedule. */
+function eventRun(stream: string, writer: string): RunRequest {
+  return {
+    stream,
+    writer,
+    schema: OPAQUE_SCHEMA,
+    samplesPerEvent: 1,
+    t0Nanos: 0n,
+    periodNanos: 0n,
+    resolutionNanos: 1n,
+    attributes: [],
+  };
+}

@@ -1,0 +1,89 @@
+/**
+ * The recorder's side of the control socket, on the main thread: it answers what the recorder
+ * itself knows, and hands on what changes the store to the writer worker.
+ */
+import { HelicorderError } from '../base/errors.ts';
+import { encodeReport, failureOf, type Answer, type Request } from '../control/protocol.ts';
+import { ControlServer, type ControlHandler } from '../control/server.ts';
+import { storePaths } from '../store/files.ts';
+import type { ToWriter } from '../../workers/protocol.ts';
+
+export interface RecorderControlOptions {
+  dataDir: string;
+  /** messages to the writer worker; buffers in `transfer` are given away */
+  tell: (message: ToWriter, transfer: ArrayBuffer[]) => void;
+  status: () => object;
+  /** @throws CONFIG, with nothing changed */
+  reload: () => Promise<object>;
+}
+
+type GiveAnswer = (answer: Answer, payload?: Uint8Array) => void;
+
+export class RecorderControl implements ControlHandler {
+  readonly #options: RecorderControlOptions;
+  readonly #asked = new Map<number, GiveAnswer>();
+  #nextKey = 0;
+  #server: ControlServer | undefined;
+
+  private constructor(options: RecorderControlOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Begins to serve.
+   * @returns and a sentence, if no socket can be made there: recording goes on without one
+   */
+  static async start(
+    options: RecorderControlOptions,
+  ): Promise<{ control: RecorderControl; problem: string | undefined }> {
+    const control = new RecorderControl(options);
+    try {
+      control.#server = await ControlServer.listen(storePaths(options.dataDir).control, control);
+      return { control, problem: undefined };
+    } catch (error) {
+      if (!(error instanceof HelicorderError)) throw error;
+      return { control, problem: `other processes cannot change the store: ${error.message}` };
+    }
+  }
+
+  request(connection: number, request: Request, payload: Uint8Array, answer: GiveAnswer): void {
+    if (request.type === 'status') {
+      return answer({ type: 'report' }, encodeReport(this.#options.status()));
+    }
+    if (request.type === 'reload') {
+      void this.#options.reload().then(
+        (changes) => answer({ type: 'report' }, encodeReport(changes)),
+        (error: unknown) => answer(failureOf(error)),
+      );
+      return;
+    }
+    const key = this.#nextKey++;
+    this.#asked.set(key, answer);
+    const message = { type: 'request', connection, key, request, payload } as const;
+    this.#options.tell(message, [payload.buffer as ArrayBuffer]);
+  }
+
+  gone(connection: number): void {
+    this.#options.tell({ type: 'gone', connection }, []);
+  }
+
+  /** The writer worker has answered. */
+  answered(key: number, answer: Answer): void {
+    this.#asked.get(key)?.(answer);
+    this.#asked.delete(key);
+  }
+
+  tellWaiting(message: string): void {
+    this.#server?.tellWaiting(message);
+  }
+
+  /** Before the writer worker is told to stop: what was asked is answered first. */
+  async close(): Promise<void> {
+    await this.#server?.close();
+  }
+
+  /** The writer worker answers no more. */
+  async abandon(): Promise<void> {
+    await this.#server?.close(0);
+  }
+}

@@ -1,0 +1,162 @@
+/**
+ * Keeps the files of chunks in order, one change at a time: what does not count is removed, what
+ * nobody needs any more is removed or rewritten, neighbours of one size are joined into a larger one,
+ * and what had to be kept locally moves to its place.
+ */
+import { MIB } from '../../base/constants.ts';
+import type { Lsn } from '../log/format.ts';
+import { chainOf, type ChunkReader } from './chunk-reader.ts';
+import type { ChunkSet, StoredChunk } from './chunk-set.ts';
+import type { ChunkSink } from './place.ts';
+import { chunkName } from './format.ts';
+import { joinChunks, type LowWaters, type SealContext } from './sealer.ts';
+
+/** Chunks are joined until they have about this size. */
+export const CHUNK_TARGET_BYTES = 64 * MIB;
+/** So many neighbours of one size class become one of the next: each byte is joined few times. */
+const JOIN_COUNT = 8;
+const COPY_PIECE_BYTES = MIB;
+
+export class Tidy {
+  readonly #context: SealContext;
+  readonly #chunks: ChunkSet;
+  readonly #all: readonly StoredChunk[];
+  readonly #chain: readonly StoredChunk[];
+  readonly #roomBytes: number;
+
+  private constructor(
+    context: SealContext,
+    chunks: ChunkSet,
+    all: readonly StoredChunk[],
+    chain: readonly StoredChunk[],
+    roomBytes: number,
+  ) {
+    this.#context = context;
+    this.#chunks = chunks;
+    this.#all = all;
+    this.#chain = chain;
+    this.#roomBytes = roomBytes;
+  }
+
+  /** @param roomBytes what may be written before something else is removed */
+  static async begin(
+    context: SealContext,
+    chunks: ChunkSet,
+    sealedEnd: Lsn,
+    roomBytes: number,
+  ): Promise<Tidy> {
+    const all = await chunks.list();
+    const byName = new Map(all.map((chunk) => [chunk.name, chunk]));
+    const chain = chainOf([...byName.keys()], sealedEnd).map((range) =>
+      byName.get(chunkName(range))!,
+    );
+    return new Tidy(context, chunks, all, chain, roomBytes);
+  }
+
+  /**
+   * Removes what does not count, and what of a chunk is removed or retired.
+   * @param reserveBytes what a rewritten chunk may take beyond the room there is
+   * @param eagerly a chunk is rewritten for whatever little it gives back
+   * @returns whether something was done; more may be left
+   */
+  async freeDead(reserveBytes: number, eagerly: boolean): Promise<boolean> {
+    if (await this.#removeCovered()) return true;
+    for (const stored of this.#chain) {
+      const chunk = await this.#chunks.open(stored);
+      const { dead, needed } = sharesOf(chunk, this.#context.lowWaters);
+      if (needed === 0) {
+        await stored.place.remove(stored.name);
+        return true;
+      }
+      const isWorth = eagerly ? dead > 0 : dead > needed;
+      if (!isWorth || needed > this.#roomBytes + reserveBytes) continue;
+      await joinChunks({ ...this.#context, place: stored.place }, [chunk]);
+      return true;
+    }
+    return false;
+  }
+
+  /** Files whose range another one of the chain holds: left by a join that was cut short. */
+  async #removeCovered(): Promise<boolean> {
+    const end = this.#chain.at(-1)?.end ?? 0;
+    const covered = this.#all.filter((chunk) => chunk.end <= end && !this.#chain.includes(chunk));
+    for (const { place, name } of covered) await place.remove(name);
+    return covered.length > 0;
+  }
+
+  /** Moves what had to be kept elsewhere to its place, and joins neighbours into larger chunks. */
+  async arrange(): Promise<boolean> {
+    return (await this.#moveHome()) || (await this.#joinNeighbours());
+  }
+
+  async #moveHome(): Promise<boolean> {
+    const { place } = this.#context;
+    const stranded = this.#chain.find((chunk) => chunk.place.name !== place.name);
+    if (stranded === undefined || place.name !== this.#chunks.places.at(-1)!.name) return false;
+    await this.#copy(stranded, await place.put(stranded.name));
+    await stranded.place.remove(stranded.name);
+    return true;
+  }
+
+  async #copy(stored: StoredChunk, sink: ChunkSink): Promise<void> {
+    const source = await stored.place.open(stored.name);
+    try {
+      while (sink.bytes < source.bytes) {
+        await sink.write(await source.read(sink.bytes, COPY_PIECE_BYTES));
+        await this.#context.pause();
+      }
+      await sink.commit();
+    } catch (error) {
+      await sink.abort().catch(() => undefined);
+      throw error;
+    } finally {
+      source.close();
+    }
+  }
+
+  async #joinNeighbours(): Promise<boolean> {
+    const run = neighboursToJoin(this.#chain);
+    const bytes = run.reduce((sum, chunk) => sum + chunk.bytes, 0);
+    if (run.length === 0 || bytes > this.#roomBytes) return false;
+    const opened: ChunkReader[] = [];
+    for (const chunk of run) opened.push(await this.#chunks.open(chunk));
+    await joinChunks(this.#context, opened);
+    for (const { place, name } of run) await place.remove(name);
+    return true;
+  }
+}
+
+/** Bytes of what nobody will read any more, and of the rest. */
+function sharesOf(chunk: ChunkReader, lowWaters: LowWaters): { dead: number; needed: number } {
+  const shares = { dead: 0, needed: 0 };
+  for (const { stream, nextOffset, bytes, directory } of chunk.table) {
+    if (directory.length === 0) continue;
+    const lowWater = lowWaters.get(stream);
+    const isDead = lowWater === undefined || nextOffset <= lowWater;
+    shares[isDead ? 'dead' : 'needed'] += bytes;
+  }
+  return shares;
+}
+
+/** The oldest neighbours, without a hole between them, that are worth joining. */
+export function neighboursToJoin<T extends { first: Lsn; end: Lsn; bytes: number }>(
+  chain: readonly T[],
+): T[] {
+  let run: T[] = [];
+  for (const chunk of chain) {
+    const last = run.at(-1);
+    const joins =
+      last !== undefined &&
+      last.end === chunk.first &&
+      sizeClass(last.bytes) === sizeClass(chunk.bytes) &&
+      run.reduce((sum, { bytes }) => sum + bytes, chunk.bytes) <= CHUNK_TARGET_BYTES;
+    if (joins) run.push(chunk);
+    else run = [chunk];
+    if (run.length === JOIN_COUNT) return run;
+  }
+  return [];
+}
+
+function sizeClass(bytes: number): number {
+  return Math.floor(Math.log2(Math.max(bytes, 1)) / 3);
+}

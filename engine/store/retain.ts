@@ -1,0 +1,123 @@
+/**
+ * Retention: which data goes, and why. A pure function from what is held to new low-water marks;
+ * `upkeep.ts` gathers the facts and carries the answer out.
+ *
+ * Three things make data go, in this order: it is older than its stream keeps, its stream holds more
+ * than it may, or the store as a whole is over its budget (or the disk short of what is to stay
+ * free). The last takes only from streams that are set to drop their oldest: class by class, bulk
+ * first, and within a class from whoever's data is oldest. What is dropped is what a chunk holds of a
+ * stream, whole: what has not been sealed yet is never dropped.
+ */
+import { ruleFor, type RetentionRule, type StreamClass } from '../base/retention.ts';
+
+/** What one chunk holds of one stream. */
+export interface HeldPart {
+  stream: number;
+  /** the stream's next offset at the end of the chunk */
+  endOffset: number;
+  bytes: number;
+  /** UTC ns of the last sample or event; undefined if it has none */
+  lastNanos: bigint | undefined;
+}
+
+export interface RetentionFacts {
+  nowNanos: bigint;
+  /** how much the store holds too much; at most 0: nothing */
+  overBytes: number;
+  rules: readonly RetentionRule[];
+  streams: ReadonlyMap<number, { name: string; lowWater: number }>;
+  /** in order of the chain: oldest first */
+  parts: readonly HeldPart[];
+}
+
+export interface RetentionPlan {
+  /** stream → new low-water mark */
+  lowWaters: Map<number, number>;
+  /** bytes that would still be too many: nothing may be dropped for them */
+  leftOverBytes: number;
+}
+
+const DROP_ORDER: readonly StreamClass[] = ['bulk', 'normal', 'critical'];
+const NANOS_PER_MS = 1_000_000;
+
+export function planRetention(facts: RetentionFacts): RetentionPlan {
+  const plan = new Plan(facts);
+  plan.dropAged();
+  plan.dropAboveShare();
+  return { leftOverBytes: plan.dropForBudget(facts.overBytes), lowWaters: plan.lowWaters };
+}
+
+interface Held extends HeldPart {
+  rule: RetentionRule;
+  isGone: boolean;
+}
+
+class Plan {
+  readonly lowWaters = new Map<number, number>();
+  readonly #facts: RetentionFacts;
+  readonly #held: Held[];
+  readonly #byStream = new Map<number, Held[]>();
+
+  constructor(facts: RetentionFacts) {
+    this.#facts = facts;
+    this.#held = facts.parts.flatMap((part) => {
+      const stream = facts.streams.get(part.stream);
+      if (stream === undefined || part.endOffset <= stream.lowWater) return [];
+      return [{ ...part, rule: ruleFor(facts.rules, stream.name), isGone: false }];
+    });
+    for (const part of this.#held) {
+      const own = this.#byStream.get(part.stream);
+      if (own) own.push(part);
+      else this.#byStream.set(part.stream, [part]);
+    }
+  }
+
+  dropAged(): void {
+    for (const part of this.#held) {
+      const { ageMs } = part.rule;
+      if (ageMs === undefined || part.lastNanos === undefined) continue;
+      const oldest = this.#facts.nowNanos - BigInt(Math.round(ageMs * NANOS_PER_MS));
+      if (part.lastNanos < oldest) this.#drop(part);
+    }
+  }
+
+  dropAboveShare(): void {
+    const kept = new Map<number, number>();
+    for (const part of this.#held.toReversed()) {
+      const bytes = (kept.get(part.stream) ?? 0) + part.bytes;
+      kept.set(part.stream, bytes);
+      if (part.rule.bytes !== undefined && bytes > part.rule.bytes) this.#drop(part);
+    }
+  }
+
+  /** @returns bytes that nothing may be dropped for */
+  dropForBudget(overBytes: number): number {
+    let left = overBytes - this.#goneBytes();
+    for (const dropped of DROP_ORDER) {
+      for (const part of this.#held) {
+        if (left <= 0) return 0;
+        const { rule } = part;
+        if (part.isGone || rule.onFull !== 'drop-oldest' || rule.class !== dropped) continue;
+        left -= this.#drop(part);
+      }
+    }
+    return Math.max(0, left);
+  }
+
+  #goneBytes(): number {
+    return this.#held.reduce((sum, part) => sum + (part.isGone ? part.bytes : 0), 0);
+  }
+
+  /** With a part go all before it of the same stream. @returns the bytes of them */
+  #drop(last: Held): number {
+    let bytes = 0;
+    for (const part of this.#byStream.get(last.stream)!) {
+      if (part.endOffset > last.endOffset || part.isGone) continue;
+      part.isGone = true;
+      bytes += part.bytes;
+    }
+    const known = this.lowWaters.get(last.stream) ?? 0;
+    this.lowWaters.set(last.stream, Math.max(known, last.endOffset));
+    return bytes;
+  }
+}

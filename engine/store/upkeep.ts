@@ -1,0 +1,212 @@
+/**
+ * The store's upkeep: sealing, retention, tidying. One step at a time, off the owner's thread:
+ *
+ *   step ─▶ finished segments?     seal them into a chunk        → owner: sealed entry, recycling
+ *        ─▶ too old, too much?     sum up what goes              → owner: trim entries
+ *        ─▶ files that can go?     remove, join, rewrite, move   → nothing to be said
+ *        ─▶ nothing
+ *
+ * A step reads the store like any reader does, and writes only chunks. What it has found is carried
+ * out by the owner (`changes.ts`), and only then true: a step that is killed, or whose answer is
+ * lost, is made again from what is there. Steps never run side by side.
+ *
+ * Space: over the budget, old data of streams that allow it goes before anything is joined; one
+ * segment's worth below it is kept free, so that recording does not wait for what is being dropped.
+ */
+import type { RetentionRule } from '../base/retention.ts';
+import { HelicorderError } from '../base/errors.ts';
+import { NO_NANOS, type ChunkRange } from './chunks/format.ts';
+import { DirectoryPlace } from './chunks/directory-place.ts';
+import type { ChunkPlace } from './chunks/place.ts';
+import { sealSegments, type SealContext } from './chunks/sealer.ts';
+import { Tidy } from './chunks/tidy.ts';
+import type { TrimEntry } from './control.ts';
+import { readStoreJson } from './files.ts';
+import { makeLsn, segmentOf, type Lsn } from './log/format.ts';
+import { listSegments } from './log/segment.ts';
+import { StoreReader, type StoreReaderOptions } from './reader.ts';
+import { planRetention, type HeldPart, type RetentionPlan } from './retain.ts';
+import { planTrim } from './trim.ts';
+
+export interface UpkeepRules {
+  /** undefined: whatever the disk has */
+  budgetBytes: number | undefined;
+  /** what is to stay free on the disk */
+  minFreeBytes: number;
+  retention: readonly RetentionRule[];
+}
+
+export interface UpkeepOptions extends UpkeepRules {
+  dataDir: string;
+}
+
+export type UpkeepResult = { isFull: boolean } & (
+  | { did: 'sealed'; end: Lsn }
+  | { did: 'planned'; trims: TrimEntry[] }
+  | { did: 'tidied' | 'nothing' }
+);
+
+/** Log that one chunk is made of, at most; a single segment may be larger. */
+const SEAL_LOG_BYTES = 64 * 1024 * 1024;
+
+/** @param pause lets others have the processor; called often */
+export async function upkeepStep(
+  options: UpkeepOptions,
+  environment: StoreReaderOptions,
+  pause: () => Promise<void>,
+): Promise<UpkeepResult> {
+  const reader = StoreReader.open(options.dataDir, environment);
+  try {
+    return await new Step(options, environment, reader, pause).run();
+  } finally {
+    reader.close();
+  }
+}
+
+class Step {
+  readonly #options: UpkeepOptions;
+  readonly #environment: StoreReaderOptions;
+  readonly #reader: StoreReader;
+  readonly #pause: () => Promise<void>;
+
+  constructor(
+    options: UpkeepOptions,
+    environment: StoreReaderOptions,
+    reader: StoreReader,
+    pause: () => Promise<void>,
+  ) {
+    this.#options = options;
+    this.#environment = environment;
+    this.#reader = reader;
+    this.#pause = pause;
+  }
+
+  async run(): Promise<UpkeepResult> {
+    const context = this.#context(await this.#reachablePlace());
+    const range = this.#toSeal();
+    if (range) {
+      await sealSegments(context, range);
+      return { did: 'sealed', end: range.end, isFull: false };
+    }
+    const { chunks, state } = this.#reader;
+    const over = this.#overBytes();
+    const tidy = await Tidy.begin(context, chunks, state.sealedEnd, this.#roomBytes());
+    // what is gone already is let go of before more goes
+    if (await tidy.freeDead(this.#segmentBytes(), over > 0))
+      return { did: 'tidied', isFull: false };
+    const plan = await this.#plan(over);
+    const isFull = plan.leftOverBytes > 0;
+    const trims = await this.#trimsOf(plan);
+    if (trims.length > 0) return { did: 'planned', trims, isFull };
+    return { did: (await tidy.arrange()) ? 'tidied' : 'nothing', isFull };
+  }
+
+  async #plan(overBytes: number): Promise<RetentionPlan> {
+    return planRetention({
+      nowNanos: this.#environment.clock.read().utcNanos,
+      overBytes,
+      rules: this.#options.retention,
+      streams: this.#streams(),
+      parts: await this.#parts(),
+    });
+  }
+
+  /** The finished segments that no chunk holds yet, as many as one chunk is made of. */
+  #toSeal(): ChunkRange | undefined {
+    const { fs, paths, state, end } = this.#reader;
+    const newest = segmentOf(end);
+    const open = listSegments(fs, paths.log).filter(
+      (segment) => segment < newest && makeLsn(segment, 0) >= state.sealedEnd,
+    );
+    const [first] = open;
+    if (first === undefined) return undefined;
+    const count = Math.max(1, Math.floor(SEAL_LOG_BYTES / this.#segmentBytes()));
+    const last = Math.min(first + count - 1, open.at(-1)!);
+    const from = state.sealedEnd > 0 ? state.sealedEnd : makeLsn(first, 0);
+    return { first: from, end: makeLsn(last + 1, 0) };
+  }
+
+  #segmentBytes(): number {
+    return this.#identity().segmentBytes;
+  }
+
+  #identity() {
+    const { fs, paths } = this.#reader;
+    const identity = readStoreJson(fs, paths.storeJson);
+    if (identity) return identity;
+    throw new HelicorderError('DAMAGED', `${paths.storeJson} cannot be read`);
+  }
+
+  #context(place: ChunkPlace): SealContext {
+    const { fs, paths, state } = this.#reader;
+    return {
+      ...{ fs, logDir: paths.log, place, storeId: this.#identity().storeId },
+      createdNanos: this.#environment.clock.read().utcNanos,
+      lowWaters: new Map([...state.streams.keys()].map((id) => [id, state.lowWaterOf(id)])),
+      pause: this.#pause,
+    };
+  }
+
+  /** Where chunks are to go, or the store's own directory while that is away. */
+  async #reachablePlace(): Promise<ChunkPlace> {
+    const { fs, paths, chunks } = this.#reader;
+    for (const place of chunks.places.toReversed()) {
+      if (place.name === paths.chunks) continue;
+      try {
+        await place.list();
+        return place;
+      } catch (error) {
+        if (!(error instanceof HelicorderError) || error.code !== 'UNAVAILABLE') throw error;
+      }
+    }
+    return new DirectoryPlace(fs, paths.chunks);
+  }
+
+  /** How much the store holds too much, counting one segment that is to stay free. */
+  #overBytes(): number {
+    const { budgetBytes, minFreeBytes } = this.#options;
+    const { fs, paths } = this.#reader;
+    const overBudget =
+      budgetBytes === undefined
+        ? -Infinity
+        : fs.diskUse(paths.dir) + this.#segmentBytes() - budgetBytes;
+    return Math.max(overBudget, minFreeBytes - fs.info(paths.dir).freeBytes, 0);
+  }
+
+  /** What may be written at once without going over the budget. */
+  #roomBytes(): number {
+    const { budgetBytes } = this.#options;
+    if (budgetBytes === undefined) return Infinity;
+    return budgetBytes - this.#reader.fs.diskUse(this.#reader.paths.dir);
+  }
+
+  #streams(): Map<number, { name: string; lowWater: number }> {
+    const { state } = this.#reader;
+    return new Map(
+      [...state.streams.values()].map(({ id, name }) => [
+        id,
+        { name, lowWater: state.lowWaterOf(id) },
+      ]),
+    );
+  }
+
+  async #parts(): Promise<HeldPart[]> {
+    const { chunks, state } = this.#reader;
+    const parts: HeldPart[] = [];
+    for (const range of await chunks.chain(state.sealedEnd)) {
+      const chunk = await chunks.open(range);
+      for (const { stream, nextOffset, bytes, lastNanos, directory } of chunk.table) {
+        if (directory.length === 0) continue;
+        const last = lastNanos === NO_NANOS ? undefined : lastNanos;
+        parts.push({ stream, endOffset: nextOffset, bytes, lastNanos: last });
+      }
+    }
+    return parts;
+  }
+
+  #trimsOf({ lowWaters }: RetentionPlan): Promise<TrimEntry[]> {
+    return Promise.all(
+      [...lowWaters].map(([stream, lowWater]) => planTrim(this.#reader, stream, lowWater)),
+    );
+  }
+}

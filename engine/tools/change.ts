@@ -1,0 +1,133 @@
+/**
+ * Changes to a store from any process: through its owner if there is one, else as its owner for a
+ * moment. Either way the change is durable when the call returns.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { monotonicMs } from '../base/clock.ts';
+import { LOCK_WAIT_MS } from '../base/constants.ts';
+import { HelicorderError } from '../base/errors.ts';
+import { ControlClient } from '../control/client.ts';
+import type { Question } from '../control/protocol.ts';
+import { removeCursor, removeStream, setCursor, trimStream } from '../store/changes.ts';
+import { trimEntry, type TrimEntry } from '../store/control.ts';
+import { storePaths } from '../store/files.ts';
+import { Store, systemEnvironment } from '../store/store.ts';
+import { planTrim } from '../store/trim.ts';
+import { StoreWriter } from '../store/writer.ts';
+
+export type Change =
+  | Extract<Question, { type: 'remove' | 'set-cursor' | 'remove-cursor' }>
+  /** everything of the stream before that offset is let go of */
+  | { type: 'trim'; stream: string; lowWater: number };
+
+/** A change, with what it takes to make it: what a trim will let go of was read before. */
+type PlannedChange = Exclude<Change, { type: 'trim' }> | { type: 'trim'; trim: TrimEntry };
+
+export interface ChangeOptions {
+  dataDir: string;
+  /** is told if the owner waits for space, and the change with it */
+  onWait?: (error: HelicorderError) => void;
+}
+
+const LOOK_AGAIN_MS = 50;
+
+/**
+ * @throws NOT_A_STORE, what the change is refused with, and STORE_IN_USE if the owner serves nobody
+ */
+export async function changeStore(options: ChangeOptions, change: Change): Promise<void> {
+  const planned = await plan(options.dataDir, change);
+  await throughOwner(
+    options,
+    async (client) => {
+      try {
+        if (planned.type !== 'trim') await client.ask(planned, 'done');
+        else await client.ask({ type: 'trim' }, 'done', trimEntry.encode(planned.trim));
+      } finally {
+        client.close();
+      }
+    },
+    () => changeAsOwner(options.dataDir, planned),
+  );
+}
+
+/** @throws NOT_A_STORE: no store is made only to be changed */
+async function plan(dataDir: string, change: Change): Promise<PlannedChange> {
+  const store = Store.open(dataDir);
+  try {
+    if (change.type !== 'trim') return change;
+    const { id, name, nextOffset } = store.stream(change.stream);
+    const { lowWater } = change;
+    if (lowWater > nextOffset) {
+      throw new HelicorderError('USAGE', `offset ${lowWater}: ${name} ends at ${nextOffset}`);
+    }
+    return { type: 'trim', trim: await planTrim(store.reader, id, lowWater) };
+  } finally {
+    store.close();
+  }
+}
+
+function changeAsOwner(dataDir: string, change: PlannedChange): void {
+  const writer = StoreWriter.open(dataDir, systemEnvironment);
+  try {
+    applyChange(writer, change);
+    writer.close();
+  } catch (error) {
+    writer.abandon();
+    throw error;
+  }
+}
+
+function applyChange(writer: StoreWriter, change: PlannedChange): void {
+  switch (change.type) {
+    case 'trim':
+      return trimStream(writer, change.trim);
+    case 'set-cursor':
+      return setCursor(writer, change, systemEnvironment.clock.read().utcNanos);
+    case 'remove-cursor':
+      return removeCursor(writer, change.name);
+    case 'remove':
+      return removeStream(writer, change.stream);
+  }
+}
+
+/**
+ * What a running recorder is asked: its status, or to read its configuration again.
+ * @throws NO_OWNER if nobody owns the store, or its owner is no recorder
+ */
+export async function askRecorder(dataDir: string, what: 'status' | 'reload'): Promise<unknown> {
+  const client = await ControlClient.connect(storePaths(dataDir).control);
+  if (client === undefined) {
+    throw new HelicorderError('NO_OWNER', `no recorder runs on ${dataDir}`, {
+      details: { dir: dataDir },
+    });
+  }
+  try {
+    return await client.report({ type: what });
+  } finally {
+    client.close();
+  }
+}
+
+/**
+ * Does something with the owner of a store, or as its owner if there is none. An owner that has
+ * just begun has the lock before it has the socket, and one that ends loses the socket first.
+ */
+export async function throughOwner<T>(
+  { dataDir, onWait }: ChangeOptions,
+  withOwner: (client: ControlClient) => Promise<T>,
+  asOwner: () => T,
+): Promise<T> {
+  const deadline = monotonicMs() + LOCK_WAIT_MS;
+  const tell = (message: string): void => onWait?.(new HelicorderError('NO_SPACE', message));
+  for (;;) {
+    const client = await ControlClient.connect(storePaths(dataDir).control, tell);
+    if (client) return withOwner(client);
+    try {
+      return asOwner();
+    } catch (error) {
+      const isOwned = error instanceof HelicorderError && error.code === 'STORE_IN_USE';
+      if (!isOwned || monotonicMs() > deadline) throw error;
+    }
+    await sleep(LOOK_AGAIN_MS);
+  }
+}

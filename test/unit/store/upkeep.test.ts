@@ -1,0 +1,145 @@
+/** Sealing, retention and tidying as the owner lets them happen, step by step, in one thread. */
+import { beforeEach, describe, expect, it } from 'vitest';
+import { MIB } from '../../../engine/base/constants.ts';
+import { KEEP_ALL, type RetentionRule } from '../../../engine/base/retention.ts';
+import { segmentOf } from '../../../engine/store/log/format.ts';
+import { listSegments } from '../../../engine/store/log/segment.ts';
+import { Store, systemEnvironment, type StoreEnvironment } from '../../../engine/store/store.ts';
+import { applyUpkeep } from '../../../engine/store/changes.ts';
+import { upkeepStep, type UpkeepOptions } from '../../../engine/store/upkeep.ts';
+import type { OpenedRun, StoreWriter } from '../../../engine/store/writer.ts';
+import { verify } from '../../../engine/tools/verify.ts';
+import { MemoryFileSystem } from '../../support/memory-file-system.ts';
+import { SeededRandom } from '../../support/random.ts';
+import {
+  beginEvents,
+  beginSamples,
+  bytes,
+  commitSamples,
+  openWriter,
+} from '../../support/stores.ts';
+
+const DIR = '/store';
+const NOISE = new SeededRandom(5).bytes(60_000);
+
+class Rig {
+  readonly fs = new MemoryFileSystem();
+  readonly environment: StoreEnvironment;
+  readonly writer: StoreWriter;
+  readonly samples: OpenedRun;
+  readonly events: OpenedRun;
+  #tick = 0;
+
+  constructor() {
+    const random = new SeededRandom(2);
+    this.environment = { ...systemEnvironment, fs: this.fs, random, pause: () => {} };
+    this.writer = openWriter(DIR, MIB, this.environment);
+    this.samples = beginSamples(this.writer);
+    this.events = beginEvents(this.writer);
+  }
+
+  /** Fills segments up to number `segment`, with both streams in turns. */
+  fillUpTo(segment: number): void {
+    while (segmentOf(this.writer.durableEnd) < segment) {
+      commitSamples(this.writer, this.samples, this.#tick, 20);
+      this.#tick += 20;
+      this.writer.appendEvents(this.events, [bytes(`event at ${this.#tick}`), NOISE]);
+    }
+  }
+
+  /** Steps until there is nothing to do. @returns what was done */
+  async settle(rules: Partial<UpkeepOptions> = {}): Promise<string[]> {
+    const options = {
+      dataDir: DIR,
+      budgetBytes: undefined,
+      minFreeBytes: 0,
+      retention: [],
+      ...rules,
+    };
+    const done: string[] = [];
+    for (let i = 0; i < 100; i++) {
+      const result = await upkeepStep(options, this.environment, () => Promise.resolve());
+      if (result.did === 'nothing') return done;
+      done.push(result.did);
+      applyUpkeep(this.writer, result);
+    }
+    throw new Error(`upkeep does not come to an end: ${done.join()}`);
+  }
+
+  async records(stream: string): Promise<string[]> {
+    const store = Store.open(DIR, this.environment);
+    const found: string[] = [];
+    for await (const item of store.read(stream)) {
+      if (item.kind === 'gap') found.push(`${item.firstOffset} ${item.reason} ×${item.records}`);
+      if (item.kind === 'events') {
+        item.events.forEach((event, i) => found.push(`${item.firstOffset + i} ${event.length}`));
+      }
+      if (item.kind === 'samples') {
+        item.batch.ticks.forEach((tick, i) => found.push(`${item.firstOffset + i} ${tick}`));
+      }
+    }
+    store.close();
+    return found;
+  }
+
+  chunks(): string[] {
+    return this.fs.list(`${DIR}/chunks`).filter((name) => name.endsWith('.chunk'));
+  }
+}
+
+const dropOldest: RetentionRule = { ...KEEP_ALL, pattern: '*', onFull: 'drop-oldest' };
+
+describe('upkeep', () => {
+  let rig: Rig;
+  beforeEach(() => {
+    rig = new Rig();
+  });
+
+  it('finished segments become chunks and go; no reader notices', async () => {
+    rig.fillUpTo(4);
+    const before = [await rig.records('test/samples'), await rig.records('test/events')];
+    expect(await rig.settle()).toEqual(['sealed']);
+    expect(listSegments(rig.fs, `${DIR}/log`)).toEqual([4]);
+    expect([await rig.records('test/samples'), await rig.records('test/events')]).toEqual(before);
+    expect(await rig.settle()).toEqual([]);
+  });
+
+  it('neighbours of one size are joined, and verify finds nothing wrong', async () => {
+    for (let segment = 2; segment <= 10; segment++) {
+      rig.fillUpTo(segment);
+      await rig.settle();
+    }
+    expect(rig.chunks().length).toBeLessThan(8);
+    rig.writer.close();
+    const report = await verify(DIR, rig.environment);
+    expect(report.damage).toEqual([]);
+    expect(report.ok).toBe(true);
+  });
+
+  it('what is over the budget goes, oldest first, and stays accounted for', async () => {
+    for (let segment = 2; segment <= 12; segment++) {
+      rig.fillUpTo(segment);
+      await rig.settle({ budgetBytes: 12 * MIB, retention: [dropOldest] });
+      expect(rig.fs.diskUse(DIR)).toBeLessThanOrEqual(14 * MIB);
+    }
+    const records = await rig.records('test/samples');
+    const [, reason, gone] = /^0 (\w+) ×(\d+)$/.exec(records[0]!)!;
+    expect(reason).toBe('retired');
+    expect(records[1]).toBe(`${gone} ${gone}`);
+    const report = await verify(DIR, rig.environment);
+    expect(report).toMatchObject({ ok: true, damage: [] });
+    const stream = report.streams.find(({ name }) => name === 'test/samples')!;
+    expect(stream.gaps).toEqual([{ reason: 'retired', ticks: gone }]);
+    expect(Number(stream.samples) + Number(gone)).toBe(Number(stream.ticksScheduled));
+  });
+
+  it('a stream that keeps all of its data is not taken from', async () => {
+    const keep = { ...KEEP_ALL, pattern: 'test/samples' };
+    for (let segment = 2; segment <= 12; segment++) {
+      rig.fillUpTo(segment);
+      await rig.settle({ budgetBytes: 12 * MIB, retention: [keep, dropOldest] });
+    }
+    expect((await rig.records('test/samples'))[0]).toBe('0 0');
+    expect((await rig.records('test/events'))[0]).toMatch(/^0 retired/);
+  });
+});
