@@ -1,5 +1,6 @@
 /** Every experiment of the benchmarks, in the order of the rows in the project's table of gates. */
 import { bytes } from './bytes.ts';
+import { columns } from './columns.ts';
 import { durableLatency } from './durable-latency.ts';
 import { durableRate } from './durable-rate.ts';
 import { footprint } from './footprint.ts';
@@ -11,5 +12,6 @@ export const EXPERIMENTS: readonly Experiment[] = [
   durableRate,
   durableLatency,
   bytes,
+  columns,
   footprint,
 ];

@@ -80,14 +80,14 @@ assert(SEGMENT_MIN_BYTES % BLOCK_BYTES === 0, 'a segment is whole blocks');
 assert(SEGMENT_FIRST_BYTES >= SEGMENT_MIN_BYTES, 'the first segment is a legal one');
 assert(GROUP_MAX_BYTES * 4 <= SEGMENT_DEFAULT_BYTES, 'a group is at most a quarter of a segment');
 assert(SEGMENT_MAX_BYTES < 2 ** 32, 'a place in a segment fits in 32 bits of an LSN');
-assert(
-  BUDGET_MIN_BYTES / BUDGET_SEGMENTS >= SEGMENT_MIN_BYTES && BUDGET_SEGMENTS >= BUDGET_MIN_SEGMENTS,
-  'the smallest budget has room for the segments it asks for',
-);
 assert(CONTROL_HEAD_MAX_BYTES < 2 ** 16, 'the length of a head fits in its field');
 assert(
   CONTROL_FRAME_MAX_BYTES >= EVENT_MAX_BYTES + 6 + CONTROL_HEAD_MAX_BYTES,
   'the largest event fits in a frame',
 );
 assert(CONTROL_SHARED_BYTES >= CONTROL_FRAME_MAX_BYTES, 'every frame gets its turn');
+assert(
+  BUDGET_MIN_BYTES / BUDGET_SEGMENTS >= SEGMENT_MIN_BYTES && BUDGET_SEGMENTS >= BUDGET_MIN_SEGMENTS,
+  'the smallest budget has room for the segments it asks for',
+);
 assert(BALLAST_BYTES >= SEGMENT_FIRST_BYTES, 'the ballast makes room for one small segment');

@@ -19,6 +19,7 @@ export interface RetentionRule {
   class: StreamClass;
 }
 
+/** What holds where no rule says otherwise. */
 export const KEEP_ALL: RetentionRule = {
   pattern: '*',
   ageMs: undefined,
@@ -27,7 +28,7 @@ export const KEEP_ALL: RetentionRule = {
   class: 'normal',
 };
 
-/** The first rule that matches; without one, everything is kept. */
+/** The first rule that matches. */
 export function ruleFor(rules: readonly RetentionRule[], streamName: string): RetentionRule {
   return rules.find(({ pattern }) => matchesPattern(pattern, streamName)) ?? KEEP_ALL;
 }

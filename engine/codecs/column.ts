@@ -9,6 +9,9 @@ export const CODEC = {
   scaled: 5,
   shuffleLz4: 6,
   raw: 7,
+  rans: 8,
+  deltaRans: 9,
+  delta2Rans: 10,
 } as const;
 
 /** Values of one block: the widths of its packing adapt to the signal this often. */
@@ -35,11 +38,21 @@ export type FloatType = 'f32' | 'f64';
 export interface FloatCodec {
   readonly id: number;
   readonly name: string;
-  encode(values: Float64Array, type: FloatType): Uint8Array | undefined;
+  /** @param encodeInner for the integers of `scaled`; the log's choice if left out */
+  encode(
+    values: Float64Array,
+    type: FloatType,
+    encodeInner?: (integers: BigInt64Array) => EncodedColumn,
+  ): Uint8Array | undefined;
   decode(bytes: Uint8Array, values: Float64Array, type: FloatType): void;
 }
 
 /** The most bytes codecs 1–4 may touch for `count` values: first values, whole blocks, slack. */
 export function integersBoundBytes(count: number): number {
   return 20 + Math.ceil(count / BLOCK_VALUES) * (11 + 8 * BLOCK_VALUES) + 8;
+}
+
+/** The most bytes codecs 8–10 may touch: tables, a word and 60 raw bits for each value. */
+export function denseBoundBytes(count: number): number {
+  return 40 + 16 + 8 * 992 + count * 10;
 }

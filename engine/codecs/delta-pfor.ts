@@ -28,13 +28,13 @@ function encodeDifferences(values: BigInt64Array, order: number): Uint8Array | u
   let rest = values;
   for (let i = 0; i < order; i++) {
     writer.svarint(rest[0]!);
-    rest = differences(rest);
+    rest = differencesOf(rest);
   }
   encodeBlocks(writer, rest);
   return writer.finish();
 }
 
-function differences(values: BigInt64Array): BigInt64Array {
+export function differencesOf(values: BigInt64Array): BigInt64Array {
   const result = new BigInt64Array(values.length - 1);
   for (let i = 0; i < result.length; i++) result[i] = values[i + 1]! - values[i]!;
   return result;
@@ -46,6 +46,11 @@ function decodeDifferences(bytes: Uint8Array, values: BigInt64Array, order: numb
   for (let i = 0; i < order; i++) values[i] = reader.svarint();
   decodeBlocks(reader, values.subarray(order));
   reader.end();
+  sumUp(values, order);
+}
+
+/** Undoes `order` rounds of differences; values[i], i < order, is the first value of round i. */
+export function sumUp(values: BigInt64Array, order: number): void {
   for (let first = order - 1; first >= 0; first--) {
     for (let i = first + 1; i < values.length; i++) values[i] = values[i]! + values[i - 1]!;
   }

@@ -1,11 +1,11 @@
 /**
  * Codec 5: floats that are integers in disguise, n / divisor (decimals, such as 21.37) or n × scale
- * (a device's own step). The integers go through codecs 1–4. Taken only if every value comes back
- * bit for bit; −0, NaN and infinities have no integer and are refused.
+ * (a device's own step). The integers go through codecs 1–4, in chunks also 8–10. Taken only if
+ * every value comes back bit for bit; −0, NaN and infinities have no integer and are refused.
  */
-import { ByteReader, ByteWriter, damaged } from '../base/bytes.ts';
-import { native } from '../../native/index.ts';
-import { CODEC, integersBoundBytes } from './column.ts';
+import { ByteReader, ByteWriter } from '../base/bytes.ts';
+import { decodeInto, encodeIntegers } from './addon.ts';
+import { CODEC } from './column.ts';
 import type { FloatCodec, FloatType } from './column.ts';
 
 const DIVISORS = [1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
@@ -20,17 +20,16 @@ export const scaled: FloatCodec = {
   id: CODEC.scaled,
   name: 'scaled',
 
-  encode(values, type) {
+  encode(values, type, encodeInner = encodeIntegers) {
     const integers = new BigInt64Array(values.length);
     const step = stepsFor(values).find((candidate) => divide(values, type, candidate, integers));
     if (step === undefined) return undefined;
-    const bytes = new Uint8Array(integersBoundBytes(values.length));
-    const codecAndLength = native.encodeIntegers(integers, bytes, 0);
+    const { codec, bytes } = encodeInner(integers);
     const writer = new ByteWriter();
     writer.f64(step.divisor);
     writer.f64(step.scale);
-    writer.u8(Math.floor(codecAndLength / 2 ** 32));
-    writer.put(bytes.subarray(0, codecAndLength % 2 ** 32));
+    writer.u8(codec);
+    writer.put(bytes);
     return writer.finish();
   },
 
@@ -39,18 +38,10 @@ export const scaled: FloatCodec = {
     const step = { divisor: reader.f64(), scale: reader.f64() };
     const codec = reader.u8();
     const integers = new BigInt64Array(values.length);
-    decodeInner(codec, reader.rest(), integers);
+    decodeInto({ codec, bytes: reader.rest() }, integers);
     for (let i = 0; i < values.length; i++) values[i] = valueOf(Number(integers[i]!), step, type);
   },
 };
-
-function decodeInner(codec: number, bytes: Uint8Array, integers: BigInt64Array): void {
-  try {
-    native.decodeIntegers(codec, bytes, integers);
-  } catch (error) {
-    throw damaged(`scaled column: ${(error as Error).message}`);
-  }
-}
 
 function valueOf(integer: number, { divisor, scale }: Step, type: FloatType): number {
   const value = divisor === 0 ? integer * scale : integer / divisor;

@@ -9,6 +9,7 @@
 #include "bindings.h"
 #include "bits.h"
 #include "codecs.h"
+#include "dense.h"
 
 namespace {
 
@@ -45,18 +46,30 @@ double Whole(Napi::Env env, const Napi::Value& value, const char* what, double l
   return number;
 }
 
-// [codec × 2^32 + length] = encodeIntegers(values, out, at)
-Napi::Value EncodeIntegers(const Napi::CallbackInfo& info) {
+// [codec × 2^32 + length] = encode(values, out, at)
+template <size_t (*Bound)(size_t), helicorder::EncodedColumn (*Encode)(const int64_t*, size_t,
+                                                                       uint8_t*)>
+Napi::Value EncodeWith(const Napi::CallbackInfo& info) {
   const auto values = ArrayArgument<Napi::BigInt64Array>(info, 0, napi_bigint64_array, "values");
   auto out = Bytes(info, 1, "out");
   const auto at = static_cast<size_t>(Whole(info.Env(), info[2], "at", 0));
   const size_t count = values.ElementLength();
-  if (at > out.ByteLength() || out.ByteLength() - at < helicorder::IntegersBoundBytes(count)) {
+  if (at > out.ByteLength() || out.ByteLength() - at < Bound(count)) {
     throw Napi::RangeError::New(info.Env(), "out is too small for these values");
   }
-  const auto column = helicorder::EncodeIntegers(values.Data(), count, out.Data() + at);
+  const auto column = Encode(values.Data(), count, out.Data() + at);
   return Napi::Number::New(info.Env(), static_cast<double>(column.codec) * kCodecUnit +
                                            static_cast<double>(column.bytes));
+}
+
+size_t IntegersBound(size_t count) { return helicorder::IntegersBoundBytes(count); }
+
+Napi::Value EncodeIntegers(const Napi::CallbackInfo& info) {
+  return EncodeWith<IntegersBound, helicorder::EncodeIntegers>(info);
+}
+
+Napi::Value EncodeDense(const Napi::CallbackInfo& info) {
+  return EncodeWith<helicorder::DenseBoundBytes, helicorder::EncodeDense>(info);
 }
 
 void Decode(const Napi::CallbackInfo& info, int64_t* values, size_t count) {
@@ -252,6 +265,7 @@ class RowEncoder : public Napi::ObjectWrap<RowEncoder> {
 
 void BindBatch(Napi::Env env, Napi::Object exports) {
   exports.Set("encodeIntegers", Napi::Function::New<EncodeIntegers>(env, "encodeIntegers"));
+  exports.Set("encodeDense", Napi::Function::New<EncodeDense>(env, "encodeDense"));
   exports.Set("decodeIntegers", Napi::Function::New<DecodeIntegers>(env, "decodeIntegers"));
   exports.Set("decodeNumbers", Napi::Function::New<DecodeNumbers>(env, "decodeNumbers"));
   exports.Set("RowEncoder", RowEncoder::Define(env));

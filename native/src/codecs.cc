@@ -4,6 +4,8 @@
 #include <cerrno>
 
 #include "bits.h"
+#include "dense.h"
+#include "differences.h"
 
 namespace helicorder {
 namespace {
@@ -13,15 +15,6 @@ constexpr size_t kPatchesMax = 127;
 constexpr size_t kProbeMaxValues = 512;
 constexpr size_t kProbeRuns = 4;
 constexpr unsigned kOrders = 3;  // values, differences, differences of differences
-
-// All arithmetic on values is modulo 2^64: signed overflow is undefined in C++, unsigned is not.
-int64_t Add(int64_t a, int64_t b) {
-  return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
-}
-
-uint64_t Distance(int64_t from, int64_t to) {
-  return static_cast<uint64_t>(to) - static_cast<uint64_t>(from);
-}
 
 struct BlockShape {
   int64_t base;
@@ -120,12 +113,6 @@ size_t BlocksBytes(const int64_t* values, size_t count) {
   return bytes;
 }
 
-void Differences(const int64_t* values, size_t count, int64_t* out) {
-  for (size_t i = 0; i + 1 < count; i++) {
-    out[i] = static_cast<int64_t>(Distance(values[i], values[i + 1]));
-  }
-}
-
 // Adds to bytes[order] what a column of up to kProbeMaxValues values needs with codec 2 + order.
 void Probe(const int64_t* values, size_t count, size_t bytes[kOrders]) {
   int64_t buffers[2][kProbeMaxValues];
@@ -212,9 +199,7 @@ bool DecodeDifferences(ByteReader* reader, int64_t* values, size_t count, unsign
   for (size_t at = order; at < count; at += kBlockValues) {
     if (!DecodeBlock(reader, values + at, std::min(kBlockValues, count - at))) return false;
   }
-  for (unsigned first = order; first-- > 0;) {
-    for (size_t i = first + 1; i < count; i++) values[i] = Add(values[i], values[i - 1]);
-  }
+  SumUp(values, count, order);
   return true;
 }
 
@@ -261,6 +246,7 @@ EncodedColumn EncodeIntegers(const int64_t* values, size_t count, uint8_t* out) 
 
 int DecodeIntegers(uint8_t codec, const uint8_t* bytes, size_t length, int64_t* values,
                    size_t count) {
+  if (codec >= kRans) return DecodeDense(codec, bytes, length, values, count);
   ByteReader reader(bytes, length);
   bool whole = false;
   if (codec == kConstant) {

@@ -12,7 +12,16 @@
 
 namespace helicorder {
 
-enum Codec : uint8_t { kConstant = 1, kPfor = 2, kDeltaPfor = 3, kDelta2Pfor = 4 };
+enum Codec : uint8_t {
+  kConstant = 1,
+  kPfor = 2,
+  kDeltaPfor = 3,
+  kDelta2Pfor = 4,
+  // read by DecodeIntegers, never written by EncodeIntegers: dense.h
+  kRans = 8,
+  kDeltaRans = 9,
+  kDelta2Rans = 10,
+};
 
 inline constexpr size_t kBlockValues = 128;
 

@@ -10,8 +10,11 @@
 #include <vector>
 
 #include "../src/crc32c.h"
+#include "../src/dense.h"
 
 using helicorder::DecodeIntegers;
+using helicorder::DenseBoundBytes;
+using helicorder::EncodeDense;
 using helicorder::EncodeIntegers;
 using helicorder::IntegersBoundBytes;
 
@@ -25,12 +28,15 @@ void Check(bool holds, const char* what) {
 
 using Random = std::mt19937_64;
 
-// Noise of some width, summed up 0 to 2 times, with outliers.
+// Noise of some width, summed up 0 to 2 times, with outliers; every other one quiet by turns.
 std::vector<int64_t> Signal(Random& random) {
   std::vector<uint64_t> values(random() % 1400);
   const unsigned bits = random() % 65;
   const unsigned outliers = random() % 30;
-  for (auto& value : values) {
+  const bool quiet = random() % 2;
+  for (size_t i = 0; i < values.size(); i++) {
+    auto& value = values[i];
+    if (quiet && (i & 64)) continue;
     const unsigned width = random() % 1000 < outliers ? 64 : bits;
     value = width == 0 ? 0 : random() >> (64 - width);
   }
@@ -45,10 +51,12 @@ struct Column {
   std::vector<uint8_t> bytes;
 };
 
-Column Encoded(const std::vector<int64_t>& values) {
-  const size_t bound = IntegersBoundBytes(values.size());
+Column Encoded(const std::vector<int64_t>& values, bool dense) {
+  const size_t count = values.size();
+  const size_t bound = dense ? DenseBoundBytes(count) : IntegersBoundBytes(count);
   std::unique_ptr<uint8_t[]> out(new uint8_t[bound]);
-  const auto column = EncodeIntegers(values.data(), values.size(), out.get());
+  const auto column = dense ? EncodeDense(values.data(), count, out.get())
+                            : EncodeIntegers(values.data(), count, out.get());
   Check(column.bytes <= bound, "a column is within its bound");
   return {column.codec, std::vector<uint8_t>(out.get(), out.get() + column.bytes)};
 }
@@ -60,9 +68,9 @@ int Decoded(uint8_t codec, const std::vector<uint8_t>& bytes, std::vector<int64_
 }
 
 void ColumnsComeBack(Random& random) {
-  for (int round = 0; round < 400; round++) {
+  for (int round = 0; round < 800; round++) {
     const auto values = Signal(random);
-    const Column column = Encoded(values);
+    const Column column = Encoded(values, round % 2);
     std::vector<int64_t> back(values.size());
     Check(Decoded(column.codec, column.bytes, &back) == 0, "an encoded column decodes");
     Check(back == values, "a column comes back as it was");
@@ -70,9 +78,9 @@ void ColumnsComeBack(Random& random) {
 }
 
 void ChangedColumnsAreSurvived(Random& random) {
-  for (int round = 0; round < 4000; round++) {
+  for (int round = 0; round < 8000; round++) {
     const auto values = Signal(random);
-    Column column = Encoded(values);
+    Column column = Encoded(values, round % 2);
     if (column.bytes.empty()) continue;
     for (unsigned changes = 1 + random() % 3; changes > 0; changes--) {
       column.bytes[random() % column.bytes.size()] = static_cast<uint8_t>(random());
@@ -88,9 +96,24 @@ void RandomBytesAreSurvived(Random& random) {
     std::vector<uint8_t> bytes(random() % 200);
     for (auto& byte : bytes) byte = static_cast<uint8_t>(random());
     if (bytes.size() > 2 && random() % 2) bytes[0] &= 0xbf;  // a width that may be
+    if (bytes.size() > 4 && random() % 2) {  // a base, one context, a table of one token
+      const uint8_t head[] = {static_cast<uint8_t>(random() & 0x7f), 1, 0x80, 0x20};
+      std::memcpy(bytes.data(), head, sizeof head);
+    }
     std::vector<int64_t> values(random() % 400);
-    const int result = Decoded(random() % 6, bytes, &values);
+    const int result = Decoded(random() % 12, bytes, &values);
     Check(result <= 0, "a result is 0 or an error");
+  }
+}
+
+// The most a value may need: every distance has 64 bits, no token is like the one before it.
+void TheDenseBoundHolds(Random& random) {
+  for (size_t count : {1u, 2u, 3u, 496u, 5000u}) {
+    std::vector<int64_t> values(count);
+    for (auto& value : values) value = static_cast<int64_t>(random());
+    Encoded(values, true);
+    for (size_t i = 0; i < count; i++) values[i] = static_cast<int64_t>(1ull << random() % 64);
+    Encoded(values, true);
   }
 }
 
@@ -118,5 +141,6 @@ int main() {
   ChangedColumnsAreSurvived(random);
   RandomBytesAreSurvived(random);
   BoundsOfNarrowTypesHold(random);
+  TheDenseBoundHolds(random);
   return 0;
 }

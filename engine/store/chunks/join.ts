@@ -10,10 +10,10 @@ import type { BatchEntry, TimesEntry } from '../../batch/format.ts';
 import { LATENESS_BUCKETS, addHistogram, histogramOf } from '../../batch/ledger.ts';
 import type { Schema } from '../../batch/schema.ts';
 import {
-  decodeColumn,
-  decodeIntegers,
-  encodeColumn as encodeColumnDense,
-  type Column,
+  decodeColumnInto,
+  decodeIntegersInto,
+  encodeColumnDense,
+  newColumn,
   type EncodedColumn,
 } from '../../codecs/codec.ts';
 import type { DataItem } from '../data.ts';
@@ -97,7 +97,7 @@ export class Lane {
     const gaps: TimesEntry['gaps'] = [];
     let [rows, ticks] = [0, 0];
     for (const times of this.#times) {
-      values.set(decodeIntegers(times.time, times.rows), rows);
+      decodeIntegersInto(times.time, values.subarray(rows, rows + times.rows));
       for (const gap of times.gaps) gaps.push({ ...gap, rowsBefore: gap.rowsBefore + rows });
       addHistogram(counts, times.histogram);
       rows += times.rows;
@@ -118,10 +118,14 @@ export class Lane {
       samples += batch.samples;
     });
     const columns = schema.channels.map(({ type }, channel) => {
-      const parts = batches.map((batch) =>
-        decodeColumn(type, batch.columns[channel]!, batch.samples),
-      );
-      return encodeColumnDense(type, concatenated(parts, samples));
+      const column = newColumn(type, samples);
+      let at = 0;
+      for (const batch of batches) {
+        const part = column.subarray(at, at + batch.samples);
+        decodeColumnInto(type, batch.columns[channel]!, part);
+        at += batch.samples;
+      }
+      return encodeColumnDense(type, column);
     });
     return { ...batches[0]!, timesDistance: 1, samples, failed, columns };
   }
@@ -143,15 +147,4 @@ function follows(member: LaneMember, item: DataItem): boolean {
 
 function copied({ codec, bytes }: EncodedColumn): EncodedColumn {
   return { codec, bytes: bytes.slice() };
-}
-
-function concatenated(parts: readonly Column[], length: number): Column {
-  if (parts.length === 1) return parts[0]!;
-  const all = new (parts[0]!.constructor as new (length: number) => Column)(length);
-  let at = 0;
-  for (const part of parts) {
-    all.set(part as never, at);
-    at += part.length;
-  }
-  return all;
 }

@@ -1,0 +1,298 @@
+#include "dense.h"
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <memory>
+#include <vector>
+
+#include "bits.h"
+#include "differences.h"
+#include "rans.h"
+
+namespace helicorder {
+namespace {
+
+constexpr size_t kContexts = 8;
+constexpr unsigned kOrders = 3;  // values, differences, differences of differences
+constexpr size_t kSampleMaxValues = 512;
+constexpr uint64_t kPlainTokens = 16;  // tokens that are the number itself
+constexpr unsigned kPlainBits = 4;
+
+using ContextCounts = std::array<TokenCounts, kContexts>;
+
+// Numbers of n + 1 bits from 16 on have eight tokens: two bits below the first, and the last one,
+// which is the sign. The n − 3 bits between are the raw ones.
+uint16_t TokenOf(uint64_t number) {
+  if (number < kPlainTokens) return static_cast<uint16_t>(number);
+  const unsigned n = static_cast<unsigned>(std::bit_width(number)) - 1;
+  const uint64_t top = number >> (n - 2) & 3;
+  return static_cast<uint16_t>(kPlainTokens + (n - kPlainBits) * 8 + top * 2 + (number & 1));
+}
+
+struct TokenShape {
+  uint64_t number;  // its raw bits 0
+  uint8_t raw_bits;
+  uint8_t context;  // of the value that follows
+};
+
+constexpr std::array<TokenShape, kTokens> TokenShapes() {
+  std::array<TokenShape, kTokens> shapes{};
+  for (uint64_t token = 0; token < kTokens; token++) {
+    const unsigned n = static_cast<unsigned>((token - kPlainTokens) / 8) + kPlainBits;
+    TokenShape& shape = shapes[token];
+    shape.number = token;
+    if (token >= kPlainTokens) {
+      shape.number = (4 | (token >> 1 & 3)) << (n - 2) | (token & 1);
+      shape.raw_bits = static_cast<uint8_t>(n - 3);
+    }
+    const size_t magnitude = (std::bit_width(shape.number) + 1) / 2;
+    shape.context = static_cast<uint8_t>(std::min(magnitude, kContexts - 1));
+  }
+  return shapes;
+}
+
+constexpr auto kShapes = TokenShapes();
+
+// Bits of a value that are not coded, LSB first, behind each other.
+class RawBitsWriter {
+ public:
+  explicit RawBitsWriter(uint8_t* out) : at_(out) {}
+
+  // Overwrites up to 8 bytes behind what it needs.
+  void Put(uint64_t bits, unsigned width) {
+    if (width > 32) {
+      Put(bits & 0xffffffff, 32);
+      return Put(bits >> 32, width - 32);
+    }
+    word_ |= bits << held_;
+    std::memcpy(at_, &word_, sizeof word_);
+    held_ += width;
+    at_ += held_ >> 3;
+    word_ >>= held_ & ~7u;
+    held_ &= 7;
+  }
+
+  uint8_t* Finish() { return at_ + (held_ > 0); }
+
+ private:
+  uint8_t* at_;
+  uint64_t word_ = 0;
+  unsigned held_ = 0;
+};
+
+class RawBitsReader {
+ public:
+  RawBitsReader(const uint8_t* bytes, size_t length) : bytes_(bytes), length_(length) {}
+
+  // Behind the end there are zeros; Ended() tells.
+  uint64_t Get(unsigned width) {
+    if (width > 32) {
+      const uint64_t low = Get(32);
+      return Get(width - 32) << 32 | low;
+    }
+    uint64_t word = 0;
+    const size_t byte = bit_ / 8;
+    if (byte + sizeof word <= length_) {
+      std::memcpy(&word, bytes_ + byte, sizeof word);
+    } else if (byte < length_) {
+      std::memcpy(&word, bytes_ + byte, length_ - byte);
+    }
+    const uint64_t bits = word >> (bit_ % 8) & LowMask(width);
+    bit_ += width;
+    return bits;
+  }
+
+  bool Ended() const { return (bit_ + 7) / 8 == length_; }
+
+ private:
+  const uint8_t* bytes_;
+  size_t length_;
+  size_t bit_ = 0;
+};
+
+uint64_t NumberOf(int64_t value, int64_t base) {
+  return Zigzag(static_cast<int64_t>(Distance(base, value)));
+}
+
+void Difference(std::vector<int64_t>* values) {
+  Differences(values->data(), values->size(), values->data());
+  values->pop_back();
+}
+
+// The middle one of a sample: what most values equal, if there is such a one.
+int64_t BaseOf(const std::vector<int64_t>& values) {
+  const size_t step = (values.size() + kSampleMaxValues - 1) / kSampleMaxValues;
+  std::vector<int64_t> sample;
+  for (size_t i = 0; i < values.size(); i += step) sample.push_back(values[i]);
+  const auto middle = sample.begin() + static_cast<std::ptrdiff_t>(sample.size() / 2);
+  std::nth_element(sample.begin(), middle, sample.end());
+  return *middle;
+}
+
+struct Plan {
+  unsigned order = 0;
+  size_t contexts = 1;
+  int64_t base = 0;
+  uint64_t cost = ~0ull;  // 256ths of a bit
+};
+
+void CountTokens(const std::vector<int64_t>& values, int64_t base, ContextCounts* counts) {
+  for (auto& context : *counts) context.fill(0);
+  size_t context = 0;
+  for (const int64_t value : values) {
+    const uint16_t token = TokenOf(NumberOf(value, base));
+    (*counts)[context][token]++;
+    context = kShapes[token].context;
+  }
+}
+
+// All into the first.
+void JoinContexts(ContextCounts* counts) {
+  for (size_t context = 1; context < kContexts; context++) {
+    for (size_t token = 0; token < kTokens; token++) {
+      (*counts)[0][token] += (*counts)[context][token];
+    }
+  }
+}
+
+uint64_t ContextsCost(const ContextCounts& counts, size_t contexts) {
+  uint64_t cost = 0;
+  for (size_t context = 0; context < contexts; context++) {
+    const Frequencies frequencies = FrequenciesOf(counts[context]);
+    uint8_t table[kFrequenciesMaxBytes];
+    const auto bytes = static_cast<uint64_t>(PutFrequencies(table, frequencies) - table);
+    cost += 256 * 8 * bytes + CostOf(counts[context], frequencies);
+    for (size_t token = kPlainTokens; token < kTokens; token++) {
+      cost += uint64_t{256} * kShapes[token].raw_bits * counts[context][token];
+    }
+  }
+  return cost;
+}
+
+// The cheapest; of equally cheap ones that of the lowest order with the fewest contexts.
+Plan PlanFor(const int64_t* values, size_t count) {
+  const auto counts = std::make_unique<ContextCounts>();
+  std::vector<int64_t> rest(values, values + count);
+  Plan best;
+  uint64_t firsts = 0;
+  for (unsigned order = 0; order < kOrders && !rest.empty(); order++) {
+    const int64_t base = BaseOf(rest);
+    const uint64_t head = 256 * 8 * (firsts + VarintBytes(Zigzag(base)));
+    CountTokens(rest, base, counts.get());
+    const uint64_t many = head + ContextsCost(*counts, kContexts);
+    JoinContexts(counts.get());
+    const uint64_t one = head + ContextsCost(*counts, 1);
+    if (one < best.cost) best = {order, 1, base, one};
+    if (many < best.cost) best = {order, kContexts, base, many};
+    firsts += VarintBytes(Zigzag(rest[0]));
+    Difference(&rest);
+  }
+  return best;
+}
+
+uint8_t* PutTokens(uint8_t* out, const std::vector<int64_t>& values, const Plan& plan) {
+  std::vector<uint16_t> tokens(values.size());
+  std::vector<uint16_t> words(values.size());
+  const auto counts = std::make_unique<ContextCounts>();
+  CountTokens(values, plan.base, counts.get());
+  if (plan.contexts == 1) JoinContexts(counts.get());
+  std::array<Frequencies, kContexts> frequencies;
+  std::array<std::array<uint16_t, kTokens>, kContexts> starts;
+  for (size_t context = 0; context < plan.contexts; context++) {
+    frequencies[context] = FrequenciesOf((*counts)[context]);
+    starts[context] = StartsOf(frequencies[context]);
+    out = PutFrequencies(out, frequencies[context]);
+  }
+  for (size_t i = 0; i < values.size(); i++) tokens[i] = TokenOf(NumberOf(values[i], plan.base));
+  RansEncoder encoder(words.data() + words.size());
+  for (size_t i = values.size(); i-- > 0;) {
+    const size_t context = plan.contexts > 1 && i > 0 ? kShapes[tokens[i - 1]].context : 0;
+    encoder.Put(frequencies[context][tokens[i]], starts[context][tokens[i]]);
+  }
+  const auto count = static_cast<size_t>(words.data() + words.size() - encoder.words());
+  const uint32_t state = encoder.state();
+  out = PutVarint(out, count);
+  std::memcpy(out, &state, sizeof state);
+  std::memcpy(out + sizeof state, encoder.words(), count * sizeof(uint16_t));
+  RawBitsWriter raw(out + sizeof state + count * sizeof(uint16_t));
+  for (size_t i = 0; i < values.size(); i++) {
+    const unsigned width = kShapes[tokens[i]].raw_bits;
+    if (width > 0) raw.Put(NumberOf(values[i], plan.base) >> 1 & LowMask(width), width);
+  }
+  return raw.Finish();
+}
+
+bool DecodeTokens(ByteReader* reader, int64_t* values, size_t count) {
+  int64_t base;
+  uint8_t contexts;
+  uint64_t words;
+  const uint8_t* state;
+  const uint8_t* coded;
+  const uint8_t* raw;
+  if (!reader->Svarint(&base) || !reader->U8(&contexts)) return false;
+  if (contexts != 1 && contexts != kContexts) return false;
+  const std::unique_ptr<RansTable[]> tables(new RansTable[contexts]);
+  for (size_t context = 0; context < contexts; context++) {
+    Frequencies frequencies;
+    if (!ReadFrequencies(reader, &frequencies)) return false;
+    tables[context].Set(frequencies);
+  }
+  if (!reader->Varint(&words) || !reader->Take(sizeof(uint32_t), &state)) return false;
+  if (words > reader->left() / 2 || !reader->Take(2 * words, &coded)) return false;
+  const size_t raw_bytes = reader->left();
+  if (!reader->Take(raw_bytes, &raw)) return false;
+  uint32_t first_state;
+  std::memcpy(&first_state, state, sizeof first_state);
+  RansDecoder decoder(first_state, coded, words);
+  RawBitsReader bits(raw, raw_bytes);
+  const uint8_t context_mask = contexts == 1 ? 0 : 0xff;
+  size_t context = 0;
+  for (size_t i = 0; i < count; i++) {
+    const TokenShape& shape = kShapes[decoder.Get(tables[context])];
+    uint64_t number = shape.number;
+    if (shape.raw_bits > 0) number |= bits.Get(shape.raw_bits) << 1;
+    values[i] = Add(base, Unzigzag(number));
+    context = shape.context & context_mask;
+  }
+  return decoder.Ended() && bits.Ended();
+}
+
+}  // namespace
+
+size_t DenseBoundBytes(size_t count) {
+  // 60 raw bits and one word for each value, beside what is there once
+  return 4 * kVarintMaxBytes + 16 + kContexts * kFrequenciesMaxBytes + count * 10;
+}
+
+EncodedColumn EncodeDense(const int64_t* values, size_t count, uint8_t* out) {
+  const Plan plan = PlanFor(values, count);
+  std::vector<int64_t> rest(values, values + count);
+  uint8_t* at = out;
+  for (unsigned i = 0; i < plan.order; i++) {
+    at = PutSvarint(at, rest[0]);
+    Difference(&rest);
+  }
+  if (!rest.empty()) {
+    at = PutSvarint(at, plan.base);
+    *at++ = static_cast<uint8_t>(plan.contexts);
+    at = PutTokens(at, rest, plan);
+  }
+  return {static_cast<Codec>(kRans + plan.order), static_cast<size_t>(at - out)};
+}
+
+int DecodeDense(uint8_t codec, const uint8_t* bytes, size_t length, int64_t* values, size_t count) {
+  if (codec < kRans || codec > kDelta2Rans) return -EBADMSG;
+  const unsigned order = codec - kRans;
+  ByteReader reader(bytes, length);
+  if (count < order) return -EBADMSG;
+  for (unsigned i = 0; i < order; i++) {
+    if (!reader.Svarint(&values[i])) return -EBADMSG;
+  }
+  if (count > order && !DecodeTokens(&reader, values + order, count - order)) return -EBADMSG;
+  if (reader.left() > 0) return -EBADMSG;
+  SumUp(values, count, order);
+  return 0;
+}
+
+}  // namespace helicorder

@@ -1,0 +1,27 @@
+// Codecs 8–10 of docs/format-batch.md: integers ↔ as few bytes as a table of frequencies gets
+// them to, for columns that are kept for years and written once. The log does not use them.
+//
+// A value (or difference, or difference of differences) is taken as distance from the column's
+// base, zigzag; its sign, magnitude and two most significant bits make a token, which is coded by
+// rANS; the bits below are noise in most signals and stay as they are. The frequencies may depend
+// on the magnitude of the value before: signals are quiet and lively by turns.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "codecs.h"
+
+namespace helicorder {
+
+// The most bytes EncodeDense may touch.
+size_t DenseBoundBytes(size_t count);
+
+// Encodes with the one of codecs 8–10, and with the contexts, that need least by an exact count of
+// tokens. `out`: DenseBoundBytes. Allocates some 20 bytes per value while it runs.
+EncodedColumn EncodeDense(const int64_t* values, size_t count, uint8_t* out);
+
+// As DecodeIntegers, for codecs 8–10. Allocates its tables, of a fixed size.
+int DecodeDense(uint8_t codec, const uint8_t* bytes, size_t length, int64_t* values, size_t count);
+
+}  // namespace helicorder
