@@ -153,16 +153,25 @@ export interface SampleBatch {
   gaps: SampleGap[];
 }
 
-/** Throws DAMAGED unless the two entries and the schema belong together. */
-export function decodeSamples(times: TimesEntry, batch: BatchEntry, schema: Schema): SampleBatch {
+/**
+ * Throws DAMAGED unless the two entries and the schema belong together.
+ * @param wanted the channels to decode, by their places in the schema; all others are left out
+ */
+export function decodeSamples(
+  times: TimesEntry,
+  batch: BatchEntry,
+  schema: Schema,
+  wanted?: readonly number[],
+): SampleBatch {
   if (schema.kind !== 'samples') throw damaged('batch entry: in a stream of opaque events');
   const { run, firstSeq, firstOffset, ordinal, samples } = batch;
   if (batch.columns.length !== schema.channels.length) {
     throw damaged(`batch entry: ${batch.columns.length} columns for other channels`);
   }
   const records = recordsOf(times, batch);
-  const columns = schema.channels.map(({ type }, index) =>
-    decodeColumn(type, batch.columns[index]!, samples),
+  const { channels } = schema;
+  const columns = (wanted ?? [...channels.keys()]).map((index) =>
+    decodeColumn(channels[index]!.type, batch.columns[index]!, samples),
   );
   const allTicks = ticksOf(times.firstTick, times.rows, times.gaps);
   const residuals = decodeIntegers(times.time, times.rows);
@@ -219,7 +228,7 @@ export function ticksOf(firstTick: number, rows: number, gaps: readonly GroupGap
 }
 
 /** Rows that this source could be read at; undefined: all of them. */
-function keptRows(times: TimesEntry, batch: BatchEntry): Uint32Array | undefined {
+export function keptRows(times: TimesEntry, batch: BatchEntry): Uint32Array | undefined {
   if (batch.failed.length === 0) return undefined;
   const rows = new Uint32Array(batch.samples);
   let [row, at] = [0, 0];

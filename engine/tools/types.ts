@@ -107,6 +107,11 @@ export interface CatOptions {
   from: 'start' | 'tail' | number;
   /** the first offset not wanted */
   to?: number;
+  /** UTC ns: records before it, and from `toTime` on, are not wanted */
+  fromTime?: bigint;
+  toTime?: bigint;
+  /** the channels wanted, by name */
+  columns?: readonly string[];
   maxEvents?: number;
   follow: boolean;
   /** undefined: json, for opaque streams raw */

@@ -22,7 +22,7 @@ import {
 import type { DataItem } from '../data.ts';
 import { KIND, makeLsn, segmentOf } from '../log/format.ts';
 import { readLog, segmentStart, type LogGroup } from '../log/log.ts';
-import { readSnapshot } from '../reader.ts';
+import { readSnapshot } from '../locate.ts';
 import { ControlState } from '../state.ts';
 import { BlockBuilder, type Block, type TimesBlock } from './blocks.ts';
 import { checkChunk } from './check.ts';
