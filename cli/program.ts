@@ -16,6 +16,7 @@ import { gapsCommand } from './commands/gaps.ts';
 import { reloadCommand } from './commands/reload.ts';
 import { runCommand } from './commands/run.ts';
 import { statusCommand } from './commands/status.ts';
+import { statsCommand } from './commands/stats.ts';
 import { streamCommand } from './commands/stream.ts';
 import { validateCommand } from './commands/validate.ts';
 import { verifyCommand } from './commands/verify.ts';
@@ -30,6 +31,7 @@ const COMMANDS: readonly CommandFactory[] = [
   streamCommand,
   cursorCommand,
   gapsCommand,
+  statsCommand,
   verifyCommand,
 ];
 

@@ -32,7 +32,7 @@ import type { StreamSnapshot } from './control.ts';
 import { locateTime } from './locate-time.ts';
 import { StoreReader } from './reader.ts';
 import { namedStream } from './state.ts';
-import { StreamReader, type StreamItem } from './stream-reader.ts';
+import { StreamReader, type FaultItem, type RawItem, type StreamItem } from './stream-reader.ts';
 import { checkColumns } from './view.ts';
 import { StoreWriter, type OpenedRun } from './writer.ts';
 import { VERSION } from '../base/version.ts';
@@ -104,15 +104,8 @@ export class Store {
    * swallowed as gaps of reason `corrupt`. Arrays belong to the receiver.
    */
   async *read(name: string, options: ReadOptions = {}): AsyncGenerator<StreamItem> {
-    const stream = this.stream(name);
-    const { to = Infinity, follow = false, signal, columns, fromTime, toTime } = options;
-    if (columns) checkColumns(columns, parseSchema(this.reader.state.schemaOf(stream)), name);
-    const first = await this.#firstOffset(stream, options);
-    const reader = new StreamReader(this.reader, stream.id, first, {
-      columns: columns && new Set(columns),
-      fromNanos: fromTime,
-      toNanos: toTime,
-    });
+    const { to = Infinity, follow = false, signal } = options;
+    const reader = await this.#streamReader(name, options);
     for (;;) {
       const wasOwned = this.reader.isOwned;
       for await (const item of reader.items()) {
@@ -125,6 +118,29 @@ export class Store {
         await this.reader.wait(FOLLOW_WAIT_MS);
       }
     }
+  }
+
+  /**
+   * The same as stored: batches with their columns encoded, retired records as they are, up to the
+   * end there is now.
+   */
+  async *readRaw(
+    name: string,
+    options: Pick<ReadOptions, 'from' | 'fromTime' | 'toTime' | 'columns'> = {},
+  ): AsyncGenerator<RawItem | FaultItem> {
+    yield* (await this.#streamReader(name, options)).raw();
+  }
+
+  async #streamReader(name: string, options: ReadOptions): Promise<StreamReader> {
+    const stream = this.stream(name);
+    const { columns, fromTime, toTime } = options;
+    if (columns) checkColumns(columns, parseSchema(this.reader.state.schemaOf(stream)), name);
+    const first = await this.#firstOffset(stream, options);
+    return new StreamReader(this.reader, stream.id, first, {
+      columns: columns && new Set(columns),
+      fromNanos: fromTime,
+      toNanos: toTime,
+    });
   }
 
   async #firstOffset(

@@ -123,6 +123,23 @@ export interface CatOptions {
   signal?: AbortSignal;
 }
 
+/** Per bucket of time, in typed arrays of one length: what is drawn. Buckets without a sample are out. */
+export interface BucketsReport {
+  stream: string;
+  bucketNanos: bigint;
+  /** UTC ns of each bucket's beginning, ascending */
+  startNanos: BigInt64Array;
+  /** physical values; NaN in a bucket where the channel has none */
+  channels: {
+    name: string;
+    unit: string;
+    count: Float64Array;
+    min: Float64Array;
+    mean: Float64Array;
+    max: Float64Array;
+  }[];
+}
+
 export interface GapReport {
   reason: string;
   firstOffset: string;
