@@ -1,6 +1,5 @@
 /** `helicorder stats scope/name`: count, min, mean and max of each channel per bucket of time. */
 import { InvalidArgumentError, type Command } from 'commander';
-import { formatUtc } from '../../engine/batch/json.ts';
 import { parseDurationNanos } from '../../engine/config/units.ts';
 import type { BucketsReport } from '../../engine/tools/types.ts';
 import {
@@ -101,12 +100,17 @@ function jsonOf({ nanos, channel, count, min, mean, max }: Row): string {
 
 function lineOf({ nanos, channel, count, min, mean, max }: Row, width: number): string {
   const numbers = [min, mean, max].map((value) => String(Number(value.toPrecision(9))));
-  return textOf(formatUtc(nanos), channel, [String(count), ...numbers], width);
+  return textOf(timeText(nanos), channel, [String(count), ...numbers], width);
 }
 
 function textOf(time: string, channel: string, numbers: string[], width: number): string {
   const cells = numbers.map((text) => text.padStart(14));
   return `${[time.padEnd(24), channel.padEnd(width), ...cells].join(' ')}\n`;
+}
+
+/** Cut to milliseconds, as `stream info` prints times. */
+function timeText(nanos: bigint): string {
+  return new Date(Number(nanos / 1_000_000n)).toISOString();
 }
 
 function duration(text: string): bigint {

@@ -100,8 +100,8 @@ export class Store {
 
   /**
    * The records of a stream, in order, in the pieces in which they were stored; the first and last
-   * piece may reach beyond `from` and `to`, and likewise beyond the times. Damage comes as items of kind `fault`, the records it
-   * swallowed as gaps of reason `corrupt`. Arrays belong to the receiver.
+   * piece may reach beyond `from` and `to`, and any beyond the times. Damage comes as items of kind
+   * `fault`, the records it swallowed as gaps of reason `corrupt`. Arrays belong to the receiver.
    */
   async *read(name: string, options: ReadOptions = {}): AsyncGenerator<StreamItem> {
     const { to = Infinity, follow = false, signal } = options;

@@ -2,7 +2,7 @@
 import type { Channel } from '../batch/schema.ts';
 import { HelicorderError } from '../base/errors.ts';
 
-/** Per channel: what a plot of a year in half minutes takes; beyond it memory would be the limit. */
+/** Enough for years in half minutes; beyond it memory would be the limit. */
 const BUCKETS_MAX = 2 ** 22;
 const FIRST_SLOTS = 256;
 

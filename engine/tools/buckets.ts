@@ -4,8 +4,8 @@
  * Computed from the stored pieces, without a JavaScript object or a BigInt per sample: a batch's
  * times become doubles relative to its beginning, runs of samples in one bucket are found by
  * comparing them, and each wanted column is summed up run by run. Columns that nobody wants are not
- * decoded. Values are physical (raw × scale + offset) and doubles: integers beyond 2^53 are rounded,
- * and so are, to a few ns, the edges of buckets longer than 2^53 ns (104 days).
+ * decoded. Values are physical (raw × scale + offset) and doubles: integers beyond 2^53 are
+ * rounded, and so are, to a few ns, the edges of buckets longer than 2^53 ns (104 days).
  */
 import { assert } from '../base/assert.ts';
 import { NANOS_PER_SECOND } from '../base/constants.ts';
@@ -119,7 +119,7 @@ function addItem(
   });
 }
 
-/** How many of a piece's samples a trim has let go of, though they are still stored with the rest. */
+/** How many of a piece's samples a trim has let go of; they are still stored with the rest. */
 function retiredSamples(item: RawItem['item'], info: RunInfo, lowWater: number): number {
   if (item.firstOffset >= lowWater) return 0;
   if (item.firstOffset + item.records <= lowWater) return item.samples;

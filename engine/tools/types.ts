@@ -123,7 +123,7 @@ export interface CatOptions {
   signal?: AbortSignal;
 }
 
-/** Per bucket of time, in typed arrays of one length: what is drawn. Buckets without a sample are out. */
+/** Per bucket of time that holds a sample, in typed arrays of one length: what is drawn. */
 export interface BucketsReport {
   stream: string;
   bucketNanos: bigint;

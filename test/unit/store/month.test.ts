@@ -1,4 +1,4 @@
-/** A month in a hundred chunks: what was weeks ago is found without looking at what lies between. */
+/** A month in a hundred chunks: a minute of it is found without looking at what lies between. */
 import { expect, it, vi } from 'vitest';
 import { monotonicMs } from '../../../engine/base/clock.ts';
 import { MIB } from '../../../engine/base/constants.ts';

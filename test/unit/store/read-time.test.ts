@@ -99,7 +99,7 @@ async function recordsOf(environment: StoreEnvironment, stream: string): Promise
 const isTimed = ({ timestampNanos }: Line): boolean => timestampNanos !== undefined;
 const nanosOf = ({ timestampNanos }: Line): bigint => BigInt(timestampNanos!);
 
-/** By the definition: behind the last record with a time before the first one that is late enough. */
+/** By the definition: behind the last timed record before the first one that is late enough. */
 function expectedPlace(records: readonly Line[], time: bigint): number {
   const at = records.findIndex((record) => isTimed(record) && nanosOf(record) >= time);
   const before = records.slice(0, at < 0 ? records.length : at);
