@@ -21,7 +21,7 @@ const EXIT_DAMAGED = 65;
 const PIECE_ROWS = 1000;
 
 interface Options extends CommonOptions {
-  bucket: bigint;
+  bucket?: bigint;
   buckets?: number;
   columns?: string[];
   fromTime?: bigint;
@@ -31,7 +31,7 @@ interface Options extends CommonOptions {
 export function statsCommand({ io, run }: CliContext): Command {
   return newCommand('stats', 'count, min, mean and max of each channel over time', EXAMPLES)
     .argument('<stream>', 'scope/name')
-    .option('--bucket <duration>', 'length of a row, such as 10s or 1m', duration, duration('1m'))
+    .option('--bucket <duration>', 'length of a row, such as 10s (default: 1m)', duration)
     .option('--buckets <count>', 'instead: this many rows, from the first sample on', wholeNumber)
     .option('--columns <names>', 'only these channels, separated by commas', nameList)
     .option('--from-time <time>', 'begin at this time: 2026-11-25T14:30:00Z, -1h …', momentNanos)
@@ -47,7 +47,8 @@ async function print(io: CliIo, stream: string, options: Options): Promise<numbe
     const { bucket, buckets: count, ...given } = options;
     const report = await buckets(store, stream, {
       ...given,
-      ...(count === undefined ? { bucketNanos: bucket } : { count }),
+      ...(bucket === undefined ? {} : { bucketNanos: bucket }),
+      ...(count === undefined ? {} : { count }),
       onDamage: ({ file, offset, length, what }) => {
         isDamaged = true;
         const message = `helicorder: damage: ${file} at ${offset}, ${length} bytes: ${what}\n`;
