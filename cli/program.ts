@@ -19,6 +19,7 @@ import { statusCommand } from './commands/status.ts';
 import { statsCommand } from './commands/stats.ts';
 import { streamCommand } from './commands/stream.ts';
 import { validateCommand } from './commands/validate.ts';
+import { topCommand } from './commands/top.ts';
 import { verifyCommand } from './commands/verify.ts';
 import type { Engine } from './engine.ts';
 
@@ -32,6 +33,7 @@ const COMMANDS: readonly CommandFactory[] = [
   cursorCommand,
   gapsCommand,
   statsCommand,
+  topCommand,
   verifyCommand,
 ];
 

@@ -28,7 +28,8 @@ export function statusLines(status: RecorderStatus): string[] {
     ...durable.offsets.map(({ stream, nextOffset }) => `            ${stream} ${nextOffset}`),
     `bytes       ${status.bytesPerSample.toFixed(2)} per sample, padding ` +
       `${formatBytes(Number(status.paddingBytes))}, on disk ` +
-      `${formatBytes(Number(status.diskBytes))}, free ${formatBytes(Number(status.freeBytes))}`,
+      `${formatBytes(Number(status.diskBytes))}, free ${formatBytes(Number(status.freeBytes))}` +
+      forecastText(status.fullInSeconds),
   ];
   if (scheduling.grant !== undefined) lines.push(`better      ${scheduling.grant}`);
   return [...lines, ...status.warnings.map((warning) => `warning     ${warning}`)];
@@ -74,6 +75,16 @@ export class LiveBlock {
     const home = up > 0 ? `\x1b[${Math.min(up, rows - 1)}A\r` : '\r';
     return this.#output.write(`${home}${fitting.map((line) => `${line}\x1b[K\n`).join('')}\x1b[J`);
   }
+}
+
+/** `, full in 6 d 4 h at this rate`; nothing where that cannot be told. */
+export function forecastText(seconds: number | null): string {
+  if (seconds === null) return '';
+  const [days, hours] = [Math.floor(seconds / 86_400), Math.floor(seconds / 3600) % 24];
+  const minutes = Math.floor(seconds / 60) % 60;
+  const text =
+    days > 0 ? `${days} d ${hours} h` : hours > 0 ? `${hours} h ${minutes} min` : `${minutes} min`;
+  return `, full in ${text} at this rate`;
 }
 
 function micros(value: number): string {

@@ -6,7 +6,7 @@ export { resolveConfig, type RecorderConfig, type SourceConfig } from './config/
 export { DRIVERS as drivers } from './drivers/registry.ts';
 export type { Driver, OpenDriver } from './drivers/driver.ts';
 export { nodeFileSystem } from './files/node-file-system.ts';
-export { Recorder } from './recorder/recorder.ts';
+export { Recorder, type RecorderOptions } from './recorder/recorder.ts';
 export { Appender, Store, type ReadOptions } from './store/store.ts';
 export type { EventsItem, GapItem, SamplesItem, StreamItem } from './store/stream-reader.ts';
 export { buckets, type BucketOptions } from './tools/buckets.ts';
@@ -15,6 +15,7 @@ export { askRecorder, changeStore, type Change, type ChangeOptions } from './too
 export { describeCursor, describeCursors } from './tools/cursors.ts';
 export { describeStream, describeStreams } from './tools/describe.ts';
 export { gaps } from './tools/gaps.ts';
+export { Top } from './tools/top.ts';
 export { verify } from './tools/verify.ts';
 export { writeEvents, type WriteOptions } from './tools/write.ts';
 export type * from './tools/types.ts';

@@ -130,6 +130,22 @@ export const RESULT = {
   length: 8,
 } as const;
 
+/** Indexes into `stretch` of `chainSamples`. */
+export const CHAIN_STRETCH = {
+  head: 0,
+  seq: 1,
+  ordinal: 2,
+  tick: 3,
+  /** UTC ns at which the first sample was due */
+  dueUtcNanos: 4,
+  periodNanos: 5,
+  resolutionNanos: 6,
+  length: 7,
+} as const;
+
+/** How a column's values become words: they are, the integer a double holds, a double's bits. */
+export const CHAIN_WORDS = { is64Bit: 0, integers: 1, doubles: 2 } as const;
+
 /** A file whose writes are durable when they return. Closed with the environment at the latest. */
 export interface DurableFile {
   /** Writes all of `bytes` at `position`: one O_DSYNC write, or write + fdatasync. */
@@ -168,6 +184,8 @@ export interface NativeAddon {
   /** Takes an OFD lock on the whole file without waiting; false if somebody else holds it. */
   lockFile(fd: number, exclusive: boolean): boolean;
   unlockFile(fd: number): void;
+  /** posix_fadvise: pages of the cache that are not waiting to be written are read again. */
+  dropCache(fd: number): void;
   /** statfs: file system magic and the bytes an unprivileged user may still write. */
   fileSystemInfo(path: string): { type: number; freeBytes: number };
   Mark: new (fd: number, writable: boolean) => Mark;
@@ -189,6 +207,26 @@ export interface NativeAddon {
   decodeIntegers(codec: number, column: Uint8Array, values: BigInt64Array): void;
   /** The same into doubles, for channels of at most 32 bits. */
   decodeNumbers(codec: number, column: Uint8Array, values: Float64Array): void;
+
+  /**
+   * Carries `state[0]`, a chain (`docs/format-chain.md`), over `count` samples from number `from`
+   * on: a stretch with consecutive ticks, seqs and ordinals.
+   * @param stretch numbers as CHAIN_STRETCH names them, of sample `from`; two's complement
+   * @param residuals values of the time column, one per sample
+   * @param columns 64-bit or double arrays, one value per sample
+   * @param words one CHAIN_WORDS per column
+   */
+  chainSamples(
+    state: BigUint64Array,
+    stretch: BigInt64Array,
+    residuals: BigInt64Array,
+    columns: readonly (BigInt64Array | BigUint64Array | Float64Array)[],
+    words: Uint8Array,
+    from: number,
+    count: number,
+  ): void;
+  /** Digest of a string of bytes, as the chain takes it. */
+  chainDigest(bytes: Uint8Array): bigint;
 
   Sampler: new (spec: SamplerSpec) => Sampler;
   RowEncoder: new (spec: RowEncoderSpec) => RowEncoder;

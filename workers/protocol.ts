@@ -6,7 +6,9 @@ import type { ErrorCode } from '../engine/base/errors.ts';
 import type { Answer } from '../engine/control/protocol.ts';
 import type { StoreRequest } from '../engine/control/service.ts';
 import type { CollectorOptions, CollectorStatus } from '../engine/recorder/collector.ts';
+import type { GroupSpec } from '../engine/recorder/group-spec.ts';
 import type { RateGroup } from '../engine/sampler/rate-group.ts';
+import type { UpkeepResult } from '../engine/store/upkeep.ts';
 
 /** An error on its way between threads: structured clone drops classes. */
 export interface PlainError {
@@ -31,12 +33,21 @@ export type ToWriter =
       request: StoreRequest;
       payload: Uint8Array;
     }
-  | { type: 'gone'; connection: number };
+  | { type: 'gone'; connection: number }
+  /** what a step of upkeep has found, to be made true */
+  | { type: 'upkeep'; key: number; result: UpkeepResult }
+  /** could runs of these groups be begun? */
+  | { type: 'check-groups'; key: number; groups: GroupSpec[] }
+  /** numbers of groups whose samplers have stopped, and groups to be begun */
+  | { type: 'replace-groups'; key: number; ended: number[]; begun: GroupSpec[] }
+  | { type: 'flush-interval'; ms: number };
 
 export type FromWriter =
   | { type: 'ready' }
   | { type: 'status'; status: CollectorStatus }
   | { type: 'answer'; key: number; answer: Answer }
+  /** what main asked under this key is done, or refused with nothing changed */
+  | { type: 'done'; key: number; error: PlainError | undefined }
   /** the disk is full: answers come when there is space again */
   | { type: 'waiting'; message: string }
   /** clean: everything that was sampled is durable */

@@ -60,7 +60,8 @@ export function plainError(error: unknown): PlainError {
   return { code: 'ASSERTION', message, stack };
 }
 
-function revive({ code, message, stack }: PlainError): HelicorderError {
+/** The error as it was thrown in the worker. */
+export function revive({ code, message, stack }: PlainError): HelicorderError {
   const error = new HelicorderError(code, message);
   if (stack !== '') error.stack = stack;
   return error;

@@ -7,76 +7,126 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { defined } from '../engine/base/assert.ts';
 import { monotonicMs } from '../engine/base/clock.ts';
+import { HelicorderError } from '../engine/base/errors.ts';
 import { ControlService } from '../engine/control/service.ts';
 import { Collector } from '../engine/recorder/collector.ts';
 import { systemEnvironment } from '../engine/store/store.ts';
-import type { FromWriter, ToWriter, WriterData } from './protocol.ts';
+import type { FromWriter, PlainError, ToWriter, WriterData } from './protocol.ts';
 import { plainError } from './spawn.ts';
 
 const port = defined(parentPort, 'the parent port');
-const { options, flushIntervalMs } = workerData as WriterData;
 const post = (message: FromWriter): void => port.postMessage(message);
-let timer: NodeJS.Timeout | undefined;
+
+class WriterThread {
+  readonly #collector: Collector;
+  readonly #service: ControlService;
+  #flushIntervalMs: number;
+  #dueMs = monotonicMs();
+  #timer: NodeJS.Timeout | undefined;
+  #serving: NodeJS.Immediate | undefined;
+
+  constructor({ options, flushIntervalMs }: WriterData) {
+    this.#flushIntervalMs = flushIntervalMs;
+    this.#collector = new Collector(options, systemEnvironment);
+    this.#service = new ControlService(this.#collector.writer, systemEnvironment.clock, {
+      answer: (key, answer) => post({ type: 'answer', key, answer }),
+      waiting: (message) => post({ type: 'waiting', message }),
+    });
+  }
+
+  run(): void {
+    port.on('message', (message: ToWriter) => guarded(() => this.#hear(message)));
+    post({ type: 'ready' });
+    this.#tick();
+  }
+
+  #tick(): void {
+    const more = this.#collector.flush();
+    const now = monotonicMs();
+    const interval = this.#flushIntervalMs;
+    this.#dueMs += interval * Math.max(1, Math.ceil((now - this.#dueMs) / interval));
+    const waitMs = more ? 0 : Math.max(0, this.#dueMs - now);
+    this.#timer = setTimeout(() => guarded(() => this.#tick()), waitMs);
+    this.#serveSoon();
+  }
+
+  /** What has come by then shares a write; a flush that is due comes between two of them. */
+  #serveSoon(): void {
+    this.#serving ??= setImmediate(() => {
+      this.#serving = undefined;
+      guarded(() => {
+        if (this.#service.serve()) this.#serveSoon();
+      });
+    });
+  }
+
+  #hear(message: ToWriter): void {
+    switch (message.type) {
+      case 'status':
+        return post({ type: 'status', status: this.#collector.status() });
+      case 'stop':
+        return this.#stop(message.reason);
+      case 'request':
+        this.#service.submit(message.connection, message.key, message.request, message.payload);
+        return this.#serveSoon();
+      case 'gone':
+        this.#service.gone(message.connection);
+        return this.#serveSoon();
+      case 'flush-interval':
+        this.#flushIntervalMs = message.ms;
+        return;
+      case 'check-groups':
+        return this.#attempt(message.key, () => this.#collector.checkGroups(message.groups));
+      case 'upkeep':
+        return this.#attempt(message.key, () => this.#collector.applyUpkeep(message.result));
+      case 'replace-groups':
+        return this.#collector.replaceGroups(message.ended, message.begun, () =>
+          post({ type: 'done', key: message.key, error: undefined }),
+        );
+    }
+  }
+
+  /** Does what may be refused with nothing changed. What is final ends the worker. */
+  #attempt(key: number, work: () => void): void {
+    let error: PlainError | undefined;
+    try {
+      work();
+    } catch (cause) {
+      const isFinal = !(cause instanceof HelicorderError) || cause.code === 'STORE_IO';
+      if (isFinal) throw cause;
+      error = plainError(cause);
+    }
+    post({ type: 'done', key, error });
+  }
+
+  #stop(reason: string): void {
+    this.end();
+    this.#service.close();
+    const clean = this.#collector.close(reason);
+    post({ type: 'stopped', clean, status: this.#collector.status() });
+    port.close();
+  }
+
+  /** Nothing happens by itself any more. */
+  end(): void {
+    clearTimeout(this.#timer);
+    clearImmediate(this.#serving);
+  }
+}
+
+let thread: WriterThread | undefined;
 
 function guarded(work: () => void): void {
   try {
     work();
   } catch (error) {
-    clearTimeout(timer);
+    thread?.end();
     post({ type: 'failed', error: plainError(error) });
     port.close();
   }
 }
 
 guarded(() => {
-  const collector = new Collector(options, systemEnvironment);
-  const service = new ControlService(collector.writer, systemEnvironment.clock, {
-    answer: (key, answer) => post({ type: 'answer', key, answer }),
-    waiting: (message) => post({ type: 'waiting', message }),
-  });
-  let due = monotonicMs();
-  const tick = (): void => {
-    guarded(() => {
-      const more = collector.flush();
-      const now = monotonicMs();
-      due += flushIntervalMs * Math.max(1, Math.ceil((now - due) / flushIntervalMs));
-      timer = setTimeout(tick, more ? 0 : Math.max(0, due - now));
-      serveSoon();
-    });
-  };
-  let serving: NodeJS.Immediate | undefined;
-  /** What has come by then shares a write; a flush that is due comes between two of them. */
-  const serveSoon = (): void => {
-    serving ??= setImmediate(() => {
-      serving = undefined;
-      guarded(() => {
-        if (service.serve()) serveSoon();
-      });
-    });
-  };
-  const stop = (reason: string): void => {
-    clearTimeout(timer);
-    clearImmediate(serving);
-    service.close();
-    const clean = collector.close(reason);
-    post({ type: 'stopped', clean, status: collector.status() });
-    port.close();
-  };
-  const hear = (message: ToWriter): void => {
-    switch (message.type) {
-      case 'status':
-        return post({ type: 'status', status: collector.status() });
-      case 'stop':
-        return stop(message.reason);
-      case 'request':
-        service.submit(message.connection, message.key, message.request, message.payload);
-        return serveSoon();
-      case 'gone':
-        service.gone(message.connection);
-        return serveSoon();
-    }
-  };
-  port.on('message', (message: ToWriter) => guarded(() => hear(message)));
-  post({ type: 'ready' });
-  tick();
+  thread = new WriterThread(workerData as WriterData);
+  thread.run();
 });

@@ -33,19 +33,21 @@ export function runCommand({ io, run, drivers: known }: CliContext): Command {
   return addSettingOptions(command, known).action((options: CommonOptions & { config?: string }) =>
     run(async () => {
       const { nodeFileSystem, drivers, Recorder } = await io.loadEngine();
-      const { config, paths } = resolveConfig({
-        files: nodeFileSystem,
-        drivers,
-        environment: io.environment,
-        hostName: io.hostName,
-        path: options.config,
-        flags: flagsOf(command),
-      });
+      const resolve = (): ReturnType<typeof resolveConfig> =>
+        resolveConfig({
+          files: nodeFileSystem,
+          drivers,
+          environment: io.environment,
+          hostName: io.hostName,
+          path: options.config,
+          flags: flagsOf(command),
+        });
+      const { config, paths } = resolve();
       const log = logOf(options, io);
       log.info({ files: paths, sources: config.sources.length }, 'configuration read');
       const signals = new StopSignals(io);
       const summary = await signals.during(async () => {
-        const recorder = await Recorder.start(config);
+        const recorder = await Recorder.start(config, { reconfigure: () => resolve().config });
         log.info({ dataDir: config.dataDir }, 'recording');
         signals.stops(recorder);
         return follow(io, recorder, options);

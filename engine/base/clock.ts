@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { native } from '../../native/index.ts';
+import { NANOS_PER_MILLI } from './constants.ts';
 
 /** One consistent reading of three clocks, ns. `uncertaintyNanos`: how long the reading took. */
 export interface ClockReading {
@@ -54,6 +55,6 @@ export const systemClock: Clock = new SystemClock();
 export const systemRandom: Random = { bytes: (count) => new Uint8Array(randomBytes(count)) };
 
 /** Milliseconds of the monotonic clock, for intervals and deadlines inside the process. */
-export function monotonicMs(): number {
-  return performance.now();
+export function monotonicMs(clock: Clock = systemClock): number {
+  return Number(clock.read().monotonicNanos) / NANOS_PER_MILLI;
 }

@@ -54,9 +54,18 @@ export const CATALOG_MAX_LAG_MS = 1000;
 export const LOCK_WAIT_MS = 2000;
 /** A repeated SIGINT/SIGTERM within this time is the same signal (npm sends Ctrl-C twice). */
 export const SIGNAL_REPEAT_MS = 500;
+/** The store's upkeep looks for something to do at least this often. */
+export const UPKEEP_INTERVAL_MS = 60_000;
 /** A status is made this often. */
 export const STATUS_INTERVAL_MS = 1000;
 
+/** One transaction of a copy: what is in memory, and what is sent again after a failure. */
+export const COPY_BATCH_RECORDS = 1_000_000;
+export const COPY_BATCH_BYTES = 8 * MIB;
+/** A copier that failed comes back after half to all of this, twice as long each time … */
+export const BACKOFF_MIN_MS = 100;
+/** … up to this. */
+export const BACKOFF_MAX_MS = 30_000;
 /** The control socket (`docs/format-control.md`, Limits): what clients can cost the owner. */
 export const CONTROL_HEAD_MAX_BYTES = 8 * KIB;
 export const CONTROL_FRAME_MAX_BYTES = EVENT_MAX_BYTES + 64 * KIB;

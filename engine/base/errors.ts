@@ -80,7 +80,23 @@ export const ERRORS = {
   STORE_IN_USE: {
     exit: 75,
     retryable: true,
-    advice: 'Another process records into this store; stop it first.',
+    advice: 'Another process owns this store and serves no others; stop it first.',
+  },
+  TARGET_ROLLED_BACK: {
+    exit: 65,
+    retryable: false,
+    advice: 'The target was restored from an older copy; decide there, then start a new copy.',
+  },
+  SOURCE_DIVERGED: {
+    exit: 65,
+    retryable: false,
+    advice:
+      'The source was restored from an older copy, or cloned; it has a new identity now. Look at both.',
+  },
+  MARKER_GONE: {
+    exit: 65,
+    retryable: false,
+    advice: 'Keep the position of a copy outside the retention of the target; start a new copy.',
   },
   FENCED: {
     exit: 69,

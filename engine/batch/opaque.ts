@@ -28,7 +28,7 @@ export function packEvents(events: readonly Uint8Array[], identity: EventsIdenti
   };
 }
 
-/** The events, as views of one buffer. Throws DAMAGED if lengths and bytes do not agree. */
+/** The events, as views of a buffer of their own. Throws DAMAGED if they are not their lengths. */
 export function unpackEvents(entry: EventsEntry): Uint8Array[] {
   const lengths = decodeIntegers(entry.lengths, entry.events);
   let total = 0n;
@@ -38,7 +38,7 @@ export function unpackEvents(entry: EventsEntry): Uint8Array[] {
   }
   if (total !== BigInt(entry.rawBytes)) throw damaged('events entry: lengths are not the bytes');
   const { bytes, rawBytes } = entry;
-  const raw = entry.compressed ? uncompress(bytes, rawBytes, 'events entry') : bytes;
+  const raw = entry.compressed ? uncompress(bytes, rawBytes, 'events entry') : bytes.slice();
   let at = 0;
   return Array.from(lengths, (length) => raw.subarray(at, (at += Number(length))));
 }

@@ -153,6 +153,24 @@ export interface SampleBatch {
   gaps: SampleGap[];
 }
 
+/** One source's records of one batch, with its samples' times not yet worked out. */
+export interface RawSamples {
+  records: number;
+  samples: number;
+  /** per sample: the value of the time column */
+  residuals: BigInt64Array;
+  /** as in `SampleBatch` */
+  columns: Column[];
+  /** in order of records; between two of them samples have consecutive ticks and seqs */
+  gaps: SampleGap[];
+}
+
+/** Throws DAMAGED unless the two entries and the schema belong together. */
+export function decodeRaw(times: TimesEntry, batch: BatchEntry, schema: Schema): RawSamples {
+  const allTicks = ticksOf(times.firstTick, times.rows, times.gaps);
+  return rawSamples(times, batch, schema, allTicks, keptRows(times, batch));
+}
+
 /**
  * Throws DAMAGED unless the two entries and the schema belong together.
  * @param wanted the channels to decode, by their places in the schema; all others are left out
@@ -163,8 +181,27 @@ export function decodeSamples(
   schema: Schema,
   wanted?: readonly number[],
 ): SampleBatch {
+  const allTicks = ticksOf(times.firstTick, times.rows, times.gaps);
+  const rows = keptRows(times, batch);
+  const raw = rawSamples(times, batch, schema, allTicks, rows, wanted);
+  const { records, samples, residuals, columns, gaps } = raw;
+  const ticks = rows === undefined ? allTicks : Float64Array.from(rows, (row) => allTicks[row]!);
+  const { timeNanos, latenessNanos } = timesOf(times, ticks, residuals);
+  const { run, firstSeq, firstOffset, ordinal } = batch;
+  const identity = { run, firstSeq, firstOffset, ordinal, records, samples };
+  return { ...identity, ticks, timeNanos, latenessNanos, columns, gaps };
+}
+
+function rawSamples(
+  times: TimesEntry,
+  batch: BatchEntry,
+  schema: Schema,
+  allTicks: Float64Array,
+  rows: Uint32Array | undefined,
+  wanted?: readonly number[],
+): RawSamples {
   if (schema.kind !== 'samples') throw damaged('batch entry: in a stream of opaque events');
-  const { run, firstSeq, firstOffset, ordinal, samples } = batch;
+  const { samples } = batch;
   if (batch.columns.length !== schema.channels.length) {
     throw damaged(`batch entry: ${batch.columns.length} columns for other channels`);
   }
@@ -173,16 +210,9 @@ export function decodeSamples(
   const columns = (wanted ?? [...channels.keys()]).map((index) =>
     decodeColumn(channels[index]!.type, batch.columns[index]!, samples),
   );
-  const allTicks = ticksOf(times.firstTick, times.rows, times.gaps);
-  const residuals = decodeIntegers(times.time, times.rows);
-  const rows = keptRows(times, batch);
-  const ticks = rows === undefined ? allTicks : Float64Array.from(rows, (row) => allTicks[row]!);
-  const values =
-    rows === undefined ? residuals : BigInt64Array.from(rows, (row) => residuals[row]!);
-  const { timeNanos, latenessNanos } = timesOf(times, ticks, values);
-  const gaps = gapsOf(times, batch, allTicks);
-  const identity = { run, firstSeq, firstOffset, ordinal, records, samples };
-  return { ...identity, ticks, timeNanos, latenessNanos, columns, gaps };
+  const all = decodeIntegers(times.time, times.rows);
+  const residuals = rows === undefined ? all : BigInt64Array.from(rows, (row) => all[row]!);
+  return { records, samples, residuals, columns, gaps: gapsOf(times, batch, allTicks) };
 }
 
 /**

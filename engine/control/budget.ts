@@ -1,4 +1,4 @@
-/** Memory that many share: who does not fit waits in line, so that nobody is passed over for ever. */
+/** Memory that many share: who does not fit waits in line, so that nobody is passed over. */
 import { assert } from '../base/assert.ts';
 
 interface Waiter {

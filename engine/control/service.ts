@@ -4,7 +4,7 @@
  * once, the fewer writes each of them costs.
  *
  * On a full disk the group in hand stays pending in the log; whoever owns the thread resumes it,
- * and the next `serve` answers it. Nothing behind it is served before.
+ * and the next `serve` answers it. Behind it only changes are served, since they may free space.
  */
 import type { Clock } from '../base/clock.ts';
 import { HelicorderError } from '../base/errors.ts';
@@ -64,6 +64,8 @@ export class ControlService {
   readonly #builder: GroupBuilder;
   readonly #runs = new Map<number, HeldRun>();
   #queue: Waiting[] = [];
+  /** records waited for space before what is served now */
+  #wasWaiting = false;
   /** what to do once the pending group is durable */
   #whenDurable: (() => void) | undefined;
 
@@ -89,7 +91,8 @@ export class ControlService {
    * @throws whatever is final: STORE_IO, assertions
    */
   serve(): boolean {
-    if (this.#writer.isWaiting) return false;
+    this.#wasWaiting = this.#writer.isWaiting;
+    if (this.#wasWaiting) return this.#serveAhead();
     this.#whenDurable?.();
     this.#whenDurable = undefined;
     const [next] = this.#queue;
@@ -101,6 +104,17 @@ export class ControlService {
       else this.#endRuns(this.#runsOf(next.connection), 'disconnected');
     }
     return this.#queue.length > 0;
+  }
+
+  /** Records wait for space: what may free some does not wait behind them. */
+  #serveAhead(): boolean {
+    const index = this.#queue.findIndex(
+      (next) => isChange(next) && !['open', 'end'].includes(next.request.type),
+    );
+    const [next] = index < 0 ? [] : this.#queue.splice(index, 1);
+    if (next === undefined || !isChange(next)) return false;
+    this.#serveChange(next);
+    return true;
   }
 
   /** Serves what is left and ends all runs, as far as the disk takes it. */
@@ -121,19 +135,21 @@ export class ControlService {
           return this.#endRuns([this.#heldRun(request.run, connection)], 'stopped', done);
         case 'set-cursor': {
           const { utcNanos } = this.#clock.read();
-          return this.#commit(() => setCursor(this.#writer, request, utcNanos), done);
+          setCursor(this.#writer, request, utcNanos);
+          return done();
         }
         case 'remove-cursor':
-          return this.#commit(() => removeCursor(this.#writer, request.name), done);
-        case 'trim': {
-          const trim = this.#checkedTrim(job.payload);
-          return this.#commit(() => trimStream(this.#writer, trim), done);
-        }
+          removeCursor(this.#writer, request.name);
+          return done();
+        case 'trim':
+          trimStream(this.#writer, this.#checkedTrim(job.payload));
+          return done();
         case 'remove':
-          return this.#commit(() => removeStream(this.#writer, request.stream), done);
+          removeStream(this.#writer, request.stream);
+          return done();
       }
     } catch (error) {
-      this.#builder.clear();
+      if (!this.#wasWaiting) this.#builder.clear();
       this.#answer(job, this.#refusal(error));
     }
   }
@@ -276,7 +292,7 @@ export class ControlService {
    */
   #refusal(error: unknown): Answer {
     const isFinal = !(error instanceof HelicorderError) || error.code === 'STORE_IO';
-    if (isFinal || this.#writer.isWaiting) throw error;
+    if (isFinal || (this.#writer.isWaiting && !this.#wasWaiting)) throw error;
     return failureOf(error);
   }
 

@@ -37,6 +37,11 @@ export interface File {
   write(bytes: Uint8Array, position: number): void;
   /** fdatasync: contents and size. A failed one is never to be tried again (see durability). */
   sync(): void;
+  /**
+   * From now on reads what the disk holds: after a failed sync, of any process, the page cache may
+   * hold what never reached the disk, and every later sync says that all is well. `sync` first.
+   */
+  dropCache(): void;
   truncate(size: number): void;
   close(): void;
 }

@@ -56,6 +56,10 @@ class NodeFile implements File {
     fdatasyncSync(this.#fd);
   }
 
+  dropCache(): void {
+    native.dropCache(this.#fd);
+  }
+
   truncate(size: number): void {
     ftruncateSync(this.#fd, size);
   }

@@ -9,6 +9,7 @@
  * rings fill up behind it, and the ticks that no longer fit are gap(full). Nothing here waits for
  * anything but the disk, and no step is longer than one group.
  */
+import { resolve } from 'node:path';
 import { CATALOG_MAX_LAG_MS, MIB } from '../base/constants.ts';
 import { HelicorderError } from '../base/errors.ts';
 import { monotonicMs } from '../base/clock.ts';
@@ -16,13 +17,16 @@ import { Histogram } from '../base/histogram.ts';
 import { REASONS } from '../batch/ledger.ts';
 import { setFullReason } from '../ring/layout.ts';
 import { Catalog } from '../store/catalog.ts';
+import { applyUpkeep, setChunksDir } from '../store/changes.ts';
 import type { DataItem } from '../store/data.ts';
-import { formatLsn } from '../store/log/format.ts';
+import { formatLsn, segmentOf } from '../store/log/format.ts';
 import type { GroupBuilder } from '../store/log/group.ts';
 import { gapsOf } from '../store/log/segment-index.ts';
 import type { StoreEnvironment } from '../store/store.ts';
+import type { UpkeepResult } from '../store/upkeep.ts';
 import type { RunRequest } from '../store/run-plan.ts';
-import { StoreWriter, type OpenedRun } from '../store/writer.ts';
+import { StoreWriter, type OpenedRun, type StoreBudget } from '../store/writer.ts';
+import { Growth, limitBytes } from '../tools/growth.ts';
 import { GroupDrain } from './group-drain.ts';
 import type { Drained, GroupSource, GroupSpec } from './group-spec.ts';
 import { UtcOffset } from './utc-offset.ts';
@@ -30,6 +34,9 @@ import { UtcOffset } from './utc-offset.ts';
 export interface CollectorOptions {
   dataDir: string;
   segmentBytes: number;
+  budget?: StoreBudget;
+  /** where chunks go; undefined: into the store itself */
+  chunksDir?: string | undefined;
   groups: GroupSpec[];
 }
 
@@ -41,6 +48,8 @@ export interface CollectorStatus {
   bytes: number;
   paddingBytes: number;
   durableLsn: string;
+  /** number of the log's segment that is being written */
+  segment: number;
   offsets: { stream: string; nextOffset: number }[];
   waitingForSpace: boolean;
   direct: boolean;
@@ -48,6 +57,8 @@ export interface CollectorStatus {
   /** from the moment a sample was taken until it was durable */
   durableMicros: { p50: number; p99: number; max: number };
   diskBytes: number;
+  limitBytes: number;
+  fullInSeconds: number | null;
   freeBytes: number;
   clockSteps: number;
   warnings: string[];
@@ -60,13 +71,22 @@ const FLUSH_MAX_MS = 100;
 const DISK_USE_INTERVAL_MS = 10_000;
 const STATUS_STREAMS = 8;
 
+/** A rate group as this thread has it. */
+interface CollectedGroup {
+  spec: GroupSpec;
+  opened: OpenedRun[];
+  drain: GroupDrain;
+}
+
 export class Collector {
   readonly #environment: StoreEnvironment;
-  readonly #options: CollectorOptions;
   readonly #writer: StoreWriter;
   readonly #catalog: Catalog;
-  readonly #opened: OpenedRun[];
-  readonly #drains: GroupDrain[] = [];
+  /** numbered in the order in which they were begun */
+  readonly #groups = new Map<number, CollectedGroup>();
+  #nextGroup = 0;
+  /** of a replacement of groups: each ends in at most one write, and a full disk delays the next */
+  readonly #steps: (() => void)[] = [];
   readonly #builder: GroupBuilder;
   readonly #utc: UtcOffset;
   readonly #commits = new Histogram();
@@ -79,30 +99,93 @@ export class Collector {
   #isPending = false;
   #catalogDue = 0;
   #disk = { due: 0, bytes: 0 };
+  readonly #growth = new Growth();
+  readonly #budget: StoreBudget | undefined;
 
   /** Opens the store and begins the runs. @throws what StoreWriter.open throws */
   constructor(options: CollectorOptions, environment: StoreEnvironment) {
-    this.#options = options;
     this.#environment = environment;
     const { fs, clock } = environment;
-    const { dataDir, segmentBytes, groups } = options;
-    this.#writer = StoreWriter.open(dataDir, { ...environment, segmentBytes });
+    const { dataDir, segmentBytes, budget, chunksDir, groups } = options;
+    this.#writer = StoreWriter.open(dataDir, {
+      ...environment,
+      segmentBytes,
+      ...(budget && { budget }),
+    });
+    setChunksDir(this.#writer, chunksDir && resolve(chunksDir));
+    this.#budget = budget;
     const { paths, identity } = this.#writer;
     this.#catalog = new Catalog(fs, paths.catalog, paths.log, identity.storeId);
     this.#builder = this.#writer.group();
     this.#utc = new UtcOffset(clock);
-    this.#opened = this.#writer.beginRuns(groups.flatMap((group) => requestsOf(group)));
-    let next = 0;
-    for (const group of groups) {
-      const opened = this.#opened.slice(next, (next += group.sources.length));
-      this.#drains.push(new GroupDrain(group, opened, clock));
-    }
+    const opened = this.#writer.beginRuns(groups.flatMap((group) => requestsOf(group)));
+    this.#addGroups(groups, opened);
     this.#noteWarnings();
+  }
+
+  #addGroups(specs: readonly GroupSpec[], runs: readonly OpenedRun[]): void {
+    let next = 0;
+    for (const spec of specs) {
+      const opened = runs.slice(next, (next += spec.sources.length));
+      const drain = new GroupDrain(spec, opened, this.#environment.clock);
+      this.#groups.set(this.#nextGroup++, { spec, opened, drain });
+    }
+  }
+
+  /** Could these be begun? @throws USAGE for a stream that holds something else */
+  checkGroups(specs: readonly GroupSpec[]): void {
+    const requests = specs.flatMap((spec) => requestsOf(spec));
+    this.#writer.addRuns(this.#writer.group(), requests);
+  }
+
+  /**
+   * Ends the runs of groups whose samplers have stopped, then begins those of others, which
+   * `checkGroups` has found good. On a full disk the rest comes when there is space.
+   */
+  replaceGroups(
+    ended: readonly number[],
+    begun: readonly GroupSpec[],
+    whenBegun: () => void,
+  ): void {
+    const requests = begun.flatMap((spec) => requestsOf(spec));
+    let opened: () => OpenedRun[] = () => [];
+    this.#steps.push(
+      () => ended.forEach((group) => this.#endGroup(group, 'stopped')),
+      () => {
+        if (requests.length > 0) opened = this.#writer.addRuns(this.#builder, requests);
+      },
+      () => {
+        this.#addGroups(begun, opened());
+        whenBegun();
+      },
+    );
+    while (this.flush());
+  }
+
+  #endGroup(group: number, reason: string): void {
+    for (const { run } of this.#groups.get(group)?.opened ?? []) {
+      this.#writer.addRunEnd(this.#builder, run, reason);
+    }
+    this.#groups.delete(group);
+  }
+
+  /** @returns false if the disk is full */
+  #takeSteps(): boolean {
+    while (this.#steps.length > 0) {
+      this.#steps.shift()!();
+      if (!this.#builder.isEmpty && !this.#commit()) return false;
+    }
+    return true;
   }
 
   /** The store as this thread owns it: others on it commit between two flushes. */
   get writer(): StoreWriter {
     return this.#writer;
+  }
+
+  /** Makes true what upkeep has found. @throws NO_SPACE: it will be found again */
+  applyUpkeep(result: UpkeepResult): void {
+    applyUpkeep(this.#writer, result);
   }
 
   /**
@@ -111,13 +194,13 @@ export class Collector {
    * @throws whatever is final: STORE_IO, assertions
    */
   flush(): boolean {
-    const deadline = monotonicMs() + FLUSH_MAX_MS;
+    const deadline = monotonicMs(this.#environment.clock) + FLUSH_MAX_MS;
     if (this.#writer.isWaiting && !this.#commit()) return false;
     const utcOffsetNanos = this.#utc.update();
     let more = true;
-    while (more && monotonicMs() < deadline) {
+    while (more && monotonicMs(this.#environment.clock) < deadline) {
       more = false;
-      for (const drain of this.#drains) {
+      for (const { drain } of this.#groups.values()) {
         const drained = drain.drain(this.#builder, utcOffsetNanos);
         if (drained === undefined) continue;
         more ||= drained.more;
@@ -126,6 +209,8 @@ export class Collector {
       }
     }
     if (!this.#builder.isEmpty && !this.#commit()) return false;
+    // what the rings of ended groups held is durable by now
+    if (!more && !this.#takeSteps()) return false;
     this.#writer.prepare();
     this.#checkpoint();
     return more;
@@ -133,7 +218,7 @@ export class Collector {
 
   /** @returns false if the disk is full: the group is pending */
   #commit(): boolean {
-    const before = monotonicMs();
+    const before = monotonicMs(this.#environment.clock);
     // what waits may also be what somebody else on this thread has committed
     const isOwn = !this.#writer.isWaiting || this.#isPending;
     let items: DataItem[];
@@ -148,13 +233,13 @@ export class Collector {
     this.#isPending = false;
     this.#setFullReason(REASONS.overflow);
     if (!isOwn) return true;
-    this.#commits.add((monotonicMs() - before) * 1000);
+    this.#commits.add((monotonicMs(this.#environment.clock) - before) * 1000);
     this.#count(items);
     return true;
   }
 
   #setFullReason(reason: number): void {
-    for (const { ring } of this.#options.groups) setFullReason(ring, reason);
+    for (const { spec } of this.#groups.values()) setFullReason(spec.ring, reason);
   }
 
   #count(items: readonly DataItem[]): void {
@@ -190,7 +275,7 @@ export class Collector {
   }
 
   #checkpoint(): void {
-    const now = monotonicMs();
+    const now = monotonicMs(this.#environment.clock);
     if (now < this.#catalogDue) return;
     this.#catalogDue = now + CATALOG_MAX_LAG_MS;
     this.#writer.keepMark();
@@ -200,11 +285,15 @@ export class Collector {
   status(): CollectorStatus {
     const { fs } = this.#environment;
     const { dir } = this.#writer.paths;
-    const now = monotonicMs();
+    const now = monotonicMs(this.#environment.clock);
+    const { freeBytes } = fs.info(dir);
     if (now >= this.#disk.due) {
       this.#disk = { due: now + DISK_USE_INTERVAL_MS, bytes: fs.diskUse(dir) };
+      this.#growth.note(now, this.#disk.bytes);
     }
-    const offsets = this.#opened.slice(0, STATUS_STREAMS).map(({ stream }) => ({
+    const limit = limitBytes(this.#disk.bytes, freeBytes, this.#budget);
+    const opened = [...this.#groups.values()].flatMap((group) => group.opened);
+    const offsets = opened.slice(0, STATUS_STREAMS).map(({ stream }) => ({
       stream: stream.name,
       nextOffset: stream.nextOffset,
     }));
@@ -212,13 +301,16 @@ export class Collector {
       ...this.#sums,
       gaps: [...this.#gaps].map(([reason, sum]) => ({ reason, ...sum })),
       durableLsn: formatLsn(this.#writer.durableEnd),
+      segment: segmentOf(this.#writer.durableEnd),
       offsets,
       waitingForSpace: this.#writer.isWaiting,
       direct: this.#writer.direct,
       commitMicros: quantiles(this.#commits),
       durableMicros: quantiles(this.#latency),
       diskBytes: this.#disk.bytes,
-      freeBytes: fs.info(dir).freeBytes,
+      limitBytes: limit,
+      fullInSeconds: this.#growth.secondsUntil(limit),
+      freeBytes,
       clockSteps: this.#utc.steps,
       warnings: this.#catalog.problem
         ? [...this.#warnings, `the catalog is being made anew: ${this.#catalog.problem}`]
@@ -237,7 +329,7 @@ export class Collector {
       this.#catalog.close();
       return false;
     }
-    for (const { run } of this.#opened) this.#writer.addRunEnd(this.#builder, run, reason);
+    for (const group of this.#groups.keys()) this.#endGroup(group, reason);
     if (!this.#builder.isEmpty) this.#writer.commit(this.#builder);
     this.#catalogDue = 0;
     this.#checkpoint();
@@ -262,10 +354,12 @@ export class Collector {
   }
 
   #mismatches(): { name: string; stream: OpenedRun['stream'] }[] {
-    const sources = this.#options.groups.flatMap((group) => group.sources);
-    return this.#opened
-      .map(({ stream }, i) => ({ stream, wanted: sources[i]!.samplesPerEvent, name: stream.name }))
-      .filter(({ stream, wanted }) => stream.samplesPerEvent !== wanted);
+    return [...this.#groups.values()].flatMap(({ spec, opened }) =>
+      opened
+        .map(({ stream }, i) => ({ stream, wanted: spec.sources[i]!.samplesPerEvent }))
+        .filter(({ stream, wanted }) => stream.samplesPerEvent !== wanted)
+        .map(({ stream }) => ({ stream, name: stream.name })),
+    );
   }
 }
 

@@ -26,8 +26,10 @@ export interface PlannedGroup {
 
 export interface RecordingPlan {
   groups: PlannedGroup[];
-  /** closes the drivers */
-  close(): void;
+}
+
+export function closeDrivers(groups: readonly PlannedGroup[]): void {
+  for (const { group } of groups) group.sources.forEach(({ driver }) => driver.close());
 }
 
 /** Opens every driver. @throws HelicorderError CONFIG, DEVICE */
@@ -35,15 +37,14 @@ export function planGroups(config: RecorderConfig): RecordingPlan {
   if (config.sources.length === 0)
     throw new HelicorderError('CONFIG', 'there is no source to record');
   const opened: PlannedSource[] = [];
-  const close = (): void => opened.forEach(({ driver }) => driver.close());
   try {
     for (const source of config.sources) opened.push(openSource(source));
   } catch (error) {
-    close();
+    opened.forEach(({ driver }) => driver.close());
     throw error;
   }
   const groups = makeRateGroups(opened, config.flushIntervalMs);
-  return { groups: groups.map((group) => ({ group, spec: specOf(group) })), close };
+  return { groups: groups.map((group) => ({ group, spec: specOf(group) })) };
 }
 
 function openSource(config: SourceConfig): PlannedSource {

@@ -5,47 +5,85 @@
  *           → READY → samplers start                                 (nothing is sampled before)
  *           → control socket: from now on other processes can change the store through this one
  *   run     status twice a second; the writer flushes by itself
- *   stop    samplers end and close their rings → control socket away → writer drains, ends the runs, shutdown entry
+ *   reload  rate groups that the new configuration has otherwise end, then begin anew
+ *   stop    samplers end and close their rings → upkeep and control socket away → writer drains,
+ *           ends the runs, shutdown entry
  *
  * A worker that dies takes the recorder with it: `finished` rejects with the error that names it.
  * What was accepted is in the log; what was not becomes gap(crash) at the next start.
  */
 import { EventEmitter } from 'node:events';
 import type { Worker } from 'node:worker_threads';
+import { defined } from '../base/assert.ts';
 import { STATUS_INTERVAL_MS } from '../base/constants.ts';
 import { HelicorderError } from '../base/errors.ts';
 import { monotonicMs } from '../base/clock.ts';
 import type { RecorderConfig } from '../config/config.ts';
-import type { RecorderStatus, RecorderSummary } from '../tools/types.ts';
-import type { FromSampler, FromWriter, ToWriter, WriterData } from '../../workers/protocol.ts';
-import { spawnWorker } from '../../workers/spawn.ts';
+import type { RecorderStatus, RecorderSummary, ReloadReport } from '../tools/types.ts';
+import type {
+  FromSampler,
+  FromWriter,
+  PlainError,
+  ToWriter,
+  WriterData,
+} from '../../workers/protocol.ts';
+import { upkeepPool } from '../../workers/pool.ts';
+import { revive, spawnWorker } from '../../workers/spawn.ts';
 import type { CollectorStatus } from './collector.ts';
 import { RecorderControl } from './control.ts';
-import { planGroups, type RecordingPlan } from './plan.ts';
+import { closeDrivers, planGroups, type PlannedGroup, type RecordingPlan } from './plan.ts';
+import { checkFixed, groupChanges, reportOf } from './reload.ts';
 import { SamplerSet } from './sampler-set.ts';
 import { mergeStatus, summaryOf } from './status.ts';
+import { Upkeep } from './upkeep.ts';
+
+/** What the writer worker answers with `done`. */
+type Question =
+  | Omit<Extract<ToWriter, { type: 'upkeep' }>, 'key'>
+  | Omit<Extract<ToWriter, { type: 'check-groups' }>, 'key'>
+  | Omit<Extract<ToWriter, { type: 'replace-groups' }>, 'key'>;
+
+export interface RecorderOptions {
+  /**
+   * Reads the configuration again, when another process asks for it (`helicorder reload`); without
+   * it that is refused. What it throws is what that process is told, and nothing changes.
+   */
+  reconfigure?: () => RecorderConfig;
+}
 
 export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
   /** Settles when recording has ended: with the summary, or with what ended it. */
   readonly finished: Promise<RecorderSummary>;
-  readonly #config: RecorderConfig;
-  readonly #plan: RecordingPlan;
+  readonly #options: RecorderOptions;
+  #config: RecorderConfig;
+  #plan: RecordingPlan;
   readonly #startedMs = monotonicMs();
   #samplers: SamplerSet | undefined;
   #control: RecorderControl | undefined;
   readonly #problems: string[] = [];
+  #upkeep: Upkeep | undefined;
+  readonly #pool = upkeepPool();
   #writer: Worker | undefined;
   #lastStatus: CollectorStatus | undefined;
   #rate = { samples: 0, atMs: monotonicMs(), perSecond: 0 };
   #statusTimer: NodeJS.Timeout | undefined;
   #durationTimer: NodeJS.Timeout | undefined;
   #isStopping = false;
+  /** settles when a reload that has begun has ended, well or not */
+  #reloading: Promise<unknown> | undefined;
+  /** as the writer worker numbers them: in the order in which they were begun */
+  readonly #groupNumbers = new Map<PlannedGroup, number>();
+  #nextGroup = 0;
+  readonly #asked = new Map<number, (error: PlainError | undefined) => void>();
+  #nextKey = 0;
   #settle!: { resolve: (summary: RecorderSummary) => void; reject: (error: unknown) => void };
 
-  private constructor(config: RecorderConfig) {
+  private constructor(config: RecorderConfig, options: RecorderOptions) {
     super();
+    this.#options = options;
     this.#config = config;
     this.#plan = planGroups(config);
+    this.#numberGroups(this.#plan.groups);
     this.finished = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
     });
@@ -56,8 +94,8 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
    * Opens everything and begins to record.
    * @throws HelicorderError: CONFIG, DEVICE, REALTIME_REFUSED, STORE_IN_USE, READ_ONLY, NO_SPACE …
    */
-  static async start(config: RecorderConfig): Promise<Recorder> {
-    const recorder = new Recorder(config);
+  static async start(config: RecorderConfig, options: RecorderOptions = {}): Promise<Recorder> {
+    const recorder = new Recorder(config, options);
     try {
       await recorder.#start();
       return recorder;
@@ -68,9 +106,10 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
   }
 
   async #start(): Promise<void> {
-    const { dataDir, segmentBytes, flushIntervalMs, durationMs } = this.#config;
+    const { dataDir, segmentBytes, budget, chunksDir, flushIntervalMs, durationMs } = this.#config;
+    const groups = this.#plan.groups.map(({ spec }) => spec);
     const data: WriterData = {
-      options: { dataDir, segmentBytes, groups: this.#plan.groups.map(({ spec }) => spec) },
+      options: { dataDir, segmentBytes, budget, chunksDir, groups },
       flushIntervalMs,
     };
     this.#writer = await spawnWorker<FromWriter>(
@@ -81,6 +120,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
     );
     this.#samplers = await SamplerSet.start(this.#plan, this.#config, (error) => this.#die(error));
     await this.#serveOthers();
+    this.#upkeep = this.#startUpkeep();
     this.#tell({ type: 'status' });
     this.#statusTimer = setInterval(() => this.#tell({ type: 'status' }), STATUS_INTERVAL_MS / 2);
     if (durationMs === undefined) return;
@@ -98,8 +138,83 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
     if (problem !== undefined) this.#problems.push(problem);
   }
 
-  async #reload(): Promise<object> {
-    throw new HelicorderError('USAGE', 'not yet');
+  #startUpkeep(): Upkeep {
+    const { dataDir, budget, retention } = this.#config;
+    const { bytes: budgetBytes, minFreeBytes } = budget;
+    const options = { dataDir, budgetBytes, minFreeBytes, retention };
+    return new Upkeep(options, {
+      step: (step) => this.#pool.run(step),
+      apply: (result) => this.#ask({ type: 'upkeep', result }),
+    });
+  }
+
+  /** @throws what is wrong with the new configuration; then nothing has changed */
+  async #reload(): Promise<ReloadReport> {
+    const { reconfigure } = this.#options;
+    if (reconfigure === undefined) {
+      throw new HelicorderError('USAGE', 'this recorder was not started from a configuration');
+    }
+    if (this.#isStopping || this.#reloading || this.#lastStatus?.waitingForSpace) {
+      throw new HelicorderError('OWNER_BUSY', 'the recorder stops, reloads or waits for space');
+    }
+    const reload = this.#change(reconfigure());
+    this.#reloading = reload.catch(() => undefined);
+    try {
+      return await reload;
+    } finally {
+      this.#reloading = undefined;
+    }
+  }
+
+  async #change(next: RecorderConfig): Promise<ReloadReport> {
+    const now = this.#config;
+    checkFixed(now, next);
+    const changes = groupChanges(this.#plan, planGroups(next));
+    const { kept, ended, begun, spare } = changes;
+    closeDrivers(spare);
+    try {
+      await this.#ask({ type: 'check-groups', groups: begun.map(({ spec }) => spec) });
+    } catch (error) {
+      closeDrivers(begun);
+      throw error;
+    }
+    try {
+      await this.#replace(ended, begun);
+    } catch (error) {
+      this.#die(error);
+      throw error;
+    }
+    this.#plan = { groups: [...kept, ...begun] };
+    this.#config = next;
+    this.#tell({ type: 'flush-interval', ms: next.flushIntervalMs });
+    return reportOf(now, next, changes);
+  }
+
+  /** From here on there is no way back. */
+  async #replace(ended: readonly PlannedGroup[], begun: readonly PlannedGroup[]): Promise<void> {
+    if (ended.length + begun.length === 0) return;
+    await this.#samplers!.end(ended.map(({ group }) => group));
+    const numbers = ended.map((group) => defined(this.#groupNumbers.get(group), 'its number'));
+    ended.forEach((group) => this.#groupNumbers.delete(group));
+    this.#numberGroups(begun);
+    const specs = begun.map(({ spec }) => spec);
+    await this.#ask({ type: 'replace-groups', ended: numbers, begun: specs });
+    closeDrivers(ended);
+    await this.#samplers!.begin(begun.map(({ group }) => group));
+  }
+
+  #numberGroups(groups: readonly PlannedGroup[]): void {
+    for (const group of groups) this.#groupNumbers.set(group, this.#nextGroup++);
+  }
+
+  /** @throws what the writer worker refuses it with */
+  async #ask(question: Question): Promise<void> {
+    const key = this.#nextKey++;
+    const error = await new Promise<PlainError | undefined>((resolve) => {
+      this.#asked.set(key, resolve);
+      this.#tell({ ...question, key });
+    });
+    if (error) throw revive(error);
   }
 
   /** The state as of half a second ago. */
@@ -111,7 +226,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
       uptimeSeconds: (monotonicMs() - this.#startedMs) / 1000,
       samplesPerSecond: this.#rate.perSecond,
       isDraining: this.#isStopping,
-      problems: this.#problems,
+      problems: [...this.#problems, ...(this.#upkeep?.problem ? [this.#upkeep.problem] : [])],
     });
   }
 
@@ -127,12 +242,20 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
 
   async #drain(): Promise<void> {
     try {
+      await this.#reloading;
       await this.#samplers?.stop();
+      await this.#endUpkeep();
       await this.#control?.close();
       this.#tell({ type: 'stop', reason: 'stopped' });
     } catch (error) {
       this.#die(error);
     }
+  }
+
+  /** A step that is under way is given up: the next owner makes it again. */
+  async #endUpkeep(): Promise<void> {
+    this.#upkeep?.stop();
+    await this.#pool.close();
   }
 
   #tell(message: ToWriter): void {
@@ -141,11 +264,15 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
 
   #hear(message: FromWriter | FromSampler): void {
     if (message.type === 'status') this.#take(message.status);
+    if (message.type === 'done') {
+      this.#asked.get(message.key)?.(message.error);
+      this.#asked.delete(message.key);
+    }
     if (message.type === 'answer') this.#control?.answered(message.key, message.answer);
     if (message.type === 'waiting') this.#control?.tellWaiting(message.message);
     if (message.type !== 'stopped' || !('status' in message)) return;
     this.#take(message.status);
-    this.#plan.close();
+    closeDrivers(this.#plan.groups);
     const seconds = (monotonicMs() - this.#startedMs) / 1000;
     if (message.clean) return this.#settle.resolve(summaryOf(message.status, seconds));
     this.#settle.reject(
@@ -161,6 +288,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
       this.#rate = { samples: status.samples, atMs: nowMs, perSecond };
     }
     this.#lastStatus = status;
+    this.#upkeep?.heard(status.segment);
     this.emit('status', this.status());
   }
 
@@ -174,8 +302,9 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
     clearInterval(this.#statusTimer);
     clearTimeout(this.#durationTimer);
     await this.#samplers?.stop().catch(() => undefined);
+    await this.#endUpkeep();
     await this.#control?.abandon();
     await this.#writer?.terminate();
-    this.#plan.close();
+    closeDrivers(this.#plan.groups);
   }
 }

@@ -4,7 +4,7 @@
  * worker harms no native sampler's data, but ends the recorder: a source that silently stopped
  * would be worse.
  */
-import type { Worker } from 'node:worker_threads';
+import { assert } from '../base/assert.ts';
 import type { RecorderConfig } from '../config/config.ts';
 import type { HelicorderError } from '../base/errors.ts';
 import { StopWord } from '../ring/wait.ts';
@@ -17,15 +17,24 @@ import { spawnWorker } from '../../workers/spawn.ts';
 import { T0_NANOS, type PlannedSource, type RecordingPlan } from './plan.ts';
 import type { SamplersReport } from './status.ts';
 
-export class SamplerSet {
-  readonly #native: Sampler[] = [];
-  readonly #groups: readonly RateGroup<PlannedSource>[];
-  readonly #stopWord = new StopWord();
-  #worker: Worker | undefined;
-  #workerEnded: Promise<void> = Promise.resolve();
+type Group = RateGroup<PlannedSource>;
 
-  private constructor(plan: RecordingPlan) {
-    this.#groups = plan.groups.map(({ group }) => group);
+/** The one worker for all groups of TypeScript drivers. */
+interface SamplerWorker {
+  groups: readonly Group[];
+  stopWord: StopWord;
+  ended: Promise<void>;
+}
+
+export class SamplerSet {
+  readonly #native = new Map<Group, Sampler>();
+  readonly #config: RecorderConfig;
+  readonly #onFailure: (error: HelicorderError) => void;
+  #worker: SamplerWorker | undefined;
+
+  private constructor(config: RecorderConfig, onFailure: (error: HelicorderError) => void) {
+    this.#config = config;
+    this.#onFailure = onFailure;
   }
 
   /** @throws REALTIME_REFUSED, or what the sampler worker failed with */
@@ -34,16 +43,9 @@ export class SamplerSet {
     config: RecorderConfig,
     onFailure: (error: HelicorderError) => void,
   ): Promise<SamplerSet> {
-    const set = new SamplerSet(plan);
-    const { realtime, cpu } = config;
+    const set = new SamplerSet(config, onFailure);
     try {
-      const scripted = set.#groups.filter(({ bus }) => bus === 'typescript');
-      if (scripted.length > 0) await set.#startWorker(scripted, onFailure);
-      for (const group of set.#groups) {
-        if (group.bus === 'native') {
-          set.#native.push(startNativeSampler(group, T0_NANOS, { realtime, cpu }));
-        }
-      }
+      await set.begin(plan.groups.map(({ group }) => group));
       return set;
     } catch (error) {
       await set.stop();
@@ -51,29 +53,62 @@ export class SamplerSet {
     }
   }
 
-  async #startWorker(
-    groups: readonly RateGroup<PlannedSource>[],
-    onFailure: (error: HelicorderError) => void,
-  ): Promise<void> {
-    const stop = this.#stopWord.memory;
-    const data: SamplerData = { stop, t0Nanos: T0_NANOS, groups: groups.map(cloneable) };
-    const ignoreMessages = (): void => undefined;
-    this.#worker = await spawnWorker<FromSampler>('sampler', data, ignoreMessages, onFailure);
-    this.#workerEnded = new Promise((resolve) => this.#worker!.once('exit', () => resolve()));
+  /**
+   * Starts to sample these groups too. Those of TypeScript drivers are all begun together.
+   * @throws REALTIME_REFUSED, or what the sampler worker failed with
+   */
+  async begin(groups: readonly Group[]): Promise<void> {
+    const { realtime, cpu } = this.#config;
+    const scripted = groups.filter(({ bus }) => bus === 'typescript');
+    if (scripted.length > 0) await this.#startWorker(scripted);
+    for (const group of groups) {
+      if (group.bus !== 'native') continue;
+      this.#native.set(group, startNativeSampler(group, T0_NANOS, { realtime, cpu }));
+    }
   }
 
-  /** Ends all samplers and closes their rings; returns when no thread writes any more. */
+  async #startWorker(groups: readonly Group[]): Promise<void> {
+    assert(this.#worker === undefined, 'one sampler worker at a time');
+    const stopWord = new StopWord();
+    const data: SamplerData = {
+      stop: stopWord.memory,
+      t0Nanos: T0_NANOS,
+      groups: groups.map(cloneable),
+    };
+    const ignoreMessages = (): void => undefined;
+    const worker = await spawnWorker<FromSampler>('sampler', data, ignoreMessages, this.#onFailure);
+    const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
+    this.#worker = { groups, stopWord, ended };
+  }
+
+  /**
+   * Ends the samplers of some groups and closes their rings; returns when no thread writes to them
+   * any more. Those of TypeScript drivers end together.
+   */
+  async end(groups: readonly Group[]): Promise<void> {
+    for (const group of groups) {
+      this.#native.get(group)?.stop();
+      this.#native.delete(group);
+    }
+    if (!groups.some(({ bus }) => bus === 'typescript')) return;
+    this.#worker?.stopWord.stop();
+    await this.#worker?.ended;
+    this.#worker = undefined;
+  }
+
+  /** Ends all samplers; their last report stays. */
   async stop(): Promise<void> {
-    this.#stopWord.stop();
-    for (const sampler of this.#native) sampler.stop();
-    await this.#workerEnded;
+    this.#worker?.stopWord.stop();
+    for (const sampler of this.#native.values()) sampler.stop();
+    await this.#worker?.ended;
   }
 
   report(): SamplersReport {
-    const reports = this.#native.map((sampler) => sampler.report());
+    const reports = [...this.#native.values()].map((sampler) => sampler.report());
     if (this.#worker) reports.push(TYPESCRIPT_REPORT);
+    const groups = [...this.#native.keys(), ...(this.#worker?.groups ?? [])];
     const worst = reports.find(({ rung }) => rung === 'other') ?? reports[0] ?? TYPESCRIPT_REPORT;
-    const { latenessNanos, suspendedNanos } = readStatus(this.#groups.map(({ status }) => status));
+    const { latenessNanos, suspendedNanos } = readStatus(groups.map(({ status }) => status));
     const { p50, p99, max } = latenessNanos;
     return {
       rung: worst.rung,
@@ -87,7 +122,7 @@ export class SamplerSet {
 }
 
 /** A group as it travels to the sampler worker, which opens the drivers anew. */
-function cloneable(group: RateGroup<PlannedSource>): SamplerGroupData {
+function cloneable(group: Group): SamplerGroupData {
   const { sources, ...shape } = group;
   return {
     ...shape,

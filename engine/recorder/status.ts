@@ -63,6 +63,8 @@ export function mergeStatus(parts: Parts): RecorderStatus {
     bytesPerSample: samples > 0 ? bytes / samples : 0,
     paddingBytes: String(collector?.paddingBytes ?? 0),
     diskBytes: String(collector?.diskBytes ?? 0),
+    limitBytes: String(collector?.limitBytes ?? 0),
+    fullInSeconds: collector?.fullInSeconds ?? null,
     freeBytes: String(collector?.freeBytes ?? 0),
     writes: {
       rung: collector?.direct === false ? 'buffered' : 'direct',

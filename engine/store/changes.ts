@@ -6,7 +6,14 @@
  */
 import { assert } from '../base/assert.ts';
 import { HelicorderError } from '../base/errors.ts';
-import { cursorEntry, removeEntry, sealedEntry, trimEntry, type TrimEntry } from './control.ts';
+import {
+  cursorEntry,
+  placeEntry,
+  removeEntry,
+  sealedEntry,
+  trimEntry,
+  type TrimEntry,
+} from './control.ts';
 import { KIND, makeLsn, segmentOf, type Lsn } from './log/format.ts';
 import type { GroupBuilder } from './log/group.ts';
 import { namedCursor, namedStream } from './state.ts';
@@ -94,4 +101,13 @@ export function applyUpkeep(writer: StoreWriter, result: UpkeepResult): void {
   } else if (result.did === 'planned') {
     for (const trim of result.trims) trimStream(writer, trim);
   }
+}
+
+/**
+ * From now on chunks go to `dir`; those in places named before stay where they are, and are read.
+ * @param dir absolute; undefined: into the store itself, or where they went before
+ */
+export function setChunksDir(writer: StoreWriter, dir: string | undefined): void {
+  if (dir === undefined || [...writer.state.places].at(-1) === dir) return;
+  writer.change((builder) => builder.add(KIND.place, 0, placeEntry.encode({ dir })));
 }

@@ -147,6 +147,11 @@ export interface SealedEntry {
   end: number;
 }
 
+/** A directory where chunks are kept from now on, besides those named before. */
+export interface PlaceEntry {
+  dir: string;
+}
+
 export interface SnapshotEntry {
   generation: number;
   nextStream: number;
@@ -295,3 +300,4 @@ export const chunkHeadEntry = control<ChunkHead>('directory', {
   schemas: list(schema),
   runs: list(object<RunEntry>(runFields)),
 });
+export const placeEntry = control<PlaceEntry>('place', { dir: text });

@@ -42,6 +42,14 @@ export function openMark(fs: FileSystem, path: string, bootId: string): MarkFile
   return generation === undefined ? undefined : fs.openMark(path, generation, false);
 }
 
+/** Did the last owner, in this boot, close the store: everything in the log is durable then. */
+export function saysClosed(fs: FileSystem, path: string, bootId: string): boolean {
+  const mark = openMark(fs, path, bootId);
+  const last = mark?.read();
+  mark?.close();
+  return last?.state === MARK_STATE.closed;
+}
+
 /** Is the file at `path` still `mark`, and can readers tell? */
 export function isInPlace(fs: FileSystem, path: string, bootId: string, mark: MarkFile): boolean {
   return (

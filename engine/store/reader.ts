@@ -10,7 +10,6 @@
  * snapshots that begin the segments (binary search), walks the groups from there, and can go on
  * when `refresh` has moved the end. Offsets that damage has swallowed come out as gap(corrupt).
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../base/clock.ts';
 import { LOCK_WAIT_MS } from '../base/constants.ts';
 import { HelicorderError, errnoCode, openError } from '../base/errors.ts';
@@ -24,13 +23,14 @@ import { SegmentIndex } from './log/segment-index.ts';
 import { segmentPath } from './log/segment.ts';
 import { openMark } from './mark.ts';
 import { locatePlace, type StreamPlace } from './locate.ts';
-import { recover, type Recovered } from './recover.ts';
+import { recover, recoverUnowned, type Recovered } from './recover.ts';
 import { ControlState } from './state.ts';
 
 export interface StoreReaderOptions {
   fs: FileSystem;
   clock: Clock;
   pause: (ms: number) => void;
+  sleep: (ms: number) => Promise<void>;
 }
 
 export class StoreReader {
@@ -39,6 +39,7 @@ export class StoreReader {
   readonly chunks: ChunkSet;
   readonly #options: StoreReaderOptions;
   readonly #clock: Clock;
+  readonly #sleep: (ms: number) => Promise<void>;
   #mark: MarkFile | undefined;
   #recovered: Recovered;
   #position: LogPosition;
@@ -52,8 +53,9 @@ export class StoreReader {
     this.paths = paths;
     this.fs = options.fs;
     this.#options = options;
-    this.chunks = new ChunkSet([new DirectoryPlace(options.fs, paths.chunks)]);
+    this.chunks = chunksOf(options.fs, paths, recovered.state);
     this.#clock = options.clock;
+    this.#sleep = options.sleep;
     this.#mark = mark;
     this.#recovered = recovered;
     this.#position = { lsn: recovered.end, last: recovered.last };
@@ -67,8 +69,9 @@ export class StoreReader {
       const lock = options.fs.lock(paths.lock, false);
       if (lock === undefined) return StoreReader.#besideOwner(paths, options);
       try {
-        const recovered = recover(options.fs, paths.log) ?? emptyLog();
-        syncNewest(options.fs, paths, recovered);
+        const { fs, clock } = options;
+        const recovered = recoverUnowned(fs, paths, clock.bootId()) ?? emptyLog();
+        syncNewest(fs, paths, recovered);
         return new StoreReader(paths, options, undefined, recovered);
       } finally {
         lock.release();
@@ -175,7 +178,7 @@ export class StoreReader {
     const seen = mark.read();
     if (seen && seen.durableLsn > this.end) return;
     // a mark that somebody has overwritten says nothing until its owner has written it again
-    await (seen ? mark.wait(seen.word, timeoutMs) : sleep(timeoutMs));
+    await (seen ? mark.wait(seen.word, timeoutMs) : this.#sleep(timeoutMs));
     if (seen === undefined || mark.read()?.word === seen.word) this.#checkOwner();
   }
 
@@ -186,7 +189,7 @@ export class StoreReader {
     if (lock) {
       try {
         // its last mark may be another than ours: the log itself says how far it came
-        const left = recover(fs, paths.log);
+        const left = recoverUnowned(fs, paths, this.#clock.bootId());
         if (left) {
           syncNewest(fs, paths, left);
           this.#advance(left.end);
@@ -221,6 +224,12 @@ export class StoreReader {
       inSegment: (snapshot) => (snapshot?.nextOffset ?? 0) > offset,
     });
   }
+}
+
+/** The store's own directory, and the places the configuration has named. */
+function chunksOf(fs: FileSystem, paths: StorePaths, { places }: ControlState): ChunkSet {
+  const named = [...places].map((dir) => new DirectoryPlace(fs, dir, true));
+  return new ChunkSet([new DirectoryPlace(fs, paths.chunks), ...named]);
 }
 
 function checkIsStore(fs: FileSystem, paths: StorePaths): void {

@@ -8,6 +8,8 @@
  */
 import { HelicorderError } from '../base/errors.ts';
 import type { FileSystem } from '../files/file-system.ts';
+import type { StorePaths } from './files.ts';
+import { saysClosed } from './mark.ts';
 import { ControlState } from './state.ts';
 import {
   NO_LINK,
@@ -26,7 +28,10 @@ import {
   type LogPosition,
 } from './log/log.ts';
 import { SegmentIndex } from './log/segment-index.ts';
-import { listSegments, openSegment } from './log/segment.ts';
+import { listSegments, openSegment, segmentPath } from './log/segment.ts';
+
+/** A segment that was being made, and the one before it. */
+const WRITTEN_LAST = 2;
 
 export interface Recovered {
   state: ControlState;
@@ -61,6 +66,29 @@ export function recover(fs: FileSystem, logDir: string, end?: Lsn): Recovered | 
   }
   if (unbegun.length === numbers.length) return undefined;
   throw new HelicorderError('DAMAGED', `no segment in ${logDir} has a readable snapshot`);
+}
+
+/** `recover` for whoever holds the lock, alone or shared: there is no owner. */
+export function recoverUnowned(
+  fs: FileSystem,
+  { log, mark }: StorePaths,
+  bootId: string,
+): Recovered | undefined {
+  if (!saysClosed(fs, mark, bootId)) distrustCache(fs, log);
+  return recover(fs, log);
+}
+
+/**
+ * After an end that was not clean: a failed sync may have left in the page cache what never reached
+ * the disk, so the segments that were being written are read from the disk.
+ */
+function distrustCache(fs: FileSystem, logDir: string): void {
+  for (const segment of listSegments(fs, logDir).slice(-WRITTEN_LAST)) {
+    const file = fs.open(segmentPath(logDir, segment), 'read');
+    file.sync();
+    file.dropCache();
+    file.close();
+  }
 }
 
 /** What a segment can give: its snapshot, groups without a readable snapshot, or nothing. */

@@ -2,11 +2,11 @@
  * Retention: which data goes, and why. A pure function from what is held to new low-water marks;
  * `upkeep.ts` gathers the facts and carries the answer out.
  *
- * Three things make data go, in this order: it is older than its stream keeps, its stream holds more
- * than it may, or the store as a whole is over its budget (or the disk short of what is to stay
- * free). The last takes only from streams that are set to drop their oldest: class by class, bulk
- * first, and within a class from whoever's data is oldest. What is dropped is what a chunk holds of a
- * stream, whole: what has not been sealed yet is never dropped.
+ * Three things make data go, in this order: it is older than its stream keeps, its stream holds
+ * more than it may, or the store as a whole is over its budget (or the disk short of what is to
+ * stay free). The last takes only from streams that are set to drop their oldest: class by class,
+ * bulk first, and within a class from whoever's data is oldest. What is dropped is what a chunk
+ * holds of a stream, whole: what has not been sealed yet is never dropped.
  */
 import { ruleFor, type RetentionRule, type StreamClass } from '../base/retention.ts';
 

@@ -10,6 +10,7 @@ import { CLOCK_DISORDER_NANOS } from '../base/constants.ts';
 import { HelicorderError, nearest } from '../base/errors.ts';
 import {
   cursorEntry,
+  placeEntry,
   removeEntry,
   runEndEntry,
   runEntry,
@@ -54,6 +55,8 @@ export class ControlState {
   readonly cursors = new Map<string, CursorEntry>();
   /** what of a stream is gone, by stream; absent: nothing */
   readonly trims = new Map<number, TrimEntry>();
+  /** directories for chunks that the configuration has named, the latest last */
+  readonly places = new Set<string>();
   /** everything before this LSN lies in chunks */
   sealedEnd: Lsn = 0;
   readonly #streamByName = new Map<string, StreamSnapshot>();
@@ -129,6 +132,8 @@ export class ControlState {
       case KIND.sealed:
         this.sealedEnd = sealedEntry.decode(entry.payload).end;
         return;
+      case KIND.place:
+        return this.#setPlace(placeEntry.decode(entry.payload).dir);
       case KIND.shutdown:
         shutdownEntry.decode(entry.payload);
         this.clean = true;
@@ -140,6 +145,12 @@ export class ControlState {
           `the log holds entries of kind ${entry.kind}, which this version does not know`,
         );
     }
+  }
+
+  /** The place named last comes last. */
+  #setPlace(dir: string): void {
+    this.places.delete(dir);
+    this.places.add(dir);
   }
 
   #addStream(stream: StreamSnapshot): void {
@@ -268,6 +279,7 @@ export class ControlState {
       ...pieces.map((piece) => part(KIND.snapshot, snapshotEntry.encode(piece))),
       ...[...this.trims.values()].map((trim) => part(KIND.trim, trimEntry.encode(trim))),
       ...[...this.cursors.values()].map((own) => part(KIND.cursor, cursorEntry.encode(own))),
+      ...[...this.places].map((dir) => part(KIND.place, placeEntry.encode({ dir }))),
       ...(this.sealedEnd > 0
         ? [part(KIND.sealed, sealedEntry.encode({ end: this.sealedEnd }))]
         : []),

@@ -41,7 +41,9 @@ export interface StoreEnvironment {
   fs: FileSystem;
   clock: Clock;
   random: Random;
+  /** blocks the thread */
   pause: (ms: number) => void;
+  sleep: (ms: number) => Promise<void>;
   version: string;
 }
 
@@ -50,6 +52,7 @@ export const systemEnvironment: StoreEnvironment = {
   clock: systemClock,
   random: systemRandom,
   pause: pauseThread,
+  sleep,
   version: VERSION,
 };
 
@@ -174,10 +177,16 @@ export class Store {
 export class Appender {
   readonly #writer: StoreWriter;
   readonly #opened: OpenedRun;
+  readonly #sleep: (ms: number) => Promise<void>;
 
-  private constructor(writer: StoreWriter, opened: OpenedRun) {
+  private constructor(
+    writer: StoreWriter,
+    opened: OpenedRun,
+    sleepMs: (ms: number) => Promise<void>,
+  ) {
     this.#writer = writer;
     this.#opened = opened;
+    this.#sleep = sleepMs;
   }
 
   /** @throws STORE_IN_USE while another process owns the store, USAGE for a stream of samples */
@@ -185,7 +194,8 @@ export class Appender {
     dir: string,
     options: { stream: string; writer: string; environment?: StoreEnvironment },
   ): Appender {
-    const writer = StoreWriter.open(dir, options.environment ?? systemEnvironment);
+    const { environment = systemEnvironment } = options;
+    const writer = StoreWriter.open(dir, environment);
     try {
       const request = {
         stream: options.stream,
@@ -198,7 +208,7 @@ export class Appender {
         attributes: [],
       };
       const [opened] = writer.beginRuns([request]);
-      return new Appender(writer, opened!);
+      return new Appender(writer, opened!, environment.sleep);
     } catch (error) {
       writer.abandon();
       throw error;
@@ -241,7 +251,7 @@ export class Appender {
       } catch (error) {
         if (!(error instanceof HelicorderError) || error.code !== 'NO_SPACE') throw error;
         tell?.(error);
-        await sleep(FOLLOW_WAIT_MS);
+        await this.#sleep(FOLLOW_WAIT_MS);
       }
     }
   }

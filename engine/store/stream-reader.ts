@@ -272,7 +272,7 @@ export class StreamReader {
     if (stream === undefined || info === undefined) return;
     if (stream.nextOffset > this.#continuity.nextOffset) yield* this.#missingChunk();
     for (const item of this.#continuity.fillUpTo(stream.nextOffset, this.#stream, run!)) {
-      yield { kind: 'raw', item, info };
+      if (item.firstOffset + item.records > this.#from) yield { kind: 'raw', item, info };
     }
   }
 

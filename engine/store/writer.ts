@@ -9,14 +9,7 @@
  */
 import { defined } from '../base/assert.ts';
 import type { Clock, Random } from '../base/clock.ts';
-import {
-  BALLAST_BYTES,
-  EVENT_MAX_BYTES,
-  LOCK_WAIT_MS,
-  MIB,
-  SEGMENT_DEFAULT_BYTES,
-  ZERO_PIECE_BYTES,
-} from '../base/constants.ts';
+import { EVENT_MAX_BYTES, MIB, SEGMENT_DEFAULT_BYTES } from '../base/constants.ts';
 import { HelicorderError, errnoCode, openError } from '../base/errors.ts';
 import { encodeEvents } from '../batch/format.ts';
 import { packEvents } from '../batch/opaque.ts';
@@ -39,12 +32,14 @@ import {
   writeStoreJson,
   type StorePaths,
 } from './files.ts';
+import { takeLock } from './lock.ts';
 import { KIND, segmentOf, type Lsn } from './log/format.ts';
 import { GroupBuilder } from './log/group.ts';
 import { LogWriter, type LogStart, type StoreIdentity } from './log/log-writer.ts';
-import { SPARE_NAME, segmentPath } from './log/segment.ts';
+import { segmentPath } from './log/segment.ts';
 import { MARK_STATE, createMark, isInPlace } from './mark.ts';
-import { recover, type Recovered } from './recover.ts';
+import { recoverUnowned, type Recovered } from './recover.ts';
+import { makeBallast, removeReserve } from './reserve.ts';
 import { RunPlan, type RunRequest } from './run-plan.ts';
 import { ControlState } from './state.ts';
 
@@ -100,7 +95,7 @@ export class StoreWriter {
     fs.makeDirectory(this.paths.log);
     this.identity = this.#identity();
     this.direct = fs.probeDirect(this.paths.log);
-    this.recovered = recover(fs, this.paths.log);
+    this.recovered = recoverUnowned(fs, this.paths, clock.bootId());
     this.state = this.recovered?.state ?? new ControlState();
     if (this.recovered) this.#settle(this.recovered);
     this.#generation = this.state.generation + 1;
@@ -121,7 +116,7 @@ export class StoreWriter {
       },
       this.recovered && startOf(this.recovered),
     );
-    this.#makeBallast();
+    makeBallast(options.fs, this.paths);
     this.#start();
   }
 
@@ -164,7 +159,7 @@ export class StoreWriter {
   }
 
   group(): GroupBuilder {
-    return new GroupBuilder(MIB);
+    return new GroupBuilder(MIB / 16);
   }
 
   /** See `LogWriter.commit`; on NO_SPACE the mark says "waiting", and `resume` goes on. */
@@ -345,17 +340,6 @@ export class StoreWriter {
     }
   }
 
-  #makeBallast(): void {
-    const { fs } = this.#options;
-    const { ballast, dir } = this.paths;
-    if (fs.exists(ballast) || fs.info(dir).freeBytes < 4 * BALLAST_BYTES) return;
-    const file = fs.open(ballast, 'create');
-    const zeros = new Uint8Array(ZERO_PIECE_BYTES);
-    for (let at = 0; at < BALLAST_BYTES; at += zeros.length) file.write(zeros, at);
-    file.sync();
-    file.close();
-  }
-
   #start(): void {
     const { clock, version } = this.#options;
     const builder = this.group();
@@ -376,28 +360,4 @@ export class StoreWriter {
 
 function startOf({ writeFrom, last, index }: Recovered): LogStart {
   return { writeFrom, segment: segmentOf(writeFrom), last, index };
-}
-
-/** Zeros written ahead, or else the ballast. @returns false if there was neither */
-function removeReserve(fs: FileSystem, { log, ballast }: StorePaths): boolean {
-  const ahead = fs.list(log).filter((name) => SPARE_NAME.test(name));
-  for (const name of ahead) fs.remove(`${log}/${name}`);
-  if (ahead.length > 0) return true;
-  if (!fs.exists(ballast)) return false;
-  fs.remove(ballast);
-  return true;
-}
-
-/** The exclusive lock; readers without an owner hold a shared one for moments. */
-function takeLock(dir: string, { fs, pause }: StoreWriterOptions): Lock {
-  const path = storePaths(dir).lock;
-  const stepMs = 20;
-  for (let waitedMs = 0; waitedMs <= LOCK_WAIT_MS; waitedMs += stepMs) {
-    const lock = fs.lock(path, true);
-    if (lock) return lock;
-    pause(stepMs);
-  }
-  throw new HelicorderError('STORE_IN_USE', `another process records into ${dir}`, {
-    details: { dir },
-  });
 }

@@ -33,6 +33,10 @@ export interface RecorderStatus {
   bytesPerSample: number;
   paddingBytes: string;
   diskBytes: string;
+  /** what it may come to: the budget, or what the disk has left */
+  limitBytes: string;
+  /** at the rate of the last hour; null: never, or too early to say */
+  fullInSeconds: number | null;
   freeBytes: string;
   /** `durableMicros`: from the moment a sample was taken until it was durable */
   writes: { rung: 'direct' | 'buffered'; commitMicros: Percentiles; durableMicros: Percentiles };
@@ -193,4 +197,26 @@ export interface VerifyReport {
   streams: VerifiedStream[];
   damage: Damage[];
   tornTails: { file: string; offset: string; length: string }[];
+}
+
+/** What `top` shows: one look at a store. 64-bit values are quoted strings. */
+export interface TopReport {
+  /** somebody records into it */
+  owned: boolean;
+  /** the busiest first; rates are null at the first look */
+  streams: {
+    name: string;
+    records: string;
+    firstOffset: string;
+    recordsPerSecond: number | null;
+    bytesPerSecond: number | null;
+    lastTimestampNanos: string | null;
+  }[];
+  cursors: { name: string; stream: string; offset: string; lag: string }[];
+  disk: {
+    usedBytes: string;
+    chunkBytes: string;
+    freeBytes: string;
+    fullInSeconds: number | null;
+  };
 }

@@ -27,6 +27,8 @@ export interface WriteOptions {
   onWait: (error: HelicorderError) => void;
 }
 
+const EVENT_LENGTH_BYTES = 4;
+
 type OpenedReply = Extract<Reply, { type: 'opened' }>;
 
 /** Where events go: into the store as its owner, or to its owner. */
@@ -53,7 +55,8 @@ export async function writeEvents(options: WriteOptions): Promise<void> {
   const flow = new Flow(sink.windowBytes);
   try {
     onOpen({ writer, epoch: sink.epoch, lastSeq: sink.lastSeq });
-    const input = untilEnded(options.input, sink.ended);
+    sink.ended.catch((error: unknown) => flow.fail(error));
+    const input = untilFailed(options.input, flow);
     for await (const events of framed({ ...options, input }, sink.eventLimit)) {
       for (const { group, bytes } of grouped(events, sink.groupLimit)) {
         await flow.room(bytes);
@@ -165,6 +168,7 @@ class Flow {
   #last: Promise<void> = Promise.resolve();
   #failure: unknown;
   #moved: () => void = () => undefined;
+  #onFailure: () => void = () => undefined;
 
   constructor(windowBytes: number) {
     this.#windowBytes = windowBytes;
@@ -181,13 +185,28 @@ class Flow {
 
   add(bytes: number, durable: Promise<void>): void {
     this.#bytes += bytes;
-    const outcome = durable.catch((error: unknown) => {
-      this.#failure ??= error;
-    });
+    const outcome = durable.catch((error: unknown) => this.fail(error));
     this.#last = Promise.all([this.#last, outcome]).then(() => {
       this.#bytes -= bytes;
       this.#moved();
     });
+  }
+
+  /** Nothing more can be sent. The first reason counts. */
+  fail(error: unknown): void {
+    this.#failure ??= error;
+    this.#onFailure();
+  }
+
+  /** Resolves with what `work` does. @throws what has failed, also while it waits */
+  async orFailure<T>(work: Promise<T>): Promise<T> {
+    work.catch(() => undefined);
+    const failed = new Promise<undefined>((resolve) => {
+      this.#onFailure = () => resolve(undefined);
+    });
+    const result = this.#failure === undefined ? await Promise.race([work, failed]) : undefined;
+    this.#check();
+    return result as T;
   }
 
   /** Resolves when everything sent has been acknowledged or refused. */
@@ -201,13 +220,13 @@ class Flow {
 }
 
 /** The input, until it is of no use any more: a silent producer must not keep us from saying so. */
-async function* untilEnded(
+async function* untilFailed(
   input: AsyncIterable<Uint8Array>,
-  ended: Promise<never>,
+  flow: Flow,
 ): AsyncGenerator<Uint8Array> {
   const pieces = input[Symbol.asyncIterator]();
   for (;;) {
-    const piece = await Promise.race([pieces.next(), ended]);
+    const piece = await flow.orFailure(pieces.next());
     if (piece.done) return;
     yield piece.value;
   }
@@ -220,13 +239,15 @@ function* grouped(
   let group: Uint8Array[] = [];
   let bytes = 0;
   for (const event of events) {
-    const full = bytes + event.length > limit || group.length === EVENTS_MAX;
+    // as the control socket carries it: an empty event is not nothing
+    const eventBytes = EVENT_LENGTH_BYTES + event.length;
+    const full = bytes + eventBytes > limit || group.length === EVENTS_MAX;
     if (full && group.length > 0) {
       yield { group, bytes };
       [group, bytes] = [[], 0];
     }
     group.push(event);
-    bytes += event.length;
+    bytes += eventBytes;
   }
   if (group.length > 0) yield { group, bytes };
 }

@@ -185,6 +185,11 @@ void JsUnlockFile(const Napi::CallbackInfo& info) {
   if (error < 0) throw SystemError(info.Env(), error, "fcntl");
 }
 
+void JsDropCache(const Napi::CallbackInfo& info) {
+  const int error = helicorder::DropCache(Descriptor(info, 0));
+  if (error < 0) throw SystemError(info.Env(), error, "posix_fadvise");
+}
+
 Napi::Value JsFileSystemInfo(const Napi::CallbackInfo& info) {
   const std::string path = Path(info, 0);
   helicorder::FileSystemInfo facts;
@@ -321,6 +326,7 @@ void BindFiles(Napi::Env env, Napi::Object exports) {
   exports.Set("alignedOffset", Napi::Function::New<JsAlignedOffset>(env, "alignedOffset"));
   exports.Set("lockFile", Napi::Function::New<JsLockFile>(env, "lockFile"));
   exports.Set("unlockFile", Napi::Function::New<JsUnlockFile>(env, "unlockFile"));
+  exports.Set("dropCache", Napi::Function::New<JsDropCache>(env, "dropCache"));
   exports.Set("fileSystemInfo", Napi::Function::New<JsFileSystemInfo>(env, "fileSystemInfo"));
   DurableFileObject::Register(env, exports);
   MarkObject::Register(env, exports);

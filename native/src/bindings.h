@@ -5,4 +5,5 @@
 
 void __attribute__((weak)) BindFiles(Napi::Env env, Napi::Object exports);
 void __attribute__((weak)) BindBatch(Napi::Env env, Napi::Object exports);
+void __attribute__((weak)) BindChain(Napi::Env env, Napi::Object exports);
 void __attribute__((weak)) BindSampler(Napi::Env env, Napi::Object exports);

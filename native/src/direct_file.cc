@@ -57,6 +57,8 @@ int WriteDurable(int fd, const void* bytes, size_t length, int64_t position, boo
   return fdatasync(fd) < 0 ? -errno : 0;
 }
 
+int DropCache(int fd) { return -posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED); }
+
 int ReadFileSystemInfo(const char* path, FileSystemInfo* out) {
   struct statfs info;
   while (statfs(path, &info) < 0) {

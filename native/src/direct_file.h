@@ -19,6 +19,11 @@ int OpenDurable(const char* path, bool create, bool direct);
 // never tried again: the kernel may have dropped the pages that it could not write.
 int WriteDurable(int fd, const void* bytes, size_t length, int64_t position, bool direct);
 
+// What the page cache holds of the file, and has been written, is read from the device again. After
+// a failed sync pages may be there that the device never got (the kernel counts them as clean).
+// Returns 0 or -errno.
+int DropCache(int fd);
+
 struct FileSystemInfo {
   int64_t type;         // statfs's f_type
   uint64_t free_bytes;  // what an unprivileged user may still write

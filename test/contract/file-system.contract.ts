@@ -134,6 +134,16 @@ function describeFiles(make: () => Place): void {
     file.close();
   });
 
+  it('what was synced is there when the cache has been dropped', () => {
+    const { fs, dir } = make();
+    const file = fs.open(`${dir}/file`, 'create');
+    file.write(text('content'), 0);
+    file.sync();
+    file.dropCache();
+    file.close();
+    expect(fs.readText(`${dir}/file`)).toBe('content');
+  });
+
   it('write keeps what a file holds, create empties it', () => {
     const { fs, dir } = make();
     fs.writeFileDurably(`${dir}/file`, text('content'));

@@ -1,4 +1,4 @@
-/** The control socket without our client: bytes as anybody may send them, and a handler that waits. */
+/** The control socket without our client: any bytes, and a handler that waits for the test. */
 import { createConnection, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
 import { FrameDecoder, encodeFrame, type Frame } from '../../engine/control/frame.ts';

@@ -44,6 +44,7 @@ function goldenEnvironment(): StoreEnvironment {
     clock: new ManualClock(5_000_000_000n, UTC_OFFSET_NANOS, 1_000_000n),
     random: { bytes: (count) => random.bytes(count) },
     pause: () => {},
+    sleep: () => Promise.resolve(),
     version: 'golden',
   };
 }

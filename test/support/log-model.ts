@@ -13,7 +13,7 @@ import { segmentPath } from '../../engine/store/log/segment.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../../engine/store/store.ts';
 import type { OpenedRun, StoreWriter } from '../../engine/store/writer.ts';
 import { verify } from '../../engine/tools/verify.ts';
-import { MemoryFileSystem } from './memory-file-system.ts';
+import { SimulatedFileSystem } from './simulated-file-system.ts';
 import { SeededRandom } from './random.ts';
 import { beginEvents, bytes, openWriter, text } from './stores.ts';
 
@@ -23,7 +23,7 @@ const LOG = `${DIR}/log`;
 const NOISE = Buffer.from(new SeededRandom(7).bytes(300_000)).toString('base64');
 
 export class LogModel {
-  readonly fs = new MemoryFileSystem();
+  readonly fs = new SimulatedFileSystem();
   readonly environment: StoreEnvironment;
   /** every event that was acknowledged, at its offset */
   readonly events: string[] = [];

@@ -31,6 +31,7 @@ const MAIN_FILES = [
   'engine/codecs/codec.ts',
   'engine/drivers/driver.ts',
   'engine/sampler/sampler.ts',
+  'engine/txn/participant.ts',
   'engine/store/store.ts',
   'engine/control/server.ts',
   'engine/recorder/recorder.ts',

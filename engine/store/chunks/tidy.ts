@@ -1,7 +1,7 @@
 /**
  * Keeps the files of chunks in order, one change at a time: what does not count is removed, what
- * nobody needs any more is removed or rewritten, neighbours of one size are joined into a larger one,
- * and what had to be kept locally moves to its place.
+ * nobody needs any more is removed or rewritten, neighbours of one size are joined into a larger
+ * one, and what had to be kept locally moves to its place.
  */
 import { MIB } from '../../base/constants.ts';
 import type { Lsn } from '../log/format.ts';

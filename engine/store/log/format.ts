@@ -50,6 +50,7 @@ export const KIND = {
   remove: 33,
   cursor: 34,
   sealed: 37,
+  place: 40,
 } as const;
 
 const KNOWN_KINDS: ReadonlySet<number> = new Set(Object.values(KIND));

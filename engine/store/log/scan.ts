@@ -55,10 +55,12 @@ export interface BadRange {
 
 export type ScanItem = ScannedGroup | BadRange;
 
+const WINDOW_BYTES = MIB;
+
 /** Bytes of a file through a moving window, so that a scan costs few reads and bounded memory. */
 export class Window {
   readonly #file: File;
-  #memory = new Uint8Array(MIB);
+  #memory = new Uint8Array(0);
   #start = 0;
   #length = 0;
   #end = BLOCK_BYTES;
@@ -81,8 +83,8 @@ export class Window {
   }
 
   #fill(at: number, length: number): void {
-    if (length > this.#memory.length) this.#memory = new Uint8Array(length);
-    const wanted = Math.max(length, Math.min(this.#memory.length, this.#end - at));
+    const wanted = Math.max(length, Math.min(WINDOW_BYTES, this.#end - at));
+    if (wanted > this.#memory.length) this.#memory = new Uint8Array(wanted);
     this.#start = at;
     this.#length = this.#file.read(this.#memory.subarray(0, wanted), at);
   }

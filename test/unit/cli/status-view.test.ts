@@ -16,6 +16,8 @@ const STATUS: RecorderStatus = {
   bytesPerSample: 3.1,
   paddingBytes: '4096',
   diskBytes: '67108864',
+  limitBytes: '1000000000',
+  fullInSeconds: null,
   freeBytes: '1073741824',
   writes: {
     rung: 'direct',

@@ -10,7 +10,7 @@ import { segmentPath } from '../../../engine/store/log/segment.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../../../engine/store/store.ts';
 import { cat } from '../../../engine/tools/cat.ts';
 import { verify } from '../../../engine/tools/verify.ts';
-import { MemoryFileSystem } from '../../support/memory-file-system.ts';
+import { SimulatedFileSystem } from '../../support/simulated-file-system.ts';
 import {
   beginEvents,
   beginSamples,
@@ -23,7 +23,7 @@ const DIR = '/store';
 const STEP = process.env['HELICORDER_SOAK'] ? 1 : 37;
 
 interface SmallStore {
-  fs: MemoryFileSystem;
+  fs: SimulatedFileSystem;
   environment: StoreEnvironment;
   /** bytes of the segment that are in use */
   end: number;
@@ -31,7 +31,7 @@ interface SmallStore {
 
 /** One segment: samples, events, a second life after a crash, and a clean stop or none yet. */
 function smallStore(closed: boolean): SmallStore {
-  const fs = new MemoryFileSystem();
+  const fs = new SimulatedFileSystem();
   const environment = { ...systemEnvironment, fs, pause: () => {} };
   const first = openWriter(DIR, MIB, environment);
   first.appendEvents(beginEvents(first), [bytes('one'), bytes('two')]);

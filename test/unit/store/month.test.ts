@@ -6,7 +6,7 @@ import { DirectoryPlace } from '../../../engine/store/chunks/directory-place.ts'
 import { segmentOf } from '../../../engine/store/log/format.ts';
 import { Store, systemEnvironment } from '../../../engine/store/store.ts';
 import { ManualClock } from '../../support/clocks.ts';
-import { MemoryFileSystem } from '../../support/memory-file-system.ts';
+import { SimulatedFileSystem } from '../../support/simulated-file-system.ts';
 import { SeededRandom } from '../../support/random.ts';
 import { sealAll } from '../../support/sealing.ts';
 import {
@@ -27,7 +27,7 @@ const utcOf = (tick: number): bigint => UTC_OFFSET_NANOS + BigInt(tick) * PERIOD
 /** Per chunk a second of samples at its beginning, and as much noise as fills a segment. */
 async function month(): Promise<typeof systemEnvironment> {
   const clock = new ManualClock(0n, UTC_OFFSET_NANOS);
-  const fs = new MemoryFileSystem();
+  const fs = new SimulatedFileSystem();
   const environment = { ...systemEnvironment, fs, clock, random: new SeededRandom(1) };
   const writer = openWriter(DIR, MIB, environment);
   const [samples, events] = [beginSamples(writer), beginEvents(writer)];

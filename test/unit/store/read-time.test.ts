@@ -10,7 +10,7 @@ import type { StoreWriter } from '../../../engine/store/writer.ts';
 import { cat } from '../../../engine/tools/cat.ts';
 import type { CatOptions } from '../../../engine/tools/types.ts';
 import { ManualClock } from '../../support/clocks.ts';
-import { MemoryFileSystem } from '../../support/memory-file-system.ts';
+import { SimulatedFileSystem } from '../../support/simulated-file-system.ts';
 import { SEED, SeededRandom } from '../../support/random.ts';
 import { sealAll } from '../../support/sealing.ts';
 import {
@@ -41,7 +41,7 @@ interface Made {
 /** Two streams over several segments, with gaps, and seconds between the commits. */
 function made(offsetOf: (commit: number) => bigint): Made {
   const clock = new ManualClock(0n, 0n);
-  const fs = new MemoryFileSystem();
+  const fs = new SimulatedFileSystem();
   const random = new SeededRandom(1);
   const environment = { ...systemEnvironment, fs, clock, random, pause: () => {} };
   const writer = openWriter(DIR, MIB, environment);

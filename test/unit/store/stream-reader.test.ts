@@ -6,7 +6,7 @@ import { segmentOf } from '../../../engine/store/log/format.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../../../engine/store/store.ts';
 import { StreamReader, type StreamItem } from '../../../engine/store/stream-reader.ts';
 import { cat } from '../../../engine/tools/cat.ts';
-import { MemoryFileSystem } from '../../support/memory-file-system.ts';
+import { SimulatedFileSystem } from '../../support/simulated-file-system.ts';
 import { SeededRandom } from '../../support/random.ts';
 import { sealAll } from '../../support/sealing.ts';
 import {
@@ -29,7 +29,7 @@ const NOISE = Buffer.from(new SeededRandom(3).bytes(90_000)).toString('base64');
 function threeSegments(): StoreEnvironment {
   const environment = {
     ...systemEnvironment,
-    fs: new MemoryFileSystem(),
+    fs: new SimulatedFileSystem(),
     random: new SeededRandom(1),
     pause: () => {},
   };

@@ -9,7 +9,7 @@ import { applyUpkeep } from '../../../engine/store/changes.ts';
 import { upkeepStep, type UpkeepOptions } from '../../../engine/store/upkeep.ts';
 import type { OpenedRun, StoreWriter } from '../../../engine/store/writer.ts';
 import { verify } from '../../../engine/tools/verify.ts';
-import { MemoryFileSystem } from '../../support/memory-file-system.ts';
+import { SimulatedFileSystem } from '../../support/simulated-file-system.ts';
 import { SeededRandom } from '../../support/random.ts';
 import {
   beginEvents,
@@ -23,7 +23,7 @@ const DIR = '/store';
 const NOISE = new SeededRandom(5).bytes(60_000);
 
 class Rig {
-  readonly fs = new MemoryFileSystem();
+  readonly fs = new SimulatedFileSystem();
   readonly environment: StoreEnvironment;
   readonly writer: StoreWriter;
   readonly samples: OpenedRun;

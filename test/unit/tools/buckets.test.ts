@@ -9,7 +9,7 @@ import { trimStream } from '../../../engine/store/changes.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../../../engine/store/store.ts';
 import { ChannelBuckets } from '../../../engine/tools/bucket-table.ts';
 import { buckets, type BucketOptions } from '../../../engine/tools/buckets.ts';
-import { MemoryFileSystem } from '../../support/memory-file-system.ts';
+import { SimulatedFileSystem } from '../../support/simulated-file-system.ts';
 import { SEED, SeededRandom } from '../../support/random.ts';
 import { sealAll } from '../../support/sealing.ts';
 import { beginEvents, beginSamples, commitSamples, openWriter } from '../../support/stores.ts';
@@ -19,7 +19,7 @@ const STREAM = 'test/samples';
 const UTC = 1_700_000_000_000_000_000n;
 
 async function made(isSealed: boolean, lowWater = 0): Promise<StoreEnvironment> {
-  const fs = new MemoryFileSystem();
+  const fs = new SimulatedFileSystem();
   const environment = { ...systemEnvironment, fs, random: new SeededRandom(1), pause: () => {} };
   const writer = openWriter(DIR, undefined, environment);
   const [samples, events] = [beginSamples(writer), beginEvents(writer)];
@@ -177,7 +177,7 @@ describe('numbers of a batch without BigInt', () => {
 });
 
 it('the rate of samples is printed', async () => {
-  const fs = new MemoryFileSystem();
+  const fs = new SimulatedFileSystem();
   const environment = { ...systemEnvironment, fs, random: new SeededRandom(1), pause: () => {} };
   const writer = openWriter(DIR, 64 * 2 ** 20, environment);
   const samples = beginSamples(writer);

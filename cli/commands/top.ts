@@ -1,0 +1,97 @@
+/** `helicorder top`: what goes on in a store, live, while somebody records into it or not. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Option, type Command } from 'commander';
+import { formatBytes, parseDurationNanos } from '../../engine/config/units.ts';
+import { HelicorderError } from '../../engine/base/errors.ts';
+import type { TopReport } from '../../engine/tools/types.ts';
+import { dataDirOf, newCommand, printJson } from '../command.ts';
+import type { CliContext, CliIo, CommonOptions } from '../command.ts';
+import { LiveBlock, forecastText } from '../status-view.ts';
+
+const EXAMPLES = ['helicorder top', 'helicorder top --json --looks 2 --interval 10s'];
+const NANOS_PER_MS = 1e6;
+
+interface Options extends CommonOptions {
+  interval: string;
+  looks?: string;
+}
+
+export function topCommand({ io, run }: CliContext): Command {
+  return newCommand('top', 'streams by what they write, lag of cursors, disk; live', EXAMPLES)
+    .addOption(new Option('--interval <duration>', 'time between two looks').default('1s'))
+    .option('--looks <number>', 'end after this many (default: until interrupted)')
+    .action((options: Options) => run(() => top(io, options)));
+}
+
+async function top(io: CliIo, options: Options): Promise<number> {
+  const intervalMs = durationMs(options.interval);
+  let left = looksOf(options.looks);
+  const { Store, Top } = await io.loadEngine();
+  const store = Store.open(dataDirOf(options, io));
+  const interrupted = new AbortController();
+  const stopListening = io.onSignal(() => interrupted.abort());
+  const show = viewOf(io, options);
+  try {
+    const view = new Top(store);
+    for (; left > 0 && !interrupted.signal.aborted; left--) {
+      await show(view.look());
+      if (left > 1) await pause(intervalMs, interrupted.signal);
+    }
+    return 0;
+  } finally {
+    stopListening();
+    store.close();
+  }
+}
+
+function viewOf(io: CliIo, options: Options): (report: TopReport) => Promise<void> {
+  if (options.json) return (report) => printJson(io, report);
+  if (!io.stdout.isTTY) return (report) => io.stdout.write(`${linesOf(report).join('\n')}\n`);
+  const block = new LiveBlock(io.stdout);
+  return (report) => block.draw(linesOf(report));
+}
+
+function linesOf({ owned, streams, cursors, disk }: TopReport): string[] {
+  const used = formatBytes(Number(disk.usedBytes));
+  const chunks = formatBytes(Number(disk.chunkBytes));
+  return [
+    `helicorder top  ${owned ? 'somebody records' : 'nobody records'}, ${streams.length} streams`,
+    `disk            ${used}, of it chunks ${chunks}, free ` +
+      `${formatBytes(Number(disk.freeBytes))}${forecastText(disk.fullInSeconds)}`,
+    ...cursors.map(
+      ({ name, stream, lag }) => `cursor          ${name} on ${stream}: ${lag} behind`,
+    ),
+    row('records/s', 'bytes/s', 'records', 'stream'),
+    ...streams.map(({ name, records, recordsPerSecond, bytesPerSecond }) =>
+      row(rate(recordsPerSecond), rate(bytesPerSecond), records, name),
+    ),
+  ];
+}
+
+function row(records: string, bytes: string, total: string, name: string): string {
+  return `${records.padStart(12)} ${bytes.padStart(12)} ${total.padStart(14)}  ${name}`;
+}
+
+function rate(value: number | null): string {
+  return value === null ? '–' : value.toFixed(1);
+}
+
+function durationMs(text: string): number {
+  try {
+    return Number(parseDurationNanos(text)) / NANOS_PER_MS;
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw new HelicorderError('USAGE', `--interval ${text}: ${message}`, { cause });
+  }
+}
+
+function looksOf(text: string | undefined): number {
+  if (text === undefined) return Infinity;
+  const looks = Number(text);
+  if (Number.isSafeInteger(looks) && looks > 0) return looks;
+  throw new HelicorderError('USAGE', `--looks ${text}: expected a whole number from 1`);
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal }).catch(() => undefined);
+}

@@ -1,0 +1,85 @@
+/**
+ * What goes on in a store, from beside its owner: streams by how much they write, how far each
+ * cursor is behind, disk use and when it will be full. Rates are between two looks.
+ */
+import { monotonicMs } from '../base/clock.ts';
+import type { Store } from '../store/store.ts';
+import { Growth, limitBytes } from './growth.ts';
+import { stringOrNull } from './describe.ts';
+import type { TopReport } from './types.ts';
+
+interface Seen {
+  records: number;
+  bytes: number;
+}
+
+export class Top {
+  readonly #store: Store;
+  readonly #growth = new Growth();
+  #seen = new Map<number, Seen>();
+  #seenMs: number | undefined;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** Looks again. The first look has no rates. */
+  look(): TopReport {
+    const { reader } = this.#store;
+    reader.refresh();
+    const nowMs = monotonicMs();
+    const seconds = this.#seenMs === undefined ? null : (nowMs - this.#seenMs) / 1000;
+    const streams = this.#streams(seconds);
+    this.#seenMs = nowMs;
+    return {
+      owned: reader.isOwned,
+      streams: streams.sort((a, b) => (b.bytesPerSecond ?? 0) - (a.bytesPerSecond ?? 0)),
+      cursors: this.#cursors(),
+      disk: this.#disk(nowMs),
+    };
+  }
+
+  #streams(seconds: number | null): TopReport['streams'] {
+    const { state } = this.#store.reader;
+    const before = this.#seen;
+    this.#seen = new Map();
+    return [...state.streams.values()].map(({ id, name, nextOffset, totals }) => {
+      const now = { records: nextOffset, bytes: totals.bytes + totals.paddingBytes };
+      const last = before.get(id);
+      this.#seen.set(id, now);
+      const rate = (key: keyof Seen): number | null =>
+        seconds === null || last === undefined ? null : (now[key] - last[key]) / seconds;
+      return {
+        name,
+        records: String(nextOffset),
+        firstOffset: String(state.lowWaterOf(id)),
+        recordsPerSecond: rate('records'),
+        bytesPerSecond: rate('bytes'),
+        lastTimestampNanos: stringOrNull(totals.lastNanos),
+      };
+    });
+  }
+
+  #cursors(): TopReport['cursors'] {
+    const { state } = this.#store.reader;
+    return [...state.cursors.values()].flatMap(({ name, stream, offset }) => {
+      const read = state.streams.get(stream);
+      if (read === undefined || offset === null) return [];
+      const lag = String(read.nextOffset - offset);
+      return [{ name, stream: read.name, offset: String(offset), lag }];
+    });
+  }
+
+  #disk(nowMs: number): TopReport['disk'] {
+    const { fs, paths } = this.#store.reader;
+    const usedBytes = fs.diskUse(paths.dir);
+    const { freeBytes } = fs.info(paths.dir);
+    this.#growth.note(nowMs, usedBytes);
+    return {
+      usedBytes: String(usedBytes),
+      chunkBytes: String(fs.diskUse(paths.chunks)),
+      freeBytes: String(freeBytes),
+      fullInSeconds: this.#growth.secondsUntil(limitBytes(usedBytes, freeBytes, undefined)),
+    };
+  }
+}

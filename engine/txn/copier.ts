@@ -1,0 +1,336 @@
+/**
+ * The driver of the copier's protocol: it does what `coordinator.ts` says and tells it what came of
+ * it. One transaction is in flight, one effect at a time; the rules are there, the waiting is here.
+ *
+ *   source ─ read ─▶ pieces ─ chain ─▶ begin · append … · flush ─▶ intent durable ─▶ commit
+ *     ▲                                                                                │
+ *     └──────────────── cursor {acked, chain} ◀──────────────────────── COMMITTED ◀────┘
+ *
+ * Memory: the pieces of one transaction, at most `batchBytes` and one piece. Time: every request
+ * has a deadline, after which nothing is known of it; what it does later is the participant's to
+ * refuse. Bandwidth is a budget of bytes per second that appending draws from.
+ *
+ * Stopping (the signal) needs no help from anybody: whatever was under way is found by the next
+ * open(). An open transaction is aborted as a courtesy, within its deadline.
+ *
+ * Belongs to one thread. It owns the participant and closes it, it does not own the source.
+ */
+import { defined } from '../base/assert.ts';
+import { systemRandom, type Random } from '../base/clock.ts';
+import { COPY_BATCH_BYTES, COPY_BATCH_RECORDS } from '../base/constants.ts';
+import { HelicorderError } from '../base/errors.ts';
+import { Bandwidth, systemTimer, withDeadline, type Timer } from './pacing.ts';
+import { Chain } from './chain.ts';
+import {
+  beginCoordination,
+  step,
+  type Alarm,
+  type CoordinatorState,
+  type Cursor,
+  type Effect,
+  type Event,
+} from './coordinator.ts';
+import type { Intent, Participant, Range, WriterIdentity } from './participant.ts';
+import type { Piece } from './piece.ts';
+import type { CopySource } from './source.ts';
+import { Tally } from './tally.ts';
+
+export interface CopierOptions {
+  /** of one transaction, at most what the participant takes; default COPY_BATCH_RECORDS */
+  batchRecords?: number;
+  batchBytes?: number;
+  /** default: unlimited */
+  bytesPerSecond?: number;
+  /** one-shot: ends when everything up to this seq is acknowledged; default: goes on for ever */
+  until?: number;
+  /** how long an idle copy waits before it asks the participant whether all is as it was */
+  probeIntervalMs?: number;
+  /** of each request */
+  deadlineMs?: number;
+  signal?: AbortSignal;
+  /** called in the copier's thread, after the fact; must not throw */
+  onProgress?: (progress: CopyProgress) => void;
+  timer?: Timer;
+  random?: Random;
+}
+
+export type CopyProgress =
+  /** the participant has it; `records` in this commit */
+  | { kind: 'committed'; acked: number; records: number; bytes: number }
+  /** open() has answered, and the copy goes on from here */
+  | { kind: 'opened'; acked: number; epoch: number }
+  /** the cursor is durable: records up to here may be released */
+  | { kind: 'released'; acked: number }
+  | { kind: 'failed'; phase: string; failures: number; error: unknown };
+
+export interface CopyResult {
+  /** the last acknowledged seq; its cursor is durable */
+  acked: number;
+  /** `stopped`: by the signal */
+  ended: 'done' | 'stopped';
+}
+
+const PROBE_INTERVAL_MS = 10_000;
+const DEADLINE_MS = 30_000;
+const ALARM_WORDS: Readonly<Record<Alarm, string>> = {
+  TARGET_ROLLED_BACK: 'the target has lost records that it had reported as committed',
+  SOURCE_DIVERGED: 'the target holds other records than the source under the same numbers',
+  MARKER_GONE: 'the target holds records of this copy, but not how far they go',
+};
+
+export class Copier {
+  readonly #source: CopySource;
+  readonly #participant: Participant;
+  readonly #options: CopierOptions;
+  readonly #timer: Timer;
+  readonly #random: Random;
+  readonly #bandwidth: Bandwidth;
+  readonly #chain = new Chain();
+  readonly #signal: AbortSignal;
+  #writer: WriterIdentity | undefined;
+  #pieces: Piece[] = [];
+  #bytes = 0;
+  #openTransaction: string | undefined;
+  /** the last cursor's way to the disk */
+  #released: Promise<void> = Promise.resolve();
+  #sourceError: Error | undefined;
+
+  constructor(source: CopySource, participant: Participant, options: CopierOptions = {}) {
+    this.#source = source;
+    this.#participant = participant;
+    this.#options = options;
+    this.#timer = options.timer ?? systemTimer;
+    this.#random = options.random ?? systemRandom;
+    this.#bandwidth = new Bandwidth(options.bytesPerSecond ?? Infinity, this.#timer);
+    this.#signal = options.signal ?? new AbortController().signal;
+  }
+
+  /**
+   * Copies until it is done, told to stop, or raises an alarm. Can be called once.
+   * @throws HelicorderError TARGET_ROLLED_BACK, SOURCE_DIVERGED, MARKER_GONE; what the source
+   *   throws
+   */
+  async run(): Promise<CopyResult> {
+    try {
+      const { writer, cursor, intent } = await this.#source.open();
+      this.#writer = writer;
+      const state = await this.#drive(beginCoordination(cursor, intent));
+      await this.#released;
+      const { acked } = state.cursor;
+      return { acked, ended: this.#isDone(state.cursor) ? 'done' : 'stopped' };
+    } finally {
+      await this.#letGo();
+    }
+  }
+
+  async #drive(first: CoordinatorState): Promise<CoordinatorState> {
+    let state = first;
+    let event: Event = { kind: 'start' };
+    for (;;) {
+      const next = step(state, event);
+      this.#report(state, next.state, event);
+      state = next.state;
+      const last = defined(next.effects.at(-1), 'an effect');
+      for (const effect of next.effects.slice(0, -1)) this.#begin(effect);
+      if (this.#sourceError !== undefined) throw this.#sourceError;
+      if (last.kind === 'idle' && this.#isDone(state.cursor)) return state;
+      if (this.#signal.aborted && last.kind !== 'alarm') return state;
+      event = await this.#answer(last, state);
+    }
+  }
+
+  #isDone({ acked }: Cursor): boolean {
+    return acked >= (this.#options.until ?? Infinity);
+  }
+
+  /** What is not waited for. */
+  #begin(effect: Effect): void {
+    if (effect.kind !== 'writeCursor') return;
+    const { acked } = effect.cursor;
+    this.#released = this.#source.writeCursor(effect.cursor).then(
+      () => this.#options.onProgress?.({ kind: 'released', acked }),
+      (error: Error) => {
+        this.#sourceError ??= error;
+      },
+    );
+  }
+
+  /** Source and rules may throw: that ends the copy. A participant's error is an event. */
+  async #answer(effect: Effect, state: CoordinatorState): Promise<Event> {
+    switch (effect.kind) {
+      case 'idle':
+        return this.#nextRecords(effect.lo, effect.chain);
+      case 'recompute':
+        return { kind: 'recomputed', chain: await this.#recompute(effect) };
+      case 'writeIntent':
+        await this.#source.writeIntent(effect.intent);
+        return { kind: 'intentDurable' };
+      case 'wait':
+        await this.#timer.sleep(this.#between(effect.minMs, effect.maxMs), this.#signal);
+        return { kind: 'waited' };
+      case 'alarm':
+        return this.#alarm(effect.alarm, effect.renew);
+      default:
+        return this.#ask(effect, state);
+    }
+  }
+
+  async #ask(effect: Effect, state: CoordinatorState): Promise<Event> {
+    let event: Event;
+    try {
+      event = await this.#request(effect);
+    } catch (error) {
+      const { phase, failures } = state;
+      this.#options.onProgress?.({ kind: 'failed', phase: phase.name, failures, error });
+      return { kind: 'failed' };
+    }
+    if (event.kind !== 'opened') return event;
+    return { ...event, end: await this.#source.end() };
+  }
+
+  async #request(effect: Effect): Promise<Event> {
+    const participant = this.#participant;
+    switch (effect.kind) {
+      case 'open': {
+        this.#openTransaction = undefined;
+        const writer = defined(this.#writer, 'the writer');
+        const outcome = await this.#call((signal) =>
+          participant.open(writer, effect.intent, signal),
+        );
+        return { kind: 'opened', outcome, end: 0 };
+      }
+      case 'send':
+        return { kind: 'sent', txn: await this.#send(effect.epoch, effect.range) };
+      case 'commit': {
+        const intent = this.#named(effect.intent);
+        const outcome = await this.#call((signal) =>
+          participant.commit(effect.epoch, intent, signal),
+        );
+        this.#openTransaction = undefined;
+        return { kind: 'answered', outcome };
+      }
+      case 'probe': {
+        const asked = (signal: AbortSignal) => participant.position(effect.epoch, signal);
+        return { kind: 'probed', position: await this.#call(asked) };
+      }
+      default:
+        throw new TypeError(`${effect.kind} is nothing to ask a participant`);
+    }
+  }
+
+  #call<T>(request: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { deadlineMs = DEADLINE_MS } = this.#options;
+    return withDeadline(request, deadlineMs, this.#signal, this.#timer);
+  }
+
+  /** A participant with position-with-data still wants to know which transaction it is. */
+  #named(intent: Intent): Intent {
+    return { txn: intent.txn ?? this.#openTransaction, range: intent.range };
+  }
+
+  async #send(epoch: number, range: Range): Promise<string | undefined> {
+    const participant = this.#participant;
+    const txn = await this.#call((signal) => participant.begin(epoch, range.lo, signal));
+    this.#openTransaction = txn;
+    for (const piece of this.#pieces) {
+      await this.#bandwidth.take(piece.bytes, this.#signal);
+      await this.#call((signal) => participant.append(txn, piece, signal));
+    }
+    await this.#call((signal) => participant.flush(txn, signal));
+    return participant.capabilities.kind === 'two-phase' ? txn : undefined;
+  }
+
+  async #nextRecords(lo: number, chain: bigint): Promise<Event> {
+    const { probeIntervalMs = PROBE_INTERVAL_MS, until } = this.#options;
+    const { maxRecords, maxBytes } = this.#participant.capabilities;
+    const limits = {
+      maxRecords: Math.min(maxRecords, this.#options.batchRecords ?? COPY_BATCH_RECORDS),
+      maxBytes: Math.min(maxBytes, this.#options.batchBytes ?? COPY_BATCH_BYTES),
+      ...(until === undefined ? {} : { hi: until }),
+    };
+    let pieces = await this.#source.read(lo, limits);
+    if (pieces.length === 0) {
+      await this.#source.wait(lo - 1, probeIntervalMs, this.#signal);
+      pieces = await this.#source.read(lo, limits);
+    }
+    if (pieces.length === 0) return { kind: 'probe' };
+    return { kind: 'records', range: this.#take(pieces, lo, chain, limits) };
+  }
+
+  /** As many of the pieces as fit in a transaction; the others are read again. */
+  #take(
+    pieces: readonly Piece[],
+    lo: number,
+    before: bigint,
+    limits: { maxRecords: number; maxBytes: number },
+  ): Range {
+    const tally = new Tally(lo, limits);
+    this.#chain.reset(before);
+    this.#pieces = [];
+    for (const piece of pieces) {
+      if (!tally.hasRoomFor(piece)) break;
+      tally.add(piece);
+      this.#chain.add(piece);
+      this.#pieces.push(piece);
+    }
+    this.#bytes = tally.bytes;
+    return tally.range(before, this.#chain.value);
+  }
+
+  /** The chain over what the source holds now; undefined if it does not hold exactly that range. */
+  async #recompute(effect: Effect & { kind: 'recompute' }): Promise<bigint | undefined> {
+    const { lo, hi } = effect;
+    const limits = { maxRecords: COPY_BATCH_RECORDS, maxBytes: COPY_BATCH_BYTES, hi };
+    this.#chain.reset(effect.chain);
+    let next = lo;
+    while (next <= hi) {
+      const pieces = await this.#source.read(next, limits);
+      if (pieces.length === 0) return undefined;
+      for (const piece of pieces) this.#chain.add(piece);
+      next = defined(pieces.at(-1), 'a piece').lo + defined(pieces.at(-1), 'a piece').seqs;
+    }
+    return next === hi + 1 ? this.#chain.value : undefined;
+  }
+
+  async #alarm(kind: Alarm, renew: boolean): Promise<never> {
+    await this.#released;
+    if (renew) await this.#source.renew();
+    const { store, incarnation, base } = defined(this.#writer, 'the writer');
+    const details = { store, incarnation, base };
+    const whose = `store ${store}, incarnation ${incarnation}, base ${base}`;
+    throw new HelicorderError(kind, `${ALARM_WORDS[kind]} (${whose})`, { details });
+  }
+
+  #between(minMs: number, maxMs: number): number {
+    const [byte] = this.#random.bytes(1) as unknown as [number];
+    return minMs + ((maxMs - minMs) * byte) / 255;
+  }
+
+  #report(before: CoordinatorState, after: CoordinatorState, event: Event): void {
+    const { onProgress } = this.#options;
+    if (onProgress === undefined || after.phase.name !== 'idle') return;
+    const { acked, epoch } = after.cursor;
+    if (event.kind === 'answered' && before.phase.name === 'committing') {
+      const { count } = before.phase.intent.range;
+      onProgress({ kind: 'committed', acked, records: count, bytes: this.#bytes });
+    } else if (event.kind === 'opened' || event.kind === 'recomputed') {
+      onProgress({ kind: 'opened', acked, epoch });
+    }
+  }
+
+  async #letGo(): Promise<void> {
+    const txn = this.#openTransaction;
+    this.#pieces = [];
+    const { deadlineMs = DEADLINE_MS } = this.#options;
+    const never = new AbortController().signal;
+    try {
+      if (txn !== undefined) {
+        await withDeadline(() => this.#participant.abort(txn), deadlineMs, never, this.#timer);
+      }
+    } catch {
+      // the next open() ends it
+    } finally {
+      await this.#participant.close();
+    }
+  }
+}

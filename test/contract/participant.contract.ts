@@ -1,0 +1,316 @@
+/**
+ * What a copier relies on from a participant. Every target passes it, and so do the fake ones of
+ * both kinds. A factory gives a fresh target, connections to it, and a look at what is visible.
+ */
+import { describe, expect, it } from 'vitest';
+import { Chain } from '../../engine/txn/chain.ts';
+import { Refused, type CommitOutcome, type Intent } from '../../engine/txn/participant.ts';
+import type { Participant, Position, WriterIdentity } from '../../engine/txn/participant.ts';
+import { endOf, type Piece } from '../../engine/txn/piece.ts';
+import { Tally } from '../../engine/txn/tally.ts';
+import { piecesOf, recordTexts, testOrigin, type Meant } from '../support/pieces.ts';
+
+export interface ParticipantCase {
+  /** another connection to the same target */
+  connect(): Participant;
+  /** every record that a reader of the target sees, in order, as `recordTexts` gives it */
+  visible(): Promise<string[]>;
+  /** from now on the reply to the next commit is lost, though the commit is done */
+  loseNextCommitReply(): void;
+  /** the target gives up transactions that were left open, if it ever does by itself */
+  expire?(): void;
+}
+
+const WRITER: WriterIdentity = { store: 'a', incarnation: 'b', base: 0 };
+const NEVER = new AbortController().signal;
+const UNLIMITED = { maxRecords: Infinity, maxBytes: Infinity };
+const ORIGIN = testOrigin('samples');
+
+/** Samples with ticks from..to−1 as pieces of three, seqs alike. */
+function piecesFrom(from: number, to: number, level = 0): Piece[] {
+  const records = Array.from({ length: to - from }, (_, i): Meant => {
+    const tick = from + i;
+    return { type: 'sample', tick, lateness: 5n, values: [1n, 2n, 3, level, 0] };
+  });
+  let calls = 0;
+  const place = { originSeq: from, lo: from, ordinal: from - 1 };
+  return piecesOf(records, ORIGIN, () => ++calls % 3 === 0, place);
+}
+
+function textsOf(pieces: readonly Piece[]): string[] {
+  return pieces.flatMap(recordTexts);
+}
+
+interface Sent {
+  pieces: Piece[];
+  intent: Intent;
+}
+
+/** Everything up to the commit. */
+async function prepare(
+  participant: Participant,
+  { epoch, chain: before, last }: Position,
+  pieces: Piece[],
+): Promise<Sent> {
+  const tally = new Tally(last + 1, UNLIMITED);
+  const chain = new Chain(before);
+  const txn = await participant.begin(epoch, last + 1, NEVER);
+  for (const piece of pieces) {
+    tally.add(piece);
+    chain.add(piece);
+    await participant.append(txn, piece, NEVER);
+  }
+  await participant.flush(txn, NEVER);
+  return { pieces, intent: { txn, range: tally.range(before, chain.value) } };
+}
+
+async function opened(participant: Participant, intent?: Intent): Promise<Position> {
+  const outcome = await participant.open(WRITER, intent, NEVER);
+  if (outcome.kind !== 'OPENED') throw new Error(`open: ${outcome.kind}`);
+  return outcome;
+}
+
+async function refusal(action: Promise<unknown>): Promise<string> {
+  try {
+    await action;
+  } catch (error) {
+    if (error instanceof Refused) return error.outcome.kind;
+    throw error;
+  }
+  return 'none';
+}
+
+async function commitSamples(participant: Participant, count: number): Promise<Sent & Position> {
+  const position = await opened(participant);
+  const sent = await prepare(participant, position, piecesFrom(1, count + 1));
+  const outcome = await participant.commit(position.epoch, sent.intent, NEVER);
+  expect(outcome.kind).toBe('COMMITTED');
+  const { hi, chain } = sent.intent.range;
+  return { ...sent, epoch: position.epoch, last: hi, chain };
+}
+
+export function describeParticipant(name: string, make: () => ParticipantCase): void {
+  describe(`participant: ${name}`, () => {
+    describePosition(make);
+    describeVisibility(make);
+    describeCommits(make);
+    describeFences(make);
+    describeLimits(make);
+  });
+}
+
+function describePosition(make: () => ParticipantCase): void {
+  it('a writer that was never here is at 0, with the chain of nothing', async () => {
+    const { epoch, last, chain } = await opened(make().connect());
+    expect({ last, chain }).toEqual({ last: 0, chain: 0n });
+    expect(epoch).toBeGreaterThan(0);
+  });
+
+  it('epochs grow with every open', async () => {
+    const target = make();
+    const first = await opened(target.connect());
+    const second = await opened(target.connect());
+    const third = await opened(target.connect());
+    expect(second.epoch).toBeGreaterThan(first.epoch);
+    expect(third.epoch).toBeGreaterThan(second.epoch);
+  });
+
+  it('a position is what was committed last, for a probe and for the next open', async () => {
+    const target = make();
+    const participant = target.connect();
+    const { epoch, last, chain } = await commitSamples(participant, 10);
+    expect(await participant.position(epoch, NEVER)).toEqual({ epoch, last, chain });
+    expect(await opened(target.connect())).toMatchObject({ last, chain });
+  });
+
+  it('writers do not know of each other', async () => {
+    const target = make();
+    const participant = target.connect();
+    const { epoch } = await commitSamples(participant, 4);
+    const other = target.connect();
+    const outcome = await other.open({ ...WRITER, incarnation: 'c' }, undefined, NEVER);
+    expect(outcome).toMatchObject({ kind: 'OPENED', last: 0, chain: 0n });
+    expect((await participant.position(epoch, NEVER)).last).toBe(4);
+  });
+}
+
+function describeVisibility(make: () => ParticipantCase): void {
+  it('nothing is visible before the commit, and all of it after', async () => {
+    const target = make();
+    const participant = target.connect();
+    const position = await opened(participant);
+    const { pieces, intent } = await prepare(participant, position, piecesFrom(1, 11));
+    expect(await target.visible()).toEqual([]);
+    expect((await participant.position(position.epoch, NEVER)).last).toBe(0);
+    await participant.commit(position.epoch, intent, NEVER);
+    expect(await target.visible()).toEqual(textsOf(pieces));
+  });
+
+  it('transactions follow each other without a hole', async () => {
+    const target = make();
+    const participant = target.connect();
+    const first = await commitSamples(participant, 5);
+    const second = await prepare(participant, first, piecesFrom(6, 9));
+    expect((await participant.commit(first.epoch, second.intent, NEVER)).kind).toBe('COMMITTED');
+    expect(await target.visible()).toEqual(textsOf([...first.pieces, ...second.pieces]));
+  });
+
+  it('an abort leaves nothing, and the same seqs may be sent again', async () => {
+    const target = make();
+    const participant = target.connect();
+    const position = await opened(participant);
+    const { intent } = await prepare(participant, position, piecesFrom(1, 4));
+    await participant.abort(intent.txn!);
+    expect(await target.visible()).toEqual([]);
+    expect((await participant.commit(position.epoch, intent, NEVER)).kind).not.toBe('COMMITTED');
+    const again = await prepare(participant, position, piecesFrom(1, 4));
+    expect((await participant.commit(position.epoch, again.intent, NEVER)).kind).toBe('COMMITTED');
+    expect(await target.visible()).toEqual(textsOf(again.pieces));
+  });
+
+  it('what was left open is gone with the next open', async () => {
+    const target = make();
+    const left = target.connect();
+    const { intent } = await prepare(left, await opened(left), piecesFrom(1, 4));
+    const next = target.connect();
+    const position = await opened(next, intent);
+    expect(position.last).toBe(0);
+    expect((await next.commit(position.epoch, intent, NEVER)).kind).not.toBe('COMMITTED');
+    expect(await target.visible()).toEqual([]);
+  });
+
+  it('a transaction that the target has given up is not committed', async () => {
+    const target = make();
+    if (target.expire === undefined) return;
+    const participant = target.connect();
+    const position = await opened(participant);
+    const { intent } = await prepare(participant, position, piecesFrom(1, 4));
+    target.expire();
+    const outcome = await participant.commit(position.epoch, intent, NEVER);
+    expect(['ABORTED', 'UNKNOWN']).toContain(outcome.kind);
+    expect(await target.visible()).toEqual([]);
+  });
+}
+
+function describeCommits(make: () => ParticipantCase): void {
+  it('committing the last transaction again gives the same answer and changes nothing', async () => {
+    const target = make();
+    const participant = target.connect();
+    const position = await opened(participant);
+    const { intent } = await prepare(participant, position, piecesFrom(1, 8));
+    const first = await participant.commit(position.epoch, intent, NEVER);
+    const again = await participant.commit(position.epoch, intent, NEVER);
+    expect(again).toEqual(first);
+    expect(await target.visible()).toHaveLength(7);
+  });
+
+  it('a commit whose reply was lost is there, once, and open says so', async () => {
+    const target = make();
+    const participant = target.connect();
+    const position = await opened(participant);
+    const { intent, pieces } = await prepare(participant, position, piecesFrom(1, 8));
+    target.loseNextCommitReply();
+    await expect(participant.commit(position.epoch, intent, NEVER)).rejects.toThrow();
+    const { hi, chain } = intent.range;
+    expect(await opened(target.connect(), intent)).toMatchObject({ last: hi, chain });
+    expect(await target.visible()).toEqual(textsOf(pieces));
+  });
+
+  const outcomes: [string, (range: Intent['range']) => Intent['range'], CommitOutcome['kind']][] = [
+    ['the last range with another chain', (range) => ({ ...range, chain: 1n }), 'DIVERGED'],
+    ['an older range', (range) => ({ ...range, hi: range.hi - 1 }), 'REJECTED'],
+  ];
+  it.each(outcomes)('%s is refused', async (_, change, kind) => {
+    const target = make();
+    const participant = target.connect();
+    const { epoch, intent } = await commitSamples(participant, 6);
+    const outcome = await participant.commit(
+      epoch,
+      { ...intent, range: change(intent.range) },
+      NEVER,
+    );
+    expect(outcome.kind).toBe(kind);
+    expect(await target.visible()).toHaveLength(6);
+  });
+
+  it('what does not continue is refused: a hole, another past, another content', async () => {
+    const target = make();
+    const participant = target.connect();
+    const done = await commitSamples(participant, 6);
+    const attempt = async (from: Position, change = {}): Promise<CommitOutcome['kind']> => {
+      const pieces = piecesFrom(from.last + 1, from.last + 4);
+      const { intent } = await prepare(participant, from, pieces);
+      const range = { ...intent.range, ...change };
+      return (await participant.commit(done.epoch, { ...intent, range }, NEVER)).kind;
+    };
+    expect(await attempt({ ...done, last: 7 })).toBe('REJECTED');
+    expect(await attempt({ ...done, chain: 4n })).toBe('DIVERGED');
+    expect(await attempt(done, { count: 2 })).toBe('REJECTED');
+    expect(await attempt(done, { hi: done.last + 2, count: 2 })).toBe('REJECTED');
+    expect(await target.visible()).toHaveLength(6);
+    expect(await attempt(done)).toBe('COMMITTED');
+  });
+}
+
+function describeFences(make: () => ParticipantCase): void {
+  it('an older epoch is fenced at begin, append, flush and commit', async () => {
+    const target = make();
+    const old = target.connect();
+    const position = await opened(old);
+    const { intent } = await prepare(old, position, piecesFrom(1, 4));
+    await opened(target.connect());
+    const [piece] = piecesFrom(4, 5);
+    expect(await refusal(old.begin(position.epoch, 1, NEVER))).toBe('FENCED');
+    expect(['FENCED', 'ABORTED']).toContain(await refusal(old.append(intent.txn!, piece!, NEVER)));
+    expect(['FENCED', 'ABORTED']).toContain(await refusal(old.flush(intent.txn!, NEVER)));
+    expect((await old.commit(position.epoch, intent, NEVER)).kind).toBe('FENCED');
+    expect(await refusal(old.position(position.epoch, NEVER))).toBe('FENCED');
+    expect(await target.visible()).toEqual([]);
+  });
+
+  it('an epoch that was never issued is rejected', async () => {
+    const target = make();
+    const participant = target.connect();
+    const position = await opened(participant);
+    const { intent } = await prepare(participant, position, piecesFrom(1, 4));
+    for (const epoch of [position.epoch + 1, position.epoch + 2 ** 20]) {
+      expect(await refusal(participant.begin(epoch, 1, NEVER))).toBe('REJECTED');
+      expect((await participant.commit(epoch, intent, NEVER)).kind).toBe('REJECTED');
+    }
+    expect(await target.visible()).toEqual([]);
+  });
+}
+
+function describeLimits(make: () => ParticipantCase): void {
+  it('one transaction holds no more than it may, and a single piece always', async () => {
+    const target = make();
+    const participant = target.connect();
+    const { maxRecords } = participant.capabilities;
+    if (maxRecords > 1e6) return;
+    const position = await opened(participant);
+    const txn = await participant.begin(position.epoch, 1, NEVER);
+    const refused = async (): Promise<string> => {
+      for (let lo = 1; lo <= maxRecords + 3;) {
+        for (const piece of piecesFrom(lo, lo + 300)) {
+          const what = await refusal(participant.append(txn, piece, NEVER));
+          if (what !== 'none') return what;
+          lo = endOf(piece);
+        }
+      }
+      return 'none';
+    };
+    expect(await refused()).toBe('REJECTED');
+    await participant.abort(txn);
+    expect(await target.visible()).toEqual([]);
+  });
+
+  it('pieces that do not follow each other are rejected', async () => {
+    const participant = make().connect();
+    const position = await opened(participant);
+    const txn = await participant.begin(position.epoch, 1, NEVER);
+    const [first, second] = piecesFrom(1, 9) as [Piece, Piece];
+    expect(await refusal(participant.append(txn, second, NEVER))).toBe('REJECTED');
+    expect(await refusal(participant.append(txn, first, NEVER))).toBe('none');
+    expect(await refusal(participant.append(txn, first, NEVER))).toBe('REJECTED');
+  });
+}

@@ -1,0 +1,57 @@
+/** Everything that is in the store, read from the beginning and held against the oracle. */
+import { Store } from '../../engine/store/store.ts';
+import type { VerifyReport } from '../../engine/tools/types.ts';
+import { verify } from '../../engine/tools/verify.ts';
+import type { StreamItem } from '../../engine/store/stream-reader.ts';
+import { HelicorderError } from '../../engine/base/errors.ts';
+import type { Oracle } from './oracle.ts';
+import { DIR } from './owners.ts';
+import type { Process } from './world.ts';
+
+/** A process for which the disk works: what it finds wrong is wrong. */
+export async function audit(process: Process, oracle: Oracle): Promise<void> {
+  process.isSpared = true;
+  const report = await verify(DIR, process.environment);
+  process.check();
+  checkReport(report, oracle);
+  const store = open(process, oracle);
+  if (store === undefined) return;
+  const known = new Set(store.streamNames());
+  for (const { name, durableEnd } of oracle.streams.values()) {
+    if (known.has(name)) await readWhole(store, name, oracle);
+    else if (durableEnd > 0 && !oracle.isLenient) throw new Error(`stream ${name} is gone`);
+  }
+  store.close();
+}
+
+function open(process: Process, oracle: Oracle): Store | undefined {
+  try {
+    return Store.open(DIR, process.environment);
+  } catch (error) {
+    const isDamaged = error instanceof HelicorderError && error.code === 'DAMAGED';
+    if (isDamaged && oracle.isLenient) return undefined;
+    throw error;
+  }
+}
+
+async function readWhole(store: Store, name: string, oracle: Oracle): Promise<void> {
+  const items: StreamItem[] = [];
+  for await (const item of store.read(name)) items.push(item);
+  oracle.see(name, items);
+}
+
+/** I9 and I10: what was spoiled is named, and nothing else is. */
+function checkReport({ damage, ok }: VerifyReport, oracle: Oracle): void {
+  for (const file of oracle.spoiled) {
+    const isNamed = damage.some((one) => one.file === file);
+    if (!isNamed) throw new Error(`verify does not name the rot in ${file}`);
+  }
+  // before the first acknowledgement it is no store yet
+  if (oracle.isLenient || !oracle.hasPromises) return;
+  const invented = damage.filter(
+    ({ file }) => !oracle.spoiled.has(file) && !oracle.suspects.has(file),
+  );
+  const [first] = invented;
+  if (first) throw new Error(`verify invents damage: ${first.file} ${first.offset} ${first.what}`);
+  if (ok !== (damage.length === 0)) throw new Error(`verify says ok: ${ok}`);
+}

@@ -1,0 +1,229 @@
+/**
+ * The production copier between a source in memory and both kinds of fake participants, with
+ * seeded faults of all kinds at every step; then a phase without faults that must drain. The
+ * destination then equals the source, record by record, once.
+ */
+import { describe, expect, test } from 'vitest';
+import { Copier, type CopierOptions } from '../../engine/txn/copier.ts';
+import type { Participant } from '../../engine/txn/participant.ts';
+import type { Timer } from '../../engine/txn/pacing.ts';
+import { FakeNetwork, NO_FAULTS } from '../support/fake-network.ts';
+import { FakeSource, type Run } from '../support/fake-source.ts';
+import { FakeStoreParticipant, FakeStoreTarget } from '../support/fake-store-participant.ts';
+import {
+  FakeTwoPhaseParticipant,
+  FakeTwoPhaseTarget,
+} from '../support/fake-two-phase-participant.ts';
+import { meantRecords, testOrigin } from '../support/pieces.ts';
+import { SEED, SeededRandom } from '../support/random.ts';
+
+const SEEDS = process.env['HELICORDER_SOAK'] ? 20_000 : 250;
+/** Hundreds of lives of a copier, on a machine that may be busy with others. */
+const TIMEOUT_MS = process.env['HELICORDER_SOAK'] ? 3_600_000 : 300_000;
+const CHANCE = { loseRequest: 0.015, loseReply: 0.015, delay: 0.015 };
+
+/** Time that passes at once; requests fail by themselves, so no deadline is ever reached. */
+class FakeTimer implements Timer {
+  #ms = 0;
+
+  nowMs(): number {
+    return this.#ms;
+  }
+
+  sleep(ms: number): Promise<void> {
+    this.#ms += ms;
+    return Promise.resolve();
+  }
+
+  after(): () => void {
+    return () => undefined;
+  }
+}
+
+interface Scene {
+  random: SeededRandom;
+  source: FakeSource;
+  network: FakeNetwork;
+  connect: () => Participant;
+  records: readonly string[];
+  /** leases that end, outcomes that are forgotten */
+  befall: () => void;
+}
+
+function runsOf(random: SeededRandom): Run[] {
+  const kind = random.below(2) === 0 ? 'samples' : 'opaque';
+  return Array.from({ length: 1 + random.below(3) }, (_, i) => {
+    const origin = testOrigin(kind, i + 1);
+    return { origin, records: meantRecords(random, 1 + random.below(60), origin) };
+  });
+}
+
+function sceneOf(kind: 'store' | 'two-phase', seed: number): Scene {
+  const random = new SeededRandom(seed);
+  const source = new FakeSource(runsOf(random), random, random.below(40));
+  const network = new FakeNetwork(random);
+  const base = { random, source, network };
+  const limits = { maxRecords: 5 + random.below(40), maxBytes: 100_000 };
+  if (kind === 'store') {
+    const target = new FakeStoreTarget(random, limits);
+    const connect = () => new FakeStoreParticipant(target, network);
+    return { ...base, connect, records: target.records, befall: () => target.expire() };
+  }
+  const target = new FakeTwoPhaseTarget(random, limits);
+  const connect = () => new FakeTwoPhaseParticipant(target, network);
+  const befall = () => (random.below(2) ? target.expire() : target.forget());
+  return { ...base, connect, records: target.records, befall };
+}
+
+/** One life of a copier: it may be killed between any two entries, or stopped. */
+async function live(scene: Scene, options: CopierOptions): Promise<string> {
+  const { source, random } = scene;
+  const copier = new Copier(source, scene.connect(), {
+    timer: new FakeTimer(),
+    random,
+    batchRecords: 1 + random.below(20),
+    until: source.lastSeq,
+    ...options,
+  });
+  try {
+    return (await copier.run()).ended;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+async function badTimes(scene: Scene): Promise<void> {
+  const { source, random, network, befall } = scene;
+  network.faults = CHANCE;
+  const stop = new AbortController();
+  let isAlive = true;
+  source.survives = async () => {
+    if (random.below(25) === 0) isAlive = false;
+    if (!isAlive) stop.abort();
+    return isAlive;
+  };
+  const onProgress = (): void => {
+    source.record(random.below(6));
+    if (random.below(8) === 0) befall();
+    if (random.below(40) === 0) stop.abort();
+  };
+  await live(scene, { signal: stop.signal, onProgress });
+}
+
+async function goodTimes(scene: Scene): Promise<string> {
+  const { source, network } = scene;
+  network.faults = NO_FAULTS;
+  source.survives = () => Promise.resolve(true);
+  source.record(Infinity);
+  return live(scene, {});
+}
+
+describe.each(['store', 'two-phase'] as const)('a copy to a participant of kind %s', (kind) => {
+  test(
+    `arrives once and in order, whatever happens (${SEEDS} seeds)`,
+    async () => {
+      for (let seed = SEED; seed < SEED + SEEDS; seed++) {
+        const scene = sceneOf(kind, seed);
+        const sent = scene.source.texts();
+        for (let lives = scene.random.below(5); lives > 0; lives--) await badTimes(scene);
+        const where = `HELICORDER_SEED=${seed}`;
+        expect(await goodTimes(scene), where).toBe('done');
+        scene.network.deliverZombies();
+        expect(scene.records, where).toEqual(sent);
+        const acked = scene.source.cursors.map((cursor) => cursor.acked);
+        expect(acked, where).toEqual(acked.toSorted((a, b) => a - b));
+        expect(acked.at(-1) ?? 0, where).toBe(scene.source.lastSeq);
+      }
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    `records damaged after they were sent raise no alarm (${SEEDS} seeds)`,
+    async () => {
+      for (let seed = SEED; seed < SEED + SEEDS; seed++) {
+        const scene = sceneOf(kind, seed);
+        const before = scene.source.texts();
+        for (let lives = 1 + scene.random.below(3); lives > 0; lives--) {
+          await badTimes(scene);
+          scene.source.damage(scene.random.below(before.length));
+        }
+        const where = `HELICORDER_SEED=${seed}`;
+        expect(await goodTimes(scene), where).toBe('done');
+        scene.network.deliverZombies();
+        const after = scene.source.texts();
+        expect(scene.records, where).toHaveLength(before.length);
+        scene.records.forEach((record, i) =>
+          expect([before[i], after[i]], where).toContain(record),
+        );
+      }
+    },
+    TIMEOUT_MS,
+  );
+
+  test('equal seeds take equal ways', async () => {
+    const way = async (): Promise<string> => {
+      const scene = sceneOf(kind, SEED);
+      for (let lives = 0; lives < 4; lives++) await badTimes(scene);
+      return JSON.stringify([scene.source.cursors.map(({ epoch, acked }) => [epoch, acked])]);
+    };
+    expect(await way()).toBe(await way());
+  });
+});
+
+describe('alarms', () => {
+  const STORE = 'the target has lost records';
+  const SOURCE = 'the target holds other records';
+
+  async function halfCopied(seed: number): Promise<Scene & { target: FakeStoreTarget }> {
+    const random = new SeededRandom(seed);
+    const source = new FakeSource(runsOf(random), random);
+    const network = new FakeNetwork(random);
+    const target = new FakeStoreTarget(random);
+    const connect = () => new FakeStoreParticipant(target, network);
+    const { records } = target;
+    return { random, source, network, connect, records, befall: () => undefined, target };
+  }
+
+  test('a target restored from an older copy is noticed, and nothing is sent', async () => {
+    const scene = await halfCopied(SEED);
+    const restore = scene.target.backup();
+    expect(await goodTimes(scene)).toBe('done');
+    restore();
+    expect(await goodTimes(scene)).toContain(STORE);
+    expect(scene.records).toEqual([]);
+  });
+
+  test('an idle copier notices it as well', async () => {
+    const scene = await halfCopied(SEED);
+    const restore = scene.target.backup();
+    let probes = 0;
+    const onProgress = ({ kind }: { kind: string }): void => {
+      if (kind === 'released' && probes++ === 0) setTimeout(restore, 0);
+    };
+    const timer = new FakeTimer();
+    scene.source.wait = () => new Promise((resolve) => setTimeout(resolve, 1));
+    const ended = await live(scene, { until: Infinity, onProgress, timer });
+    expect(ended).toContain(STORE);
+  });
+
+  test('a source restored from an older copy is noticed, and gets a new incarnation', async () => {
+    const scene = await halfCopied(SEED);
+    const restore = scene.source.backup();
+    expect(await goodTimes(scene)).toBe('done');
+    restore();
+    scene.source.damage(0);
+    expect(await goodTimes(scene)).toContain(SOURCE);
+    expect(scene.source.incarnation).toBe('second');
+  });
+
+  test('a source restored from an older copy that holds the same records goes on', async () => {
+    const scene = await halfCopied(SEED);
+    const restore = scene.source.backup();
+    expect(await goodTimes(scene)).toBe('done');
+    const sent = [...scene.records];
+    restore();
+    expect(await goodTimes(scene)).toBe('done');
+    expect(scene.records).toEqual(sent);
+  });
+});

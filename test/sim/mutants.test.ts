@@ -1,0 +1,28 @@
+/** Negative controls: each bug of mutants.ts is found. */
+import { describe, expect, it } from 'vitest';
+import { MUTANTS, type Mutant } from './mutants.ts';
+import { simulate } from './simulation.ts';
+
+/** The first seed that finds it, and what it says. */
+async function found({ seeds, mutate }: Mutant): Promise<string | undefined> {
+  for (let seed = 1; seed <= seeds; seed++) {
+    try {
+      await simulate(seed, { mutate });
+    } catch (error) {
+      return String(error).split('\n')[0];
+    }
+  }
+  return undefined;
+}
+
+describe('the simulation finds a program that', () => {
+  it.each(MUTANTS.map((mutant) => [mutant.name, mutant] as const))(
+    '%s',
+    async (name, mutant) => {
+      const finding = await found(mutant);
+      process.stdout.write(`mutant: ${name}: ${finding}\n`);
+      expect(finding, 'what the simulation says').toBeDefined();
+    },
+    600_000,
+  );
+});

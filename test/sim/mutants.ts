@@ -1,0 +1,139 @@
+/**
+ * Bugs put into the surroundings of production code, where they have the effect of the bug in the
+ * code: negative controls. A simulation that lets one of them pass is itself broken.
+ */
+import { errnoCode } from '../../engine/base/errors.ts';
+import type { Clock } from '../../engine/base/clock.ts';
+import type { DurableFile, FileSystem, MarkFile } from '../../engine/files/file-system.ts';
+import { makeLsn } from '../../engine/store/log/format.ts';
+import type { StoreEnvironment } from '../../engine/store/store.ts';
+
+export interface Mutant {
+  /** what the mutated program does */
+  name: string;
+  /** it must be found within so many seeds */
+  seeds: number;
+  mutate: (environment: StoreEnvironment) => StoreEnvironment;
+}
+
+function onFiles(change: (fs: FileSystem) => Partial<FileSystem>): Mutant['mutate'] {
+  return (environment) => ({ ...environment, fs: replaced(environment.fs, change) });
+}
+
+/** The object with some of its members replaced; the others go on working on the object itself. */
+function replaced<T extends object>(target: T, change: (target: T) => Partial<T>): T {
+  const changes = change(target);
+  return new Proxy(target, {
+    get(object, key) {
+      if (key in changes) return changes[key as keyof T];
+      const member: unknown = Reflect.get(object, key, object);
+      return typeof member === 'function' ? (member.bind(object) as unknown) : member;
+    },
+  });
+}
+
+const onWrites = (
+  change: (file: DurableFile, fs: FileSystem) => DurableFile['write'],
+): Mutant['mutate'] =>
+  onFiles((fs) => ({
+    openDurable: (path, direct) => {
+      const file = fs.openDurable(path, direct);
+      return { ...file, write: change(file, fs) };
+    },
+  }));
+
+const onMarks = (change: (mark: MarkFile) => Partial<MarkFile>): Mutant['mutate'] =>
+  onFiles((fs) => ({
+    openMark: (path, generation, writable) =>
+      replaced(fs.openMark(path, generation, writable), change),
+  }));
+
+/** What a failed write is taken for: written. */
+function ignoring(errno: string, again: (file: DurableFile, fs: FileSystem) => void) {
+  return onWrites((file, fs) => (bytes, position) => {
+    try {
+      file.write(bytes, position);
+    } catch (error) {
+      if (errnoCode(error) !== errno) throw error;
+      again(file, fs);
+    }
+  });
+}
+
+/** Tells readers of a group before it is written. */
+function publishingEarly(environment: StoreEnvironment): StoreEnvironment {
+  let publish: ((lsn: number) => void) | undefined;
+  const marked = onFiles((fs) => ({
+    openMark: (path, generation, writable) => {
+      const mark = fs.openMark(path, generation, writable);
+      if (writable) publish = (lsn) => mark.publish(lsn, generation);
+      return mark;
+    },
+    openDurable: (path, direct) => {
+      const file = fs.openDurable(path, direct);
+      const segment = Number(/(\d{20})\.seg$/.exec(path)?.[1] ?? 0);
+      const write: DurableFile['write'] = (bytes, position) => {
+        if (segment > 0 && position > 0) publish?.(makeLsn(segment, position + bytes.length));
+        file.write(bytes, position);
+      };
+      return { ...file, write };
+    },
+  }));
+  return marked(environment);
+}
+
+const BOOT = 'b0070000-0000-4000-8000-000000000000';
+
+export const MUTANTS: readonly Mutant[] = [
+  {
+    name: 'acknowledges a group before it is synced',
+    seeds: 50,
+    mutate: onWrites((file, fs) => {
+      const buffered = fs.open(file.path, 'write');
+      return (bytes, position) => buffered.write(bytes, position);
+    }),
+  },
+  {
+    name: 'builds upon what recovery scanned without a sync',
+    seeds: 200,
+    mutate: onFiles((fs) => ({
+      open: (path, mode) => ({ ...fs.open(path, mode), sync: () => {} }),
+    })),
+  },
+  {
+    name: 'skips the sync of directories',
+    seeds: 50,
+    mutate: onFiles(() => ({ syncDirectory: () => {} })),
+  },
+  { name: 'publishes the mark before the write', seeds: 200, mutate: publishingEarly },
+  {
+    name: 'reads beyond the mark',
+    seeds: 50,
+    mutate: onMarks((mark) => ({
+      read: () => {
+        const values = mark.read();
+        return values && { ...values, durableLsn: values.durableLsn + 4096 };
+      },
+    })),
+  },
+  {
+    name: 'tries a failed sync again',
+    seeds: 200,
+    mutate: ignoring('EIO', ({ path }, fs) => fs.open(path, 'write').sync()),
+  },
+  {
+    name: 'does not keep a second owner away',
+    seeds: 100,
+    mutate: onFiles((fs) => ({
+      lock: (path, exclusive) => fs.lock(path, exclusive) ?? { release: () => {} },
+    })),
+  },
+  {
+    name: 'takes one boot for another',
+    seeds: 200,
+    mutate: (environment) => ({
+      ...environment,
+      clock: replaced<Clock>(environment.clock, () => ({ bootId: () => BOOT })),
+    }),
+  },
+];

@@ -1,0 +1,183 @@
+/**
+ * The owners of the store, as production runs them: the recorder's writer thread, and a program
+ * that appends events. Each is one life of a process: it opens the store, works, and ends; or is
+ * ended from outside at any operation. What was acknowledged is told to the oracle at once.
+ */
+import { HelicorderError, errnoCode } from '../../engine/base/errors.ts';
+import { OPAQUE_SCHEMA } from '../../engine/batch/schema.ts';
+import { Collector } from '../../engine/recorder/collector.ts';
+import { StoreWriter, type OpenedRun } from '../../engine/store/writer.ts';
+import type { SeededRandom } from '../support/random.ts';
+import type { Oracle } from './oracle.ts';
+import { LiveGroup, type KnownGroup } from './sources.ts';
+import type { Process } from './world.ts';
+
+export const DIR = '/store';
+
+/** What an owner is asked to do. */
+export interface Work {
+  oracle: Oracle;
+  groups: readonly KnownGroup[];
+  opaque: readonly string[];
+  /** flushes, or appends */
+  steps: number;
+  /** clean: the store is closed in the end; else the process just goes */
+  isClean: boolean;
+  /** it is an error if the owner does not get through */
+  mustEnd: boolean;
+}
+
+/** Errors by which an owner ends when the disk does not do its part. */
+function isOfTheDisk(error: unknown): boolean {
+  if (!(error instanceof HelicorderError)) return errnoCode(error) !== undefined;
+  return error.code === 'STORE_IO' || error.code === 'NO_SPACE' || error.code === 'STORE_IN_USE';
+}
+
+async function guarded(work: Work, body: () => Promise<void>): Promise<void> {
+  try {
+    await body();
+  } catch (error) {
+    const isDamage = error instanceof HelicorderError && error.code === 'DAMAGED';
+    if (isDamage && work.oracle.isLenient) return;
+    if (!isOfTheDisk(error) || work.mustEnd) throw error;
+  }
+}
+
+export function recorderLife(process: Process, work: Work): Promise<void> {
+  return guarded(work, async () => {
+    const { oracle } = work;
+    const { weather } = process.world;
+    const groups = work.groups.map((group) => new LiveGroup(group, process, oracle));
+    const collector = new Collector(
+      {
+        dataDir: DIR,
+        segmentBytes: weather.segmentBytes,
+        groups: groups.map(({ spec }) => spec),
+      },
+      process.environment,
+    );
+    const streams = work.groups.flatMap(({ sources }) => sources.map(({ stream }) => stream));
+    for (const { stream, nextOffset } of collector.status().offsets) {
+      oracle.stream(stream).begin(nextOffset, oracle.isLenient);
+    }
+    oracle.owner = process;
+    for (const group of groups) group.start();
+    for (let i = 0; i < work.steps; i++) {
+      await process.sleep(weather.flushMs);
+      const taken = streams.map((name) => oracle.stream(name).taken.length);
+      if (!collector.flush()) acknowledge(oracle, collector, streams, taken);
+    }
+    if (!work.isClean) return;
+    for (const group of groups) group.close();
+    const taken = streams.map((name) => oracle.stream(name).taken.length);
+    oracle.owner = undefined;
+    if (collector.close('stopped')) acknowledge(oracle, collector, streams, taken);
+    else if (work.mustEnd) throw new Error('the backlog does not drain');
+  });
+}
+
+/** Everything that was in the rings before is durable, unless the disk is full. */
+function acknowledge(
+  oracle: Oracle,
+  collector: Collector,
+  streams: readonly string[],
+  taken: readonly number[],
+): void {
+  const { waitingForSpace, offsets } = collector.status();
+  if (waitingForSpace) return;
+  oracle.counts.acknowledged++;
+  const nextOffsets = new Map(offsets.map(({ stream, nextOffset }) => [stream, nextOffset]));
+  streams.forEach((name, i) => {
+    oracle.stream(name).acknowledgeTicks(taken[i]!, nextOffsets.get(name)!);
+  });
+}
+
+export function appenderLife(process: Process, work: Work): Promise<void> {
+  return guarded(work, async () => {
+    const { oracle } = work;
+    const { weather, random } = process.world;
+    const options = { ...process.environment, segmentBytes: weather.segmentBytes };
+    const writer = StoreWriter.open(DIR, options);
+    oracle.owner = process;
+    const opened = writer.beginRuns(work.opaque.map(requestOf));
+    for (const { stream } of opened) {
+      oracle.stream(stream.name).begin(stream.nextOffset, oracle.isLenient);
+    }
+    for (let i = 0; i < work.steps; i++) {
+      await process.sleep(random.below(20));
+      const target = opened[random.below(opened.length)]!;
+      await append(process, writer, target, oracle);
+    }
+    if (!work.isClean) return;
+    oracle.owner = undefined;
+    const builder = writer.group();
+    for (const { run } of opened) writer.addRunEnd(builder, run, 'stopped');
+    writer.commit(builder);
+    writer.close();
+  });
+}
+
+/** I18: whoever comes while somebody else owns the store is sent away. */
+export async function intruder(process: Process, oracle: Oracle): Promise<void> {
+  await process.sleep(process.random.below(300));
+  const { segmentBytes } = process.world.weather;
+  try {
+    const writer = StoreWriter.open(DIR, { ...process.environment, segmentBytes });
+    if (oracle.owner?.isAlive) throw new Error('the store has two owners');
+    writer.abandon();
+  } catch (error) {
+    const isDamage = error instanceof HelicorderError && error.code === 'DAMAGED';
+    if (!isOfTheDisk(error) && !(isDamage && oracle.isLenient)) throw error;
+  }
+}
+
+async function append(
+  process: Process,
+  writer: StoreWriter,
+  target: OpenedRun,
+  oracle: Oracle,
+): Promise<void> {
+  const { random, world } = process;
+  const events = makeEvents(random, world.weather.eventBytes);
+  const stream = oracle.stream(target.stream.name);
+  stream.attempt(target.stream.nextOffset, events);
+  try {
+    stream.acknowledge(writer.appendEvents(target, events).firstOffset);
+  } catch (error) {
+    if (!(error instanceof HelicorderError) || error.code !== 'NO_SPACE') throw error;
+    stream.acknowledge(await whenThereIsSpace(process, writer));
+  }
+  oracle.counts.acknowledged++;
+}
+
+async function whenThereIsSpace(process: Process, writer: StoreWriter): Promise<number> {
+  for (;;) {
+    await process.sleep(50);
+    try {
+      return writer.resume()[0]!.firstOffset;
+    } catch (error) {
+      if (!(error instanceof HelicorderError) || error.code !== 'NO_SPACE') throw error;
+    }
+  }
+}
+
+function requestOf(stream: string) {
+  const schedule = { t0Nanos: 0n, periodNanos: 0n, resolutionNanos: 1n };
+  const what = { stream, writer: 'producer', schema: OPAQUE_SCHEMA, samplesPerEvent: 1 };
+  return { ...what, ...schedule, attributes: [] as [string, string][] };
+}
+
+const NOISE = new Uint8Array(2 ** 18);
+for (let i = 0, x = 1; i < NOISE.length; i++)
+  NOISE[i] = (x = Math.imul(x, 1664525) + 1013904223) >>> 24;
+
+/** Bytes that occur nowhere else, some of them compressible. */
+function makeEvents(random: SeededRandom, maxBytes: number): Uint8Array[] {
+  return Array.from({ length: 1 + random.below(4) }, () => {
+    const size = 8 + random.below(random.next() < 0.7 ? Math.min(maxBytes, 500) : maxBytes);
+    const start = random.below(NOISE.length - size);
+    const event = random.next() < 0.5 ? new Uint8Array(size) : NOISE.slice(start, start + size);
+    event.set(random.bytes(8));
+    return event;
+  });
+}

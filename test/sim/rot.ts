@@ -1,0 +1,99 @@
+/** Bits that change at rest, in a store that nobody owns; and what they may take with them. */
+import { KIND, alignUp } from '../../engine/store/log/format.ts';
+import { readLog, segmentStart } from '../../engine/store/log/log.ts';
+import { listSegments, segmentPath } from '../../engine/store/log/segment.ts';
+import { dataItems, type DataItem } from '../../engine/store/data.ts';
+import { Store } from '../../engine/store/store.ts';
+import type { Oracle } from './oracle.ts';
+import { DIR } from './owners.ts';
+import type { Process } from './world.ts';
+
+const LOG = `${DIR}/log`;
+const RECORDS: ReadonlySet<number> = new Set([KIND.times, KIND.batch, KIND.events, KIND.gap]);
+
+interface Target {
+  file: string;
+  offset: number;
+  length: number;
+  items: Pick<DataItem, 'stream' | 'firstOffset' | 'records'>[];
+  /** nothing but records in it, in one group */
+  isPlain: boolean;
+}
+
+/** One flipped bit somewhere. */
+export function rot(process: Process, oracle: Oracle): void {
+  process.isSpared = true;
+  // what was hit in its foundations may not open any more, and needs no more of it
+  if (oracle.isLenient) return;
+  const { random, world } = process;
+  world.disk.settleAll();
+  const targets = scan(process);
+  const last = targets.at(-1);
+  if (last === undefined) return;
+  if (random.next() < 0.2) return spoilSmallFile(process, oracle);
+  if (random.next() < 0.2) return spoilAnything(process, oracle, targets);
+  const plain = targets.filter((target, i) => target.isPlain && isFollowed(target, targets, i));
+  const target = plain[random.below(plain.length)];
+  if (target === undefined) return;
+  const names = streamNames(process);
+  for (const { stream, firstOffset, records } of target.items) {
+    const { rotten } = oracle.stream(names.get(stream)!);
+    for (let offset = firstOffset; offset < firstOffset + records; offset++) rotten.add(offset);
+  }
+  oracle.spoiled.add(target.file);
+  flip(process, target.file, target.offset + random.below(target.length));
+}
+
+/** The last records of a stream: nothing says any more that they were there (format-log.md). */
+function isFollowed({ items }: Target, targets: readonly Target[], index: number): boolean {
+  const later = targets.slice(index + 1).flatMap((target) => target.items);
+  return items.every(({ stream }) => later.some((item) => item.stream === stream));
+}
+
+/** Control entries, snapshots, headers, padding: what depends on them may be lost. */
+function spoilAnything(process: Process, oracle: Oracle, targets: readonly Target[]): void {
+  const { random } = process;
+  const { file, offset, length } = targets[random.below(targets.length)]!;
+  oracle.isLenient = true;
+  flip(process, file, random.next() < 0.2 ? random.below(160) : offset + random.below(length));
+}
+
+function spoilSmallFile(process: Process, oracle: Oracle): void {
+  const { random, fs } = process;
+  const file = `${DIR}/${random.next() < 0.5 ? 'store.json' : 'mark'}`;
+  if (!fs.exists(file)) return;
+  oracle.suspects.add(file);
+  flip(process, file, random.below(fs.readFile(file).length));
+}
+
+function flip({ world, random }: Process, file: string, position: number): void {
+  world.trace.add(`rot in ${file} at ${position}`);
+  world.disk.stats.flips++;
+  world.disk.find(file)!.flip(position, random.below(8));
+}
+
+function scan({ fs }: Process): Target[] {
+  const [first] = listSegments(fs, LOG);
+  if (first === undefined) return [];
+  const targets: Target[] = [];
+  for (const item of readLog(fs, LOG, { lsn: segmentStart(first), last: undefined }, undefined)) {
+    if (item.kind !== 'group') continue;
+    const { segment, offset, entries, link, size } = item;
+    const isSound = entries.every(({ kind, intact }) => intact && RECORDS.has(kind));
+    const items = dataItems(entries, size, () => undefined).map((one) => {
+      return { stream: one.stream, firstOffset: one.firstOffset, records: one.records };
+    });
+    targets.push({
+      ...{ file: segmentPath(LOG, segment), offset, length: link.length, items },
+      isPlain: isSound && alignUp(link.length) === size.padded,
+    });
+  }
+  return targets;
+}
+
+function streamNames({ environment }: Process): Map<number, string> {
+  const store = Store.open(DIR, environment);
+  const names = [...store.reader.state.streams.values()].map(({ id, name }) => [id, name] as const);
+  store.close();
+  return new Map(names);
+}

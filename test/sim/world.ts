@@ -1,0 +1,377 @@
+/**
+ * Virtual time and the processes in it: one thread, one queue of events, one seed.
+ *
+ * A process is a body (an async function), an environment for production code (file system, clock,
+ * randomness, sleeps) and what it has asked to be told later. Two kinds of events:
+ *
+ *   timers       end a `sleep`; they run one after the other, between calls of production code
+ *   interrupts   what runs beside it on another core: samplers, readers in other processes, a
+ *                crash. They also run inside a call, while an operation on the disk takes its time
+ *
+ * So between any two operations of the writer a reader may look and the power may go. A process
+ * that is killed never runs again: an operation it stands in throws ProcessDied, what it waits for
+ * never comes. The same seed gives the same sequence of everything, which `trace` holds a hash of.
+ */
+import { crc32 } from 'node:zlib';
+import type { Clock, ClockReading } from '../../engine/base/clock.ts';
+import { NANOS_PER_MILLI } from '../../engine/base/constants.ts';
+import type { FileSystem } from '../../engine/files/file-system.ts';
+import type { StoreEnvironment } from '../../engine/store/store.ts';
+import type { SeededRandom } from '../support/random.ts';
+import { SimulatedDisk } from '../support/simulated-disk.ts';
+import {
+  SimulatedFileSystem,
+  type Host,
+  type Operation,
+} from '../support/simulated-file-system.ts';
+import type { Weather } from './weather.ts';
+
+/** Not an error of the system, so that no production code takes it for one. */
+export class ProcessDied extends Error {
+  override readonly name = 'ProcessDied';
+}
+
+interface Event {
+  at: number;
+  action: () => void;
+  owner: Process | undefined;
+}
+
+/** Events by time; those of one time in the order in which they were put in. */
+class EventQueue {
+  #events: Event[] = [];
+
+  add(event: Event): void {
+    let at = this.#events.length;
+    while (at > 0 && this.#events[at - 1]!.at > event.at) at--;
+    this.#events.splice(at, 0, event);
+  }
+
+  get nextAt(): number {
+    return this.#events[0]?.at ?? Infinity;
+  }
+
+  take(): Event {
+    return this.#events.shift()!;
+  }
+
+  remove(unwanted: (event: Event) => boolean): void {
+    this.#events = this.#events.filter((event) => !unwanted(event));
+  }
+}
+
+/** Text hashed in large pieces. */
+class Trace {
+  readonly #isPrinted = process.env['HELICORDER_SIM_TRACE'] !== undefined;
+  #lines: string[] = [];
+  #crc = 0;
+
+  add(line: string): void {
+    if (this.#isPrinted) process.stdout.write(`${line}\n`);
+    if (this.#lines.push(line) >= 4096) this.#fold();
+  }
+
+  get hash(): number {
+    this.#fold();
+    return this.#crc;
+  }
+
+  #fold(): void {
+    this.#crc = crc32(Buffer.from(this.#lines.join('\n')), this.#crc);
+    this.#lines = [];
+  }
+}
+
+const CHANGES: ReadonlySet<Operation> = new Set(['write', 'sync', 'names', 'sync-names', 'mark']);
+
+const UTC_START_NANOS = 1_700_000_000_000_000_000n;
+/** No seed is this busy: whatever comes later does not end. */
+const EVENTS_MAX = 200_000;
+
+/** One life of the machine's kernel after the other. */
+class MachineClock implements Clock {
+  readonly #world: World;
+  #boot = '';
+  #bootedAt = 0;
+  #suspendedNanos = 0;
+  #utcOffsetNanos = UTC_START_NANOS;
+
+  constructor(world: World) {
+    this.#world = world;
+    this.reboot(0);
+  }
+
+  read(): ClockReading {
+    const monotonic = this.#world.now - this.#bootedAt;
+    const awake = BigInt(Math.round(this.#world.now));
+    return {
+      monotonicNanos: BigInt(Math.round(monotonic)),
+      boottimeNanos: BigInt(Math.round(monotonic + this.#suspendedNanos)),
+      utcNanos: awake + this.#utcOffsetNanos,
+      uncertaintyNanos: 100n,
+    };
+  }
+
+  bootId(): string {
+    return this.#boot;
+  }
+
+  kernelClock(): { synchronized: boolean; maxErrorMicros: number } {
+    return { synchronized: true, maxErrorMicros: 500 };
+  }
+
+  /** The kernel is up again after some seconds, and its monotonic clock begins anew. */
+  reboot(downNanos: number): void {
+    const { random } = this.#world;
+    this.#bootedAt = this.#world.now + downNanos;
+    this.#world.now = this.#bootedAt + 2e9 + random.below(10e9);
+    this.#suspendedNanos = 0;
+    const digits = Buffer.from(random.bytes(6)).toString('hex');
+    this.#boot = `b0070000-0000-4000-8000-${digits}`;
+  }
+
+  stepWall(nanos: number): void {
+    this.#utcOffsetNanos += BigInt(Math.round(nanos));
+  }
+
+  suspend(nanos: number): void {
+    this.#suspendedNanos += nanos;
+    this.stepWall(nanos);
+  }
+}
+
+export class World {
+  readonly random: SeededRandom;
+  readonly disk = new SimulatedDisk();
+  readonly weather: Weather;
+  readonly clock: MachineClock;
+  readonly trace = new Trace();
+  readonly counts = { kills: 0, operations: 0 };
+  /** changes what processes get, for the proof that the simulation would notice */
+  readonly mutate: (environment: StoreEnvironment) => StoreEnvironment;
+  now = 0;
+  /** faults of the disk are off */
+  isCalm = false;
+  /** told of each operation that changes the disk, before it takes effect */
+  onChange: (() => void) | undefined;
+  readonly #timers = new EventQueue();
+  readonly #interrupts = new EventQueue();
+  readonly #processes = new Set<Process>();
+  #isInterrupted = false;
+  #failure: { error: unknown } | undefined;
+
+  constructor(
+    random: SeededRandom,
+    weather: Weather,
+    mutate: (environment: StoreEnvironment) => StoreEnvironment,
+  ) {
+    this.random = random;
+    this.weather = weather;
+    this.mutate = mutate;
+    this.clock = new MachineClock(this);
+  }
+
+  chance(probability: number): boolean {
+    return this.random.next() < probability;
+  }
+
+  /** Runs everything until `scenario` has ended. @throws what failed in any process */
+  async run(scenario: () => Promise<void>): Promise<void> {
+    let isOver = false;
+    scenario().then(
+      () => (isOver = true),
+      (error: unknown) => this.fail(error),
+    );
+    await settled();
+    for (let events = 0; !isOver && !this.#failure; events++) {
+      if (events > EVENTS_MAX) throw new Error('the simulation does not come to an end');
+      await this.#next();
+    }
+    if (this.#failure) throw this.#failure.error;
+  }
+
+  async #next(): Promise<void> {
+    const isInterrupt = this.#interrupts.nextAt <= this.#timers.nextAt;
+    const queue = isInterrupt ? this.#interrupts : this.#timers;
+    if (queue.nextAt === Infinity) throw new Error('nothing is left that could happen');
+    const event = queue.take();
+    this.now = Math.max(this.now, event.at);
+    if (isInterrupt) this.#interrupt(event);
+    else event.action();
+    await settled();
+  }
+
+  fail(error: unknown): void {
+    this.#failure ??= { error };
+  }
+
+  at(delayNanos: number, action: () => void, owner?: Process): () => void {
+    return this.#add(this.#timers, delayNanos, action, owner);
+  }
+
+  interruptIn(delayNanos: number, action: () => void, owner?: Process): () => void {
+    return this.#add(this.#interrupts, delayNanos, action, owner);
+  }
+
+  #add(queue: EventQueue, delayNanos: number, action: () => void, owner?: Process): () => void {
+    const event = { at: this.now + Math.max(0, delayNanos), action, owner };
+    queue.add(event);
+    return () => queue.remove((one) => one === event);
+  }
+
+  sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => this.at(ms * NANOS_PER_MILLI, resolve));
+  }
+
+  /** Time passes inside a call: what runs beside it runs now. */
+  spend(nanos: number): void {
+    const end = this.now + nanos;
+    while (!this.#isInterrupted && this.#interrupts.nextAt <= end) {
+      const event = this.#interrupts.take();
+      this.now = Math.max(this.now, event.at);
+      this.#interrupt(event);
+    }
+    this.now = Math.max(this.now, end);
+  }
+
+  #interrupt(event: Event): void {
+    const isNested = this.#isInterrupted;
+    this.#isInterrupted = true;
+    try {
+      event.action();
+    } catch (error) {
+      if (!(error instanceof ProcessDied)) this.fail(error);
+    } finally {
+      this.#isInterrupted = isNested;
+    }
+  }
+
+  spawn(name: string, body: (process: Process) => Promise<void>): Process {
+    const started = new Process(this, name);
+    this.#processes.add(started);
+    this.trace.add(`${this.now} start ${name}`);
+    body(started).then(
+      () => this.end(started),
+      (error: unknown) => {
+        if (!(error instanceof ProcessDied)) this.fail(error);
+        this.end(started);
+      },
+    );
+    return started;
+  }
+
+  /** kill −9, or the end of the process by itself: the page cache survives, locks do not. */
+  end(ended: Process): void {
+    if (!ended.isAlive) return;
+    this.trace.add(`${this.now} end ${ended.name}`);
+    this.#processes.delete(ended);
+    for (const queue of [this.#timers, this.#interrupts]) queue.remove((e) => e.owner === ended);
+    ended.die();
+  }
+
+  kill(victim: Process): void {
+    if (!victim.isAlive) return;
+    this.counts.kills++;
+    this.end(victim);
+  }
+
+  /** Everybody dies, the disk keeps what it happens to keep, and the kernel starts again. */
+  powerCut(): void {
+    this.trace.add(`${this.now} power cut`);
+    for (const victim of [...this.#processes]) this.end(victim);
+    this.disk.powerCut(this.random, this.weather.namesAreOrdered);
+    this.clock.reboot(this.random.below(100e9));
+  }
+}
+
+/** Once everything that was due at this moment has run: promises only, no clock is waited for. */
+function settled(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+export class Process implements Host {
+  readonly name: string;
+  readonly world: World;
+  readonly random: SeededRandom;
+  readonly environment: StoreEnvironment;
+  readonly finished: Promise<void>;
+  isAlive = true;
+  /** the disk never fails this one: for those that check */
+  isSpared = false;
+  readonly #fs: SimulatedFileSystem;
+  #finish!: () => void;
+
+  constructor(world: World, name: string) {
+    this.world = world;
+    this.name = name;
+    this.random = world.random;
+    this.#fs = new SimulatedFileSystem(world.disk, this);
+    this.finished = new Promise((resolve) => (this.#finish = resolve));
+    this.environment = world.mutate({
+      fs: this.#fs,
+      clock: world.clock,
+      random: world.random,
+      pause: (ms) => this.#pause(ms),
+      sleep: (ms) => this.sleep(ms),
+      version: 'simulated',
+    });
+  }
+
+  get fs(): FileSystem {
+    return this.environment.fs;
+  }
+
+  get isDirect(): boolean {
+    return this.world.weather.isDirect;
+  }
+
+  get evictsFailedPages(): boolean {
+    return this.world.weather.evictsFailedPages;
+  }
+
+  sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => this.after(ms, resolve));
+  }
+
+  after(ms: number, action: () => void): () => void {
+    return this.world.at(ms * NANOS_PER_MILLI, action, this);
+  }
+
+  /** A thread of this process that runs beside the others. */
+  interrupt(ms: number, action: () => void): void {
+    this.world.interruptIn(ms * NANOS_PER_MILLI, action, this);
+  }
+
+  step(operation: Operation, path: string, bytes: number): void {
+    this.check();
+    const { world } = this;
+    world.counts.operations++;
+    world.trace.add(`${world.now} ${this.name} ${operation} ${path} ${bytes}`);
+    if (CHANGES.has(operation)) world.onChange?.();
+    this.check();
+    world.spend(world.isCalm ? 1000 : world.weather.latencyNanos(operation));
+    this.check();
+  }
+
+  fault(operation: Operation): string | undefined {
+    if (this.world.isCalm || this.isSpared) return undefined;
+    return this.world.weather.fault(operation);
+  }
+
+  die(): void {
+    this.isAlive = false;
+    this.#fs.die();
+    this.#finish();
+  }
+
+  #pause(ms: number): void {
+    this.check();
+    this.world.spend(ms * NANOS_PER_MILLI);
+    this.check();
+  }
+
+  /** For who has caught everything: the process may have died on the way. */
+  check(): void {
+    if (!this.isAlive) throw new ProcessDied(this.name);
+  }
+}

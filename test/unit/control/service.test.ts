@@ -1,0 +1,240 @@
+/** What the thread that owns the log does for clients, over a store in memory. */
+import { describe, expect, it, test } from 'vitest';
+import { MIB } from '../../../engine/base/constants.ts';
+import { systemRandom } from '../../../engine/base/clock.ts';
+import { encodeEventList, type Answer } from '../../../engine/control/protocol.ts';
+import { ControlService, type StoreRequest } from '../../../engine/control/service.ts';
+import { trimEntry } from '../../../engine/store/control.ts';
+import type { DurableFile } from '../../../engine/files/file-system.ts';
+import { StoreWriter } from '../../../engine/store/writer.ts';
+import { ManualClock } from '../../support/clocks.ts';
+import { MemoryFileSystem } from '../../support/memory-file-system.ts';
+import { SEED, SeededRandom } from '../../support/random.ts';
+import { beginSamples, bytes } from '../../support/stores.ts';
+
+/** A disk that counts writes, and is full when told to be. */
+class CountingDisk extends MemoryFileSystem {
+  writes = 0;
+  isFull = false;
+
+  override openDurable(path: string, direct: boolean): DurableFile {
+    const file = super.openDurable(path, direct);
+    return {
+      path,
+      direct,
+      close: () => file.close(),
+      write: (block, position) => {
+        if (this.isFull) throw Object.assign(new Error('no space'), { code: 'ENOSPC' });
+        this.writes++;
+        file.write(block, position);
+      },
+    };
+  }
+}
+
+function opened(): Scene {
+  const disk = new CountingDisk();
+  const clock = new ManualClock(1_000n, 1_700_000_000_000_000_000n, 1n);
+  const writer = StoreWriter.open('/store', {
+    fs: disk,
+    clock,
+    random: systemRandom,
+    segmentBytes: MIB,
+    version: 'test',
+    pause: () => undefined,
+  });
+  return new Scene(disk, writer, clock);
+}
+
+class Scene {
+  readonly disk: CountingDisk;
+  readonly writer: StoreWriter;
+  readonly service: ControlService;
+  readonly answers: Answer[] = [];
+  readonly waits: string[] = [];
+  #key = 0;
+
+  constructor(disk: CountingDisk, writer: StoreWriter, clock: ManualClock) {
+    this.disk = disk;
+    this.writer = writer;
+    this.service = new ControlService(writer, clock, {
+      answer: (key, answer) => (this.answers[key] = answer),
+      waiting: (message) => this.waits.push(message),
+    });
+  }
+
+  submit(connection: number, request: object, payload: Uint8Array = new Uint8Array(0)): number {
+    this.service.submit(connection, this.#key, { id: 0, ...request } as StoreRequest, payload);
+    return this.#key++;
+  }
+
+  append(connection: number, run: number, ...events: string[]): number {
+    return this.submit(connection, { type: 'append', run }, encodeEventList(events.map(bytes)));
+  }
+
+  ask(connection: number, request: object, payload?: Uint8Array): Answer {
+    const key = this.submit(connection, request, payload);
+    this.serve();
+    return this.answers[key]!;
+  }
+
+  open(connection: number, id: string, stream = 'a/b'): Extract<Answer, { type: 'opened' }> {
+    const answer = this.ask(connection, { type: 'open', stream, writer: id });
+    if (answer.type !== 'opened') throw new Error(`${JSON.stringify(answer)} for open`);
+    return answer;
+  }
+
+  serve(): void {
+    while (this.service.serve());
+  }
+}
+
+describe('writers', () => {
+  test('appends of many clients share a write, and are numbered in their order', () => {
+    const scene = opened();
+    const [one, two] = [scene.open(1, 'one').run, scene.open(2, 'two').run];
+    const keys = [
+      scene.append(1, one, 'a', 'b'),
+      scene.append(2, two, 'x'),
+      scene.append(1, one, 'c'),
+    ];
+    const before = scene.disk.writes;
+    scene.serve();
+    expect(scene.disk.writes - before).toBe(1);
+    expect(keys.map((key) => scene.answers[key])).toEqual([
+      { type: 'appended', firstSeq: 1, firstOffset: 0 },
+      { type: 'appended', firstSeq: 1, firstOffset: 2 },
+      { type: 'appended', firstSeq: 3, firstOffset: 3 },
+    ]);
+  });
+
+  it('opened again fence the one before, and go on behind it', () => {
+    const scene = opened();
+    const first = scene.open(1, 'pen');
+    scene.append(1, first.run, 'a');
+    const second = scene.open(2, 'pen');
+    expect(second).toMatchObject({ lastSeq: 1 });
+    expect(second.epoch).toBeGreaterThan(first.epoch);
+    const late = scene.append(1, first.run, 'late');
+    const good = scene.append(2, second.run, 'b');
+    scene.serve();
+    expect(scene.answers[late]).toMatchObject({ type: 'failed', code: 'FENCED' });
+    expect(scene.answers[good]).toEqual({ type: 'appended', firstSeq: 2, firstOffset: 1 });
+  });
+
+  it('belong to the connection that opened them', () => {
+    const scene = opened();
+    const { run } = scene.open(1, 'pen');
+    for (const type of ['append', 'end']) {
+      const payload = encodeEventList([bytes('x')]);
+      expect(scene.ask(2, { type, run }, payload)).toMatchObject({ code: 'USAGE' });
+    }
+    expect(scene.ask(1, { type: 'append', run }, Uint8Array.of(9, 0))).toMatchObject({
+      code: 'PROTOCOL',
+    });
+  });
+
+  it('of a client that has gone are ended behind what it had still asked for', () => {
+    const scene = opened();
+    const { run } = scene.open(1, 'pen');
+    const other = scene.open(2, 'other');
+    scene.append(1, run, 'last words');
+    scene.service.gone(1);
+    scene.serve();
+    const state = scene.writer.state.runs;
+    expect(state.get(run)).toMatchObject({ endReason: 'disconnected', nextSeq: 2 });
+    expect(state.get(other.run)).toMatchObject({ endReason: null });
+    scene.service.close();
+    expect(state.get(other.run)).toMatchObject({ endReason: 'stopped' });
+  });
+
+  it('may append as much at once as they were told, and no more', () => {
+    const scene = opened();
+    const { run, groupLimit, eventLimit } = scene.open(1, 'pen');
+    const random = new SeededRandom(SEED);
+    const append = (...sizes: number[]): Answer =>
+      scene.ask(1, { type: 'append', run }, encodeEventList(sizes.map((n) => random.bytes(n))));
+    expect(append(groupLimit / 2, groupLimit / 2)).toMatchObject({ type: 'appended' });
+    expect(append(eventLimit)).toMatchObject({ type: 'appended' });
+    expect(append(groupLimit / 2, groupLimit / 2 + 1)).toMatchObject({ code: 'USAGE' });
+    expect(append(eventLimit + 1)).toMatchObject({ code: 'USAGE' });
+    expect(append(1)).toMatchObject({ type: 'appended', firstSeq: 4 });
+  });
+});
+
+describe('refusals', () => {
+  it('leave nothing in the next group', () => {
+    const scene = opened();
+    beginSamples(scene.writer);
+    const request = { type: 'open', stream: 'test/samples', writer: 'pen' };
+    expect(scene.ask(1, request)).toMatchObject({ code: 'USAGE' });
+    const before = scene.disk.writes;
+    expect(scene.ask(1, { type: 'remove', stream: 'no/such' })).toMatchObject({
+      code: 'NO_SUCH_STREAM',
+    });
+    expect(scene.ask(1, { type: 'remove-cursor', name: 'x' })).toMatchObject({
+      code: 'NO_SUCH_CURSOR',
+    });
+    expect(scene.ask(1, { type: 'remove', stream: 'test/samples' })).toMatchObject({
+      code: 'USAGE',
+    });
+    expect(scene.disk.writes).toBe(before);
+    expect(scene.open(1, 'pen')).toMatchObject({ lastSeq: 0 });
+  });
+
+  it.each([
+    ['of no stream', { stream: 77, lowWater: 0 }],
+    ['beyond its end', { stream: 1, lowWater: 9 }],
+    ['that does not add up', { stream: 1, lowWater: 1 }],
+  ])('a trim %s', (_, what) => {
+    const scene = opened();
+    scene.open(1, 'pen');
+    const records = what.lowWater === 9 ? 9 : 0;
+    const gone = { writer: 'pen', run: 1, records, samples: 0, ticks: 0, lastTick: null };
+    const payload = trimEntry.encode({ ...what, writers: [gone] });
+    expect(scene.ask(1, { type: 'trim' }, payload)).toMatchObject({ code: 'USAGE' });
+    expect(scene.ask(1, { type: 'trim' }, bytes('{}'))).toMatchObject({ type: 'failed' });
+    expect(scene.open(1, 'pen')).toMatchObject({ type: 'opened' });
+  });
+});
+
+describe('a full disk', () => {
+  const waits = [
+    ['append', (scene: Scene, run: number) => scene.append(1, run, 'a')],
+    ['open', (scene: Scene) => scene.submit(2, { type: 'open', stream: 'c/d', writer: 'w' })],
+  ] as const;
+
+  it.each(waits)('delays %s and what is behind it, says so, and loses nothing', (_, submit) => {
+    const scene = opened();
+    const { run } = scene.open(1, 'pen');
+    scene.disk.isFull = true;
+    const waiting = submit(scene, run);
+    scene.serve();
+    const behind = scene.append(1, run, 'behind');
+    scene.serve();
+    expect(scene.answers[waiting]).toBeUndefined();
+    expect(scene.answers[behind]).toBeUndefined();
+    expect(scene.waits).toHaveLength(1);
+    scene.disk.isFull = false;
+    scene.writer.resume();
+    scene.serve();
+    expect(scene.answers[waiting]).not.toMatchObject({ type: 'failed' });
+    expect(scene.answers[behind]).toMatchObject({ type: 'appended' });
+  });
+
+  it('refuses a change that there is no room for, and acknowledges nothing of it', () => {
+    const scene = opened();
+    const { run } = scene.open(1, 'pen');
+    scene.disk.isFull = true;
+    const waiting = scene.append(1, run, 'a');
+    scene.serve();
+    const cursor = { type: 'set-cursor', name: 'c', stream: 'a/b', offset: 0 };
+    expect(scene.ask(2, cursor)).toMatchObject({ type: 'failed', code: 'NO_SPACE' });
+    expect(scene.writer.state.cursors.size).toBe(0);
+    scene.disk.isFull = false;
+    scene.writer.resume();
+    scene.serve();
+    expect(scene.answers[waiting]).toMatchObject({ type: 'appended', firstSeq: 1 });
+    expect(scene.ask(2, cursor)).toEqual({ type: 'done' });
+  });
+});
