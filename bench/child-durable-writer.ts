@@ -9,7 +9,7 @@ import { monotonicMs } from '../engine/base/clock.ts';
 import { printJson } from './process.ts';
 import { BLOCK_BYTES, MIB } from '../engine/base/constants.ts';
 import { nodeFileSystem } from '../engine/files/node-file-system.ts';
-import { quantileOfSorted } from './stats.ts';
+import { quantilesOf } from './stats.ts';
 
 const [dir = '.', flushMs = '10', seconds = '10'] = process.argv.slice(2);
 const intervalMs = Number(flushMs);
@@ -34,6 +34,4 @@ for (let i = 0; i < flushes; i++) {
   micros[i] = (monotonicMs() - dueMs) * 1000;
 }
 file.close();
-micros.sort();
-const [p50, p99] = [quantileOfSorted(micros, 0.5), quantileOfSorted(micros, 0.99)];
-printJson({ p50, p99, max: micros.at(-1) });
+printJson(quantilesOf(micros));

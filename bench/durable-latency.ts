@@ -2,7 +2,7 @@
  * Row 5: from the moment a sample is taken until it is durable. 32 sources at 1 kHz, flushed every
  * 10 ms; a sample taken right after a flush waits for nearly the whole interval, so the interval is
  * taken off the p99. What is left may be 10 ms more than what a bare thread needs that wakes each
- * interval and writes 4 KiB durably. The recorder's own histogram is read: at most 12.5 % too high.
+ * interval and writes 4 KiB durably. The recorder's own histogram is read: at most 0.8 % too high.
  */
 import { childProgram } from './files.ts';
 import type { Arm, Context, Experiment } from './harness.ts';

@@ -6,11 +6,13 @@ import { durableRate } from './durable-rate.ts';
 import { footprint } from './footprint.ts';
 import type { Experiment } from './harness.ts';
 import { schedule } from './schedule.ts';
+import { visibleLatency } from './visible-latency.ts';
 
 export const EXPERIMENTS: readonly Experiment[] = [
   schedule,
   durableRate,
   durableLatency,
+  visibleLatency,
   bytes,
   columns,
   footprint,

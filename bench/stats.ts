@@ -27,6 +27,13 @@ export function quantileOfSorted(sorted: ArrayLike<number>, quantile: number): n
   return sorted[Math.min(sorted.length, Math.max(1, rank)) - 1]!;
 }
 
+/** What a child tells of the times it has measured. */
+export function quantilesOf(values: ArrayLike<number>): { p50: number; p99: number; max: number } {
+  const sorted = Float64Array.from(values).sort();
+  const [p50, p99] = [quantileOfSorted(sorted, 0.5), quantileOfSorted(sorted, 0.99)];
+  return { p50, p99, max: sorted.at(-1)! };
+}
+
 /**
  * The same over counts, as histograms give them.
  * @param counts `counts[i]` values equal to `i`; @param beyond values larger than all of them

@@ -10,7 +10,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { pino, type Logger } from 'pino';
 import { systemClock } from '../engine/base/clock.ts';
-import { HelicorderError } from '../engine/base/errors.ts';
+import { HelicorderError, nearest } from '../engine/base/errors.ts';
 import { parseTimeNanos } from '../engine/base/time-text.ts';
 import type { DriverFace } from '../engine/config/schema.ts';
 import type { Engine } from './engine.ts';
@@ -75,7 +75,7 @@ export function newCommand(name: string, summary: string, examples: string[]): C
     )
     .option('--json', 'print facts as JSON on stdout')
     .option('--quiet', 'print errors only on stderr')
-    .addOption(new Option('--log-level <level>', 'least level of the log').choices(LOG_LEVELS))
+    .addOption(choice('--log-level <level>', 'least level of the log', LOG_LEVELS))
     .addHelpText('after', `\nExamples:\n${examples.map((line) => `  $ ${line}`).join('\n')}`);
 }
 
@@ -129,6 +129,16 @@ export function momentNanos(text: string): bigint {
 /** Parser of an option that is a list of names. */
 export function nameList(text: string): string[] {
   return text.split(',').map((name) => name.trim());
+}
+
+/** An option that takes one of some words; another one is answered with the nearest of them. */
+export function choice(flags: string, description: string, words: readonly string[]): Option {
+  return new Option(flags, description).choices(words).argParser((text) => {
+    if (words.includes(text)) return text;
+    const suggestion = nearest(text, words);
+    const hint = suggestion === undefined ? '' : ` Did you mean ${suggestion}?`;
+    throw new InvalidArgumentError(`Allowed are ${words.join(', ')}.${hint}`);
+  });
 }
 
 /** Parser of an option that is a whole number. */

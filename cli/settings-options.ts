@@ -1,7 +1,10 @@
-/** The flags that lie over the configuration, made from its schema. */
+/** The flags that lie over the configuration, made from its schema, and what comes of all of it. */
 import { Option, type Command } from 'commander';
+import { resolveConfig, type ResolvedConfig } from '../engine/config/config.ts';
 import type { DriverFace } from '../engine/config/schema.ts';
 import { settingsOf } from '../engine/config/settings.ts';
+import type { CliIo } from './command.ts';
+import type { Engine } from './engine.ts';
 
 /** Adds a flag for every setting; without drivers (no engine) any other flag is let through. */
 export function addSettingOptions(
@@ -31,4 +34,28 @@ export function flagsOf(command: Command): Record<string, string> {
     if (isGiven && flag && typeof value === 'string') flags[flag] = value;
   }
   return flags;
+}
+
+/**
+ * The configuration as a command sees it: file, environment and flags over the engine's drivers.
+ * @param path `--config`; undefined: the usual places
+ * @throws HelicorderError USAGE, CONFIG
+ */
+export async function configurationOf(
+  io: CliIo,
+  path: string | undefined,
+  flags: Readonly<Record<string, string>>,
+): Promise<ResolvedConfig & { engine: Engine }> {
+  const engine = await io.loadEngine();
+  return { engine, ...resolvedBy(engine, io, path, flags) };
+}
+
+/** The same with an engine that is loaded; a second call reads everything again. */
+export function resolvedBy(
+  { nodeFileSystem: files, drivers }: Engine,
+  { environment, hostName }: CliIo,
+  path: string | undefined,
+  flags: Readonly<Record<string, string>>,
+): ResolvedConfig {
+  return resolveConfig({ files, drivers, environment, hostName, path, flags });
 }

@@ -12,7 +12,8 @@ export function statusLines(status: RecorderStatus): string[] {
   const { durable, latenessMicros: lateness, missed, scheduling, writes } = status;
   const commit = writes.commitMicros;
   const lines = [
-    `helicorder  ${status.state}, ${status.sources} sources, up ${elapsed(status.uptimeSeconds)}`,
+    `helicorder  ${status.state}, ${counted(status.sources, 'source')}, ` +
+      `up ${elapsed(status.uptimeSeconds)}`,
     `samples     ${status.samples}, ${status.samplesPerSecond.toFixed(1)}/s of ` +
       `${status.ticksScheduled} ticks scheduled`,
     `missed      late ${missed.late}, overflow ${missed.overflow}, full ${missed.full}, ` +
@@ -85,6 +86,11 @@ export function forecastText(seconds: number | null): string {
   const text =
     days > 0 ? `${days} d ${hours} h` : hours > 0 ? `${hours} h ${minutes} min` : `${minutes} min`;
   return `, full in ${text} at this rate`;
+}
+
+/** `1 source`, `2 sources` */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 function micros(value: number): string {

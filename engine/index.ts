@@ -6,6 +6,7 @@ export { resolveConfig, type RecorderConfig, type SourceConfig } from './config/
 export { DRIVERS as drivers } from './drivers/registry.ts';
 export type { Driver, OpenDriver } from './drivers/driver.ts';
 export { nodeFileSystem } from './files/node-file-system.ts';
+export { bufferSizes } from './recorder/buffers.ts';
 export { Recorder, type RecorderOptions } from './recorder/recorder.ts';
 export { Appender, Store, type ReadOptions } from './store/store.ts';
 export type { EventsItem, GapItem, SamplesItem, StreamItem } from './store/stream-reader.ts';

@@ -8,8 +8,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { defined } from '../engine/base/assert.ts';
 import { monotonicMs } from '../engine/base/clock.ts';
 import { HelicorderError } from '../engine/base/errors.ts';
-import { ControlService } from '../engine/control/service.ts';
-import { Collector } from '../engine/recorder/collector.ts';
+import { WriterAgent } from '../engine/recorder/writer-agent.ts';
 import { systemEnvironment } from '../engine/store/store.ts';
 import type { FromWriter, PlainError, ToWriter, WriterData } from './protocol.ts';
 import { plainError } from './spawn.ts';
@@ -18,8 +17,7 @@ const port = defined(parentPort, 'the parent port');
 const post = (message: FromWriter): void => port.postMessage(message);
 
 class WriterThread {
-  readonly #collector: Collector;
-  readonly #service: ControlService;
+  readonly #agent: WriterAgent;
   #flushIntervalMs: number;
   #dueMs = monotonicMs();
   #timer: NodeJS.Timeout | undefined;
@@ -27,8 +25,7 @@ class WriterThread {
 
   constructor({ options, flushIntervalMs }: WriterData) {
     this.#flushIntervalMs = flushIntervalMs;
-    this.#collector = new Collector(options, systemEnvironment);
-    this.#service = new ControlService(this.#collector.writer, systemEnvironment.clock, {
+    this.#agent = new WriterAgent(options, systemEnvironment, {
       answer: (key, answer) => post({ type: 'answer', key, answer }),
       waiting: (message) => post({ type: 'waiting', message }),
     });
@@ -41,7 +38,7 @@ class WriterThread {
   }
 
   #tick(): void {
-    const more = this.#collector.flush();
+    const more = this.#agent.flush();
     const now = monotonicMs();
     const interval = this.#flushIntervalMs;
     this.#dueMs += interval * Math.max(1, Math.ceil((now - this.#dueMs) / interval));
@@ -55,7 +52,7 @@ class WriterThread {
     this.#serving ??= setImmediate(() => {
       this.#serving = undefined;
       guarded(() => {
-        if (this.#service.serve()) this.#serveSoon();
+        if (this.#agent.serve()) this.#serveSoon();
       });
     });
   }
@@ -63,24 +60,24 @@ class WriterThread {
   #hear(message: ToWriter): void {
     switch (message.type) {
       case 'status':
-        return post({ type: 'status', status: this.#collector.status() });
+        return post({ type: 'status', status: this.#agent.status() });
       case 'stop':
         return this.#stop(message.reason);
       case 'request':
-        this.#service.submit(message.connection, message.key, message.request, message.payload);
+        this.#agent.submit(message.connection, message.key, message.request, message.payload);
         return this.#serveSoon();
       case 'gone':
-        this.#service.gone(message.connection);
+        this.#agent.gone(message.connection);
         return this.#serveSoon();
       case 'flush-interval':
         this.#flushIntervalMs = message.ms;
         return;
       case 'check-groups':
-        return this.#attempt(message.key, () => this.#collector.checkGroups(message.groups));
+        return this.#attempt(message.key, () => this.#agent.checkGroups(message.groups));
       case 'upkeep':
-        return this.#attempt(message.key, () => this.#collector.applyUpkeep(message.result));
+        return this.#attempt(message.key, () => this.#agent.applyUpkeep(message.result));
       case 'replace-groups':
-        return this.#collector.replaceGroups(message.ended, message.begun, () =>
+        return this.#agent.replaceGroups(message.ended, message.begun, () =>
           post({ type: 'done', key: message.key, error: undefined }),
         );
     }
@@ -101,9 +98,8 @@ class WriterThread {
 
   #stop(reason: string): void {
     this.end();
-    this.#service.close();
-    const clean = this.#collector.close(reason);
-    post({ type: 'stopped', clean, status: this.#collector.status() });
+    const clean = this.#agent.close(reason);
+    post({ type: 'stopped', clean, status: this.#agent.status() });
     port.close();
   }
 

@@ -1,7 +1,6 @@
 /** `helicorder config show`: every effective value and where it comes from. */
 import Table from 'cli-table3';
 import type { Command } from 'commander';
-import { resolveConfig } from '../../engine/config/config.ts';
 import {
   newCommand,
   newGroup,
@@ -9,7 +8,7 @@ import {
   type CliContext,
   type CommonOptions,
 } from '../command.ts';
-import { addSettingOptions, flagsOf } from '../settings-options.ts';
+import { addSettingOptions, configurationOf, flagsOf } from '../settings-options.ts';
 
 const EXAMPLES = [
   'helicorder config show',
@@ -25,15 +24,7 @@ function showCommand({ io, run, drivers: known }: CliContext): Command {
   const command = newCommand('show', 'every effective value and its origin', EXAMPLES);
   return addSettingOptions(command, known).action((options: CommonOptions & { config?: string }) =>
     run(async () => {
-      const { nodeFileSystem, drivers } = await io.loadEngine();
-      const { values, paths } = resolveConfig({
-        files: nodeFileSystem,
-        drivers,
-        environment: io.environment,
-        hostName: io.hostName,
-        path: options.config,
-        flags: flagsOf(command),
-      });
+      const { values, paths } = await configurationOf(io, options.config, flagsOf(command));
       if (options.json) {
         await printJson(io, { files: paths, values });
         return 0;

@@ -7,12 +7,12 @@
 import type { Command } from 'commander';
 import { monotonicMs } from '../../engine/base/clock.ts';
 import { SIGNAL_REPEAT_MS, STATUS_INTERVAL_MS } from '../../engine/base/constants.ts';
-import { resolveConfig } from '../../engine/config/config.ts';
+import type { RecorderConfig } from '../../engine/config/config.ts';
 import type { RecorderSummary } from '../../engine/tools/types.ts';
 import { ignore, logOf, newCommand, printJson } from '../command.ts';
 import type { CliContext, CliIo, CommonOptions, EndSignal } from '../command.ts';
 import type { Engine } from '../engine.ts';
-import { addSettingOptions, flagsOf } from '../settings-options.ts';
+import { addSettingOptions, configurationOf, flagsOf, resolvedBy } from '../settings-options.ts';
 import { LiveBlock, statusLine, statusLines, summaryLine } from '../status-view.ts';
 
 type RunningRecorder = Pick<
@@ -32,22 +32,15 @@ export function runCommand({ io, run, drivers: known }: CliContext): Command {
   const command = newCommand('run', 'record the configured sources into the store', EXAMPLES);
   return addSettingOptions(command, known).action((options: CommonOptions & { config?: string }) =>
     run(async () => {
-      const { nodeFileSystem, drivers, Recorder } = await io.loadEngine();
-      const resolve = (): ReturnType<typeof resolveConfig> =>
-        resolveConfig({
-          files: nodeFileSystem,
-          drivers,
-          environment: io.environment,
-          hostName: io.hostName,
-          path: options.config,
-          flags: flagsOf(command),
-        });
-      const { config, paths } = resolve();
+      const flags = flagsOf(command);
+      const { engine, config, paths } = await configurationOf(io, options.config, flags);
       const log = logOf(options, io);
       log.info({ files: paths, sources: config.sources.length }, 'configuration read');
       const signals = new StopSignals(io);
       const summary = await signals.during(async () => {
-        const recorder = await Recorder.start(config, { reconfigure: () => resolve().config });
+        const reconfigure = (): RecorderConfig =>
+          resolvedBy(engine, io, options.config, flags).config;
+        const recorder = await engine.Recorder.start(config, { reconfigure });
         log.info({ dataDir: config.dataDir }, 'recording');
         signals.stops(recorder);
         return follow(io, recorder, options);

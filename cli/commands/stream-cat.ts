@@ -4,7 +4,7 @@
  */
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { CatOptions, Damage } from '../../engine/tools/types.ts';
-import { dataDirOf, ignore, momentNanos, nameList, newCommand } from '../command.ts';
+import { choice, dataDirOf, ignore, momentNanos, nameList, newCommand } from '../command.ts';
 import { streamName, wholeNumber } from '../command.ts';
 import type { CliContext, CliIo, CommonOptions } from '../command.ts';
 
@@ -44,9 +44,7 @@ export function catCommand({ io, run }: CliContext): Command {
     .option('--columns <names>', 'only these channels, separated by commas', nameList)
     .option('--max-events <count>', 'stop after this many events', wholeNumber)
     .option('--follow', 'wait for what is still to come')
-    .addOption(
-      new Option('--format <format>', 'json (default), for opaque streams raw').choices(FORMATS),
-    )
+    .addOption(choice('--format <format>', 'json (default), for opaque streams raw', FORMATS))
     .option('--with-ledger', 'add writer, epoch, seq, offset and gaps to each event')
     .addOption(
       new Option('--delimiter <text>', 'follows each event in format raw; \\n, \\t, \\0 understood')

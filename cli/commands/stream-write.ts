@@ -4,10 +4,10 @@
  * what a producer needs to go on exactly where it was. It writes through the process that owns the
  * store, or owns it itself for so long.
  */
-import { Option, type Command } from 'commander';
+import type { Command } from 'commander';
 import { errnoCode, HelicorderError } from '../../engine/base/errors.ts';
 import type { WriteOptions } from '../../engine/tools/write.ts';
-import { dataDirOf, newCommand, streamName, tellWait } from '../command.ts';
+import { choice, dataDirOf, newCommand, streamName, tellWait } from '../command.ts';
 import type { CliContext, CliIo, CommonOptions } from '../command.ts';
 import type { Engine } from '../engine.ts';
 
@@ -30,10 +30,10 @@ export function writeCommand({ io, run }: CliContext): Command {
     .option('--writer <id>', 'identity under which events are numbered', 'stdin')
     .option('--ack', 'print each event once it is durable')
     .addOption(
-      new Option(
-        '--framing <kind>',
-        'events are lines (default), or each follows its u32 length',
-      ).choices(['lines', 'length32']),
+      choice('--framing <kind>', 'events are lines (default), or each follows its u32 length', [
+        'lines',
+        'length32',
+      ]),
     )
     .option('--file <path>', 'append this file as one event; with --framing, the events in it')
     .action((name: string, options: Options) => run(() => write(io, streamName(name), options)));
@@ -49,7 +49,7 @@ async function write(io: CliIo, stream: string, options: Options): Promise<numbe
     stream,
     writer,
     framing,
-    input: file === undefined ? io.stdin : piecesOf(engine, file),
+    input: acknowledgements.paced(file === undefined ? io.stdin : piecesOf(engine, file)),
     onOpen: ({ epoch, lastSeq }) =>
       acknowledgements.print({ writer, epoch: String(epoch), lastSeq: String(lastSeq) }),
     onDurable: (seq, offset) =>
@@ -60,11 +60,16 @@ async function write(io: CliIo, stream: string, options: Options): Promise<numbe
   return 0;
 }
 
-/** Prints in the order of the calls, which cannot wait for the reader of stdout. */
+/**
+ * Prints in the order of the calls, which cannot wait for the reader of stdout. The input can: it
+ * is read on only when what was said of it has been taken, so that a reader who has fallen asleep
+ * stops its producer instead of filling our memory.
+ */
 class Acknowledgements {
   readonly #io: CliIo;
   readonly #isWanted: boolean;
-  #last: Promise<void> = Promise.resolve();
+  #lines: string[] = [];
+  #printing: Promise<void> | undefined;
   #failure: unknown;
 
   constructor(io: CliIo, isWanted: boolean) {
@@ -74,14 +79,32 @@ class Acknowledgements {
 
   print(line: object): void {
     if (!this.#isWanted) return;
-    this.#last = this.#io.stdout.write(`${JSON.stringify(line)}\n`).catch((error: unknown) => {
-      this.#failure ??= error;
-    });
+    this.#lines.push(`${JSON.stringify(line)}\n`);
+    this.#printing ??= this.#printAll();
+  }
+
+  async *paced(input: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const piece of input) {
+      yield piece;
+      await this.#printing;
+    }
   }
 
   async printed(): Promise<void> {
-    await this.#last;
+    await this.#printing;
     if (this.#failure instanceof Error) throw this.#failure;
+  }
+
+  /** Never rejects: what was written goes on, and its end tells that nobody heard of it. */
+  async #printAll(): Promise<void> {
+    while (this.#lines.length > 0) {
+      const text = this.#lines.join('');
+      this.#lines = [];
+      await this.#io.stdout.write(text).catch((error: unknown) => {
+        this.#failure ??= error;
+      });
+    }
+    this.#printing = undefined;
   }
 }
 

@@ -1,9 +1,15 @@
-/** `helicorder validate CONFIG`: checks a configuration and prints what would run. */
+/**
+ * `helicorder validate CONFIG`: checks a configuration and prints what would run, and the memory it
+ * takes. A device that is not here is told and no error: configurations are checked elsewhere too.
+ */
 import type { Command } from 'commander';
 import type { RetentionRule } from '../../engine/base/retention.ts';
-import { resolveConfig, type RecorderConfig } from '../../engine/config/config.ts';
+import type { RecorderConfig } from '../../engine/config/config.ts';
 import { formatBytes, formatDuration } from '../../engine/config/units.ts';
+import type { BufferSizes, RateGroupBuffers } from '../../engine/tools/types.ts';
 import { newCommand, printJson, type CliContext, type CommonOptions } from '../command.ts';
+import { configurationOf } from '../settings-options.ts';
+import { counted } from '../status-view.ts';
 
 const EXAMPLES = ['helicorder validate helicorder.yaml', 'helicorder validate plant.toml --json'];
 
@@ -12,19 +18,12 @@ export function validateCommand({ io, run }: CliContext): Command {
     .argument('[config]', 'configuration file, YAML or TOML; without it the usual places')
     .action((path: string | undefined, options: CommonOptions) =>
       run(async () => {
-        const { nodeFileSystem, drivers } = await io.loadEngine();
         const flags = options.dataDir === undefined ? {} : { 'data-dir': options.dataDir };
-        const { environment, hostName } = io;
-        const { config, paths } = resolveConfig({
-          files: nodeFileSystem,
-          drivers,
-          environment,
-          hostName,
-          path,
-          flags,
-        });
-        if (options.json) await printJson(io, { ok: true, files: paths, ...facts(config) });
-        else if (!options.quiet) await io.stdout.write(describe(config, paths));
+        const { engine, config, paths } = await configurationOf(io, path, flags);
+        const buffers = engine.bufferSizes(config);
+        if (options.json)
+          await printJson(io, { ok: true, files: paths, ...facts(config), buffers });
+        else if (!options.quiet) await io.stdout.write(describe(config, paths, buffers));
         return 0;
       }),
     );
@@ -38,7 +37,7 @@ function facts(config: RecorderConfig): object {
   return { ...config, sources };
 }
 
-function describe(config: RecorderConfig, paths: string[]): string {
+function describe(config: RecorderConfig, paths: string[], buffers: BufferSizes): string {
   const lines = [
     `configuration  ${paths.join(', ') || 'none found, defaults'}: ok`,
     `store          ${config.dataDir}, durable every ${config.flushIntervalMs} ms, ` +
@@ -52,6 +51,11 @@ function describe(config: RecorderConfig, paths: string[]): string {
         `${source.stream}, ${source.samplesPerEvent} samples per event, ` +
         `time in ${formatDuration(source.timestampResolutionNanos)}`,
     ),
+    ...buffers.groups.map(groupLine),
+    `log            buffers of at most ${formatBytes(buffers.logBytes)}`,
+    `memory         ${formatBytes(buffers.expectedRssBytes)} for rings and buffers, ` +
+      "beside the program's own",
+    ...buffers.unavailable.map(({ source, problem }) => `not here       ${source}: ${problem}`),
   ];
   return `${lines.join('\n')}\n`;
 }
@@ -68,4 +72,13 @@ function retentionText({ ageMs, bytes, onFull, class: streamClass }: RetentionRu
     ...(bytes === undefined ? [] : [formatBytes(bytes)]),
   ];
   return `${limits.join(' and ') || 'no limit'}, ${streamClass}, when full ${onFull}`;
+}
+
+function groupLine(group: RateGroupBuffers): string {
+  const { rateHz, sources, ringBytes, ringSeconds, batchRows, maxBatchRows } = group;
+  return (
+    `rate group     ${Number(rateHz.toPrecision(6))} Hz, ${counted(sources.length, 'source')}: ` +
+    `ring of ${formatBytes(ringBytes)} holds ${ringSeconds.toFixed(1)} s, ` +
+    `${counted(batchRows, 'row')} a batch, ${maxBatchRows} in a backlog`
+  );
 }

@@ -22,6 +22,8 @@ export const BUDGET_MIN_SEGMENTS = 8;
 /** A budget without a given segment size is cut into at least this many. */
 export const BUDGET_SEGMENTS = 16;
 export const GROUP_MAX_BYTES = 4 * MIB;
+/** A group is committed once it holds this much, so that a backlog is written in large pieces. */
+export const GROUP_TARGET_BYTES = 1 * MIB;
 /** Zeros are written ahead in pieces of this size, so that no flush waits long behind one. */
 export const ZERO_PIECE_BYTES = 1 * MIB;
 export const BALLAST_BYTES = SEGMENT_FIRST_BYTES;
@@ -88,6 +90,7 @@ export const CONTROL_WINDOW_BYTES = 4 * MIB;
 assert(SEGMENT_MIN_BYTES % BLOCK_BYTES === 0, 'a segment is whole blocks');
 assert(SEGMENT_FIRST_BYTES >= SEGMENT_MIN_BYTES, 'the first segment is a legal one');
 assert(GROUP_MAX_BYTES * 4 <= SEGMENT_DEFAULT_BYTES, 'a group is at most a quarter of a segment');
+assert(GROUP_TARGET_BYTES <= GROUP_MAX_BYTES, 'what is aimed at is allowed');
 assert(SEGMENT_MAX_BYTES < 2 ** 32, 'a place in a segment fits in 32 bits of an LSN');
 assert(CONTROL_HEAD_MAX_BYTES < 2 ** 16, 'the length of a head fits in its field');
 assert(

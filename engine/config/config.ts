@@ -25,7 +25,14 @@
 import { NANOS_PER_MILLI } from '../base/constants.ts';
 import type { RetentionRule } from '../base/retention.ts';
 import type { ConfigFiles, Environment } from './config-file.ts';
-import { DEFAULT_ORIGIN, findConfigFiles, isTree, pathText, readLayers } from './layers.ts';
+import {
+  DEFAULT_ORIGIN,
+  findConfigFiles,
+  isTree,
+  pathText,
+  readLayers,
+  REPORT_INPUT,
+} from './layers.ts';
 import type { Layers, Origin, Tree } from './layers.ts';
 import { generalRetention, retentionRules, sourceRetention } from './retention.ts';
 import type { SourceRetention } from './retention.ts';
@@ -134,7 +141,7 @@ export function resolveConfig(request: ConfigRequest): ResolvedConfig {
 }
 
 function checkTree(layers: Layers): ConfigTree {
-  const result = configSchema.safeParse(layers.tree);
+  const result = configSchema.safeParse(layers.tree, REPORT_INPUT);
   if (result.success) return result.data;
   throw layers.errorOf(result.error, [], (path) => keysAt(configSchema, path));
 }
@@ -190,7 +197,7 @@ function resolveSource(context: SourceContext): ResolvedSource[] {
   if (!isTree(source)) throw layers.error(path, 'expected keys such as {source: network}');
   const driver = driverOf(layers, request.drivers, source, index);
   const schema = schemaOfSource(driver);
-  const result = schema.safeParse(source);
+  const result = schema.safeParse(source, REPORT_INPUT);
   if (!result.success) {
     throw layers.errorOf(result.error, path, (at) => keysAt(schema, at));
   }

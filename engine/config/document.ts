@@ -12,7 +12,7 @@ const INTRODUCTION = `# Configuration
 \`helicorder run\` takes its configuration from files, environment variables and flags. A flag wins
 over the environment, the environment over a file, a file over the default.
 \`helicorder config show\` prints every effective value and where it comes from,
-\`helicorder validate FILE\` checks a file and prints what would run.
+\`helicorder validate FILE\` checks a file and prints what would run and the memory it takes.
 
 Files are looked for in this order: \`--config PATH\`; else \`./helicorder.yaml\`; else
 \`/etc/helicorder/helicorder.yaml\` or \`.toml\`, and then every \`.yaml\`, \`.yml\` and \`.toml\`

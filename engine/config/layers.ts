@@ -96,24 +96,45 @@ export class Layers {
     return configError(origin.name, isNamed ? why : `${pathText(path)}: ${why}`);
   }
 
-  /** The first thing that is wrong with a part of the tree, as the error that tells a user. */
+  /**
+   * The first thing that is wrong with a part of the tree, as the error that tells a user; parse
+   * with `REPORT_INPUT`, or no word can be named with its nearest.
+   */
   errorOf(error: z.ZodError, base: Path, keys: (path: Path) => string[]): HelicorderError {
-    const [issue] = error.issues;
+    const issue = deepestOf(error.issues[0]);
     if (!issue) return this.error(base, 'is not valid');
     const path = [...base, ...(issue.path as (string | number)[])];
     if (issue.code !== 'unrecognized_keys') return this.error(path, reasonOf(issue));
     const [unknown = ''] = issue.keys;
     const candidates = keys(issue.path as Path);
     if (candidates.length === 0) return this.error([...path, unknown], 'unknown key');
-    const suggestion = nearest(unknown, candidates);
-    const hint = suggestion ? `did you mean "${suggestion}"?` : `known: ${candidates.join(', ')}`;
-    return this.error([...path, unknown], `unknown key, ${hint}`);
+    return this.error([...path, unknown], `unknown key, ${hintOf(unknown, candidates)}`);
   }
+}
+
+/** Zod keeps what was given out of its issues unless it is asked for it. */
+export const REPORT_INPUT = { reportInput: true } as const;
+
+/** `did you mean "rate"?`, or all there are if none is near. */
+export function hintOf(word: string, known: readonly string[]): string {
+  const suggestion = nearest(word, known);
+  return suggestion === undefined ? `known: ${known.join(', ')}` : `did you mean "${suggestion}"?`;
+}
+
+/** Of a choice of shapes the one that got furthest is meant: a list with a wrong word is a list. */
+function deepestOf(issue: z.core.$ZodIssue | undefined): z.core.$ZodIssue | undefined {
+  if (issue?.code !== 'invalid_union') return issue;
+  const inner = issue.errors.flatMap(([first]) => deepestOf(first) ?? []);
+  const [deepest] = inner.filter(({ path }) => path.length > 0);
+  return deepest ? { ...deepest, path: [...issue.path, ...deepest.path] } : issue;
 }
 
 function reasonOf(issue: z.core.$ZodIssue): string {
   if (issue.code === 'invalid_union' && issue.errors.length > 0) {
     return issue.errors.flatMap(([first]) => (first ? [reasonOf(first)] : [])).join('; or ');
+  }
+  if (issue.code === 'invalid_value' && typeof issue.input === 'string') {
+    return `"${issue.input}" is unknown, ${hintOf(issue.input, issue.values.map(String))}`;
   }
   const text = issue.message.replace(/^Invalid (input|option): /, '');
   return text.charAt(0).toLowerCase() + text.slice(1);

@@ -5,10 +5,9 @@
  * and the flag in capitals: HELICORDER_SAMPLES_PER_EVENT.
  */
 import * as z from 'zod';
-import { nearest } from '../base/errors.ts';
 import type { Environment, Path } from './config-file.ts';
 import type { Layers, Origin, Tree } from './layers.ts';
-import { isTree } from './layers.ts';
+import { hintOf, isTree } from './layers.ts';
 import { configSchema, schemaOfSource, sourceSchema, type DriverFace } from './schema.ts';
 
 export interface Setting {
@@ -237,8 +236,17 @@ function valueOf(source: Tree, path: Path, text: string, drivers: readonly Drive
   const asNumber = text.trim() === '' ? [] : [Number(text)].filter(Number.isFinite);
   const candidates: unknown[] = [...asNumber, text, text.split(',')];
   if (text === 'true' || text === 'false') candidates.push(text === 'true');
-  const fitting = candidates.find((value) => field && z.safeParse(field, value).success);
-  return fitting ?? asNumber[0] ?? text;
+  const results = candidates.map((value) => field && z.safeParse(field, value));
+  const fitting = results.findIndex((result) => result?.success);
+  // a list with an unknown word in it is told about as a list
+  const nearly = results.findIndex((result) => result?.error?.issues.some(isInside));
+  return candidates[fitting] ?? candidates[nearly] ?? asNumber[0] ?? text;
+}
+
+/** Was the shape of the value right, and something in it wrong? */
+function isInside(issue: z.core.$ZodIssue): boolean {
+  if (issue.path.length > 0) return true;
+  return issue.code === 'invalid_union' && issue.errors.flat().some(isInside);
 }
 
 /** The driver of this kind. @throws HelicorderError USAGE or CONFIG with the nearest kind */
@@ -254,7 +262,6 @@ export function driverOf(
   if (source.source === undefined) {
     throw layers.error(['sources', index], `"source" is missing, one of ${kinds.join(', ')}`);
   }
-  const suggestion = nearest(String(source.source), kinds);
-  const hint = suggestion ? `did you mean "${suggestion}"?` : `known: ${kinds.join(', ')}`;
+  const hint = hintOf(String(source.source), kinds);
   throw layers.error(['sources', index, 'source'], `no driver "${String(source.source)}", ${hint}`);
 }

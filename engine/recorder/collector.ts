@@ -10,7 +10,7 @@
  * anything but the disk, and no step is longer than one group.
  */
 import { resolve } from 'node:path';
-import { CATALOG_MAX_LAG_MS, MIB } from '../base/constants.ts';
+import { CATALOG_MAX_LAG_MS, GROUP_TARGET_BYTES } from '../base/constants.ts';
 import { HelicorderError } from '../base/errors.ts';
 import { monotonicMs } from '../base/clock.ts';
 import { Histogram } from '../base/histogram.ts';
@@ -64,8 +64,6 @@ export interface CollectorStatus {
   warnings: string[];
 }
 
-/** A group is committed once it holds this much, so that a backlog is written in large pieces. */
-const GROUP_TARGET_BYTES = MIB;
 /** A flush gives the thread back after this long, so that messages are heard in a backlog. */
 const FLUSH_MAX_MS = 100;
 const DISK_USE_INTERVAL_MS = 10_000;
@@ -90,7 +88,8 @@ export class Collector {
   readonly #builder: GroupBuilder;
   readonly #utc: UtcOffset;
   readonly #commits = new Histogram();
-  readonly #latency = new Histogram();
+  // finer than the others: benchmarks take differences of it
+  readonly #latency = new Histogram(7);
   readonly #gaps = new Map<string, { gaps: number; ticks: number }>();
   readonly #sums = { samples: 0, ticks: 0, bytes: 0, paddingBytes: 0 };
   readonly #warnings: string[] = [];
@@ -118,9 +117,19 @@ export class Collector {
     this.#catalog = new Catalog(fs, paths.catalog, paths.log, identity.storeId);
     this.#builder = this.#writer.group();
     this.#utc = new UtcOffset(clock);
-    const opened = this.#writer.beginRuns(groups.flatMap((group) => requestsOf(group)));
-    this.#addGroups(groups, opened);
+    this.#addGroups(groups, this.#beginRuns(groups));
     this.#noteWarnings();
+  }
+
+  /** If they cannot begin, nobody owns the store. */
+  #beginRuns(groups: readonly GroupSpec[]): OpenedRun[] {
+    try {
+      return this.#writer.beginRuns(groups.flatMap((group) => requestsOf(group)));
+    } catch (error) {
+      this.#catalog.close();
+      this.#writer.abandon();
+      throw error;
+    }
   }
 
   #addGroups(specs: readonly GroupSpec[], runs: readonly OpenedRun[]): void {

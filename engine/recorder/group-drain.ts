@@ -51,8 +51,7 @@ export class GroupDrain {
       });
     });
     const streams = opened.map(({ stream }) => stream.id);
-    const hasFloats = spec.sources.some(({ schema }) => hasFloatChannel(schema));
-    this.#drain = hasFloats
+    this.#drain = hasFloats(spec)
       ? new FloatDrain(spec, this.#cursors, streams)
       : new NativeDrain(spec, numbers, streams);
   }
@@ -117,6 +116,30 @@ class CursorView implements Cursor {
   }
 }
 
+/** Rows that one drain takes at most, and the bytes that their entries may need. */
+export function batchLimit(spec: GroupSpec): { rows: number; bytes: number } {
+  if (hasFloats(spec)) return { rows: BATCH_MAX_ROWS, bytes: BATCH_MAX_ROWS * spec.rowBytes };
+  const encoder = encoderOf(spec);
+  const rows = rowLimit(encoder);
+  return { rows, bytes: encoder.bound(rows) };
+}
+
+function encoderOf({ ring, sources, ...layout }: GroupSpec): RowEncoder {
+  const { rowBytes, validityOffset, t0Nanos, periodNanos, resolutionNanos } = layout;
+  const shape = { rowBytes, validityOffset, t0Nanos, periodNanos, resolutionNanos, sources };
+  return new native.RowEncoder({ ring: new Uint8Array(ring), ...shape });
+}
+
+function rowLimit(encoder: RowEncoder): number {
+  let rows = BATCH_MAX_ROWS;
+  while (rows > 1 && encoder.bound(rows) > DRAIN_MAX_BYTES) rows /= 2;
+  return rows;
+}
+
+function hasFloats({ sources }: GroupSpec): boolean {
+  return sources.some(({ schema }) => hasFloatChannel(schema));
+}
+
 function hasFloatChannel(schema: Schema): boolean {
   return schema.kind === 'samples' && schema.channels.some(({ type }) => isFloat(type));
 }
@@ -127,18 +150,14 @@ class NativeDrain implements Drain {
   readonly #streams: readonly number[];
   readonly #entries: Uint32Array;
   readonly #result = new Float64Array(RESULT.length);
-  #maxRows = BATCH_MAX_ROWS;
+  readonly #maxRows: number;
 
   constructor(spec: GroupSpec, cursors: Float64Array, streams: readonly number[]) {
-    const { rowBytes, validityOffset, t0Nanos, periodNanos, resolutionNanos, sources } = spec;
     this.#cursors = cursors;
     this.#streams = streams;
     this.#entries = new Uint32Array(2 * (1 + streams.length));
-    const layout = { rowBytes, validityOffset, t0Nanos, periodNanos, resolutionNanos, sources };
-    this.#encoder = new native.RowEncoder({ ring: new Uint8Array(spec.ring), ...layout });
-    while (this.#maxRows > 1 && this.#encoder.bound(this.#maxRows) > DRAIN_MAX_BYTES) {
-      this.#maxRows /= 2;
-    }
+    this.#encoder = encoderOf(spec);
+    this.#maxRows = rowLimit(this.#encoder);
   }
 
   peekTick(): number {

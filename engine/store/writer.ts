@@ -116,8 +116,15 @@ export class StoreWriter {
       },
       this.recovered && startOf(this.recovered),
     );
-    makeBallast(options.fs, this.paths);
-    this.#start();
+    try {
+      makeBallast(options.fs, this.paths);
+      this.#start();
+    } catch (error) {
+      // on a full disk the whole of this is tried again: nothing may stay open
+      this.#log.close();
+      this.#mark.close();
+      throw error;
+    }
   }
 
   /**

@@ -30,6 +30,8 @@ export interface ChangeOptions {
 }
 
 const LOOK_AGAIN_MS = 50;
+/** Each attempt to open a store on a full disk reads its newest segment. */
+const FULL_AGAIN_MS = 1000;
 
 /**
  * @throws NOT_A_STORE, what the change is refused with, and STORE_IN_USE if the owner serves nobody
@@ -110,7 +112,8 @@ export async function askRecorder(dataDir: string, what: 'status' | 'reload'): P
 
 /**
  * Does something with the owner of a store, or as its owner if there is none. An owner that has
- * just begun has the lock before it has the socket, and one that ends loses the socket first.
+ * just begun has the lock before it has the socket, and one that ends loses the socket first. A
+ * full disk is waited for, by whoever can be told so.
  */
 export async function throughOwner<T>(
   { dataDir, onWait }: ChangeOptions,
@@ -119,15 +122,20 @@ export async function throughOwner<T>(
 ): Promise<T> {
   const deadline = monotonicMs() + LOCK_WAIT_MS;
   const tell = (message: string): void => onWait?.(new HelicorderError('NO_SPACE', message));
+  let isTold = false;
   for (;;) {
     const client = await ControlClient.connect(storePaths(dataDir).control, tell);
     if (client) return withOwner(client);
     try {
       return asOwner();
     } catch (error) {
-      const isOwned = error instanceof HelicorderError && error.code === 'STORE_IN_USE';
-      if (!isOwned || monotonicMs() > deadline) throw error;
+      if (!(error instanceof HelicorderError)) throw error;
+      const isFull = error.code === 'NO_SPACE' && onWait !== undefined;
+      const isOwned = error.code === 'STORE_IN_USE' && monotonicMs() <= deadline;
+      if (!isFull && !isOwned) throw error;
+      if (isFull && !isTold) onWait(error);
+      isTold ||= isFull;
+      await sleep(isFull ? FULL_AGAIN_MS : LOOK_AGAIN_MS);
     }
-    await sleep(LOOK_AGAIN_MS);
   }
 }

@@ -220,3 +220,31 @@ export interface TopReport {
     fullInSeconds: number | null;
   };
 }
+
+/** One rate group's share of memory. */
+export interface RateGroupBuffers {
+  bus: 'native' | 'typescript';
+  rateHz: number;
+  /** names */
+  sources: string[];
+  /** of one tick of all its sources */
+  rowBytes: number;
+  ringBytes: number;
+  /** how long the ring holds on when nobody drains it */
+  ringSeconds: number;
+  /** rows that one flush makes into a batch of each source */
+  batchRows: number;
+  /** the same in a backlog, and what they may need in the log's buffer */
+  maxBatchRows: number;
+  maxBatchBytes: number;
+}
+
+export interface BufferSizes {
+  groups: RateGroupBuffers[];
+  /** the group that is being filled, and the aligned memory it is written from; at most */
+  logBytes: number;
+  /** all of these together, beside the program's own memory */
+  expectedRssBytes: number;
+  /** sources whose device cannot be opened here: they are not in the groups */
+  unavailable: { source: string; problem: string }[];
+}

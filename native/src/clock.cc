@@ -9,6 +9,12 @@
 
 namespace helicorder {
 
+int64_t NowNanos(clockid_t clock) {
+  timespec time;
+  clock_gettime(clock, &time);
+  return time.tv_sec * INT64_C(1'000'000'000) + time.tv_nsec;
+}
+
 namespace {
 
 constexpr int kTries = 5;
@@ -16,17 +22,11 @@ constexpr int kTries = 5;
 constexpr int64_t kTightNs = 250;
 constexpr size_t kBootIdLength = 36;
 
-int64_t Now(clockid_t clock) {
-  timespec time;
-  clock_gettime(clock, &time);
-  return time.tv_sec * INT64_C(1'000'000'000) + time.tv_nsec;
-}
-
 ClockReading ReadOnce() {
-  const int64_t before = Now(CLOCK_MONOTONIC);
-  const int64_t utc = Now(CLOCK_REALTIME);
-  const int64_t boottime = Now(CLOCK_BOOTTIME);
-  const int64_t after = Now(CLOCK_MONOTONIC);
+  const int64_t before = NowNanos(CLOCK_MONOTONIC);
+  const int64_t utc = NowNanos(CLOCK_REALTIME);
+  const int64_t boottime = NowNanos(CLOCK_BOOTTIME);
+  const int64_t after = NowNanos(CLOCK_MONOTONIC);
   return {before + (after - before) / 2, boottime, utc, after - before};
 }
 

@@ -1,10 +1,15 @@
 // The kernel's clocks. Any thread.
 #pragma once
 
+#include <time.h>
+
 #include <cstdint>
 #include <string>
 
 namespace helicorder {
+
+// One clock, ns.
+int64_t NowNanos(clockid_t clock);
 
 // One reading of three clocks, ns. `uncertainty_ns` is the time between the two readings of the
 // monotonic clock that enclose the others; `monotonic_ns` is the middle between them.

@@ -7,7 +7,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <climits>
 
@@ -20,22 +19,6 @@ constexpr size_t kDurableOffset = 64;
 constexpr size_t kCheckOffset = 72;
 constexpr size_t kWordOffset = 80;
 constexpr size_t kStateOffset = 84;
-
-int64_t NowMs() {
-  timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return time.tv_sec * INT64_C(1000) + time.tv_nsec / 1'000'000;
-}
-
-// Not FUTEX_PRIVATE_FLAG: waiters are in other processes.
-void FutexWait(const uint32_t* word, uint32_t seen, int64_t timeout_ms) {
-  const timespec timeout{timeout_ms / 1000, timeout_ms % 1000 * 1'000'000};
-  syscall(SYS_futex, word, FUTEX_WAIT, seen, &timeout, nullptr, 0);
-}
-
-void FutexWakeAll(uint32_t* word) {
-  syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
-}
 
 }  // namespace
 
@@ -55,13 +38,13 @@ void Mark::Publish(uint64_t durable, uint64_t check) {
   __atomic_store_n(At<uint64_t>(kDurableOffset), durable, __ATOMIC_RELEASE);
   __atomic_store_n(At<uint64_t>(kCheckOffset), check, __ATOMIC_RELEASE);
   __atomic_fetch_add(At<uint32_t>(kWordOffset), 1, __ATOMIC_RELEASE);
-  FutexWakeAll(At<uint32_t>(kWordOffset));
+  WakeAll();
 }
 
 void Mark::SetState(uint32_t state) {
   __atomic_store_n(At<uint32_t>(kStateOffset), state, __ATOMIC_RELEASE);
   __atomic_fetch_add(At<uint32_t>(kWordOffset), 1, __ATOMIC_RELEASE);
-  FutexWakeAll(At<uint32_t>(kWordOffset));
+  WakeAll();
 }
 
 MarkValues Mark::Read() const {
@@ -72,15 +55,14 @@ MarkValues Mark::Read() const {
   return {durable, check, word, __atomic_load_n(At<uint32_t>(kStateOffset), __ATOMIC_ACQUIRE)};
 }
 
+// Not FUTEX_PRIVATE_FLAG: waiters are in other processes.
 void Mark::Wait(uint32_t seen, int timeout_ms) const {
-  const uint32_t* word = At<uint32_t>(kWordOffset);
-  const int64_t deadline_ms = NowMs() + timeout_ms;
-  while (!cancelled_.load(std::memory_order_acquire)) {
-    if (__atomic_load_n(word, __ATOMIC_ACQUIRE) != seen) return;
-    const int64_t left_ms = deadline_ms - NowMs();
-    if (left_ms <= 0) return;
-    FutexWait(word, seen, std::min<int64_t>(left_ms, kCancelMs));
-  }
+  const timespec timeout{timeout_ms / 1000, timeout_ms % 1000 * INT64_C(1'000'000)};
+  syscall(SYS_futex, At<uint32_t>(kWordOffset), FUTEX_WAIT, seen, &timeout, nullptr, 0);
+}
+
+void Mark::WakeAll() const {
+  syscall(SYS_futex, At<uint32_t>(kWordOffset), FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
 }
 
 }  // namespace helicorder

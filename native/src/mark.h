@@ -2,7 +2,6 @@
 // owner of a store publishes how far its log is durable and on which readers wait.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -37,13 +36,12 @@ class Mark {
   void SetState(uint32_t state);
   MarkValues Read() const;
 
-  // Returns when the futex word is not `seen`, after `timeout_ms`, or once Cancel was called.
+  // One sleep: returns when the futex word is not `seen`, after `timeout_ms`, or for no reason.
   void Wait(uint32_t seen, int timeout_ms) const;
 
-  // Ends all present and later waits of this mapping, within kCancelMs. (A reader's page is
-  // read-only and its word belongs to the owner, so there is nothing of its own to wake.)
-  void Cancel() { cancelled_.store(true, std::memory_order_release); }
-  static constexpr int kCancelMs = 100;
+  // Wakes all who wait, in every process, without saying anything new. A reader can: its page is
+  // read-only to it, but waking writes nothing.
+  void WakeAll() const;
 
  private:
   Mark(uint8_t* page, bool writable) : page_(page), writable_(writable) {}
@@ -55,7 +53,6 @@ class Mark {
 
   uint8_t* const page_;
   const bool writable_;
-  std::atomic<bool> cancelled_{false};
 };
 
 }  // namespace helicorder

@@ -8,6 +8,9 @@
 #include <cstring>
 #include <utility>
 
+#include "clock.h"
+#include "thread.h"
+
 namespace helicorder {
 
 namespace {
@@ -18,20 +21,14 @@ constexpr int64_t kSuspendNanos = 1'000'000;
 constexpr int64_t kTightReadingNanos = 100'000;
 constexpr size_t kStackBytes = 256 * 1024;
 
-int64_t Now(clockid_t clock) {
-  timespec now;
-  clock_gettime(clock, &now);
-  return now.tv_sec * kNanosPerSecond + now.tv_nsec;
-}
-
 // How far boottime is ahead of monotonic. A reading between which the thread was preempted would
 // look like a suspend, so it is repeated until it is tight; after a few tries the last known value
 // stands and the next tick looks again.
 int64_t BootAhead(int64_t known) {
   for (int attempt = 0; attempt < 4; attempt++) {
-    const int64_t before = Now(CLOCK_MONOTONIC);
-    const int64_t boot = Now(CLOCK_BOOTTIME);
-    if (Now(CLOCK_MONOTONIC) - before < kTightReadingNanos) return boot - before;
+    const int64_t before = NowNanos(CLOCK_MONOTONIC);
+    const int64_t boot = NowNanos(CLOCK_BOOTTIME);
+    if (NowNanos(CLOCK_MONOTONIC) - before < kTightReadingNanos) return boot - before;
   }
   return known;
 }
@@ -45,12 +42,8 @@ Sampler::~Sampler() { Stop(); }
 
 int Sampler::Start() {
   if (started_ || !ring_.Attach(options_.ring, options_.ring_bytes)) return -EINVAL;
-  pthread_attr_t attributes;
-  pthread_attr_init(&attributes);
-  pthread_attr_setstacksize(&attributes, kStackBytes);
-  const int error = pthread_create(&thread_, &attributes, Main, this);
-  pthread_attr_destroy(&attributes);
-  if (error != 0) return -error;
+  const int error = StartThread(&thread_, kStackBytes, Main, this);
+  if (error < 0) return error;
   started_ = running_ = true;
   std::unique_lock lock(ready_mutex_);
   ready_.wait(lock, [this] { return is_ready_; });
@@ -87,8 +80,8 @@ bool Sampler::Prepare() {
   request.memory_bytes = options_.ring_bytes;
   SchedulingReport report = ApplyScheduling(request);
   const bool refused = options_.realtime == Realtime::kRequire && report.fifo_error != 0;
-  boot_ahead_nanos_ = BootAhead(Now(CLOCK_BOOTTIME) - Now(CLOCK_MONOTONIC));
-  const int64_t since = Now(CLOCK_MONOTONIC) - options_.t0_nanos;
+  boot_ahead_nanos_ = BootAhead(NowNanos(CLOCK_BOOTTIME) - NowNanos(CLOCK_MONOTONIC));
+  const int64_t since = NowNanos(CLOCK_MONOTONIC) - options_.t0_nanos;
   next_tick_ = since < 0 ? 0 : static_cast<uint64_t>(since / options_.period_nanos) + 1;
   const std::lock_guard lock(ready_mutex_);
   report_ = std::move(report);
@@ -100,7 +93,7 @@ bool Sampler::Prepare() {
 void Sampler::Run() {
   while (SleepUntil(Due(next_tick_))) {
     CheckSuspend();
-    const int64_t now = Now(CLOCK_MONOTONIC);
+    const int64_t now = NowNanos(CLOCK_MONOTONIC);
     const int64_t late = now - Due(next_tick_);
     if (late > options_.period_nanos) {
       Skip(static_cast<uint64_t>((late - 1) / options_.period_nanos));
@@ -112,7 +105,7 @@ void Sampler::Run() {
 // False if the sampler was stopped meanwhile.
 bool Sampler::SleepUntil(int64_t due_nanos) {
   while (!stopping_.load(std::memory_order_relaxed)) {
-    const int64_t until = std::min(due_nanos, Now(CLOCK_MONOTONIC) + kStopCheckNanos);
+    const int64_t until = std::min(due_nanos, NowNanos(CLOCK_MONOTONIC) + kStopCheckNanos);
     const timespec time = {until / kNanosPerSecond, until % kNanosPerSecond};
     const int error = clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, nullptr);
     if (error == 0 && until == due_nanos) return !stopping_.load(std::memory_order_relaxed);

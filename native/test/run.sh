@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds every native/test/*_test.cc with all plain files of native/src under AddressSanitizer and
-# UBSan; those with threads (ring, sampler) under ThreadSanitizer as well; runs them.
+# UBSan; those with threads (ring, sampler, mark) under ThreadSanitizer as well; runs them.
 cd "$(dirname "$0")/../.." || exit 1
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
@@ -32,6 +32,6 @@ run_test() { # sanitizers, folder, test
 build_objects address,undefined asan
 for test in native/test/*_test.cc; do run_test address,undefined asan "$test"; done
 build_objects thread tsan
-for test in native/test/ring_test.cc native/test/sampler_test.cc; do run_test thread tsan "$test"; done
+for test in native/test/ring_test.cc native/test/sampler_test.cc native/test/mark_test.cc; do run_test thread tsan "$test"; done
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 
 import { decodeBatch, decodeTimes } from '../../engine/batch/format.ts';
 import { REASONS } from '../../engine/batch/ledger.ts';
-import type { GroupGap, Reason } from '../../engine/batch/ledger.ts';
+import type { GroupGap } from '../../engine/batch/ledger.ts';
 import { decodeSamples, encodeSamples } from '../../engine/batch/samples.ts';
 import type { Column, Cursor } from '../../engine/batch/samples.ts';
 import { CHANNEL_TYPES, channelBytes } from '../../engine/batch/schema.ts';
@@ -13,54 +13,17 @@ import { RESULT, native } from '../../native/index.ts';
 import { crc32cByDefinition } from '../support/crc32c.ts';
 import { RingMemory, rowShape } from '../support/ring-memory.ts';
 import type { RowShape } from '../support/ring-memory.ts';
+import { integerScenes, visit, type RowStep, type Scene } from '../support/ring-scenes.ts';
 
-const INTEGER_TYPES = CHANNEL_TYPES.slice(0, 8);
 const T0 = 5_000_000_000n;
 const PERIOD = 1_000_000n;
 const UTC_OFFSET = 1_700_000_000_000_000_000n;
 
-type Step =
-  | { kind: 'row'; lateness: bigint; valid: boolean[]; value: bigint }
-  | { kind: 'gap'; reason: Reason; ticks: number };
-
-interface Scene {
-  sources: ChannelType[][];
-  firstTick: number;
-  resolution: bigint;
-  steps: Step[];
-}
-
-const scenes: fc.Arbitrary<Scene> = fc
-  .array(fc.array(fc.constantFrom(...INTEGER_TYPES), { minLength: 1, maxLength: 4 }), {
-    minLength: 1,
-    maxLength: 70,
-  })
-  .chain((sources) =>
-    fc.record({
-      sources: fc.constant(sources),
-      firstTick: fc.nat(1_000_000),
-      resolution: fc.constantFrom(1n, 1000n),
-      steps: fc.array(fc.oneof({ weight: 6, arbitrary: rowOf(sources.length) }, gapStep), {
-        maxLength: 60,
-      }),
-    }),
-  );
-
-const gapStep = fc.record({
-  kind: fc.constant('gap' as const),
-  reason: fc.constantFrom<Reason>('late', 'overflow', 'suspended'),
-  ticks: fc.integer({ min: 1, max: 1000 }),
+const scenes = integerScenes({
+  sources: 70,
+  channels: 4,
+  steps: { minLength: 0, maxLength: 60 },
 });
-
-function rowOf(sources: number): fc.Arbitrary<Step> {
-  const often = fc.integer({ min: 0, max: 9 }).map((n) => n > 0);
-  return fc.record({
-    kind: fc.constant('row' as const),
-    lateness: fc.bigInt({ min: -2000n, max: 100_000n }),
-    valid: fc.array(often, { minLength: sources, maxLength: sources }),
-    value: fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
-  });
-}
 
 /** The value of a channel: `value` cut to its type. */
 function cut(type: ChannelType, value: bigint): bigint {
@@ -69,41 +32,31 @@ function cut(type: ChannelType, value: bigint): bigint {
 }
 
 function fill(ring: RingMemory, shape: RowShape, scene: Scene): void {
-  let tick = scene.firstTick;
-  for (const step of scene.steps) {
-    if (step.kind === 'row') {
-      const values = scene.sources.map((types) => types.map(() => step.value));
-      ring.row(shape, tick, T0 + BigInt(tick) * PERIOD + step.lateness, step.valid, values);
-      tick++;
-    } else {
-      const suspended = step.reason === 'suspended';
-      const ticks = suspended ? 0 : step.ticks;
-      ring.gap(tick, ticks, REASONS[step.reason], suspended ? 77n : 0n);
-      tick += ticks;
-    }
-  }
+  visit(scene, {
+    gap: (tick, ticks, reason, nanos) => ring.gap(tick, ticks, REASONS[reason], nanos),
+    row: (tick, { latenessNanos, valid, value }) => {
+      const values = scene.sources.map((types) => types.map(() => value));
+      ring.row(shape, tick, T0 + BigInt(tick) * PERIOD + latenessNanos, valid, values);
+    },
+  });
 }
 
 function encodeByReference(scene: Scene, cursors: Cursor[]): Uint8Array[] {
-  const rows = scene.steps.filter((step) => step.kind === 'row');
+  const rows: RowStep[] = [];
   const gaps: GroupGap[] = [];
   const times: bigint[] = [];
-  let tick = scene.firstTick;
-  for (const step of scene.steps) {
-    if (step.kind === 'row') {
-      times.push(T0 + BigInt(tick++) * PERIOD + step.lateness);
-      continue;
-    }
-    const suspended = step.reason === 'suspended';
-    const ticks = suspended ? 0 : step.ticks;
-    const nanos = suspended ? 77n : 0n;
-    gaps.push({ rowsBefore: times.length, reason: step.reason, ticks, nanos });
-    tick += ticks;
-  }
+  visit(scene, {
+    gap: (_, ticks, reason, nanos) =>
+      void gaps.push({ rowsBefore: times.length, reason, ticks, nanos }),
+    row: (tick, step) => {
+      times.push(T0 + BigInt(tick) * PERIOD + step.latenessNanos);
+      rows.push(step);
+    },
+  });
   return encodeSamples({
     t0Nanos: T0,
     periodNanos: PERIOD,
-    resolutionNanos: scene.resolution,
+    resolutionNanos: scene.resolutionNanos,
     utcOffsetNanos: UTC_OFFSET,
     firstTick: scene.firstTick,
     timesNanos: BigInt64Array.from(times),
@@ -121,7 +74,7 @@ function channelOf(type: ChannelType, index: number): Channel {
   return { name: `c${index}`, type, unit: '', scale: 1, offset: 0 };
 }
 
-function columnOf(type: ChannelType, rows: Extract<Step, { kind: 'row' }>[]): Column {
+function columnOf(type: ChannelType, rows: RowStep[]): Column {
   const values = rows.map((row) => cut(type, row.value));
   if (type === 'u64') return BigUint64Array.from(values);
   return type === 'i64' ? BigInt64Array.from(values) : Float64Array.from(values, Number);
@@ -194,7 +147,7 @@ describe('the row encoder', () => {
         const ring = new RingMemory(2 ** 18);
         fill(ring, shape, scene);
         const { numbers, objects } = cursorsFor(scene.sources.length);
-        const { payloads } = drain(encoderOf(ring, shape, scene.resolution), 1000, numbers);
+        const { payloads } = drain(encoderOf(ring, shape, scene.resolutionNanos), 1000, numbers);
         expect(ring.tail).toBe(ring.head);
         const empty = scene.steps.length === 0;
         expect(payloads).toEqual(empty ? [] : encodeByReference(scene, objects));
@@ -220,7 +173,7 @@ describe('the row encoder', () => {
     const shape = rowShape(scene.sources);
     const ring = new RingMemory(2 ** 18);
     fill(ring, shape, scene);
-    const encoder = encoderOf(ring, shape, scene.resolution);
+    const encoder = encoderOf(ring, shape, scene.resolutionNanos);
     const { numbers } = cursorsFor(scene.sources.length);
     const schema = { kind: 'samples' as const, channels: scene.sources[0]!.map(channelOf) };
     const seen: unknown[] = [];

@@ -7,13 +7,7 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import { MIB } from '../../engine/base/constants.ts';
 import type { RecorderStatus, VerifyReport } from '../../engine/tools/types.ts';
-import {
-  helicorder,
-  helicorderJson,
-  helicorderOut,
-  helicorderRun,
-  type Program,
-} from '../support/cli.ts';
+import { helicorder, helicorderJson, helicorderOut, type Program } from '../support/cli.ts';
 import { SEED, SeededRandom } from '../support/random.ts';
 import { checkSamples, parseRecords } from '../support/records.ts';
 import { skipLoudly } from '../support/skip.ts';
@@ -93,6 +87,8 @@ const inState =
   (line: string): boolean =>
     (JSON.parse(line) as RecorderStatus).state === state;
 
+const uptimeOf = (line: string): number => (JSON.parse(line) as RecorderStatus).uptimeSeconds;
+
 /** Longer than a ring of 1 kHz holds, by the recorder's own clock. */
 const RING_SECONDS = 5;
 
@@ -115,9 +111,8 @@ testOnSmallDisk(
     const disk = await smallDisk();
     const run = await waitingRecorder(disk);
     const accepted = (await helicorderOut(readingOf(disk))).split('\n').slice(0, -1);
-    const uptime = (line: string): number => (JSON.parse(line) as RecorderStatus).uptimeSeconds;
-    const since = uptime(run.stdout.all.at(-1)!);
-    await run.stdout.next((line) => uptime(line) > since + RING_SECONDS);
+    const since = uptimeOf(run.stdout.all.at(-1)!);
+    await run.stdout.next((line) => uptimeOf(line) > since + RING_SECONDS);
     expect(run.stderr.text).toMatch(/disk is full: waiting for space/);
 
     disk.free();
@@ -157,6 +152,14 @@ testOnSmallDisk('a recorder killed while it waits has lost nothing accepted', as
   expect(report).toMatchObject({ ok: true, damage: [] });
 });
 
+/** A disk without one free byte, and a store that has nothing left to let go of. */
+async function withoutReserve(disk: SmallDisk): Promise<void> {
+  const { writer } = await fillUp(disk.dataDir);
+  await writer.kill();
+  rmSync(join(disk.dataDir, 'log/spare-1.seg'), { force: true });
+  disk.fill();
+}
+
 const shortRun = ({ config, dataDir }: SmallDisk): string[] => [
   ...['run', '--config', config, '--data-dir', dataDir, '--duration', '50ms'],
 ];
@@ -169,17 +172,69 @@ testOnSmallDisk('a start on a full disk lives on what is kept in reserve', async
   expect(checkSamples(records).between.map(({ reason }) => reason)).toEqual(['stopped']);
 });
 
-testOnSmallDisk('a start without any: exit 74, and all is well once there is space', async () => {
+testOnSmallDisk(
+  'a start without any waits for space, samples into its ring, and goes on by itself',
+  async () => {
+    const disk = await smallDisk();
+    const before = (await helicorderOut(readingOf(disk))).split('\n').slice(0, -1);
+    await withoutReserve(disk);
+    const words = ['run', '--config', disk.config, '--data-dir', disk.dataDir, '--json'];
+    const run = helicorder(words);
+    await run.stdout.next(inState('waiting-for-space'));
+    await run.stderr.next((line) => line.includes('disk is full: waiting for space'));
+    await run.stdout.next((line) => uptimeOf(line) > RING_SECONDS);
+
+    disk.free();
+    await run.stdout.next(inState('recording'));
+    await run.stderr.next((line) => line.includes('there is space again'));
+    run.signal('SIGTERM');
+    const { code, stderr } = await run.ended;
+    expect(code, stderr).toBe(0);
+
+    const kept = (await helicorderOut(readingOf(disk))).split('\n').slice(0, -1);
+    expect(kept.slice(0, before.length)).toEqual(before);
+    const account = checkSamples(parseRecords(kept));
+    expect(account.samples + account.gapTicks).toBe(account.scheduled);
+    expect(account.between.map(({ reason }) => reason)).toEqual(['stopped']);
+    const gaps = parseRecords(kept).filter(({ reason }) => reason === 'full');
+    expect(gaps.length, 'the ring could not hold all of the time').toBeGreaterThan(0);
+    const waited = parseRecords(kept).findIndex(({ reason }) => reason === 'full') - before.length;
+    expect(waited, 'what was sampled before there was space').toBeGreaterThan(1000);
+    expect(await helicorderJson(['verify', '--data-dir', disk.dataDir])).toMatchObject({
+      ok: true,
+    });
+  },
+);
+
+testOnSmallDisk('a start that waits for space can be stopped: exit 74', async () => {
   const disk = await smallDisk();
-  const { writer } = await fillUp(disk.dataDir);
-  await writer.kill();
-  rmSync(join(disk.dataDir, 'log/spare-1.seg'), { force: true });
-  disk.fill();
-  const { code, stderr } = await helicorderRun(shortRun(disk));
+  await withoutReserve(disk);
+  const run = helicorder(['run', '--config', disk.config, '--data-dir', disk.dataDir, '--json']);
+  await run.stdout.next(inState('waiting-for-space'));
+  run.signal('SIGTERM');
+  const { code, stderr } = await run.ended;
   expect(code, stderr).toBe(74);
-  expect(stderr).toMatch(/ENOSPC.*space/s);
+  expect(stderr).toMatch(/disk was full.*lost/);
   disk.free();
   await helicorderOut(shortRun(disk));
   const records = parseRecords((await helicorderOut(readingOf(disk))).split('\n'));
   expect(checkSamples(records).between.map(({ reason }) => reason)).toEqual(['stopped']);
 });
+
+testOnSmallDisk(
+  'a writer that finds the disk full when it comes waits for space, too',
+  async () => {
+    const disk = await smallDisk();
+    await withoutReserve(disk);
+    const words = ['stream', 'write', 'full/late', '--data-dir', disk.dataDir, '--ack'];
+    const writer = helicorder(words);
+    writer.endInput('a line\n');
+    expect(await writer.stderr.next()).toMatch(/waiting: .*(ENOSPC|space)/);
+    disk.free();
+    const { code, stderr } = await writer.ended;
+    expect(code, stderr).toBe(0);
+    expect(await helicorderOut(['stream', 'cat', 'full/late', '--data-dir', disk.dataDir])).toBe(
+      'a line\n',
+    );
+  },
+);

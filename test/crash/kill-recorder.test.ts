@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import type { VerifyReport } from '../../engine/tools/types.ts';
 import { helicorder, helicorderJson, helicorderOut, nextOwner } from '../support/cli.ts';
+import { count } from '../support/counts.ts';
 import { temporaryDirectory } from '../support/directory.ts';
 import { SEED, SeededRandom, repeats } from '../support/random.ts';
 import { checkSamples, parseRecords } from '../support/records.ts';
@@ -68,6 +69,7 @@ test(
       const stream = STREAMS[random.below(STREAMS.length)]!;
       const from = lengths.get(stream)!;
       const seen = await recordAndKill(dir, stream, from, random);
+      count('kills');
       const kept = (await helicorderOut(recordsOf(dir, stream, from))).split('\n').slice(0, -1);
       const where = `${stream}, round ${round}, HELICORDER_SEED=${SEED}`;
       expect(kept.slice(0, seen.length), where).toEqual(seen);
@@ -90,5 +92,5 @@ test(
       expect(new Set(between.slice(1).map(({ reason }) => reason))).toEqual(new Set(['crash']));
     }
   },
-  20_000 + 10_000 * ROUNDS,
+  20_000 + 30_000 * ROUNDS,
 );

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import type { VerifyReport } from '../../engine/tools/types.ts';
 import { helicorder, helicorderJson, helicorderOut, type Program } from '../support/cli.ts';
+import { count } from '../support/counts.ts';
 import { temporaryDirectory } from '../support/directory.ts';
 import { SEED, SeededRandom, repeats } from '../support/random.ts';
 import { parseRecords } from '../support/records.ts';
@@ -58,6 +59,7 @@ test(
       for (let acks = 0; acks < patience; acks++) await writer.stdout.next();
       await sleep(random.next() * 5);
       await writer.kill();
+      count('kills');
       durable = Math.max(lastSeq, take(writer.stdout.all));
     }
 
@@ -87,5 +89,5 @@ test(
     expect(stream!.writers).toHaveLength(1);
     expect(stream!.writers[0]).toMatchObject({ id: 'pen', firstSeq: '1' });
   },
-  20_000 + 10_000 * KILLS,
+  20_000 + 30_000 * KILLS,
 );

@@ -125,7 +125,7 @@ describe('a wrong word', () => {
     ['a driver that is not there', ['--source', 'synthetik'], 64, /synthetik.*synthetic/s],
     ['a flag that is not there', ['--rat', '1000'], 64, /--rat.*--rate/s],
     ['a stream without a scope', ['--stream', 'box'], 64, /--stream.*scope\/name/s],
-    ['a counter that is not there', ['--statistics', 'rx_bites'], 64, /--statistics/],
+    ['a counter that is not there', ['--statistics', 'rx_bites'], 64, /--statistics.*rx_bytes/s],
   ])('%s', async (_, words, expected, sentence) => {
     const dir = join(temporaryDirectory(), 'store');
     const { code, stdout, stderr } = await helicorderRun(run(dir, words));

@@ -9,7 +9,7 @@ export const testDrivers: readonly DriverFace[] = [
     options: z.strictObject({
       interface: z.string().min(1).optional().describe('Interface; default: the first that is up.'),
       statistics: z
-        .union([z.literal('all'), z.array(z.string()).min(1)])
+        .union([z.literal('all'), z.array(z.enum(['rx_bytes', 'tx_bytes', 'rx_errors'])).min(1)])
         .default(['rx_bytes', 'tx_bytes'])
         .describe('Counters by their kernel name, or all.'),
     }),

@@ -2,12 +2,10 @@ import { describe, expect, test, vi } from 'vitest';
 import { HelicorderError } from '../../../engine/base/errors.ts';
 import type { RecorderConfig } from '../../../engine/config/config.ts';
 import type { CatOptions, RecorderSummary, StreamInfo } from '../../../engine/tools/types.ts';
-import type { CliIo, EndSignal, Output } from '../../../cli/command.ts';
-import type { Engine } from '../../../cli/engine.ts';
+import type { Output } from '../../../cli/command.ts';
 import { main } from '../../../cli/program.ts';
 import type { WriteOptions } from '../../../engine/tools/write.ts';
-import { testDrivers } from '../../support/drivers.ts';
-import { memoryFiles } from '../../support/memory-files.ts';
+import { call, processWith } from '../../support/program.ts';
 
 const SUMMARY: RecorderSummary = {
   samples: '10',
@@ -36,70 +34,10 @@ const INFO: StreamInfo = {
   lastTimestampNanos: null,
 };
 
-type EngineParts = Partial<Record<keyof Engine, unknown>>;
-
 interface RunningRecorder {
   status(): never;
   stop(reason?: string): Promise<RecorderSummary>;
   readonly finished: Promise<RecorderSummary>;
-}
-
-/** The engine of a test: what is not given fails loudly when it is used. */
-function engineOf(parts: EngineParts): Engine {
-  const files = memoryFiles({ 'bad.yaml': 'stroe: {}\n', 'good.yaml': 'cpu: 1\n' });
-  const nodeFileSystem = {
-    ...files,
-    open: (): never => {
-      throw new Error('no file is opened here');
-    },
-  };
-  return { nodeFileSystem, drivers: testDrivers, ...parts } as unknown as Engine;
-}
-
-interface Process {
-  io: CliIo;
-  out: () => string;
-  err: () => string;
-  signal: (signal: EndSignal) => void;
-  exits: number[];
-}
-
-function processWith(engine: EngineParts, change: Partial<CliIo> = {}): Process {
-  const listeners = new Set<(signal: EndSignal) => void>();
-  const exits: number[] = [];
-  const texts = { out: '', err: '' };
-  const output = (name: 'out' | 'err'): Output => ({
-    isTTY: false,
-    columns: undefined,
-    rows: undefined,
-    write: async (chunk) => {
-      texts[name] += typeof chunk === 'string' ? chunk : new TextDecoder().decode(chunk);
-    },
-  });
-  const io: CliIo = {
-    stdout: output('out'),
-    stderr: output('err'),
-    stdin: (async function* () {})(),
-    isInteractive: false,
-    environment: {},
-    hostName: 'box',
-    platform: 'linux',
-    onSignal: (listener) => {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    exitNow: (code) => exits.push(code),
-    loadEngine: () => Promise.resolve(engineOf(engine)),
-    ...change,
-  };
-  const signal = (name: EndSignal): void => listeners.forEach((listener) => listener(name));
-  return { io, out: () => texts.out, err: () => texts.err, signal, exits };
-}
-
-async function call(words: string, engine: EngineParts = {}, change: Partial<CliIo> = {}) {
-  const process = processWith(engine, change);
-  const code = await main(words.split(' ').filter(Boolean), process.io, '1.2.3');
-  return { code, out: process.out(), err: process.err() };
 }
 
 function recorderThat(run: (config: RecorderConfig) => Promise<RecorderSummary>) {
@@ -139,6 +77,9 @@ describe('exit codes', () => {
     ['strem ls', 'stream'],
     ['stream cat a/b --formt json', '--format'],
     ['stream cat a/b --format xml', 'ndjson-records'],
+    ['stream cat a/b --format jsn', 'Did you mean json?'],
+    ['stream write a/b --framing line', 'Did you mean lines?'],
+    ['verify --log-level wran', 'Did you mean warn?'],
     ['stream cat a/b --max-events few', 'whole number'],
     ['stream cat a/b --from-time 2026-11-25T10:00', 'has no zone: add Z'],
     ['stats a/b --bucket 60', 'has no unit'],
@@ -400,24 +341,40 @@ describe('reading', () => {
     );
     expect((await call('stream write a/b', { writeEvents })).out).toBe('');
   });
-});
 
-describe('configuration', () => {
-  test('config show names each origin', async () => {
-    const { code, out } = await call('config show --config good.yaml --rate 5 --json');
-    expect(code).toBe(0);
-    const { values } = JSON.parse(out) as { values: { key: string; origin: string }[] };
-    const origins = Object.fromEntries(values.map(({ key, origin }) => [key, origin]));
-    expect(origins).toMatchObject({
-      cpu: 'good.yaml:1',
-      'sources[0].rate': '--rate',
-      'store.dir': 'default',
-    });
-  });
-
-  test('validate prints what would run, or exits 78', async () => {
-    const good = await call('validate good.yaml');
-    expect([good.code, good.out.split('\n')[0]]).toEqual([0, 'configuration  good.yaml: ok']);
-    expect((await call('validate bad.yaml')).code).toBe(78);
+  test('input is taken only as fast as somebody reads the acknowledgements', async () => {
+    let [taken, durable, told, printed] = [0, 0, 0, ''];
+    const writeEvents = async ({ writer, input, onOpen, onDurable }: WriteOptions) => {
+      onOpen({ writer, epoch: 1, lastSeq: 0 });
+      for await (const { length } of input) {
+        for (let i = 0; i < length; i++) onDurable(++durable, durable - 1);
+      }
+    };
+    const pieces = async function* (): AsyncGenerator<Uint8Array> {
+      for (; taken < 20; taken++) yield new Uint8Array(1000);
+    };
+    const readers: (() => void)[] = [];
+    const write: Output['write'] = (chunk) => {
+      printed += String(chunk);
+      told += String(chunk).split('\n').length - 1;
+      return new Promise((resolve) => readers.push(resolve));
+    };
+    const stdout: Output = { isTTY: false, columns: undefined, rows: undefined, write };
+    const ended = call('stream write a/b --ack', { writeEvents }, { stdin: pieces(), stdout });
+    await vi.waitFor(() => expect(durable).toBe(1000));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([taken, durable], 'nobody has read anything yet').toEqual([0, 1000]);
+    let isOver = false;
+    void ended.then(() => (isOver = true));
+    while (!isOver) {
+      readers.splice(0).forEach((resolve) => resolve());
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(durable - told, 'ahead of their acknowledgements').toBeLessThanOrEqual(1000);
+    }
+    expect((await ended).code).toBe(0);
+    const lines = printed.split('\n').slice(1, -1);
+    expect(lines.map((line) => (JSON.parse(line) as { seq: string }).seq)).toEqual(
+      Array.from({ length: 20_000 }, (_, i) => String(i + 1)),
+    );
   });
 });

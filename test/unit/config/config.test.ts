@@ -154,7 +154,7 @@ describe('flags', () => {
     [{ stream: 'network' }, '--stream', /scope\/name/],
     [{ realtime: 'yes' }, '--realtime', /auto/],
     [{ count: '2' }, '--count', /synthetic/],
-    [{ 'on-full': 'drop' }, '--on-full', /"reject-new"\|"drop-oldest"/],
+    [{ 'on-full': 'drop' }, '--on-full', /reject-new.*drop-oldest/],
     [{ 'retain-age': '30' }, '--retain-age', /has no unit/],
     [{ 'budget-bytes': '4MiB' }, '--budget-bytes', /must be at least 16 MiB/],
     [{ source: 'syntetic' }, '--source', /did you mean "synthetic"/],
@@ -166,6 +166,21 @@ describe('flags', () => {
       expect(error.message).toMatch(message);
     },
   );
+});
+
+describe('an unknown word in a flag', () => {
+  test.each([
+    [{ statistics: 'rx_bites' }, '--statistics: "rx_bites" is unknown, did you mean "rx_bytes"?'],
+    [
+      { statistics: 'rx_bytes,tx_eror' },
+      '--statistics: "tx_eror" is unknown, did you mean "rx_errors"?',
+    ],
+    [{ realtime: 'requir' }, '--realtime: "requir" is unknown, did you mean "require"?'],
+    [{ source: 'synthetik' }, '--source: no driver "synthetik", did you mean "synthetic"?'],
+  ])('%j is refused with the nearest valid one', (flags, message) => {
+    const error = errorOf(() => resolve({ flags }));
+    expect([error.exitCode, error.message]).toEqual([64, message]);
+  });
 });
 
 describe('precedence', () => {
@@ -259,6 +274,15 @@ describe('errors in files', () => {
     ['defaults: {retain: {age: 30d, bytes: 0B}}', 'must be at least 1 B'],
     ['sources:\n  - network', ':2: sources[0]: expected keys such as'],
     ['sources: [{source: network, statistics: 5}]', 'expected "all"; or expected array'],
+    [
+      'sources:\n  - source: network\n    statistics: [rx_bytes, tx_bites]',
+      ':3: sources[0].statistics[1]: "tx_bites" is unknown, did you mean "tx_bytes"?',
+    ],
+    [
+      'sources: [{source: network, statistics: [zebra]}]',
+      '"zebra" is unknown, known: rx_bytes, tx_bytes, rx_errors',
+    ],
+    ['realtime: of', ':1: realtime: "of" is unknown, did you mean "off"?'],
     ['sources: []', ':1: sources: there is nothing to record'],
     ['sources: [{source: network}, {source: network}]', '"examples/network" is used by another'],
     ['store: [', ':1: '],

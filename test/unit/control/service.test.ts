@@ -8,12 +8,12 @@ import { trimEntry } from '../../../engine/store/control.ts';
 import type { DurableFile } from '../../../engine/files/file-system.ts';
 import { StoreWriter } from '../../../engine/store/writer.ts';
 import { ManualClock } from '../../support/clocks.ts';
-import { MemoryFileSystem } from '../../support/memory-file-system.ts';
+import { SimulatedFileSystem } from '../../support/simulated-file-system.ts';
 import { SEED, SeededRandom } from '../../support/random.ts';
 import { beginSamples, bytes } from '../../support/stores.ts';
 
 /** A disk that counts writes, and is full when told to be. */
-class CountingDisk extends MemoryFileSystem {
+class CountingDisk extends SimulatedFileSystem {
   writes = 0;
   isFull = false;
 

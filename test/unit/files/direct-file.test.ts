@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { once } from 'node:events';
+import { stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { BLOCK_BYTES, MIB } from '../../../engine/base/constants.ts';
@@ -8,6 +9,25 @@ import { describeFileSystemType } from '../../../engine/files/file-system-types.
 import { native } from '../../../native/index.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { skipLoudly } from '../../support/skip.ts';
+
+function newMark(): string {
+  const path = `${temporaryDirectory()}/mark`;
+  fs.writeFileDurably(path, new Uint8Array(BLOCK_BYTES));
+  return path;
+}
+
+/** A thread that runs `script` with a `mark` open for reading. */
+function workerOnMark(script: string): Worker {
+  const load = new URL('../../../native/load.cjs', import.meta.url).pathname;
+  return new Worker(
+    `const { parentPort } = require('node:worker_threads');
+     const native = require(${JSON.stringify(load)});
+     const fd = require('node:fs').openSync(${JSON.stringify(newMark())}, 'r');
+     const mark = new native.Mark(fd, false);
+     ${script}`,
+    { eval: true },
+  );
+}
 
 describe('direct files', () => {
   it('aligned memory lies at an address of whole blocks', () => {
@@ -82,8 +102,7 @@ describe('direct files', () => {
   });
 
   it('a mark opened for reading cannot publish, a closed one does nothing', () => {
-    const path = `${temporaryDirectory()}/mark`;
-    fs.writeFileDurably(path, new Uint8Array(BLOCK_BYTES));
+    const path = newMark();
     const reader = fs.openMark(path, 1, false);
     expect(() => reader.publish(1, 1)).toThrow(/opened for reading/);
     reader.close();
@@ -91,19 +110,25 @@ describe('direct files', () => {
   });
 
   it('terminating a worker that waits on a mark is safe', async () => {
-    const path = `${temporaryDirectory()}/mark`;
-    fs.writeFileDurably(path, new Uint8Array(BLOCK_BYTES));
-    const load = new URL('../../../native/load.cjs', import.meta.url).pathname;
-    const worker = new Worker(
-      `const native = require(${JSON.stringify(load)});
-       const fd = require('node:fs').openSync(${JSON.stringify(path)}, 'r');
-       const mark = new native.Mark(fd, false);
-       mark.wait(0, 1000);
-       require('node:worker_threads').parentPort.postMessage('waiting');`,
-      { eval: true },
-    );
+    const worker = workerOnMark("mark.wait(0, 1000); parentPort.postMessage('waiting');");
     await once(worker, 'message');
     expect(await worker.terminate()).toBe(1);
+  });
+
+  it('a wait keeps its thread alive, and nothing does after it', async () => {
+    const worker = workerOnMark("mark.wait(0, 20).then(() => parentPort.postMessage('over'));");
+    const [[message], [code]] = await Promise.all([once(worker, 'message'), once(worker, 'exit')]);
+    expect([message, code]).toEqual(['over', 0]);
+  });
+
+  it('many waits at a time hold up no other work of the process', async () => {
+    const path = newMark();
+    const marks = Array.from({ length: 10 }, () => fs.openMark(path, 1, false));
+    const waits = marks.map((mark) => mark.wait(0, 1000).then(() => 'a wait'));
+    // libuv's threads, which have other work to do: files, names, cryptography
+    expect(await Promise.race([stat(path).then(() => 'a file'), ...waits])).toBe('a file');
+    for (const mark of marks) mark.close();
+    expect(await Promise.all(waits)).toHaveLength(10);
   });
 
   it('file systems are known by name, and those to avoid say why', () => {

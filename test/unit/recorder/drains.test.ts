@@ -2,7 +2,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeBatch, decodeTimes } from '../../../engine/batch/format.ts';
-import type { Reason } from '../../../engine/batch/ledger.ts';
 import { decodeSamples } from '../../../engine/batch/samples.ts';
 import {
   CHANNEL_TYPES,
@@ -19,55 +18,16 @@ import { KIND } from '../../../engine/store/log/format.ts';
 import { GroupBuilder, type Entry } from '../../../engine/store/log/group.ts';
 import type { OpenedRun } from '../../../engine/store/writer.ts';
 import { ManualClock } from '../../support/clocks.ts';
+import { integerScenes, visit, type Scene } from '../../support/ring-scenes.ts';
 
 const UTC_OFFSET = 1_700_000_000_000_000_000n;
 const PERIOD = 1_000_000n;
 
-type Step =
-  | { kind: 'row'; lateNanos: bigint; valid: boolean[]; value: bigint }
-  | { kind: 'gap'; reason: Reason; ticks: number };
-
-interface Scene {
-  sources: ChannelType[][];
-  firstTick: number;
-  resolutionNanos: bigint;
-  steps: Step[];
-}
-
-const types = fc.array(fc.constantFrom(...CHANNEL_TYPES.slice(0, 8)), {
-  minLength: 1,
-  maxLength: 3,
+const scenes = integerScenes({
+  sources: 4,
+  channels: 3,
+  steps: { minLength: 1, maxLength: 80 },
 });
-
-const scenes: fc.Arbitrary<Scene> = fc
-  .array(types, { minLength: 1, maxLength: 4 })
-  .chain((sources) =>
-    fc.record({
-      sources: fc.constant(sources),
-      firstTick: fc.nat(1_000_000),
-      resolutionNanos: fc.constantFrom(1n, 1000n),
-      steps: fc.array(
-        fc.oneof({ weight: 6, arbitrary: row(sources.length) }, { weight: 1, arbitrary: gap }),
-        { minLength: 1, maxLength: 80 },
-      ),
-    }),
-  );
-
-const gap = fc.record({
-  kind: fc.constant('gap' as const),
-  reason: fc.constantFrom<Reason>('late', 'overflow', 'suspended'),
-  ticks: fc.integer({ min: 1, max: 1000 }),
-});
-
-function row(sources: number): fc.Arbitrary<Step> {
-  const often = fc.integer({ min: 0, max: 9 }).map((n) => n > 0);
-  return fc.record({
-    kind: fc.constant('row' as const),
-    lateNanos: fc.bigInt({ min: -2000n, max: 100_000n }),
-    valid: fc.array(often, { minLength: sources, maxLength: sources }),
-    value: fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
-  });
-}
 
 function channelsOf(kinds: readonly ChannelType[]): Channel[] {
   return kinds.map((type, i) => ({ name: `c${i}`, type, unit: '1', scale: 1, offset: 0 }));
@@ -90,30 +50,24 @@ function specOf(scene: Scene): GroupSpec {
   return spec;
 }
 
-function fill(spec: GroupSpec, { firstTick, steps }: Scene): void {
+function fill(spec: GroupSpec, scene: Scene): void {
   const producer = new RingProducer(spec.ring);
-  let tick = firstTick;
-  for (const step of steps) {
-    if (step.kind === 'gap') {
-      const suspended = step.reason === 'suspended';
-      const ticks = suspended ? 0 : step.ticks;
-      producer.miss(tick, ticks, step.reason, suspended ? 77n : 0n);
-      tick += ticks;
-      continue;
-    }
-    const at = producer.claimRow(tick, BigInt(tick) * PERIOD + step.lateNanos, spec.rowBytes);
-    tick++;
-    const bits = step.valid.reduce((sum, ok, i) => sum | (BigInt(ok) << BigInt(i)), 0n);
-    producer.view.setBigUint64(at + spec.validityOffset, bits, true);
-    for (const { type, rowOffset } of spec.sources.flatMap(({ channels }) => channels)) {
-      const bytes = channelBytes(CHANNEL_TYPES[type]!);
-      for (let i = 0; i < bytes; i++) {
-        const byte = Number((step.value >> BigInt(8 * i)) & 0xffn);
-        producer.view.setUint8(at + rowOffset + i, byte);
+  visit(scene, {
+    gap: (tick, ticks, reason, nanos) => void producer.miss(tick, ticks, reason, nanos),
+    row: (tick, { latenessNanos, valid, value }) => {
+      const at = producer.claimRow(tick, BigInt(tick) * PERIOD + latenessNanos, spec.rowBytes);
+      const bits = valid.reduce((sum, ok, i) => sum | (BigInt(ok) << BigInt(i)), 0n);
+      producer.view.setBigUint64(at + spec.validityOffset, bits, true);
+      for (const { type, rowOffset } of spec.sources.flatMap(({ channels }) => channels)) {
+        const bytes = channelBytes(CHANNEL_TYPES[type]!);
+        for (let i = 0; i < bytes; i++) {
+          const byte = Number((value >> BigInt(8 * i)) & 0xffn);
+          producer.view.setUint8(at + rowOffset + i, byte);
+        }
       }
-    }
-    producer.commit();
-  }
+      producer.commit();
+    },
+  });
   producer.close();
 }
 

@@ -10,6 +10,7 @@ import { segmentPath } from '../../../engine/store/log/segment.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../../../engine/store/store.ts';
 import { cat } from '../../../engine/tools/cat.ts';
 import { verify } from '../../../engine/tools/verify.ts';
+import { count } from '../../support/counts.ts';
 import { SimulatedFileSystem } from '../../support/simulated-file-system.ts';
 import {
   beginEvents,
@@ -88,6 +89,7 @@ async function flipEach(store: SmallStore, file: string, end: number): Promise<v
     const memory = store.fs.bytesOf(file);
     const byte = memory[at]!;
     memory[at] = byte ^ 0xff;
+    count('bytes flipped');
     const same = (await readAll(store)) === before;
     const sound = await isSound(store);
     expect(same || !sound, `byte ${at} of ${file}`).toBe(true);

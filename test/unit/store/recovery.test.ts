@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { offsetOf, segmentOf } from '../../../engine/store/log/format.ts';
 import { verify } from '../../../engine/tools/verify.ts';
+import { count } from '../../support/counts.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { SEED, SeededRandom } from '../../support/random.ts';
 import { beginEvents, bytes, openWriter, readEvents } from '../../support/stores.ts';
@@ -66,6 +67,7 @@ describe('recovery', () => {
         cpSync(original, dir, { recursive: true });
         const rest = garble ? random.bytes(end - cut) : new Uint8Array(end - cut);
         overwrite(segmentFile(dir, segmentOf(last)), cut, rest);
+        count('tails cut or garbled');
         const whole = ends.filter((lsn) => offsetOf(lsn) <= cut).length - 1;
         const context = `cut at ${cut}, ${garble ? 'garbled' : 'zeros'}, seed ${SEED}`;
         await expectPrefixThenMore(dir, whole, context);

@@ -1,0 +1,72 @@
+/**
+ * The memory that a configuration asks for, known before anything is recorded: what `validate`
+ * prints. Rings are locked into memory where that is permitted, and written from end to end in
+ * their first seconds, so all of them counts; the log's buffers are filled by a backlog only.
+ */
+import {
+  GROUP_MAX_BYTES,
+  GROUP_TARGET_BYTES,
+  NANOS_PER_MILLI,
+  NANOS_PER_SECOND,
+} from '../base/constants.ts';
+import { HelicorderError } from '../base/errors.ts';
+import type { RecorderConfig, SourceConfig } from '../config/config.ts';
+import { RING } from '../ring/layout.ts';
+import type { BufferSizes, RateGroupBuffers } from '../tools/types.ts';
+import { batchLimit } from './group-drain.ts';
+import { closeDrivers, openDriver, planGroups, type PlannedGroup } from './plan.ts';
+
+/**
+ * Opens every device for a moment, as what it has for channels decides about its rows. Those that
+ * cannot be opened here are named and left out.
+ */
+export function bufferSizes(config: RecorderConfig): BufferSizes {
+  const unavailable: BufferSizes['unavailable'] = [];
+  const sources = config.sources.filter((source) => {
+    const problem = problemOf(source);
+    if (problem !== undefined) unavailable.push({ source: source.name, problem });
+    return problem === undefined;
+  });
+  const groups = sources.length === 0 ? [] : measure({ ...config, sources });
+  const largestBatch = Math.max(0, ...groups.map(({ maxBatchBytes }) => maxBatchBytes));
+  const logBytes = GROUP_MAX_BYTES + GROUP_TARGET_BYTES + largestBatch;
+  const ringBytes = groups.reduce((sum, group) => sum + group.ringBytes, 0);
+  return { groups, logBytes, expectedRssBytes: ringBytes + logBytes, unavailable };
+}
+
+function problemOf({ driver, options, name }: SourceConfig): string | undefined {
+  try {
+    openDriver(driver, options, name).close();
+    return undefined;
+  } catch (error) {
+    if (error instanceof HelicorderError && error.code === 'DEVICE') return error.message;
+    throw error;
+  }
+}
+
+function measure(config: RecorderConfig): RateGroupBuffers[] {
+  const plan = planGroups(config);
+  try {
+    return plan.groups.map((group) => buffersOf(group, config.flushIntervalMs));
+  } finally {
+    closeDrivers(plan.groups);
+  }
+}
+
+function buffersOf({ group, spec }: PlannedGroup, flushIntervalMs: number): RateGroupBuffers {
+  const periodNanos = Number(group.periodNanos);
+  const ringBytes = spec.ring.byteLength - RING.dataAt;
+  const limit = batchLimit(spec);
+  const perFlush = Math.max(1, Math.floor((flushIntervalMs * NANOS_PER_MILLI) / periodNanos));
+  return {
+    bus: group.bus,
+    rateHz: NANOS_PER_SECOND / periodNanos,
+    sources: spec.sources.map(({ name }) => name),
+    rowBytes: spec.rowBytes,
+    ringBytes,
+    ringSeconds: (Math.floor(ringBytes / spec.rowBytes) * periodNanos) / NANOS_PER_SECOND,
+    batchRows: Math.min(perFlush, limit.rows),
+    maxBatchRows: limit.rows,
+    maxBatchBytes: limit.bytes,
+  };
+}

@@ -1,0 +1,56 @@
+import { describe, expect, test } from 'vitest';
+import type { BufferSizes } from '../../../engine/tools/types.ts';
+import { call } from '../../support/program.ts';
+
+const BUFFERS: BufferSizes = {
+  groups: [
+    {
+      bus: 'native',
+      rateHz: 1000,
+      sources: ['a', 'b'],
+      rowBytes: 24,
+      ringBytes: 65_536,
+      ringSeconds: 2.73,
+      batchRows: 100,
+      maxBatchRows: 16_384,
+      maxBatchBytes: 262_144,
+    },
+  ],
+  logBytes: 5_505_024,
+  expectedRssBytes: 5_570_560,
+  unavailable: [{ source: 'eth7', problem: 'there is no eth7' }],
+};
+
+describe('configuration', () => {
+  test('config show names each origin', async () => {
+    const { code, out } = await call('config show --config good.yaml --rate 5 --json');
+    expect(code).toBe(0);
+    const { values } = JSON.parse(out) as { values: { key: string; origin: string }[] };
+    const origins = Object.fromEntries(values.map(({ key, origin }) => [key, origin]));
+    expect(origins).toMatchObject({
+      cpu: 'good.yaml:1',
+      'sources[0].rate': '--rate',
+      'store.dir': 'default',
+    });
+  });
+
+  test('validate prints what would run, or exits 78', async () => {
+    const good = await call('validate good.yaml', { bufferSizes: () => BUFFERS });
+    expect([good.code, good.out.split('\n')[0]]).toEqual([0, 'configuration  good.yaml: ok']);
+    expect((await call('validate bad.yaml')).code).toBe(78);
+  });
+
+  test('validate says what memory the configuration takes', async () => {
+    const { out } = await call('validate good.yaml', { bufferSizes: () => BUFFERS });
+    const [group, log, memory, missing] = out.split('\n').slice(-5);
+    expect(group).toBe(
+      'rate group     1000 Hz, 2 sources: ring of 64 KiB holds 2.7 s, ' +
+        '100 rows a batch, 16384 in a backlog',
+    );
+    expect(log).toContain('5.25 MiB');
+    expect(memory).toContain('5.31 MiB');
+    expect(missing).toBe('not here       eth7: there is no eth7');
+    const json = await call('validate good.yaml --json', { bufferSizes: () => BUFFERS });
+    expect(JSON.parse(json.out)).toMatchObject({ ok: true, cpu: 1, buffers: BUFFERS });
+  });
+});
