@@ -9,7 +9,9 @@
  */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { pino, type Logger } from 'pino';
+import { systemClock } from '../engine/base/clock.ts';
 import { HelicorderError, nearest } from '../engine/base/errors.ts';
+import { parseTimeNanos } from '../engine/base/time-text.ts';
 import type { DriverFace } from '../engine/config/schema.ts';
 import type { Engine } from './engine.ts';
 
@@ -112,6 +114,21 @@ export function printJson(io: CliIo, value: unknown): Promise<void> {
 export function streamName(text: string): string {
   if (/^[A-Za-z0-9._-]+\/[A-Za-z0-9._-]+$/.test(text)) return text;
   throw new HelicorderError('USAGE', `"${text}" is not the name of a stream, scope/name`);
+}
+
+/** Parser of an option that is a moment; relative ones count from now. */
+export function momentNanos(text: string): bigint {
+  try {
+    return parseTimeNanos(text, systemClock.read().utcNanos);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new InvalidArgumentError(`${error.message}.`);
+  }
+}
+
+/** Parser of an option that is a list of names. */
+export function nameList(text: string): string[] {
+  return text.split(',').map((name) => name.trim());
 }
 
 /** An option that takes one of some words; another one is answered with the nearest of them. */

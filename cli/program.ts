@@ -17,6 +17,7 @@ import { gapsCommand } from './commands/gaps.ts';
 import { reloadCommand } from './commands/reload.ts';
 import { runCommand } from './commands/run.ts';
 import { statusCommand } from './commands/status.ts';
+import { statsCommand } from './commands/stats.ts';
 import { storeCommand } from './commands/store.ts';
 import { streamCommand } from './commands/stream.ts';
 import { validateCommand } from './commands/validate.ts';
@@ -34,6 +35,7 @@ const COMMANDS: readonly CommandFactory[] = [
   storeCommand,
   cursorCommand,
   gapsCommand,
+  statsCommand,
   topCommand,
   verifyCommand,
   doctorCommand,

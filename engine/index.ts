@@ -10,6 +10,7 @@ export { bufferSizes } from './recorder/buffers.ts';
 export { Recorder, type RecorderOptions } from './recorder/recorder.ts';
 export { Appender, Store, type ReadOptions } from './store/store.ts';
 export type { EventsItem, GapItem, SamplesItem, StreamItem } from './store/stream-reader.ts';
+export { buckets, type BucketOptions } from './tools/buckets.ts';
 export { cat } from './tools/cat.ts';
 export { askRecorder, changeStore, type Change, type ChangeOptions } from './tools/change.ts';
 export { describeCursor, describeCursors } from './tools/cursors.ts';

@@ -4,13 +4,15 @@
  */
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { CatOptions, Damage } from '../../engine/tools/types.ts';
-import { choice, dataDirOf, ignore, newCommand, streamName, wholeNumber } from '../command.ts';
+import { choice, dataDirOf, ignore, momentNanos, nameList, newCommand } from '../command.ts';
+import { streamName, wholeNumber } from '../command.ts';
 import type { CliContext, CliIo, CommonOptions } from '../command.ts';
 
 const EXAMPLES = [
   'helicorder stream cat examples/network --max-events 1',
   'helicorder stream cat examples/network --from tail --follow',
   'helicorder stream cat plant/eth0 --from 60000 --to 61000 --format csv',
+  'helicorder stream cat plant/pump-3 --from-time now-1h --columns X,Z',
 ];
 const EXIT_DAMAGED = 65;
 const FORMATS = ['json', 'ndjson-records', 'csv', 'raw'] as const;
@@ -18,6 +20,9 @@ const FORMATS = ['json', 'ndjson-records', 'csv', 'raw'] as const;
 interface Options extends CommonOptions {
   from: CatOptions['from'];
   to?: number;
+  fromTime?: bigint;
+  toTime?: bigint;
+  columns?: string[];
   maxEvents?: number;
   follow?: boolean;
   format?: NonNullable<CatOptions['format']>;
@@ -34,6 +39,9 @@ export function catCommand({ io, run }: CliContext): Command {
         .default('start'),
     )
     .option('--to <offset>', 'stop before this offset', wholeNumber)
+    .option('--from-time <time>', 'begin at this time: 2026-11-25T14:30:00Z, -1h …', momentNanos)
+    .option('--to-time <time>', 'stop before this time', momentNanos)
+    .option('--columns <names>', 'only these channels, separated by commas', nameList)
     .option('--max-events <count>', 'stop after this many events', wholeNumber)
     .option('--follow', 'wait for what is still to come')
     .addOption(choice('--format <format>', 'json (default), for opaque streams raw', FORMATS))
@@ -58,19 +66,9 @@ async function print(io: CliIo, stream: string, options: Options): Promise<numbe
   };
   const store = Store.open(dataDirOf(options, io));
   try {
-    const { from, to, maxEvents, format, follow = false, withLedger = false, delimiter } = options;
-    const chunks = cat(store, {
-      stream,
-      from,
-      follow,
-      withLedger,
-      delimiter,
-      onDamage,
-      signal: stop.signal,
-      ...(to === undefined ? {} : { to }),
-      ...(maxEvents === undefined ? {} : { maxEvents }),
-      ...(format === undefined ? {} : { format }),
-    });
+    const { follow = false, withLedger = false, ...given } = options;
+    const facts = { stream, follow, withLedger, onDamage, signal: stop.signal };
+    const chunks = cat(store, { ...given, ...facts });
     for await (const chunk of chunks) await io.stdout.write(chunk);
     return isDamaged ? EXIT_DAMAGED : 0;
   } finally {

@@ -48,6 +48,8 @@ export const BATCH_MAX_ROWS = 16_384;
 
 /** A step of UTC against the monotonic clock that is recorded; less is noise of the reading. */
 export const CLOCK_STEP_NANOS = 10_000;
+/** Records whose times are this little out of order, by small steps of UTC, count as in order. */
+export const CLOCK_DISORDER_NANOS = BigInt(NANOS_PER_SECOND);
 /** The catalog is at most this far behind the log. */
 export const CATALOG_MAX_LAG_MS = 1000;
 /** How long a starting owner waits for readers that hold the shared lock. */

@@ -1,4 +1,5 @@
 /** How long streams are kept, and what happens to them where the disk is too small for all. */
+
 /** What a stream does when there is no room: refuse what is new, or let go of what is oldest. */
 export const ON_FULL = ['reject-new', 'drop-oldest'] as const;
 export type OnFull = (typeof ON_FULL)[number];

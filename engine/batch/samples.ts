@@ -171,11 +171,19 @@ export function decodeRaw(times: TimesEntry, batch: BatchEntry, schema: Schema):
   return rawSamples(times, batch, schema, allTicks, keptRows(times, batch));
 }
 
-/** Throws DAMAGED unless the two entries and the schema belong together. */
-export function decodeSamples(times: TimesEntry, batch: BatchEntry, schema: Schema): SampleBatch {
+/**
+ * Throws DAMAGED unless the two entries and the schema belong together.
+ * @param wanted the channels to decode, by their places in the schema; all others are left out
+ */
+export function decodeSamples(
+  times: TimesEntry,
+  batch: BatchEntry,
+  schema: Schema,
+  wanted?: readonly number[],
+): SampleBatch {
   const allTicks = ticksOf(times.firstTick, times.rows, times.gaps);
   const rows = keptRows(times, batch);
-  const raw = rawSamples(times, batch, schema, allTicks, rows);
+  const raw = rawSamples(times, batch, schema, allTicks, rows, wanted);
   const { records, samples, residuals, columns, gaps } = raw;
   const ticks = rows === undefined ? allTicks : Float64Array.from(rows, (row) => allTicks[row]!);
   const { timeNanos, latenessNanos } = timesOf(times, ticks, residuals);
@@ -190,6 +198,7 @@ function rawSamples(
   schema: Schema,
   allTicks: Float64Array,
   rows: Uint32Array | undefined,
+  wanted?: readonly number[],
 ): RawSamples {
   if (schema.kind !== 'samples') throw damaged('batch entry: in a stream of opaque events');
   const { samples } = batch;
@@ -197,8 +206,9 @@ function rawSamples(
     throw damaged(`batch entry: ${batch.columns.length} columns for other channels`);
   }
   const records = recordsOf(times, batch);
-  const columns = schema.channels.map(({ type }, index) =>
-    decodeColumn(type, batch.columns[index]!, samples),
+  const { channels } = schema;
+  const columns = (wanted ?? [...channels.keys()]).map((index) =>
+    decodeColumn(channels[index]!.type, batch.columns[index]!, samples),
   );
   const all = decodeIntegers(times.time, times.rows);
   const residuals = rows === undefined ? all : BigInt64Array.from(rows, (row) => all[row]!);
@@ -248,7 +258,7 @@ export function ticksOf(firstTick: number, rows: number, gaps: readonly GroupGap
 }
 
 /** Rows that this source could be read at; undefined: all of them. */
-function keptRows(times: TimesEntry, batch: BatchEntry): Uint32Array | undefined {
+export function keptRows(times: TimesEntry, batch: BatchEntry): Uint32Array | undefined {
   if (batch.failed.length === 0) return undefined;
   const rows = new Uint32Array(batch.samples);
   let [row, at] = [0, 0];

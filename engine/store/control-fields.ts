@@ -55,6 +55,14 @@ export function nullable<T>(field: Field<T>): Field<T | null> {
   };
 }
 
+/** Left out of the JSON where it is undefined: for what an older version did not write. */
+export function optional<T>(field: Field<T>): Field<T | undefined> {
+  return {
+    encode: (value) => (value === undefined ? undefined : field.encode(value)),
+    decode: (json) => (json === undefined ? undefined : field.decode(json)),
+  };
+}
+
 export function list<T>(field: Field<T>): Field<T[]> {
   return {
     encode: (values) => values.map((value) => field.encode(value)),

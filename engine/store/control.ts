@@ -10,6 +10,7 @@ import {
   nanos,
   nullable,
   object,
+  optional,
   pair,
   text,
   type Fields,
@@ -78,7 +79,13 @@ export interface Totals {
   bytes: number;
   paddingBytes: number;
   firstNanos: bigint | null;
+  /** the greatest there was, whatever a step of the wall clock has done since */
   lastNanos: bigint | null;
+  /**
+   * The end of the last records that lie, by the wall clock, before ones that stand before them;
+   * undefined: there are none. Behind it times only grow.
+   */
+  unorderedEnd: number | undefined;
 }
 
 export interface StreamSnapshot extends StreamEntry {
@@ -225,6 +232,7 @@ const totals = object<Totals>({
   paddingBytes: count,
   firstNanos: nullable(nanos),
   lastNanos: nullable(nanos),
+  unorderedEnd: optional(count),
 });
 
 const schema = object<SchemaEntry>({ id: text, schema: text });

@@ -15,14 +15,14 @@ import { LOCK_WAIT_MS } from '../base/constants.ts';
 import { HelicorderError, errnoCode, openError } from '../base/errors.ts';
 import type { FileSystem, MarkFile } from '../files/file-system.ts';
 import { readStoreJson, storePaths, type StorePaths } from './files.ts';
-import { makeLsn, offsetOf, segmentOf, type Lsn } from './log/format.ts';
+import { offsetOf, segmentOf, type Lsn } from './log/format.ts';
 import { DirectoryPlace } from './chunks/directory-place.ts';
 import { ChunkSet } from './chunks/chunk-set.ts';
-import type { ChunkRange } from './chunks/format.ts';
 import { readLog, type LogFault, type LogPosition } from './log/log.ts';
 import { SegmentIndex } from './log/segment-index.ts';
-import { listSegments, segmentPath } from './log/segment.ts';
+import { segmentPath } from './log/segment.ts';
 import { openMark } from './mark.ts';
+import { locatePlace, type StreamPlace } from './locate.ts';
 import { recover, recoverUnowned, type Recovered } from './recover.ts';
 import { ControlState } from './state.ts';
 
@@ -218,89 +218,12 @@ export class StoreReader {
    * The beginning of the chunk or segment in which `offset` of a stream lies, and the stream's next
    * offset there.
    */
-  async locate(stream: number, offset: number): Promise<{ lsn: Lsn; nextOffset: number }> {
-    const chain = await this.chunks.chain(this.state.sealedEnd);
-    const sealed = await this.#locateInChunks(chain, stream, offset);
-    return sealed ?? this.#locateInLog(stream, offset);
+  locate(stream: number, offset: number): Promise<StreamPlace> {
+    return locatePlace(this, stream, {
+      inChunk: (row) => (row?.nextOffset ?? 0) > offset,
+      inSegment: (snapshot) => (snapshot?.nextOffset ?? 0) > offset,
+    });
   }
-
-  /** Binary search for the first chunk at whose end the stream has come beyond `offset`. */
-  async #locateInChunks(
-    chain: readonly ChunkRange[],
-    stream: number,
-    offset: number,
-  ): Promise<{ lsn: Lsn; nextOffset: number } | undefined> {
-    let [low, high] = [0, chain.length];
-    let nextOffset = 0;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      const reached = await this.#reachedIn(chain[middle]!, stream);
-      if (reached > offset) high = middle;
-      else [low, nextOffset] = [middle + 1, reached];
-    }
-    return low < chain.length ? { lsn: chain[low]!.first, nextOffset } : undefined;
-  }
-
-  /** A chunk that cannot be read may hold anything: the search goes to it, and finds the damage. */
-  async #reachedIn(range: ChunkRange, stream: number): Promise<number> {
-    try {
-      return (await this.chunks.open(range)).row(stream)?.nextOffset ?? 0;
-    } catch (error) {
-      if (error instanceof HelicorderError && error.code === 'DAMAGED') return Infinity;
-      throw error;
-    }
-  }
-
-  #locateInLog(stream: number, offset: number): { lsn: Lsn; nextOffset: number } {
-    const [first, last] = [segmentOf(this.state.sealedEnd), segmentOf(this.end)];
-    const numbers = listSegments(this.fs, this.paths.log).filter(
-      (number) => number >= first && number <= last,
-    );
-    let best: { lsn: Lsn; nextOffset: number } | undefined;
-    let low = 0;
-    let high = numbers.length - 1;
-    while (low <= high) {
-      const middle = (low + high) >> 1;
-      const found = this.#snapshotAtOrBefore(numbers, middle);
-      const nextOffset = found?.state.streams.get(stream)?.nextOffset ?? 0;
-      if (found === undefined || nextOffset <= offset) {
-        if (found) best = { lsn: makeLsn(found.segment, 0), nextOffset };
-        low = middle + 1;
-      } else {
-        high = middle - 1;
-      }
-    }
-    return best ?? { lsn: makeLsn(numbers[0] ?? 1, 0), nextOffset: 0 };
-  }
-
-  #snapshotAtOrBefore(
-    numbers: readonly number[],
-    index: number,
-  ): { state: ControlState; segment: number } | undefined {
-    for (let i = index; i >= 0; i--) {
-      const segment = numbers[i]!;
-      const state = readSnapshot(this.fs, this.paths.log, segment, this.end);
-      if (state) return { state, segment };
-    }
-    return undefined;
-  }
-}
-
-/** The state that a segment begins with, or undefined if it cannot be read. */
-export function readSnapshot(
-  fs: FileSystem,
-  logDir: string,
-  segment: number,
-  end: Lsn,
-): ControlState | undefined {
-  const from = { lsn: segment * 2 ** 32, last: undefined };
-  for (const item of readLog(fs, logDir, from, end)) {
-    if (item.kind !== 'group') continue;
-    if (!item.isSnapshot || item.segment !== segment) return undefined;
-    if (!item.entries.every((entry) => entry.intact)) return undefined;
-    return ControlState.fromSnapshot(item.entries);
-  }
-  return undefined;
 }
 
 /** The store's own directory, and the places the configuration has named. */

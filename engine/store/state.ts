@@ -6,6 +6,7 @@
  * A writer (stream, writer id) is known by its latest run; earlier runs are in the log only.
  */
 import { assert } from '../base/assert.ts';
+import { CLOCK_DISORDER_NANOS } from '../base/constants.ts';
 import { HelicorderError, nearest } from '../base/errors.ts';
 import {
   cursorEntry,
@@ -287,10 +288,12 @@ export class ControlState {
     totals.samples += item.samples;
     totals.bytes += item.bytes;
     totals.paddingBytes += item.paddingBytes;
-    if (item.lastNanos === undefined) return;
-    totals.firstNanos ??= item.firstNanos ?? null;
-    totals.lastNanos = item.lastNanos;
+    if (item.firstNanos === undefined || item.lastNanos === undefined) return;
     run.lastNanos = item.lastNanos;
+    totals.firstNanos ??= item.firstNanos;
+    const latest = totals.lastNanos ?? item.lastNanos;
+    if (item.firstNanos < latest - CLOCK_DISORDER_NANOS) totals.unorderedEnd = stream.nextOffset;
+    totals.lastNanos = item.lastNanos > latest ? item.lastNanos : latest;
   }
 
   /**
@@ -362,7 +365,8 @@ function* piecesOf<T>(all: ReadonlyMap<number, T>): Generator<T[]> {
 
 function emptyStream(entry: StreamEntry): StreamSnapshot {
   const nothing = { records: 0, samples: 0, bytes: 0, paddingBytes: 0 };
-  return { ...entry, nextOffset: 0, totals: { ...nothing, firstNanos: null, lastNanos: null } };
+  const times = { firstNanos: null, lastNanos: null, unorderedEnd: undefined };
+  return { ...entry, nextOffset: 0, totals: { ...nothing, ...times } };
 }
 
 function writerKey(stream: number, writer: string): string {

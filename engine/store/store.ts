@@ -25,13 +25,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { defined } from '../base/assert.ts';
 import { HelicorderError } from '../base/errors.ts';
 import { systemClock, systemRandom, type Clock, type Random } from '../base/clock.ts';
-import { OPAQUE_SCHEMA } from '../batch/schema.ts';
+import { OPAQUE_SCHEMA, parseSchema } from '../batch/schema.ts';
 import type { FileSystem } from '../files/file-system.ts';
 import { nodeFileSystem, pauseThread } from '../files/node-file-system.ts';
 import type { StreamSnapshot } from './control.ts';
+import { locateTime } from './locate-time.ts';
 import { StoreReader } from './reader.ts';
 import { namedStream } from './state.ts';
-import { StreamReader, type StreamItem } from './stream-reader.ts';
+import { StreamReader, type FaultItem, type RawItem, type StreamItem } from './stream-reader.ts';
+import { checkColumns } from './view.ts';
 import { StoreWriter, type OpenedRun } from './writer.ts';
 import { VERSION } from '../base/version.ts';
 
@@ -59,6 +61,12 @@ export interface ReadOptions {
   from?: number | 'start' | 'tail';
   /** the first offset not wanted */
   to?: number;
+  /** UTC ns: nothing that was before is wanted */
+  fromTime?: bigint;
+  /** UTC ns: nothing that was then or later is wanted */
+  toTime?: bigint;
+  /** the channels to decode, by name; items and their schemas then have no others */
+  columns?: readonly string[];
   /** wait for more at the end, until `signal` aborts or the owner closes */
   follow?: boolean;
   signal?: AbortSignal;
@@ -95,14 +103,12 @@ export class Store {
 
   /**
    * The records of a stream, in order, in the pieces in which they were stored; the first and last
-   * piece may reach beyond `from` and `to`. Damage comes as items of kind `fault`, the records it
-   * swallowed as gaps of reason `corrupt`. Arrays belong to the receiver.
+   * piece may reach beyond `from` and `to`, and any beyond the times. Damage comes as items of kind
+   * `fault`, the records it swallowed as gaps of reason `corrupt`. Arrays belong to the receiver.
    */
   async *read(name: string, options: ReadOptions = {}): AsyncGenerator<StreamItem> {
-    const stream = this.stream(name);
-    const { from = 'start', to = Infinity, follow = false, signal } = options;
-    const first = from === 'start' ? 0 : from === 'tail' ? stream.nextOffset : from;
-    const reader = new StreamReader(this.reader, stream.id, first);
+    const { to = Infinity, follow = false, signal } = options;
+    const reader = await this.#streamReader(name, options);
     for (;;) {
       const wasOwned = this.reader.isOwned;
       for await (const item of reader.items()) {
@@ -110,11 +116,53 @@ export class Store {
         yield item;
         if (signal?.aborted) return;
       }
-      if (!follow || !wasOwned || signal?.aborted) return;
+      if (reader.isDone || !follow || !wasOwned || signal?.aborted) return;
       while (!this.reader.refresh() && this.reader.isOwned && !signal?.aborted) {
         await this.reader.wait(FOLLOW_WAIT_MS);
       }
     }
+  }
+
+  /**
+   * The same as stored: batches with their columns encoded, retired records as they are, up to the
+   * end there is now.
+   */
+  async *readRaw(
+    name: string,
+    options: Pick<ReadOptions, 'from' | 'fromTime' | 'toTime' | 'columns'> = {},
+  ): AsyncGenerator<RawItem | FaultItem> {
+    yield* (await this.#streamReader(name, options)).raw();
+  }
+
+  async #streamReader(name: string, options: ReadOptions): Promise<StreamReader> {
+    const stream = this.stream(name);
+    const { columns, fromTime, toTime } = options;
+    if (columns) checkColumns(columns, parseSchema(this.reader.state.schemaOf(stream)), name);
+    const first = await this.#firstOffset(stream, options);
+    return new StreamReader(this.reader, stream.id, first, {
+      columns: columns && new Set(columns),
+      fromNanos: fromTime,
+      toNanos: toTime,
+    });
+  }
+
+  async #firstOffset(
+    { id, nextOffset }: StreamSnapshot,
+    { from = 'start', fromTime }: ReadOptions,
+  ): Promise<number> {
+    const first = from === 'start' ? 0 : from === 'tail' ? nextOffset : from;
+    if (fromTime === undefined) return first;
+    return Math.max(first, await locateTime(this.reader, id, fromTime));
+  }
+
+  /**
+   * The first offset of a stream whose sample or event is at or after a time, or of the gaps that
+   * stand directly before it, since they may reach up to it; the stream's end if there is none.
+   * Where the wall clock was set back and a time was there twice, it is the earlier one.
+   * @throws NO_SUCH_STREAM
+   */
+  locateTime(name: string, utcNanos: bigint): Promise<number> {
+    return locateTime(this.reader, this.stream(name).id, utcNanos);
   }
 
   close(): void {

@@ -56,14 +56,22 @@ export interface FaultItem {
 export type RecordItem = SamplesItem | EventsItem | GapItem;
 export type StreamItem = RecordItem | FaultItem;
 
-export function decodeItem(item: DataItem, info: RunInfo): RecordItem {
+/** A schema of which only some channels are read: what their items show, and where it stands. */
+export interface Projection {
+  schema: Schema;
+  channels: readonly number[];
+}
+
+/** @param only the channels that are decoded; the item's schema then has no others */
+export function decodeItem(item: DataItem, info: RunInfo, only?: Projection): RecordItem {
   const { firstSeq, firstOffset, records, content } = item;
-  const range = { info, firstSeq, firstOffset, records };
+  const shown = only ? { ...info, schema: only.schema } : info;
+  const range = { info: shown, firstSeq, firstOffset, records };
   switch (content.kind) {
     case 'batch': {
       const { times, batch } = content;
       const { firstTick, ticks } = times;
-      const samples = decodeSamples(times, batch, info.schema);
+      const samples = decodeSamples(times, batch, info.schema, only?.channels);
       return { ...range, kind: 'samples', batch: samples, firstTick, ticks };
     }
     case 'events': {

@@ -14,7 +14,7 @@
 import { HelicorderError, errnoCode } from '../base/errors.ts';
 import { parseSchema, type Schema } from '../batch/schema.ts';
 import type { ChunkReader } from './chunks/chunk-reader.ts';
-import { chunkName, type BlockRow, type ChunkRange } from './chunks/format.ts';
+import { NO_NANOS, chunkName, type BlockRow, type ChunkRange } from './chunks/format.ts';
 import { Continuity, gapItem } from './continuity.ts';
 import { runEntry, schemaEntry, type RunEntry } from './control.ts';
 import { dataItems, type DataItem } from './data.ts';
@@ -35,9 +35,12 @@ import {
   itemFrom,
   type Fault,
   type FaultItem,
+  type Projection,
   type RunInfo,
   type StreamItem,
 } from './stream-item.ts';
+
+import { isBehind, isOutside, projectionOf, type View } from './view.ts';
 
 export type * from './stream-item.ts';
 
@@ -52,21 +55,33 @@ export class StreamReader {
   readonly #reader: StoreReader;
   readonly #stream: number;
   readonly #from: number;
+  readonly #view: View;
+  readonly #projections = new Map<Schema, Projection | undefined>();
   readonly #runs = new Map<number, RunInfo>();
   readonly #schemas = new Map<string, Schema>();
   #position: LogPosition | undefined;
   #continuity: Continuity;
   /** the runs of the segment's snapshot are known */
   #knowsRuns = false;
+  #isDone = false;
   /** a part of the log that no chunk holds, though it is sealed */
   #missing: ChunkRange | undefined;
 
-  /** @param from the first offset wanted; the item that holds it is given whole */
-  constructor(reader: StoreReader, stream: number, from: number) {
+  /**
+   * @param from the first offset wanted; the item that holds it is given whole
+   * @param view items with records in it are given whole; gaps are, wherever they stand
+   */
+  constructor(reader: StoreReader, stream: number, from: number, view: View = {}) {
     this.#reader = reader;
     this.#stream = stream;
     this.#from = from;
     this.#continuity = this.#newContinuity(0);
+    this.#view = view;
+  }
+
+  /** Nothing that is still to come can lie in the view. */
+  get isDone(): boolean {
+    return this.#isDone;
   }
 
   /** Everything up to the reader's end; call again after the end has moved. */
@@ -82,14 +97,29 @@ export class StreamReader {
   *#decoded({ item, info }: RawItem, lowWater: number): Generator<StreamItem> {
     const isRetired = item.content.kind === 'gap' && item.content.gap.reason === 'retired';
     const end = item.firstOffset + item.records;
-    if (isRetired || item.firstOffset >= lowWater) yield decodeItem(item, info);
-    else if (end > lowWater) yield itemFrom(decodeItem(item, info), lowWater);
+    if (!isRetired && end <= lowWater) return;
+    const decoded = decodeItem(item, info, this.#projectionOf(info.schema));
+    yield isRetired ? decoded : itemFrom(decoded, lowWater);
+  }
+
+  #projectionOf(schema: Schema): Projection | undefined {
+    if (this.#view.columns === undefined) return undefined;
+    const known = this.#projections.get(schema) ?? projectionOf(this.#view, schema);
+    this.#projections.set(schema, known);
+    return known;
+  }
+
+  /** @returns whether the piece is to be passed over; one behind the view ends the reading */
+  #passes(piece: Parameters<typeof isOutside>[1]): boolean {
+    const { unorderedEnd } = this.#reader.state.streams.get(this.#stream)?.totals ?? {};
+    if (isBehind(this.#view, piece, unorderedEnd)) this.#isDone = true;
+    return isOutside(this.#view, piece);
   }
 
   /** The same before decoding. */
   async *raw(): AsyncGenerator<RawItem | FaultItem> {
     if (this.#position === undefined) yield* this.#begin();
-    for (;;) {
+    while (!this.#isDone) {
       const { state, end } = this.#reader;
       const { lsn } = this.#position!;
       if (lsn < state.sealedEnd) {
@@ -98,7 +128,7 @@ export class StreamReader {
         if (yield* this.#fromLog()) break;
       } else break;
     }
-    yield* this.#lostTail();
+    if (!this.#isDone) yield* this.#lostTail();
   }
 
   /** What is retired, and then the place where the rest begins. */
@@ -133,6 +163,7 @@ export class StreamReader {
       const expected = makeLsn(segmentOf(this.#position!.lsn), 0);
       if (range.first > expected) this.#missing = { first: expected, end: range.first };
       yield* this.#fromChunk(range);
+      if (this.#isDone) return;
       this.#enter(range.end);
     }
     const { lsn } = this.#position!;
@@ -150,7 +181,11 @@ export class StreamReader {
       for (const row of directory.blocks) {
         const end = row.firstOffset + row.records;
         if (end <= this.#from) this.#continuity.nextOffset = end;
-        if (end > this.#continuity.nextOffset) yield* this.#fromBlock(chunk, row);
+        if (end <= this.#continuity.nextOffset) continue;
+        const isNext = row.firstOffset <= this.#continuity.nextOffset;
+        if (isNext && this.#passes(timesOf(row))) this.#continuity.nextOffset = end;
+        else yield* this.#fromBlock(chunk, row);
+        if (this.#isDone) return;
       }
     } catch (error) {
       yield faultOf(error);
@@ -178,6 +213,7 @@ export class StreamReader {
         const found = step.value;
         if (found.kind === 'group') {
           yield* this.#fromGroup(found);
+          if (this.#isDone) return true;
           const { segment, offset, size } = found;
           this.#position = { lsn: makeLsn(segment, offset + size.padded), last: found.link };
         } else if (found.lost) {
@@ -222,6 +258,7 @@ export class StreamReader {
     if (info === undefined) return;
     if (next.firstOffset > this.#continuity.nextOffset) yield* this.#missingChunk();
     for (const item of this.#continuity.follow(next)) {
+      if (this.#passes(item)) continue;
       const own = this.#infoOf(item.run) ?? info;
       if (item.firstOffset + item.records > this.#from) yield { kind: 'raw', item, info: own };
     }
@@ -279,6 +316,19 @@ export class StreamReader {
     }
     this.#runs.set(run.id, { run, schema });
   }
+}
+
+function timesOf({
+  firstOffset,
+  firstNanos,
+  lastNanos,
+}: BlockRow): Parameters<typeof isOutside>[1] {
+  const isTimed = firstNanos !== NO_NANOS;
+  return {
+    firstOffset,
+    firstNanos: isTimed ? firstNanos : undefined,
+    lastNanos: isTimed ? lastNanos : undefined,
+  };
 }
 
 function faultIn({ file, offset, length, what }: LogFault): Fault {

@@ -1,20 +1,21 @@
 /**
  * A stream as text or bytes, piece by piece: what `stream cat` prints.
  *
- * JSON gives whole events: those that hold an offset from `from` to `to`. Event boundaries are a
+ * JSON gives whole events: those that hold a record that is wanted, by offset and by time
+ * (`wanted.ts`); the record formats cut exactly. Event boundaries are a
  * function of the data (`batch/event.ts`), so two reads of a finished run agree byte for byte. The
  * short last event of a run comes once the run is over, or at the end if nobody owns the store.
- * The record formats cut exactly at `from` and `to`.
  */
 import { HelicorderError } from '../base/errors.ts';
 import { EventRepacker, type SampleEvent } from '../batch/event.ts';
 import { eventJson } from '../batch/json.ts';
 import type { SampleBatch } from '../batch/samples.ts';
 import { parseSchema } from '../batch/schema.ts';
-import type { Store } from '../store/store.ts';
+import type { ReadOptions, Store } from '../store/store.ts';
 import type { GapItem, RunInfo, SamplesItem, StreamItem } from '../store/stream-reader.ts';
 import { recordLines } from './records.ts';
 import type { CatOptions, Damage } from './types.ts';
+import { Wanted } from './wanted.ts';
 
 type Piece = string | Uint8Array;
 
@@ -35,36 +36,33 @@ export async function* cat(store: Store, options: CatOptions): AsyncGenerator<Pi
       `${stream.name} holds samples: use --format json, ndjson-records or csv`,
     );
   }
-  const range = {
-    first:
-      options.from === 'tail' ? stream.nextOffset : options.from === 'start' ? 0 : options.from,
-    end: options.to ?? Infinity,
-  };
+  const range = await wantedOf(store, options);
   if (format === 'json') yield* events(store, options, range, stream.samplesPerEvent);
   else if (format === 'raw') yield* rawEvents(store, options, range);
-  else yield* recordLines(items(store, options, range.first, range.end), range, format);
+  else yield* recordLines(itemsOf(store, options, range), range, format);
 }
 
-interface Range {
-  first: number;
-  end: number;
+async function wantedOf(store: Store, options: CatOptions): Promise<Wanted> {
+  const { stream, from, to = Infinity, fromTime, toTime } = options;
+  const given = from === 'tail' ? store.stream(stream).nextOffset : from === 'start' ? 0 : from;
+  const located = fromTime === undefined ? 0 : await store.locateTime(stream, fromTime);
+  return new Wanted(Math.max(given, located), to, { fromNanos: fromTime, toNanos: toTime });
 }
+
+/** Items that hold what is wanted. */
+function itemsOf(store: Store, options: CatOptions, { first, end }: Wanted): Items {
+  const to = end === Infinity ? {} : { to: end };
+  const toTime = options.toTime === undefined ? {} : { toTime: options.toTime };
+  return items(store, options, { from: first, ...to, ...toTime });
+}
+
+type Items = AsyncGenerator<Exclude<StreamItem, { kind: 'fault' }>>;
 
 /** Items of the stream with damage told apart. */
-async function* items(
-  store: Store,
-  options: CatOptions,
-  from: number,
-  to: number,
-): AsyncGenerator<Exclude<StreamItem, { kind: 'fault' }>> {
-  const { follow, signal, onDamage, stream } = options;
-  const end = to === Infinity ? {} : { to };
-  for await (const item of store.read(stream, {
-    from,
-    follow,
-    ...end,
-    ...(signal && { signal }),
-  })) {
+async function* items(store: Store, options: CatOptions, range: ReadOptions): Items {
+  const { follow, signal, onDamage, stream, columns } = options;
+  const rest = { ...(signal && { signal }), ...(columns && { columns }) };
+  for await (const item of store.read(stream, { ...range, follow, ...rest })) {
     if (item.kind === 'fault') onDamage(damageOf(item.fault));
     else yield item;
   }
@@ -80,14 +78,15 @@ export function damageOf(fault: {
   return { file, offset: String(offset), length: String(length), what };
 }
 
-async function* rawEvents(store: Store, options: CatOptions, range: Range): AsyncGenerator<Piece> {
+async function* rawEvents(store: Store, options: CatOptions, range: Wanted): AsyncGenerator<Piece> {
   const delimiter = new TextEncoder().encode(options.delimiter);
   let left = options.maxEvents ?? Infinity;
-  for await (const item of items(store, options, range.first, range.end)) {
+  for await (const item of itemsOf(store, options, range)) {
     if (item.kind !== 'events') continue;
-    const from = Math.max(0, range.first - item.firstOffset);
-    const to = Math.min(item.events.length, range.end - item.firstOffset, from + left);
-    const wanted = item.events.slice(from, to);
+    const { firstOffset, utcNanos } = item;
+    const wanted = item.events
+      .filter((_, i) => range.takes(firstOffset + i, utcNanos))
+      .slice(0, left);
     if (wanted.length > 0) yield Buffer.concat(wanted.flatMap((event) => [event, delimiter]));
     left -= wanted.length;
     if (left <= 0) return;
@@ -97,7 +96,7 @@ async function* rawEvents(store: Store, options: CatOptions, range: Range): Asyn
 async function* events(
   store: Store,
   options: CatOptions,
-  range: Range,
+  range: Wanted,
   samplesPerEvent: number,
 ): AsyncGenerator<string> {
   // The event that holds `first` may have begun earlier, by up to N samples and the gaps between
@@ -132,25 +131,27 @@ interface FoundEvent {
 async function* eventsFrom(
   store: Store,
   options: CatOptions,
-  range: Range,
+  range: Wanted,
   samplesPerEvent: number,
   start: number,
 ): AsyncGenerator<FoundEvent, undefined> {
   const repacker = new EventRepacker(samplesPerEvent);
   const runs = new Map<number, RunInfo>();
   const found = (event: SampleEvent): FoundEvent => ({ event, info: runs.get(event.run)! });
-  for await (const item of items(store, options, start, Infinity)) {
+  const { id } = store.stream(options.stream);
+  for await (const item of items(store, options, { from: start })) {
     if (item.kind === 'events') continue;
     runs.set(item.info.run.id, item.info);
     for (const event of repacker.push(item.kind === 'gap' ? emptyBatch(item) : item.batch)) {
-      if (event.firstOffset >= range.end) return undefined;
-      if (event.lastOffset >= range.first) yield found(event);
+      const { unorderedEnd } = store.reader.state.streams.get(id)?.totals ?? {};
+      if (range.isBehind(event, unorderedEnd)) return undefined;
+      if (range.takesEvent(event)) yield found(event);
     }
     if (item.firstOffset >= range.end && repacker.pendingSamples === 0) return undefined;
   }
   if (store.reader.isOwned && !runIsOver(store, [...runs.keys()].at(-1))) return undefined;
   const last = repacker.flush();
-  if (last && last.firstOffset < range.end && last.lastOffset >= range.first) yield found(last);
+  if (last && range.takesEvent(last)) yield found(last);
   return undefined;
 }
 

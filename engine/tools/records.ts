@@ -5,12 +5,14 @@ import type { Channel } from '../batch/schema.ts';
 import type { Column } from '../batch/samples.ts';
 import type { EventsItem, GapItem, SamplesItem } from '../store/stream-reader.ts';
 
+import type { Wanted } from './wanted.ts';
+
 type RecordItem = SamplesItem | EventsItem | GapItem;
 
 /** Lines of one item are handed on together: one string per batch, not per record. */
 export async function* recordLines(
   items: AsyncIterable<RecordItem>,
-  range: { first: number; end: number },
+  range: Wanted,
   format: 'ndjson-records' | 'csv',
 ): AsyncGenerator<string> {
   let header = '';
@@ -22,8 +24,8 @@ export async function* recordLines(
       header = columns;
     }
     const lines: string[] = [];
-    for (const { offset, line } of format === 'csv' ? csvRows(item) : ndjson(item)) {
-      if (offset >= range.first && offset < range.end) lines.push(line);
+    for (const { offset, nanos, line } of format === 'csv' ? csvRows(item) : ndjson(item)) {
+      if (range.takes(offset, nanos)) lines.push(line);
     }
     if (lines.length > 0) yield `${lines.join('\n')}\n`;
   }
@@ -31,6 +33,8 @@ export async function* recordLines(
 
 interface Line {
   offset: number;
+  /** undefined: a gap */
+  nanos: bigint | undefined;
   line: string;
 }
 
@@ -52,8 +56,9 @@ function* csvRows(item: RecordItem): Generator<Line> {
   const columns = physicalColumns(item);
   for (let i = 0; i < item.batch.samples; i++) {
     const values = columns.map((column) => String(column[i]));
-    const line = [String(item.batch.timeNanos[i]), ...values].join(',');
-    yield { offset: item.firstOffset + recordOf(item.batch, i), line };
+    const nanos = item.batch.timeNanos[i]!;
+    const line = [String(nanos), ...values].join(',');
+    yield { offset: item.firstOffset + recordOf(item.batch, i), nanos, line };
   }
 }
 
@@ -91,6 +96,7 @@ function* sampleObjects(item: SamplesItem): Generator<Line> {
       const lasted = nanos > 0n ? { nanos: String(nanos) } : {};
       yield {
         offset,
+        nanos: undefined,
         line: JSON.stringify({ ...identity(item, index), type: 'gap', ...facts, ...lasted }),
       };
       continue;
@@ -99,9 +105,10 @@ function* sampleObjects(item: SamplesItem): Generator<Line> {
       names.map((name, i) => [name, jsonValue(columns[i]![sample]!)]),
     );
     const tick = String(batch.ticks[sample]);
-    const timestampNanos = String(batch.timeNanos[sample]);
+    const nanos = batch.timeNanos[sample]!;
+    const timestampNanos = String(nanos);
     const facts = { type: 'sample', tick, timestampNanos, values };
-    yield { offset, line: JSON.stringify({ ...identity(item, index), ...facts }) };
+    yield { offset, nanos, line: JSON.stringify({ ...identity(item, index), ...facts }) };
     sample++;
   }
 }
@@ -114,7 +121,8 @@ function* eventObjects(item: EventsItem): Generator<Line> {
   const timestampNanos = String(item.utcNanos);
   for (const [index, event] of item.events.entries()) {
     const facts = { ...identity(item, index), type: 'event', timestampNanos, ...content(event) };
-    yield { offset: item.firstOffset + index, line: JSON.stringify(facts) };
+    const offset = item.firstOffset + index;
+    yield { offset, nanos: item.utcNanos, line: JSON.stringify(facts) };
   }
 }
 
@@ -138,5 +146,5 @@ function gapObject(item: GapItem): Line {
     ticks: ticks ? String(ticks.count) : null,
     ...(bounds && { minNanos: String(bounds.minNanos), maxNanos: String(bounds.maxNanos) }),
   };
-  return { offset: item.firstOffset, line: JSON.stringify(facts) };
+  return { offset: item.firstOffset, nanos: undefined, line: JSON.stringify(facts) };
 }

@@ -159,6 +159,11 @@ export interface CatOptions {
   from: 'start' | 'tail' | number;
   /** the first offset not wanted */
   to?: number;
+  /** UTC ns: records before it, and from `toTime` on, are not wanted */
+  fromTime?: bigint;
+  toTime?: bigint;
+  /** the channels wanted, by name */
+  columns?: readonly string[];
   maxEvents?: number;
   follow: boolean;
   /** undefined: json, for opaque streams raw */
@@ -168,6 +173,23 @@ export interface CatOptions {
   delimiter: string;
   onDamage: (damage: Damage) => void;
   signal?: AbortSignal;
+}
+
+/** Per bucket of time that holds a sample, in typed arrays of one length: what is drawn. */
+export interface BucketsReport {
+  stream: string;
+  bucketNanos: bigint;
+  /** UTC ns of each bucket's beginning, ascending */
+  startNanos: BigInt64Array;
+  /** physical values; NaN in a bucket where the channel has none */
+  channels: {
+    name: string;
+    unit: string;
+    count: Float64Array;
+    min: Float64Array;
+    mean: Float64Array;
+    max: Float64Array;
+  }[];
 }
 
 export interface GapReport {

@@ -1,5 +1,6 @@
 /** Stores made by the production writer, with content that a test can tell. */
 import { OPAQUE_SCHEMA } from '../../engine/batch/schema.ts';
+import { encodeGap } from '../../engine/batch/format.ts';
 import { encodeSamples } from '../../engine/batch/samples.ts';
 import { MIB } from '../../engine/base/constants.ts';
 import { KIND } from '../../engine/store/log/format.ts';
@@ -39,6 +40,7 @@ export function commitSamples(
   { run, stream }: OpenedRun,
   firstTick: number,
   count: number,
+  utcOffsetNanos = 0n,
 ): void {
   const ticks = Array.from({ length: count }, (_, i) => firstTick + i);
   const { nextSeq, ordinal } = run;
@@ -49,7 +51,7 @@ export function commitSamples(
     t0Nanos: 0n,
     periodNanos: PERIOD_NANOS,
     resolutionNanos: 1n,
-    utcOffsetNanos: 0n,
+    utcOffsetNanos,
     firstTick,
     timesNanos: BigInt64Array.from(ticks, (tick) => BigInt(tick) * PERIOD_NANOS + 40_000n),
     gaps: [],
@@ -59,6 +61,21 @@ export function commitSamples(
   builder.add(KIND.times, 0, payloads[0]!);
   builder.add(KIND.batch, stream.id, payloads[1]!);
   writer.commit(builder);
+}
+
+/** A gap that stands alone. @returns its ticks */
+export function commitGap(
+  writer: StoreWriter,
+  { run, stream }: OpenedRun,
+  first: number,
+  count: number,
+): number {
+  const builder = writer.group();
+  const place = { run: run.id, firstSeq: run.nextSeq, firstOffset: stream.nextOffset, records: 1 };
+  const gap = { ...place, reason: 'late' as const, ticks: { first, count }, bounds: undefined };
+  builder.add(KIND.gap, stream.id, encodeGap(gap));
+  writer.commit(builder);
+  return count;
 }
 
 /** All events of an opaque stream, as text; gaps as `gap(reason)×records`. */

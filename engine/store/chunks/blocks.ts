@@ -18,7 +18,15 @@ import type { Schema } from '../../batch/schema.ts';
 import { uncompress } from '../../codecs/codec.ts';
 import type { DataItem } from '../data.ts';
 import { KIND } from '../log/format.ts';
-import { BLOCK_KIND, NO_NANOS, NO_PLACE, PACK_CONTENT_BYTES, type BlockRow } from './format.ts';
+import {
+  BLOCK_KIND,
+  NO_NANOS,
+  NO_PLACE,
+  PACK_CONTENT_BYTES,
+  greatestNanos,
+  leastNanos,
+  type BlockRow,
+} from './format.ts';
 import { Lane, type LaneMember } from './join.ts';
 import { encodePack, type PackedEntry } from './pack.ts';
 
@@ -172,8 +180,8 @@ function extend(row: BlockRow, item: DataItem): void {
   row.records += item.records;
   row.ticks += ticksOf(item);
   row.lastTick = item.lastTick ?? row.lastTick;
-  if (row.firstNanos === NO_NANOS) row.firstNanos = item.firstNanos ?? NO_NANOS;
-  row.lastNanos = item.lastNanos ?? row.lastNanos;
+  row.firstNanos = leastNanos(row.firstNanos, item.firstNanos ?? NO_NANOS);
+  row.lastNanos = greatestNanos(row.lastNanos, item.lastNanos ?? NO_NANOS);
 }
 
 function ticksOf({ content }: DataItem): number {

@@ -14,6 +14,8 @@ import {
   encodeHeader,
   encodeTable,
   encodeTrailer,
+  greatestNanos,
+  leastNanos,
   type ChunkHeader,
   type Place,
   type TableRow,
@@ -24,6 +26,8 @@ import type { ChunkPlace, ChunkSink } from './place.ts';
 export interface ChunkStream {
   id: number;
   nextOffset: number;
+  /** as in the table */
+  latestNanos: bigint;
   blocks: readonly Block[];
   /** what its blocks need to be understood; absent where there are none */
   head?: ChunkHead;
@@ -63,17 +67,16 @@ class ChunkWriter {
     for (const [i, row] of rows.entries()) await this.#directory(streams[i]!, row);
     const bytes = encodeTable(rows);
     const table = await this.#put(bytes);
-    const times = rows.filter((row) => row.lastNanos !== NO_NANOS);
     const trailer = encodeTrailer({
       table,
       fileBytes: this.#sink.bytes + CHUNK_TRAILER_BYTES,
-      firstNanos: times.reduce((least, row) => min(least, row.firstNanos), NO_NANOS),
-      lastNanos: times.reduce((most, row) => max(most, row.lastNanos), NO_NANOS),
+      firstNanos: rows.reduce((least, row) => leastNanos(least, row.firstNanos), NO_NANOS),
+      lastNanos: rows.reduce((most, row) => greatestNanos(most, row.lastNanos), NO_NANOS),
     });
     await this.#sink.write(trailer);
   }
 
-  async #blocks({ id, nextOffset, blocks }: ChunkStream): Promise<TableRow> {
+  async #blocks({ id, nextOffset, latestNanos, blocks }: ChunkStream): Promise<TableRow> {
     const from = this.#sink.bytes;
     for (const { row, bytes, times } of blocks) {
       row.times = times ? await this.#timesPlace(times) : NO_PLACE;
@@ -85,8 +88,9 @@ class ChunkWriter {
       directory: { ...NO_PLACE },
       firstOffset: blocks[0]?.row.firstOffset ?? nextOffset,
       bytes: this.#sink.bytes - from,
-      firstNanos: blocks.find(({ row }) => row.firstNanos !== NO_NANOS)?.row.firstNanos ?? NO_NANOS,
-      lastNanos: blocks.reduce((most, { row }) => max(most, row.lastNanos), NO_NANOS),
+      firstNanos: blocks.reduce((least, { row }) => leastNanos(least, row.firstNanos), NO_NANOS),
+      lastNanos: blocks.reduce((most, { row }) => greatestNanos(most, row.lastNanos), NO_NANOS),
+      latestNanos,
     };
   }
 
@@ -111,12 +115,4 @@ class ChunkWriter {
     await this.#sink.write(bytes);
     return place;
   }
-}
-
-function max(a: bigint, b: bigint): bigint {
-  return a > b ? a : b;
-}
-
-function min(a: bigint, b: bigint): bigint {
-  return a === NO_NANOS || b < a ? b : a;
 }

@@ -27,6 +27,16 @@ export const NO_NANOS = -(2n ** 63n);
 /** Streams of a table, blocks of a directory: what a forged count may make a reader allocate. */
 const ROWS_MAX = 4_000_000;
 
+export function greatestNanos(a: bigint, b: bigint): bigint {
+  return a > b ? a : b;
+}
+
+/** The lesser; NO_NANOS only if both are none. */
+export function leastNanos(a: bigint, b: bigint): bigint {
+  if (a === NO_NANOS || b === NO_NANOS) return greatestNanos(a, b);
+  return a < b ? a : b;
+}
+
 /** Which part of the log a chunk holds. */
 export interface ChunkRange {
   first: Lsn;
@@ -144,8 +154,11 @@ export interface TableRow {
   directory: Place;
   firstOffset: number;
   bytes: number;
+  /** the least and greatest of its records here; NO_NANOS: none of them has a time */
   firstNanos: bigint;
   lastNanos: bigint;
+  /** the greatest of the stream up to the chunk's end; NO_NANOS: there was none */
+  latestNanos: bigint;
 }
 
 /** One block in the directory of a stream. */
@@ -161,6 +174,7 @@ export interface BlockRow {
   ticks: number;
   /** -1: it accounts for none */
   lastTick: number;
+  /** the least and greatest; NO_NANOS: none of its records has a time */
   firstNanos: bigint;
   lastNanos: bigint;
 }
@@ -176,6 +190,7 @@ const TABLE_COLUMNS: Columns<TableRow> = [
   { get: (row) => row.firstOffset, set: (row, value) => (row.firstOffset = Number(value)) },
   { get: (row) => row.bytes, set: (row, value) => (row.bytes = Number(value)) },
   ...nanosColumns<TableRow>(),
+  { get: (row) => row.latestNanos, set: (row, value) => (row.latestNanos = value) },
 ];
 
 const BLOCK_COLUMNS: Columns<BlockRow> = [
@@ -207,7 +222,7 @@ function nanosColumns<Row extends { firstNanos: bigint; lastNanos: bigint }>(): 
 
 const emptyTableRow = (): TableRow => ({
   ...{ stream: 0, nextOffset: 0, directory: { ...NO_PLACE }, firstOffset: 0, bytes: 0 },
-  ...{ firstNanos: NO_NANOS, lastNanos: NO_NANOS },
+  ...{ firstNanos: NO_NANOS, lastNanos: NO_NANOS, latestNanos: NO_NANOS },
 });
 
 const emptyBlockRow = (): BlockRow => ({

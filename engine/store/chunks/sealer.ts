@@ -23,13 +23,14 @@ import type { DataItem } from '../data.ts';
 import type { Losses } from '../losses.ts';
 import { KIND, makeLsn, segmentOf } from '../log/format.ts';
 import { readLog, segmentStart, type LogGroup } from '../log/log.ts';
-import { readSnapshot } from '../reader.ts';
+import { readSnapshot } from '../locate.ts';
 import { ControlState } from '../state.ts';
 import { BlockBuilder, type Block, type TimesBlock } from './blocks.ts';
 import { checkChunk } from './check.ts';
 import { ChunkReader } from './chunk-reader.ts';
 import { writeChunk, type ChunkStream } from './chunk-writer.ts';
 import {
+  NO_NANOS,
   chunkName,
   type BlockRow,
   type ChunkHeader,
@@ -86,10 +87,11 @@ export async function joinChunks(
   const streams: ChunkStream[] = [];
   const times = new Map<string, TimesBlock>();
   for (const row of chunks.at(-1)!.table) {
-    const { stream: id, nextOffset } = row;
+    const { stream: id, nextOffset, latestNanos } = row;
     const lowWater = context.lowWaters.get(id);
     if (lowWater === undefined) continue;
-    streams.push({ id, nextOffset, ...(await joinedStream(chunks, id, lowWater, times)) });
+    const joined = await joinedStream(chunks, id, lowWater, times);
+    streams.push({ id, nextOffset, latestNanos, ...joined });
     await context.pause();
   }
   return finish(context, range, streams);
@@ -190,10 +192,11 @@ class Collected {
       .filter(({ id }) => this.#lowWaters.has(id))
       .sort((a, b) => a.id - b.id)
       .map((stream) => {
-        const { id, nextOffset } = stream;
+        const { id, nextOffset, totals } = stream;
+        const place = { id, nextOffset, latestNanos: totals.lastNanos ?? NO_NANOS };
         const blocks = this.#blocks.blocks.get(id);
-        if (blocks === undefined) return { id, nextOffset, blocks: [] };
-        return { id, nextOffset, blocks, head: this.#headOf(stream, blocks) };
+        if (blocks === undefined) return { ...place, blocks: [] };
+        return { ...place, blocks, head: this.#headOf(stream, blocks) };
       });
   }
 

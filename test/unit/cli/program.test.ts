@@ -63,7 +63,16 @@ describe('exit codes', () => {
 
   test('every command has help with examples', async () => {
     const verbs = ['run', 'validate', 'config show', 'stream ls', 'stream info', 'stream cat'];
-    const more = ['stream write', 'gaps', 'verify', 'doctor', 'store info', 'store migrate'];
+    const more = [
+      'stream write',
+      'gaps',
+      'stats',
+      'top',
+      'verify',
+      'doctor',
+      'store info',
+      'store migrate',
+    ];
     for (const verb of [...verbs, ...more]) {
       const { code, out } = await call(`${verb} --help`);
       expect([verb, code]).toEqual([verb, 0]);
@@ -82,6 +91,8 @@ describe('exit codes', () => {
     ['stream write a/b --framing line', 'Did you mean lines?'],
     ['verify --log-level wran', 'Did you mean warn?'],
     ['stream cat a/b --max-events few', 'whole number'],
+    ['stream cat a/b --from-time 2026-11-25T10:00', 'has no zone: add Z'],
+    ['stats a/b --bucket 60', 'has no unit'],
     ['gaps network', 'scope/name'],
     ['verify extra', 'too many arguments'],
     ['', 'Usage'],
@@ -261,7 +272,8 @@ describe('reading', () => {
       yield new TextEncoder().encode('{"X":[2]}\n');
     };
     const words = 'stream cat a/b --from 5 --to 9 --max-events 2 --with-ledger --delimiter \\0';
-    const { code, out } = await call(words, { Store, cat });
+    const more = ' --from-time 1970-01-01T00:00:01Z --to-time 2000000000 --columns X,Y';
+    const { code, out } = await call(words + more, { Store, cat });
     expect([code, out]).toEqual([0, '{"X":[1]}\n{"X":[2]}\n']);
     expect(seen[0]).toMatchObject({
       stream: 'a/b',
@@ -271,6 +283,9 @@ describe('reading', () => {
       follow: false,
       withLedger: true,
       delimiter: '\0',
+      fromTime: 1_000_000_000n,
+      toTime: 2_000_000_000n,
+      columns: ['X', 'Y'],
     });
   });
 
@@ -283,6 +298,35 @@ describe('reading', () => {
     const { code, out, err } = await call('stream cat a/b', { Store, cat });
     expect([code, out]).toEqual([65, 'before\nbehind\n']);
     expect(err).toContain('1.seg at 4096, 8192 bytes: checksum');
+  });
+
+  test('stats prints a row per bucket and channel that has a sample there', async () => {
+    const seen: unknown[] = [];
+    const one = (first: number, second: number): Float64Array => Float64Array.of(first, second);
+    const values = { count: one(2, 0), min: one(1, NaN), mean: one(1.5, NaN), max: one(2, NaN) };
+    const report = {
+      stream: 'a/b',
+      bucketNanos: 1_000_000_000n,
+      startNanos: BigInt64Array.of(0n, 1_000_000_000n),
+      channels: [{ name: 'X', unit: '', ...values }],
+    };
+    const buckets = (_: unknown, stream: string, options: unknown): Promise<unknown> => {
+      seen.push([stream, options]);
+      return Promise.resolve(report);
+    };
+    const json = await call('stats a/b --bucket 1s --columns X --json', { Store, buckets });
+    expect([json.code, json.out.split('\n').length]).toEqual([0, 2]);
+    expect(JSON.parse(json.out)).toEqual({
+      ...{ timestampNanos: '0', channel: 'X', count: '2', min: 1, mean: 1.5, max: 2 },
+    });
+    const { out } = await call('stats a/b --buckets 9', { Store, buckets });
+    expect(out).toMatch(
+      /^time +channel +count +min +mean +max\n1970-01-01T00:00:00\.000Z +X +2 +1 /,
+    );
+    expect(seen).toEqual([
+      ['a/b', expect.objectContaining({ bucketNanos: 1_000_000_000n, columns: ['X'] })],
+      ['a/b', expect.objectContaining({ count: 9 })],
+    ]);
   });
 
   test('--json prints exactly the report', async () => {

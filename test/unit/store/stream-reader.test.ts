@@ -2,11 +2,9 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { MIB } from '../../../engine/base/constants.ts';
-import { encodeGap } from '../../../engine/batch/format.ts';
-import { KIND, segmentOf } from '../../../engine/store/log/format.ts';
+import { segmentOf } from '../../../engine/store/log/format.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../../../engine/store/store.ts';
 import { StreamReader, type StreamItem } from '../../../engine/store/stream-reader.ts';
-import type { OpenedRun, StoreWriter } from '../../../engine/store/writer.ts';
 import { cat } from '../../../engine/tools/cat.ts';
 import { SimulatedFileSystem } from '../../support/simulated-file-system.ts';
 import { SeededRandom } from '../../support/random.ts';
@@ -15,6 +13,7 @@ import {
   beginEvents,
   beginSamples,
   bytes,
+  commitGap,
   commitSamples,
   openWriter,
   text,
@@ -45,20 +44,6 @@ function threeSegments(): StoreEnvironment {
   }
   writer.close();
   return environment;
-}
-
-function commitGap(
-  writer: StoreWriter,
-  { run, stream }: OpenedRun,
-  first: number,
-  count: number,
-): number {
-  const builder = writer.group();
-  const place = { run: run.id, firstSeq: run.nextSeq, firstOffset: stream.nextOffset, records: 1 };
-  const gap = { ...place, reason: 'late' as const, ticks: { first, count }, bounds: undefined };
-  builder.add(KIND.gap, stream.id, encodeGap(gap));
-  writer.commit(builder);
-  return count;
 }
 
 const unsealed = threeSegments();

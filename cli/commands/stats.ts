@@ -1,0 +1,124 @@
+/** `helicorder stats scope/name`: count, min, mean and max of each channel per bucket of time. */
+import { InvalidArgumentError, type Command } from 'commander';
+import { parseDurationNanos } from '../../engine/config/units.ts';
+import type { BucketsReport } from '../../engine/tools/types.ts';
+import {
+  dataDirOf,
+  momentNanos,
+  nameList,
+  newCommand,
+  streamName,
+  wholeNumber,
+} from '../command.ts';
+import { ignore, type CliContext, type CliIo, type CommonOptions } from '../command.ts';
+
+const EXAMPLES = [
+  'helicorder stats plant/pump-3 --from-time -1h --bucket 1m',
+  'helicorder stats plant/pump-3 --buckets 1000 --columns X --json',
+];
+const EXIT_DAMAGED = 65;
+/** Rows that are printed at once. */
+const PIECE_ROWS = 1000;
+
+interface Options extends CommonOptions {
+  bucket?: bigint;
+  buckets?: number;
+  columns?: string[];
+  fromTime?: bigint;
+  toTime?: bigint;
+}
+
+export function statsCommand({ io, run }: CliContext): Command {
+  return newCommand('stats', 'count, min, mean and max of each channel over time', EXAMPLES)
+    .argument('<stream>', 'scope/name')
+    .option('--bucket <duration>', 'length of a row, such as 10s (default: 1m)', duration)
+    .option('--buckets <count>', 'instead: this many rows, from the first sample on', wholeNumber)
+    .option('--columns <names>', 'only these channels, separated by commas', nameList)
+    .option('--from-time <time>', 'begin at this time: 2026-11-25T14:30:00Z, -1h …', momentNanos)
+    .option('--to-time <time>', 'stop before this time', momentNanos)
+    .action((name: string, options: Options) => run(() => print(io, streamName(name), options)));
+}
+
+async function print(io: CliIo, stream: string, options: Options): Promise<number> {
+  const { Store, buckets } = await io.loadEngine();
+  const store = Store.open(dataDirOf(options, io));
+  let isDamaged = false;
+  try {
+    const { bucket, buckets: count, ...given } = options;
+    const report = await buckets(store, stream, {
+      ...given,
+      ...(bucket === undefined ? {} : { bucketNanos: bucket }),
+      ...(count === undefined ? {} : { count }),
+      onDamage: ({ file, offset, length, what }) => {
+        isDamaged = true;
+        const message = `helicorder: damage: ${file} at ${offset}, ${length} bytes: ${what}\n`;
+        void io.stderr.write(message).catch(ignore);
+      },
+    });
+    for (const piece of piecesOf(report, options)) await io.stdout.write(piece);
+    return isDamaged ? EXIT_DAMAGED : 0;
+  } finally {
+    store.close();
+  }
+}
+
+interface Row {
+  nanos: bigint;
+  channel: string;
+  count: number;
+  min: number;
+  mean: number;
+  max: number;
+}
+
+function* piecesOf(report: BucketsReport, { json, quiet }: Options): Generator<string> {
+  const width = Math.max(7, ...report.channels.map(({ name }) => name.length));
+  if (!json && !quiet) yield textOf('time', 'channel', ['count', 'min', 'mean', 'max'], width);
+  let lines: string[] = [];
+  for (const row of rowsOf(report)) {
+    lines.push(json ? jsonOf(row) : lineOf(row, width));
+    if (lines.length < PIECE_ROWS) continue;
+    yield lines.join('');
+    lines = [];
+  }
+  if (lines.length > 0) yield lines.join('');
+}
+
+function* rowsOf({ startNanos, channels }: BucketsReport): Generator<Row> {
+  for (const [i, nanos] of startNanos.entries()) {
+    for (const { name, count, min, mean, max } of channels) {
+      const values = { min: min[i]!, mean: mean[i]!, max: max[i]! };
+      if (count[i]! > 0) yield { nanos, channel: name, count: count[i]!, ...values };
+    }
+  }
+}
+
+/** One object per line. */
+function jsonOf({ nanos, channel, count, min, mean, max }: Row): string {
+  const facts = { timestampNanos: String(nanos), channel, count: String(count), min, mean, max };
+  return `${JSON.stringify(facts)}\n`;
+}
+
+function lineOf({ nanos, channel, count, min, mean, max }: Row, width: number): string {
+  const numbers = [min, mean, max].map((value) => String(Number(value.toPrecision(9))));
+  return textOf(timeText(nanos), channel, [String(count), ...numbers], width);
+}
+
+function textOf(time: string, channel: string, numbers: string[], width: number): string {
+  const cells = numbers.map((text) => text.padStart(14));
+  return `${[time.padEnd(24), channel.padEnd(width), ...cells].join(' ')}\n`;
+}
+
+/** Cut to milliseconds, as `stream info` prints times. */
+function timeText(nanos: bigint): string {
+  return new Date(Number(nanos / 1_000_000n)).toISOString();
+}
+
+function duration(text: string): bigint {
+  try {
+    return parseDurationNanos(text);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new InvalidArgumentError(`${error.message}.`);
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * Finding a place of a stream: by binary search over the ends of the chunks, and behind them over
+ * the beginnings of the segments, both of which say how far the stream had come. The question must
+ * be one whose answer, once yes, stays yes: an offset reached, or a greatest time.
+ */
+import { HelicorderError } from '../base/errors.ts';
+import type { FileSystem } from '../files/file-system.ts';
+import type { ChunkRange, TableRow } from './chunks/format.ts';
+import type { StreamSnapshot } from './control.ts';
+import { makeLsn, segmentOf, type Lsn } from './log/format.ts';
+import { readLog } from './log/log.ts';
+import { listSegments } from './log/segment.ts';
+import type { StoreReader } from './reader.ts';
+import { ControlState } from './state.ts';
+
+/** The beginning of a chunk or segment, and the stream's next offset there. */
+export interface StreamPlace {
+  lsn: Lsn;
+  nextOffset: number;
+}
+
+/** Has the stream come beyond what is looked for? It had none of it where it is undefined. */
+export interface Goal {
+  /** by the end of a chunk */
+  inChunk: (row: TableRow | undefined) => boolean;
+  /** by the beginning of a segment */
+  inSegment: (snapshot: StreamSnapshot | undefined) => boolean;
+}
+
+/** The last place before what is looked for; its chunk or segment holds it, if anything does. */
+export async function locatePlace(
+  reader: StoreReader,
+  stream: number,
+  goal: Goal,
+): Promise<StreamPlace> {
+  const chain = await reader.chunks.chain(reader.state.sealedEnd);
+  const sealed = await locateInChunks(reader, chain, stream, goal);
+  return sealed ?? locateInLog(reader, stream, goal);
+}
+
+async function locateInChunks(
+  { chunks }: StoreReader,
+  chain: readonly ChunkRange[],
+  stream: number,
+  { inChunk }: Goal,
+): Promise<StreamPlace | undefined> {
+  let [low, high] = [0, chain.length];
+  let nextOffset = 0;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const row = await rowOf(chunks.open(chain[middle]!), stream);
+    // a chunk that cannot be read may hold anything: the search goes to it, and finds the damage
+    if (row === 'damaged' || inChunk(row)) high = middle;
+    else [low, nextOffset] = [middle + 1, row?.nextOffset ?? 0];
+  }
+  return low < chain.length ? { lsn: chain[low]!.first, nextOffset } : undefined;
+}
+
+async function rowOf(
+  opening: ReturnType<StoreReader['chunks']['open']>,
+  stream: number,
+): Promise<TableRow | undefined | 'damaged'> {
+  try {
+    return (await opening).row(stream);
+  } catch (error) {
+    if (error instanceof HelicorderError && error.code === 'DAMAGED') return 'damaged';
+    throw error;
+  }
+}
+
+function locateInLog(reader: StoreReader, stream: number, { inSegment }: Goal): StreamPlace {
+  const { fs, paths, state, end } = reader;
+  const [first, last] = [segmentOf(state.sealedEnd), segmentOf(end)];
+  const numbers = listSegments(fs, paths.log).filter((number) => number >= first && number <= last);
+  let best: StreamPlace | undefined;
+  let low = 0;
+  let high = numbers.length - 1;
+  while (low <= high) {
+    const middle = (low + high) >> 1;
+    const found = snapshotAtOrBefore(reader, numbers, middle);
+    const snapshot = found?.state.streams.get(stream);
+    if (found === undefined || !inSegment(snapshot)) {
+      if (found) best = { lsn: makeLsn(found.segment, 0), nextOffset: snapshot?.nextOffset ?? 0 };
+      low = middle + 1;
+    } else {
+      high = middle - 1;
+    }
+  }
+  return best ?? { lsn: makeLsn(numbers[0] ?? 1, 0), nextOffset: 0 };
+}
+
+function snapshotAtOrBefore(
+  { fs, paths, end }: StoreReader,
+  numbers: readonly number[],
+  index: number,
+): { state: ControlState; segment: number } | undefined {
+  for (let i = index; i >= 0; i--) {
+    const segment = numbers[i]!;
+    const state = readSnapshot(fs, paths.log, segment, end);
+    if (state) return { state, segment };
+  }
+  return undefined;
+}
+
+/** The state that a segment begins with, or undefined if it cannot be read. */
+export function readSnapshot(
+  fs: FileSystem,
+  logDir: string,
+  segment: number,
+  end: Lsn,
+): ControlState | undefined {
+  const from = { lsn: segment * 2 ** 32, last: undefined };
+  for (const item of readLog(fs, logDir, from, end)) {
+    if (item.kind !== 'group') continue;
+    if (!item.isSnapshot || item.segment !== segment) return undefined;
+    if (!item.entries.every((entry) => entry.intact)) return undefined;
+    return ControlState.fromSnapshot(item.entries);
+  }
+  return undefined;
+}

@@ -1,0 +1,65 @@
+/**
+ * What of a stream a reader wants to see: some of its channels, and records of some time. What lies
+ * outside is passed over without being decoded, and in chunks without being read.
+ *
+ * By the wall clock records are not always in order: where it was set back, later ones lie before
+ * earlier ones. `unorderedEnd` of the control state says up to where that is so; a range of time
+ * ends with the first record behind both it and that place. So nothing in the range is missed, and
+ * with a clock that was never set back nothing behind it is looked at.
+ */
+import { CLOCK_DISORDER_NANOS } from '../base/constants.ts';
+import { HelicorderError, nearest } from '../base/errors.ts';
+import type { Schema } from '../batch/schema.ts';
+import type { Projection } from './stream-item.ts';
+
+export interface View {
+  /** channels by name; undefined: all */
+  columns?: ReadonlySet<string> | undefined;
+  /** UTC ns of the first record wanted, and of the first one not wanted */
+  fromNanos?: bigint | undefined;
+  toNanos?: bigint | undefined;
+}
+
+/** A piece of a stream; undefined: none of its records has a time. */
+interface Timed {
+  firstOffset: number;
+  firstNanos: bigint | undefined;
+  lastNanos: bigint | undefined;
+}
+
+/** Has the piece times, and none of them in the view? */
+export function isOutside({ fromNanos, toNanos }: View, { firstNanos, lastNanos }: Timed): boolean {
+  if (firstNanos === undefined || lastNanos === undefined) return false;
+  const isBefore = fromNanos !== undefined && lastNanos < fromNanos;
+  return isBefore || (toNanos !== undefined && firstNanos >= toNanos);
+}
+
+/** Can nothing in the view follow, the piece included? */
+export function isBehind(
+  { toNanos }: View,
+  { firstOffset, firstNanos }: Timed,
+  unorderedEnd = 0,
+): boolean {
+  if (toNanos === undefined || firstNanos === undefined || firstOffset < unorderedEnd) return false;
+  return firstNanos >= toNanos + CLOCK_DISORDER_NANOS;
+}
+
+export function projectionOf({ columns }: View, schema: Schema): Projection | undefined {
+  if (columns === undefined || schema.kind !== 'samples') return undefined;
+  const all = schema.channels;
+  const channels = [...all.keys()].filter((i) => columns.has(all[i]!.name));
+  return { channels, schema: { kind: 'samples', channels: channels.map((i) => all[i]!) } };
+}
+
+/** @throws USAGE for a name that no channel of the stream has, with the nearest one */
+export function checkColumns(columns: readonly string[], schema: Schema, stream: string): void {
+  if (schema.kind !== 'samples') {
+    throw new HelicorderError('USAGE', `${stream} holds opaque events: it has no columns`);
+  }
+  const names = schema.channels.map(({ name }) => name);
+  const unknown = columns.find((column) => !names.includes(column));
+  if (unknown === undefined) return;
+  const close = nearest(unknown, names);
+  const hint = close === undefined ? `it has ${names.join(', ')}` : `did you mean ${close}?`;
+  throw new HelicorderError('USAGE', `${stream} has no column ${unknown}; ${hint}`);
+}
