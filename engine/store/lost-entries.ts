@@ -1,4 +1,4 @@
-/** What damage has taken, written down: it stands in the log before anything that comes after it. */
+/** What damage has taken, written down: it stands in the log before anything that follows. */
 import { encodeGap } from '../batch/format.ts';
 import { lostEntry, type LostEntry } from './control.ts';
 import { ENTRY_FLAG, KIND } from './log/format.ts';

@@ -4,6 +4,7 @@
 
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   if (BindFiles) BindFiles(env, exports);
+  if (BindMark) BindMark(env, exports);
   if (BindBatch) BindBatch(env, exports);
   if (BindChain) BindChain(env, exports);
   if (BindSampler) BindSampler(env, exports);

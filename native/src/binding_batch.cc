@@ -47,8 +47,8 @@ double Whole(Napi::Env env, const Napi::Value& value, const char* what, double l
 }
 
 // [codec × 2^32 + length] = encode(values, out, at)
-template <size_t (*Bound)(size_t), helicorder::EncodedColumn (*Encode)(const int64_t*, size_t,
-                                                                       uint8_t*)>
+template <size_t (*Bound)(size_t),
+          helicorder::EncodedColumn (*Encode)(const int64_t*, size_t, uint8_t*)>
 Napi::Value EncodeWith(const Napi::CallbackInfo& info) {
   const auto values = ArrayArgument<Napi::BigInt64Array>(info, 0, napi_bigint64_array, "values");
   auto out = Bytes(info, 1, "out");

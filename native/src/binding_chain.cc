@@ -86,8 +86,8 @@ void Samples(const Napi::CallbackInfo& info) {
                                 words[4],
                                 words[5],
                                 words[6]};
-  state[0] = helicorder::ChainSamples(state[0], stretch, residuals, columns.data(),
-                                      columns.size(), count);
+  state[0] =
+      helicorder::ChainSamples(state[0], stretch, residuals, columns.data(), columns.size(), count);
 }
 
 // [digest] = chainDigest(bytes)
