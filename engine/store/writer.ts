@@ -124,6 +124,8 @@ export class StoreWriter {
       },
       this.recovered && startOf(this.recovered),
     );
+    // sealed and not let go of yet, when the last owner ended
+    this.recycleSealed();
     makeBallast(options.fs, this.paths);
     this.#start();
   }
