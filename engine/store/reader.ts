@@ -14,11 +14,12 @@ import type { Clock } from '../base/clock.ts';
 import { LOCK_WAIT_MS } from '../base/constants.ts';
 import { HelicorderError, errnoCode, openError } from '../base/errors.ts';
 import type { FileSystem, MarkFile } from '../files/file-system.ts';
-import { readStoreJson, storePaths, type StorePaths } from './files.ts';
+import { identityFromLog, readStoreJson, storePaths, type StorePaths } from './files.ts';
 import { makeLsn, offsetOf, segmentOf, type Lsn } from './log/format.ts';
 import { DirectoryPlace } from './chunks/directory-place.ts';
 import { ChunkSet } from './chunks/chunk-set.ts';
 import type { ChunkRange } from './chunks/format.ts';
+import type { ChunkPlace } from './chunks/place.ts';
 import { readLog, type LogFault, type LogPosition } from './log/log.ts';
 import { SegmentIndex } from './log/segment-index.ts';
 import { listSegments, segmentPath } from './log/segment.ts';
@@ -43,6 +44,7 @@ export class StoreReader {
   #mark: MarkFile | undefined;
   #recovered: Recovered;
   #position: LogPosition;
+  #identity: { storeId: Uint8Array } | undefined;
 
   private constructor(
     paths: StorePaths,
@@ -53,7 +55,10 @@ export class StoreReader {
     this.paths = paths;
     this.fs = options.fs;
     this.#options = options;
-    this.chunks = chunksOf(options.fs, paths, recovered.state);
+    this.chunks = new ChunkSet(
+      () => this.#places(),
+      () => this.storeId,
+    );
     this.#clock = options.clock;
     this.#sleep = options.sleep;
     this.#mark = mark;
@@ -98,6 +103,20 @@ export class StoreReader {
       'STORE_IN_USE',
       `the owner of ${paths.dir} has not said yet how far its log is durable; try again`,
     );
+  }
+
+  /** The store's own directory, and the places the configuration has named by now. */
+  #places(): ChunkPlace[] {
+    const { fs, paths, state } = this;
+    const named = [...state.places].map((dir) => new DirectoryPlace(fs, dir, true));
+    return [new DirectoryPlace(fs, paths.chunks), ...named];
+  }
+
+  /** undefined if nothing that names it can be read */
+  get storeId(): Uint8Array | undefined {
+    const { fs, paths } = this;
+    this.#identity ??= readStoreJson(fs, paths.storeJson) ?? identityFromLog(fs, paths.log);
+    return this.#identity?.storeId;
   }
 
   /** The control state as of `end`. */
@@ -218,39 +237,50 @@ export class StoreReader {
    * offset there.
    */
   async locate(stream: number, offset: number): Promise<{ lsn: Lsn; nextOffset: number }> {
-    const chain = await this.chunks.chain(this.state.sealedEnd);
-    const sealed = await this.#locateInChunks(chain, stream, offset);
-    return sealed ?? this.#locateInLog(stream, offset);
+    const { sealedEnd } = this.state;
+    for (;;) {
+      const chain = await this.chunks.chain(sealedEnd);
+      const sealed = await this.#locateInChunks(chain, stream, offset);
+      if (sealed === undefined) continue;
+      if (sealed.isIn) return sealed;
+      return this.#locateInLog(stream, offset) ?? sealed;
+    }
   }
 
-  /** Binary search for the first chunk at whose end the stream has come beyond `offset`. */
+  /**
+   * Binary search for the first chunk at whose end the stream has come beyond `offset`. The place
+   * is where the chunk before it ends: what is missing between them may hold it.
+   * @returns undefined if a chunk has gone meanwhile
+   */
   async #locateInChunks(
     chain: readonly ChunkRange[],
     stream: number,
     offset: number,
-  ): Promise<{ lsn: Lsn; nextOffset: number } | undefined> {
+  ): Promise<{ lsn: Lsn; nextOffset: number; isIn: boolean } | undefined> {
     let [low, high] = [0, chain.length];
     let nextOffset = 0;
     while (low < high) {
       const middle = (low + high) >> 1;
       const reached = await this.#reachedIn(chain[middle]!, stream);
+      if (reached === undefined) return undefined;
       if (reached > offset) high = middle;
       else [low, nextOffset] = [middle + 1, reached];
     }
-    return low < chain.length ? { lsn: chain[low]!.first, nextOffset } : undefined;
+    const lsn = chain[low - 1]?.end ?? makeLsn(1, 0);
+    return { lsn, nextOffset, isIn: low < chain.length };
   }
 
   /** A chunk that cannot be read may hold anything: the search goes to it, and finds the damage. */
-  async #reachedIn(range: ChunkRange, stream: number): Promise<number> {
+  async #reachedIn(range: ChunkRange, stream: number): Promise<number | undefined> {
     try {
-      return (await this.chunks.open(range)).row(stream)?.nextOffset ?? 0;
+      return await this.chunks.use(range, (chunk) => chunk.row(stream)?.nextOffset ?? 0);
     } catch (error) {
       if (error instanceof HelicorderError && error.code === 'DAMAGED') return Infinity;
       throw error;
     }
   }
 
-  #locateInLog(stream: number, offset: number): { lsn: Lsn; nextOffset: number } {
+  #locateInLog(stream: number, offset: number): { lsn: Lsn; nextOffset: number } | undefined {
     const [first, last] = [segmentOf(this.state.sealedEnd), segmentOf(this.end)];
     const numbers = listSegments(this.fs, this.paths.log).filter(
       (number) => number >= first && number <= last,
@@ -269,7 +299,8 @@ export class StoreReader {
         high = middle - 1;
       }
     }
-    return best ?? { lsn: makeLsn(numbers[0] ?? 1, 0), nextOffset: 0 };
+    if (best || this.state.sealedEnd > 0) return best;
+    return { lsn: makeLsn(numbers[0] ?? 1, 0), nextOffset: 0 };
   }
 
   #snapshotAtOrBefore(
@@ -300,12 +331,6 @@ export function readSnapshot(
     return ControlState.fromSnapshot(item.entries);
   }
   return undefined;
-}
-
-/** The store's own directory, and the places the configuration has named. */
-function chunksOf(fs: FileSystem, paths: StorePaths, { places }: ControlState): ChunkSet {
-  const named = [...places].map((dir) => new DirectoryPlace(fs, dir, true));
-  return new ChunkSet([new DirectoryPlace(fs, paths.chunks), ...named]);
 }
 
 function checkIsStore(fs: FileSystem, paths: StorePaths): void {

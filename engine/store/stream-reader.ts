@@ -122,23 +122,33 @@ export class StreamReader {
 
   async *#fromChunks(sealedEnd: number): AsyncGenerator<RawItem | FaultItem> {
     const { chunks } = this.#reader;
-    const chain = await chunks.chain(sealedEnd);
-    for (const range of chain.filter(({ end }) => end > this.#position!.lsn)) {
+    let chain = await chunks.chain(sealedEnd);
+    for (;;) {
+      const range = chain.find(({ end }) => end > this.#position!.lsn);
+      if (range === undefined) break;
       const expected = makeLsn(segmentOf(this.#position!.lsn), 0);
-      if (range.first > expected) this.#missing = { first: expected, end: range.first };
-      yield* this.#fromChunk(range);
-      this.#enter(range.end);
+      const missing = range.first > expected ? { first: expected, end: range.first } : undefined;
+      if (yield* this.#fromChunk(range, missing)) this.#enter(range.end);
+      else chain = await chunks.chain(sealedEnd);
     }
     const { lsn } = this.#position!;
     if (lsn < sealedEnd) this.#missing = { first: lsn, end: sealedEnd };
     this.#enter(sealedEnd);
   }
 
-  async *#fromChunk(range: ChunkRange): AsyncGenerator<RawItem | FaultItem> {
+  /** @returns false if it has gone since it was listed: another one holds its records, or none */
+  async *#fromChunk(
+    range: ChunkRange,
+    missing: ChunkRange | undefined,
+  ): AsyncGenerator<RawItem | FaultItem, boolean> {
+    const { chunks } = this.#reader;
+    let chunk: ChunkReader | undefined;
     try {
-      const chunk = await this.#reader.chunks.open(range);
+      chunk = await chunks.open(range);
+      if (chunk === undefined) return false;
+      this.#missing = missing ?? this.#missing;
       const directory = await chunk.directory(this.#stream);
-      if (directory === undefined) return;
+      if (directory === undefined) return true;
       for (const { id, schema } of directory.schemas) this.#schemas.set(id, parseSchema(schema));
       for (const run of directory.runs) this.#addRun(run);
       for (const row of directory.blocks) {
@@ -148,7 +158,10 @@ export class StreamReader {
       }
     } catch (error) {
       yield faultOf(error);
+    } finally {
+      if (chunk) chunks.release(chunk);
     }
+    return true;
   }
 
   async *#fromBlock(chunk: ChunkReader, row: BlockRow): AsyncGenerator<RawItem | FaultItem> {
@@ -174,9 +187,10 @@ export class StreamReader {
           yield* this.#fromGroup(found);
           const { segment, offset, size } = found;
           this.#position = { lsn: makeLsn(segment, offset + size.padded), last: found.link };
-        } else if (found.lost) {
+        } else {
+          // where a segment has gone, what is found may look torn just as well
           if (this.#isSealedNow()) return false;
-          yield { kind: 'fault', fault: faultIn(found) };
+          if (found.lost) yield { kind: 'fault', fault: faultIn(found) };
         }
       }
       this.#position = step.value;
@@ -214,6 +228,7 @@ export class StreamReader {
     const info = this.#infoOf(next.run);
     if (info === undefined) return;
     if (next.firstOffset > this.#continuity.nextOffset) yield* this.#missingChunk();
+    else this.#missing = undefined;
     for (const item of this.#continuity.follow(next)) {
       if (item.firstOffset + item.records > this.#from) yield { kind: 'raw', item, info };
     }
@@ -222,6 +237,7 @@ export class StreamReader {
   /** A hole in the chain of chunks is damage only to those streams whose records it has taken. */
   *#missingChunk(): Generator<FaultItem> {
     if (this.#missing === undefined) return;
+    if (this.#reader.chunks.away) throw this.#reader.chunks.away;
     const file = `${this.#reader.paths.chunks}/${chunkName(this.#missing)}`;
     this.#missing = undefined;
     yield { kind: 'fault', fault: { file, offset: 0, length: 0, what: 'missing chunk' } };

@@ -29,7 +29,10 @@ import { checkChunk } from './check.ts';
 import { ChunkReader } from './chunk-reader.ts';
 import { writeChunk, type ChunkStream } from './chunk-writer.ts';
 import {
+  CHUNK_HEADER_BYTES,
   chunkName,
+  decodeHeader,
+  sameStore,
   type BlockRow,
   type ChunkHeader,
   type ChunkRange,
@@ -255,18 +258,40 @@ async function finish(
   if (streams.every(({ blocks }) => blocks.length === 0)) return { ...range, bytes: 0 };
   const { storeId, createdNanos, place } = context;
   const header: ChunkHeader = { ...range, storeId, createdNanos };
+  await checkIsOurs(context, range);
   const bytes = await writeChunk(place, header, streams);
-  await readBack(place, header, context.pause);
+  await readBack(context, header);
   return { ...range, bytes };
 }
 
-/** Reads every byte that a reader would, and checks it. @throws DAMAGED */
-async function readBack(
-  place: ChunkPlace,
+/** A directory that two stores were given: neither replaces what the other has there. */
+export async function checkIsOurs(
+  { place, storeId }: SealContext,
   range: ChunkRange,
-  pause: () => Promise<void>,
 ): Promise<void> {
-  const chunk = await ChunkReader.open(place, chunkName(range));
+  const source = await place.open(chunkName(range));
+  if (source === undefined) return;
+  try {
+    const header = decodeHeader(await source.read(0, CHUNK_HEADER_BYTES));
+    if (sameStore(header, storeId)) return;
+  } catch (error) {
+    // whatever it was, it is not another store's
+    if (error instanceof HelicorderError && error.code === 'DAMAGED') return;
+    throw error;
+  } finally {
+    source.close();
+  }
+  throw new HelicorderError(
+    'USAGE',
+    `${place.name} holds the chunks of another store: give each store a chunks.dir of its own`,
+  );
+}
+
+/** Reads every byte that a reader would, and checks it. @throws DAMAGED */
+async function readBack({ place, storeId, pause }: SealContext, range: ChunkRange): Promise<void> {
+  const name = chunkName(range);
+  const chunk = await ChunkReader.open(place, name, storeId);
+  if (chunk === undefined) throw new HelicorderError('DAMAGED', `${name} is not there any more`);
   try {
     await checkChunk(chunk, fail, pause);
   } finally {
