@@ -327,8 +327,7 @@ export function readSnapshot(
   for (const item of readLog(fs, logDir, from, end)) {
     if (item.kind !== 'group') continue;
     if (!item.isSnapshot || item.segment !== segment) return undefined;
-    if (!item.entries.every((entry) => entry.intact)) return undefined;
-    return ControlState.fromSnapshot(item.entries);
+    return ControlState.fromIntact(item.entries);
   }
   return undefined;
 }

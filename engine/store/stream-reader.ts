@@ -45,6 +45,8 @@ export interface RawItem {
   kind: 'raw';
   item: DataItem;
   info: RunInfo;
+  /** what of it lies before this offset has been given: by a part of it, before it was sealed */
+  from: number;
 }
 
 export class StreamReader {
@@ -77,11 +79,11 @@ export class StreamReader {
   }
 
   /** What a trim has let go of, but is still stored with its neighbours, is not shown. */
-  *#decoded({ item, info }: RawItem, lowWater: number): Generator<StreamItem> {
+  *#decoded({ item, info, from }: RawItem, lowWater: number): Generator<StreamItem> {
     const isRetired = item.content.kind === 'gap' && item.content.gap.reason === 'retired';
     const end = item.firstOffset + item.records;
-    if (isRetired || item.firstOffset >= lowWater) yield decodeItem(item, info);
-    else if (end > lowWater) yield itemFrom(decodeItem(item, info), lowWater);
+    const first = isRetired ? from : Math.max(from, lowWater);
+    if (end > first || item.records === 0) yield itemFrom(decodeItem(item, info), first);
   }
 
   /** The same before decoding. */
@@ -93,7 +95,7 @@ export class StreamReader {
       if (lsn < state.sealedEnd) {
         yield* this.#fromChunks(state.sealedEnd);
       } else if (lsn < end) {
-        if (yield* this.#fromLog()) break;
+        yield* this.#fromLog(end);
       } else break;
     }
     yield* this.#lostTail();
@@ -110,7 +112,9 @@ export class StreamReader {
     this.#continuity = new Continuity(Math.max(found.nextOffset, lowWater));
     for (const { item, writer } of retiredItems(state.trims.get(stream))) {
       const info = this.#infoOf(item.run) ?? this.#infoOf(state.latestRun(stream, writer)?.id ?? 0);
-      if (info && item.firstOffset + item.records > this.#from) yield { kind: 'raw', item, info };
+      if (info && item.firstOffset + item.records > this.#from) {
+        yield { kind: 'raw', item, info, from: 0 };
+      }
     }
   }
 
@@ -131,7 +135,7 @@ export class StreamReader {
       if (yield* this.#fromChunk(range, missing)) this.#enter(range.end);
       else chain = await chunks.chain(sealedEnd);
     }
-    const { lsn } = this.#position!;
+    const lsn = makeLsn(segmentOf(this.#position!.lsn), 0);
     if (lsn < sealedEnd) this.#missing = { first: lsn, end: sealedEnd };
     this.#enter(sealedEnd);
   }
@@ -175,9 +179,9 @@ export class StreamReader {
     for (const item of items) yield* this.#follow(item);
   }
 
-  /** @returns false if there may be more: the segment has gone, and its records are in a chunk */
-  async *#fromLog(): AsyncGenerator<RawItem | FaultItem, boolean> {
-    const { fs, paths, end } = this.#reader;
+  /** Up to `end`, or to where the segment has gone: then its records are in a chunk. */
+  async *#fromLog(end: Lsn): AsyncGenerator<RawItem | FaultItem> {
+    const { fs, paths } = this.#reader;
     const log = readLog(fs, paths.log, this.#position!, end);
     try {
       let step = log.next();
@@ -189,14 +193,15 @@ export class StreamReader {
           this.#position = { lsn: makeLsn(segment, offset + size.padded), last: found.link };
         } else {
           // where a segment has gone, what is found may look torn just as well
-          if (this.#isSealedNow()) return false;
+          if (this.#isSealedNow()) return;
           if (found.lost) yield { kind: 'fault', fault: faultIn(found) };
         }
       }
-      this.#position = step.value;
-      return true;
+      // a file that was taken for a new segment may look as if it simply ended
+      if (step.value.lsn < end && this.#isSealedNow()) return;
+      this.#position = { ...step.value, lsn: end };
     } catch (error) {
-      if (errnoCode(error) === 'ENOENT' && this.#isSealedNow()) return false;
+      if (errnoCode(error) === 'ENOENT' && this.#isSealedNow()) return;
       throw error;
     } finally {
       log.return(this.#position!);
@@ -211,7 +216,8 @@ export class StreamReader {
 
   *#fromGroup(group: LogGroup): Generator<RawItem | FaultItem> {
     if (group.isSnapshot) {
-      if (!this.#knowsRuns) this.#learn(ControlState.fromSnapshot(group.entries));
+      const snapshot = this.#knowsRuns ? undefined : ControlState.fromIntact(group.entries);
+      if (snapshot) this.#learn(snapshot);
       this.#knowsRuns = true;
       return;
     }
@@ -227,10 +233,12 @@ export class StreamReader {
   *#follow(next: DataItem): Generator<RawItem | FaultItem> {
     const info = this.#infoOf(next.run);
     if (info === undefined) return;
-    if (next.firstOffset > this.#continuity.nextOffset) yield* this.#missingChunk();
+    const wanted = Math.max(this.#continuity.nextOffset, this.#from);
+    if (next.firstOffset > wanted) yield* this.#missingChunk();
     else this.#missing = undefined;
+    const from = this.#continuity.nextOffset;
     for (const item of this.#continuity.follow(next)) {
-      if (item.firstOffset + item.records > this.#from) yield { kind: 'raw', item, info };
+      if (item.firstOffset + item.records > this.#from) yield { kind: 'raw', item, info, from };
     }
   }
 
@@ -249,9 +257,12 @@ export class StreamReader {
     const run = this.#reader.state.writersOf(this.#stream).at(-1);
     const info = run && this.#infoOf(run.id);
     if (stream === undefined || info === undefined) return;
-    if (stream.nextOffset > this.#continuity.nextOffset) yield* this.#missingChunk();
+    if (stream.nextOffset > Math.max(this.#continuity.nextOffset, this.#from))
+      yield* this.#missingChunk();
     for (const item of this.#continuity.fillUpTo(stream.nextOffset, this.#stream, run!)) {
-      if (item.firstOffset + item.records > this.#from) yield { kind: 'raw', item, info };
+      if (item.firstOffset + item.records > this.#from) {
+        yield { kind: 'raw', item, info, from: 0 };
+      }
     }
   }
 

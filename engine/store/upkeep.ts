@@ -147,7 +147,7 @@ class Step {
       ...{ fs, logDir: paths.log, place, storeId: this.#identity().storeId },
       createdNanos: this.#environment.clock.read().utcNanos,
       lowWaters: new Map([...state.streams.keys()].map((id) => [id, state.lowWaterOf(id)])),
-      pause: this.#pause,
+      ...{ state, pause: this.#pause },
     };
   }
 

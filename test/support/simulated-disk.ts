@@ -275,8 +275,13 @@ export class SimulatedDisk {
 
   /** Bytes that files take; those without a name count as gone. */
   get used(): number {
+    return this.usedUnder('');
+  }
+
+  usedUnder(dir: string): number {
     let bytes = 0;
-    for (const { seen } of this.#directories.values()) {
+    for (const [path, { seen }] of this.#directories) {
+      if (!`${path}/`.startsWith(`${dir}/`)) continue;
       for (const { size } of seen.values()) bytes += Math.ceil(size / 4096) * 4096;
     }
     return bytes;

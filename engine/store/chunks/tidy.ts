@@ -46,6 +46,8 @@ export class Tidy {
     sealedEnd: Lsn,
     roomBytes: number,
   ): Promise<Tidy> {
+    const mine = chunks.places.filter(({ name }) => name === context.place.name);
+    for (const place of new Set([chunks.places[0]!, ...mine])) await place.sweep();
     const all = await chunks.list();
     const byName = new Map(all.map((chunk) => [chunk.name, chunk]));
     const chain = chainOf([...byName.keys()], sealedEnd).map((range) =>
