@@ -1,7 +1,7 @@
 /**
  * A place for chunks as an object store gives it (S3 and what speaks like it), in memory: objects
- * are put whole or in parts that are completed, read in ranges on condition of their tag, listed and
- * deleted. There is no rename, no append, and nothing stays open.
+ * are put whole or in parts that are completed, read in ranges by tag, listed
+ * and deleted. There is no rename, no append, and nothing stays open.
  */
 import { HelicorderError } from '../../engine/base/errors.ts';
 import type { ChunkPlace, ChunkSink, ChunkSource } from '../../engine/store/chunks/place.ts';
