@@ -33,42 +33,58 @@ export async function locatePlace(
   stream: number,
   goal: Goal,
 ): Promise<StreamPlace> {
-  const chain = await reader.chunks.chain(reader.state.sealedEnd);
-  const sealed = await locateInChunks(reader, chain, stream, goal);
-  return sealed ?? locateInLog(reader, stream, goal);
+  for (;;) {
+    const chain = await reader.chunks.chain(reader.state.sealedEnd);
+    const sealed = await locateInChunks(reader, chain, stream, goal);
+    if (sealed === undefined) continue;
+    if (sealed.isIn) return sealed;
+    return locateInLog(reader, stream, goal) ?? sealed;
+  }
 }
 
+/**
+ * The place is where the chunk before the one that is looked for ends: what is missing between them
+ * may hold it. @returns undefined if a chunk has gone meanwhile
+ */
 async function locateInChunks(
   { chunks }: StoreReader,
   chain: readonly ChunkRange[],
   stream: number,
   { inChunk }: Goal,
-): Promise<StreamPlace | undefined> {
+): Promise<(StreamPlace & { isIn: boolean }) | undefined> {
   let [low, high] = [0, chain.length];
   let nextOffset = 0;
   while (low < high) {
     const middle = (low + high) >> 1;
-    const row = await rowOf(chunks.open(chain[middle]!), stream);
+    const row = await rowOf(chunks, chain[middle]!, stream);
+    if (row === 'gone') return undefined;
     // a chunk that cannot be read may hold anything: the search goes to it, and finds the damage
     if (row === 'damaged' || inChunk(row)) high = middle;
     else [low, nextOffset] = [middle + 1, row?.nextOffset ?? 0];
   }
-  return low < chain.length ? { lsn: chain[low]!.first, nextOffset } : undefined;
+  const lsn = chain[low - 1]?.end ?? makeLsn(1, 0);
+  return { lsn, nextOffset, isIn: low < chain.length };
 }
 
 async function rowOf(
-  opening: ReturnType<StoreReader['chunks']['open']>,
+  chunks: StoreReader['chunks'],
+  range: ChunkRange,
   stream: number,
-): Promise<TableRow | undefined | 'damaged'> {
+): Promise<TableRow | undefined | 'damaged' | 'gone'> {
   try {
-    return (await opening).row(stream);
+    const found = await chunks.use(range, (chunk) => ({ row: chunk.row(stream) }));
+    return found === undefined ? 'gone' : found.row;
   } catch (error) {
     if (error instanceof HelicorderError && error.code === 'DAMAGED') return 'damaged';
     throw error;
   }
 }
 
-function locateInLog(reader: StoreReader, stream: number, { inSegment }: Goal): StreamPlace {
+function locateInLog(
+  reader: StoreReader,
+  stream: number,
+  { inSegment }: Goal,
+): StreamPlace | undefined {
   const { fs, paths, state, end } = reader;
   const [first, last] = [segmentOf(state.sealedEnd), segmentOf(end)];
   const numbers = listSegments(fs, paths.log).filter((number) => number >= first && number <= last);
@@ -86,7 +102,8 @@ function locateInLog(reader: StoreReader, stream: number, { inSegment }: Goal): 
       high = middle - 1;
     }
   }
-  return best ?? { lsn: makeLsn(numbers[0] ?? 1, 0), nextOffset: 0 };
+  if (best || state.sealedEnd > 0) return best;
+  return { lsn: makeLsn(numbers[0] ?? 1, 0), nextOffset: 0 };
 }
 
 function snapshotAtOrBefore(
@@ -113,8 +130,7 @@ export function readSnapshot(
   for (const item of readLog(fs, logDir, from, end)) {
     if (item.kind !== 'group') continue;
     if (!item.isSnapshot || item.segment !== segment) return undefined;
-    if (!item.entries.every((entry) => entry.intact)) return undefined;
-    return ControlState.fromSnapshot(item.entries);
+    return ControlState.fromIntact(item.entries);
   }
   return undefined;
 }

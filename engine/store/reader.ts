@@ -14,10 +14,11 @@ import type { Clock } from '../base/clock.ts';
 import { LOCK_WAIT_MS } from '../base/constants.ts';
 import { HelicorderError, errnoCode, openError } from '../base/errors.ts';
 import type { FileSystem, MarkFile } from '../files/file-system.ts';
-import { readStoreJson, storePaths, type StorePaths } from './files.ts';
+import { identityFromLog, readStoreJson, storePaths, type StorePaths } from './files.ts';
 import { offsetOf, segmentOf, type Lsn } from './log/format.ts';
 import { DirectoryPlace } from './chunks/directory-place.ts';
 import { ChunkSet } from './chunks/chunk-set.ts';
+import type { ChunkPlace } from './chunks/place.ts';
 import { readLog, type LogFault, type LogPosition } from './log/log.ts';
 import { SegmentIndex } from './log/segment-index.ts';
 import { segmentPath } from './log/segment.ts';
@@ -43,6 +44,7 @@ export class StoreReader {
   #mark: MarkFile | undefined;
   #recovered: Recovered;
   #position: LogPosition;
+  #identity: { storeId: Uint8Array } | undefined;
 
   private constructor(
     paths: StorePaths,
@@ -53,7 +55,10 @@ export class StoreReader {
     this.paths = paths;
     this.fs = options.fs;
     this.#options = options;
-    this.chunks = chunksOf(options.fs, paths, recovered.state);
+    this.chunks = new ChunkSet(
+      () => this.#places(),
+      () => this.storeId,
+    );
     this.#clock = options.clock;
     this.#sleep = options.sleep;
     this.#mark = mark;
@@ -99,6 +104,20 @@ export class StoreReader {
       'STORE_IN_USE',
       `the owner of ${paths.dir} has not said yet how far its log is durable; try again`,
     );
+  }
+
+  /** The store's own directory, and the places the configuration has named by now. */
+  #places(): ChunkPlace[] {
+    const { fs, paths, state } = this;
+    const named = [...state.places].map((dir) => new DirectoryPlace(fs, dir, true));
+    return [new DirectoryPlace(fs, paths.chunks), ...named];
+  }
+
+  /** undefined if nothing that names it can be read */
+  get storeId(): Uint8Array | undefined {
+    const { fs, paths } = this;
+    this.#identity ??= readStoreJson(fs, paths.storeJson) ?? identityFromLog(fs, paths.log);
+    return this.#identity?.storeId;
   }
 
   /** The control state as of `end`. */
@@ -224,12 +243,6 @@ export class StoreReader {
       inSegment: (snapshot) => (snapshot?.nextOffset ?? 0) > offset,
     });
   }
-}
-
-/** The store's own directory, and the places the configuration has named. */
-function chunksOf(fs: FileSystem, paths: StorePaths, { places }: ControlState): ChunkSet {
-  const named = [...places].map((dir) => new DirectoryPlace(fs, dir, true));
-  return new ChunkSet([new DirectoryPlace(fs, paths.chunks), ...named]);
 }
 
 function checkIsStore(fs: FileSystem, paths: StorePaths): void {

@@ -16,6 +16,8 @@ export interface HeldPart {
   /** the stream's next offset at the end of the chunk */
   endOffset: number;
   bytes: number;
+  /** those of them that lie under the store's own directory, which the budget is about */
+  localBytes: number;
   /** UTC ns of the last sample or event; undefined if it has none */
   lastNanos: bigint | undefined;
 }
@@ -97,7 +99,8 @@ class Plan {
       for (const part of this.#held) {
         if (left <= 0) return 0;
         const { rule } = part;
-        if (part.isGone || rule.onFull !== 'drop-oldest' || rule.class !== dropped) continue;
+        if (part.isGone || part.localBytes === 0) continue;
+        if (rule.onFull !== 'drop-oldest' || rule.class !== dropped) continue;
         left -= this.#drop(part);
       }
     }
@@ -105,16 +108,16 @@ class Plan {
   }
 
   #goneBytes(): number {
-    return this.#held.reduce((sum, part) => sum + (part.isGone ? part.bytes : 0), 0);
+    return this.#held.reduce((sum, part) => sum + (part.isGone ? part.localBytes : 0), 0);
   }
 
-  /** With a part go all before it of the same stream. @returns the bytes of them */
+  /** With a part go all before it of the same stream. @returns the local bytes of them */
   #drop(last: Held): number {
     let bytes = 0;
     for (const part of this.#byStream.get(last.stream)!) {
       if (part.endOffset > last.endOffset || part.isGone) continue;
       part.isGone = true;
-      bytes += part.bytes;
+      bytes += part.localBytes;
     }
     const known = this.lowWaters.get(last.stream) ?? 0;
     this.lowWaters.set(last.stream, Math.max(known, last.endOffset));

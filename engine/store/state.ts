@@ -323,6 +323,11 @@ export class ControlState {
     ];
   }
 
+  /** @returns undefined if a part of the segment's snapshot is damaged */
+  static fromIntact(entries: readonly Entry[]): ControlState | undefined {
+    return entries.every(({ intact }) => intact) ? ControlState.fromSnapshot(entries) : undefined;
+  }
+
   /** @param entries of a segment's snapshot, all of them intact */
   static fromSnapshot(entries: readonly SnapshotPart[]): ControlState {
     assert(entries.length > 0, 'a snapshot has at least one piece');

@@ -49,6 +49,8 @@ export interface RawItem {
   kind: 'raw';
   item: DataItem;
   info: RunInfo;
+  /** what of it lies before this offset has been given: by a part of it, before it was sealed */
+  from: number;
 }
 
 export class StreamReader {
@@ -94,12 +96,12 @@ export class StreamReader {
   }
 
   /** What a trim has let go of, but is still stored with its neighbours, is not shown. */
-  *#decoded({ item, info }: RawItem, lowWater: number): Generator<StreamItem> {
+  *#decoded({ item, info, from }: RawItem, lowWater: number): Generator<StreamItem> {
     const isRetired = item.content.kind === 'gap' && item.content.gap.reason === 'retired';
     const end = item.firstOffset + item.records;
-    if (!isRetired && end <= lowWater) return;
-    const decoded = decodeItem(item, info, this.#projectionOf(info.schema));
-    yield isRetired ? decoded : itemFrom(decoded, lowWater);
+    const first = isRetired ? from : Math.max(from, lowWater);
+    if (end <= first && item.records > 0) return;
+    yield itemFrom(decodeItem(item, info, this.#projectionOf(info.schema)), first);
   }
 
   #projectionOf(schema: Schema): Projection | undefined {
@@ -125,7 +127,7 @@ export class StreamReader {
       if (lsn < state.sealedEnd) {
         yield* this.#fromChunks(state.sealedEnd);
       } else if (lsn < end) {
-        if (yield* this.#fromLog()) break;
+        yield* this.#fromLog(end);
       } else break;
     }
     if (!this.#isDone) yield* this.#lostTail();
@@ -142,7 +144,9 @@ export class StreamReader {
     this.#continuity = this.#newContinuity(Math.max(found.nextOffset, lowWater));
     for (const { item, writer } of retiredItems(state.trims.get(stream))) {
       const info = this.#infoOf(item.run) ?? this.#infoOf(state.latestRun(stream, writer)?.id ?? 0);
-      if (info && item.firstOffset + item.records > this.#from) yield { kind: 'raw', item, info };
+      if (info && item.firstOffset + item.records > this.#from) {
+        yield { kind: 'raw', item, info, from: 0 };
+      }
     }
   }
 
@@ -158,24 +162,35 @@ export class StreamReader {
 
   async *#fromChunks(sealedEnd: number): AsyncGenerator<RawItem | FaultItem> {
     const { chunks } = this.#reader;
-    const chain = await chunks.chain(sealedEnd);
-    for (const range of chain.filter(({ end }) => end > this.#position!.lsn)) {
+    let chain = await chunks.chain(sealedEnd);
+    for (;;) {
+      const range = chain.find(({ end }) => end > this.#position!.lsn);
+      if (range === undefined) break;
       const expected = makeLsn(segmentOf(this.#position!.lsn), 0);
-      if (range.first > expected) this.#missing = { first: expected, end: range.first };
-      yield* this.#fromChunk(range);
+      const missing = range.first > expected ? { first: expected, end: range.first } : undefined;
+      const isThere = yield* this.#fromChunk(range, missing);
       if (this.#isDone) return;
-      this.#enter(range.end);
+      if (isThere) this.#enter(range.end);
+      else chain = await chunks.chain(sealedEnd);
     }
-    const { lsn } = this.#position!;
+    const lsn = makeLsn(segmentOf(this.#position!.lsn), 0);
     if (lsn < sealedEnd) this.#missing = { first: lsn, end: sealedEnd };
     this.#enter(sealedEnd);
   }
 
-  async *#fromChunk(range: ChunkRange): AsyncGenerator<RawItem | FaultItem> {
+  /** @returns false if it has gone since it was listed: another one holds its records, or none */
+  async *#fromChunk(
+    range: ChunkRange,
+    missing: ChunkRange | undefined,
+  ): AsyncGenerator<RawItem | FaultItem, boolean> {
+    const { chunks } = this.#reader;
+    let chunk: ChunkReader | undefined;
     try {
-      const chunk = await this.#reader.chunks.open(range);
+      chunk = await chunks.open(range);
+      if (chunk === undefined) return false;
+      this.#missing = missing ?? this.#missing;
       const directory = await chunk.directory(this.#stream);
-      if (directory === undefined) return;
+      if (directory === undefined) return true;
       for (const { id, schema } of directory.schemas) this.#schemas.set(id, parseSchema(schema));
       for (const run of directory.runs) this.#addRun(run);
       for (const row of directory.blocks) {
@@ -185,11 +200,14 @@ export class StreamReader {
         const isNext = row.firstOffset <= this.#continuity.nextOffset;
         if (isNext && this.#passes(timesOf(row))) this.#continuity.nextOffset = end;
         else yield* this.#fromBlock(chunk, row);
-        if (this.#isDone) return;
+        if (this.#isDone) return true;
       }
     } catch (error) {
       yield faultOf(error);
+    } finally {
+      if (chunk) chunks.release(chunk);
     }
+    return true;
   }
 
   async *#fromBlock(chunk: ChunkReader, row: BlockRow): AsyncGenerator<RawItem | FaultItem> {
@@ -203,9 +221,9 @@ export class StreamReader {
     for (const item of items) yield* this.#follow(item);
   }
 
-  /** @returns false if there may be more: the segment has gone, and its records are in a chunk */
-  async *#fromLog(): AsyncGenerator<RawItem | FaultItem, boolean> {
-    const { fs, paths, end } = this.#reader;
+  /** Up to `end`, or to where the segment has gone: then its records are in a chunk. */
+  async *#fromLog(end: Lsn): AsyncGenerator<RawItem | FaultItem> {
+    const { fs, paths } = this.#reader;
     const log = readLog(fs, paths.log, this.#position!, end);
     try {
       let step = log.next();
@@ -213,18 +231,20 @@ export class StreamReader {
         const found = step.value;
         if (found.kind === 'group') {
           yield* this.#fromGroup(found);
-          if (this.#isDone) return true;
+          if (this.#isDone) return;
           const { segment, offset, size } = found;
           this.#position = { lsn: makeLsn(segment, offset + size.padded), last: found.link };
-        } else if (found.lost) {
-          if (this.#isSealedNow()) return false;
-          yield { kind: 'fault', fault: faultIn(found) };
+        } else {
+          // where a segment has gone, what is found may look torn just as well
+          if (this.#isSealedNow()) return;
+          if (found.lost) yield { kind: 'fault', fault: faultIn(found) };
         }
       }
-      this.#position = step.value;
-      return true;
+      // a file that was taken for a new segment may look as if it simply ended
+      if (step.value.lsn < end && this.#isSealedNow()) return;
+      this.#position = { ...step.value, lsn: end };
     } catch (error) {
-      if (errnoCode(error) === 'ENOENT' && this.#isSealedNow()) return false;
+      if (errnoCode(error) === 'ENOENT' && this.#isSealedNow()) return;
       throw error;
     } finally {
       log.return(this.#position!);
@@ -239,8 +259,8 @@ export class StreamReader {
 
   *#fromGroup(group: LogGroup): Generator<RawItem | FaultItem> {
     if (group.isSnapshot) {
-      const intact = group.entries.filter((entry) => entry.intact);
-      if (!this.#knowsRuns && intact.length > 0) this.#learn(ControlState.fromSnapshot(intact));
+      const snapshot = this.#knowsRuns ? undefined : ControlState.fromIntact(group.entries);
+      if (snapshot) this.#learn(snapshot);
       this.#knowsRuns = true;
       return;
     }
@@ -256,17 +276,22 @@ export class StreamReader {
   *#follow(next: DataItem): Generator<RawItem | FaultItem> {
     const info = this.#infoOf(next.run);
     if (info === undefined) return;
-    if (next.firstOffset > this.#continuity.nextOffset) yield* this.#missingChunk();
+    const wanted = Math.max(this.#continuity.nextOffset, this.#from);
+    if (next.firstOffset > wanted) yield* this.#missingChunk();
+    else this.#missing = undefined;
+    const from = this.#continuity.nextOffset;
     for (const item of this.#continuity.follow(next)) {
       if (this.#passes(item)) continue;
       const own = this.#infoOf(item.run) ?? info;
-      if (item.firstOffset + item.records > this.#from) yield { kind: 'raw', item, info: own };
+      if (item.firstOffset + item.records > this.#from)
+        yield { kind: 'raw', item, info: own, from };
     }
   }
 
   /** A hole in the chain of chunks is damage only to those streams whose records it has taken. */
   *#missingChunk(): Generator<FaultItem> {
     if (this.#missing === undefined) return;
+    if (this.#reader.chunks.away) throw this.#reader.chunks.away;
     const file = `${this.#reader.paths.chunks}/${chunkName(this.#missing)}`;
     this.#missing = undefined;
     yield { kind: 'fault', fault: { file, offset: 0, length: 0, what: 'missing chunk' } };
@@ -278,15 +303,19 @@ export class StreamReader {
     const run = this.#reader.state.writersOf(this.#stream).at(-1);
     const info = run && this.#infoOf(run.id);
     if (stream === undefined || info === undefined) return;
-    if (stream.nextOffset > this.#continuity.nextOffset) yield* this.#missingChunk();
+    if (stream.nextOffset > Math.max(this.#continuity.nextOffset, this.#from))
+      yield* this.#missingChunk();
     for (const item of this.#continuity.fillUpTo(stream.nextOffset, this.#stream, run!)) {
-      if (item.firstOffset + item.records > this.#from) yield { kind: 'raw', item, info };
+      if (item.firstOffset + item.records > this.#from) {
+        yield { kind: 'raw', item, info, from: 0 };
+      }
     }
     // records known to have been behind all that is left, as the next owner will write it
     for (const gap of lostTail(this.#reader.state, stream)) {
       const own = this.#infoOf(gap.run) ?? info;
       const owed = gapItem(this.#stream, gap);
-      for (const item of this.#continuity.follow(owed)) yield { kind: 'raw', item, info: own };
+      for (const item of this.#continuity.follow(owed))
+        yield { kind: 'raw', item, info: own, from: 0 };
     }
   }
 

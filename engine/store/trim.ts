@@ -1,7 +1,7 @@
 /** Plans what a trim will let go of; `changes.ts` makes it so. */
 import { defined } from '../base/assert.ts';
 import { parseSchema } from '../batch/schema.ts';
-import type { ChunkReader, StreamDirectory } from './chunks/chunk-reader.ts';
+import { skipDamaged, type ChunkReader, type StreamDirectory } from './chunks/chunk-reader.ts';
 import type { TrimEntry } from './control.ts';
 import type { StoreReader } from './reader.ts';
 import { RetiredSums } from './retired.ts';
@@ -21,9 +21,17 @@ export async function planTrim(
   const sums = new RetiredSums(reader.state.trims.get(stream), lowWater);
   for (const range of await reader.chunks.chain(reader.state.sealedEnd)) {
     if (sums.isComplete) break;
-    const chunk = await reader.chunks.open(range);
-    if ((chunk.row(stream)?.nextOffset ?? 0) > sums.reached) await addChunk(sums, chunk, stream);
+    // records that cannot be read are counted with those behind them, as the reader's gaps are
+    await skipDamaged(() =>
+      reader.chunks.use(range, async (chunk) => {
+        if ((chunk.row(stream)?.nextOffset ?? 0) > sums.reached) {
+          await addChunk(sums, chunk, stream);
+        }
+      }),
+    );
   }
+  // only what was there can be told apart from what is away
+  if (reader.chunks.away && !sums.isComplete) throw reader.chunks.away;
   if (!sums.isComplete) await addRest(sums, new StreamReader(reader, stream, sums.reached));
   return { stream, lowWater, writers: sums.writers };
 }
@@ -37,9 +45,11 @@ async function addChunk(sums: RetiredSums, chunk: ChunkReader, stream: number): 
       sums.addRow(row, infoOf(directory!, row.run).run.writer);
       continue;
     }
-    for (const item of await chunk.items(stream, row)) {
-      sums.addItem(item, infoOf(directory!, item.run));
-    }
+    await skipDamaged(async () => {
+      for (const item of await chunk.items(stream, row)) {
+        sums.addItem(item, infoOf(directory!, item.run));
+      }
+    });
   }
 }
 

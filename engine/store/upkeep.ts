@@ -17,6 +17,7 @@ import type { RetentionRule } from '../base/retention.ts';
 import { HelicorderError } from '../base/errors.ts';
 import { NO_NANOS, type ChunkRange } from './chunks/format.ts';
 import { DirectoryPlace } from './chunks/directory-place.ts';
+import { skipDamaged, type ChunkReader } from './chunks/chunk-reader.ts';
 import type { ChunkPlace } from './chunks/place.ts';
 import { sealSegments, type SealContext } from './chunks/sealer.ts';
 import { Tidy } from './chunks/tidy.ts';
@@ -92,13 +93,16 @@ class Step {
     const over = this.#overBytes();
     const tidy = await Tidy.begin(context, chunks, state.sealedEnd, this.#roomBytes());
     // what is gone already is let go of before more goes
-    if (await tidy.freeDead(this.#segmentBytes(), over > 0))
+    if (await tidy.freeDead(this.#segmentBytes(), over > 0)) {
       return { did: 'tidied', isFull: false };
+    }
+    // it leaves the store's own directory, and so what the budget is about
+    if (await tidy.moveHome()) return { did: 'tidied', isFull: false };
     const plan = await this.#plan(over);
     const isFull = plan.leftOverBytes > 0;
     const trims = await this.#trimsOf(plan);
     if (trims.length > 0) return { did: 'planned', trims, isFull };
-    return { did: (await tidy.arrange()) ? 'tidied' : 'nothing', isFull };
+    return { did: (await tidy.joinNeighbours()) ? 'tidied' : 'nothing', isFull };
   }
 
   async #plan(overBytes: number): Promise<RetentionPlan> {
@@ -143,8 +147,7 @@ class Step {
       ...{ fs, logDir: paths.log, place, storeId: this.#identity().storeId },
       createdNanos: this.#environment.clock.read().utcNanos,
       lowWaters: new Map([...state.streams.keys()].map((id) => [id, state.lowWaterOf(id)])),
-      losses: state.losses,
-      pause: this.#pause,
+      ...{ state, pause: this.#pause },
     };
   }
 
@@ -194,15 +197,23 @@ class Step {
   async #parts(): Promise<HeldPart[]> {
     const { chunks, state } = this.#reader;
     const parts: HeldPart[] = [];
-    for (const range of await chunks.chain(state.sealedEnd)) {
-      const chunk = await chunks.open(range);
-      for (const { stream, nextOffset, bytes, lastNanos, directory } of chunk.table) {
-        if (directory.length === 0) continue;
-        const last = lastNanos === NO_NANOS ? undefined : lastNanos;
-        parts.push({ stream, endOffset: nextOffset, bytes, lastNanos: last });
-      }
+    const chain = await chunks.chain(state.sealedEnd);
+    // what is gone is summed up from the beginning: that cannot be done while a part is away
+    if (chunks.away) return [];
+    for (const range of chain) {
+      await skipDamaged(() => chunks.use(range, (chunk) => parts.push(...this.#partsOf(chunk))));
     }
     return parts;
+  }
+
+  #partsOf({ table, path }: ChunkReader): HeldPart[] {
+    const isLocal = path.startsWith(`${this.#reader.paths.chunks}/`);
+    return table
+      .filter(({ directory }) => directory.length > 0)
+      .map(({ stream, nextOffset, bytes, lastNanos }) => ({
+        ...{ stream, endOffset: nextOffset, bytes, localBytes: isLocal ? bytes : 0 },
+        lastNanos: lastNanos === NO_NANOS ? undefined : lastNanos,
+      }));
   }
 
   #trimsOf({ lowWaters }: RetentionPlan): Promise<TrimEntry[]> {

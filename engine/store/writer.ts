@@ -119,6 +119,8 @@ export class StoreWriter {
       this.recovered && startOf(this.recovered),
     );
     try {
+      // sealed and not let go of yet, when the last owner ended
+      this.recycleSealed();
       makeBallast(fs, paths);
       this.#start(settled.entry);
     } catch (error) {

@@ -20,6 +20,7 @@ import { openMark } from '../store/mark.ts';
 import { ControlState } from '../store/state.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../store/store.ts';
 import { TickAccount } from './gaps.ts';
+import type { Fault } from '../store/stream-item.ts';
 import type { Damage, VerifiedStream, VerifyReport } from './types.ts';
 
 export async function verify(
@@ -198,8 +199,8 @@ function checkEnd(report: VerifyReport, { reader }: Store): void {
 async function checkChunks(report: VerifyReport, { reader }: Store): Promise<void> {
   for (const range of await reader.chunks.chain(reader.state.sealedEnd)) {
     try {
-      await checkChunk(await reader.chunks.open(range), (error) =>
-        report.damage.push(damageOf(error)),
+      await reader.chunks.use(range, (chunk) =>
+        checkChunk(chunk, (error) => report.damage.push(damageOf(error))),
       );
     } catch (error) {
       report.damage.push(damageOf(error));
@@ -248,7 +249,10 @@ async function readStream(
   const writers = new Map<string, { epoch: number; firstSeq: number; lastSeq: number }>();
   let nextOffset = 0;
   for await (const item of store.read(name)) {
-    if (item.kind === 'fault') continue;
+    if (item.kind === 'fault') {
+      tellOnce(report, item.fault);
+      continue;
+    }
     const { info, firstSeq, firstOffset, records } = item;
     const { writer, epoch } = info.run;
     const known = writers.get(writer);
@@ -278,6 +282,15 @@ async function readStream(
     samples: String(account.samples),
     gaps: gapsOf(account),
   };
+}
+
+/** Most of what a reader meets has been reported already: all but chunks that are not there. */
+function tellOnce(report: VerifyReport, { file, offset, length, what }: Fault): void {
+  const found = damage(file, what, offset, length);
+  const isKnown = report.damage.some(
+    (known) => known.file === found.file && known.offset === found.offset,
+  );
+  if (!isKnown) report.damage.push(found);
 }
 
 /** Per reason; ticks are null where one of its gaps has none. */

@@ -16,6 +16,7 @@ export function sealContext(fs: FileSystem, writer: StoreWriter): SealContext {
     storeId: identity.storeId,
     createdNanos: 0n,
     lowWaters: new Map([...state.streams.keys()].map((id) => [id, state.lowWaterOf(id)])),
+    state,
     pause: () => Promise.resolve(),
   };
 }

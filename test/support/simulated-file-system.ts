@@ -34,7 +34,8 @@ export interface Host {
   after(ms: number, action: () => void): () => void;
 }
 
-const calmHost: Host = {
+/** Nothing happens on it that nobody asked for. */
+export const calmHost: Host = {
   random: new SeededRandom(1),
   step: () => {},
   fault: () => undefined,
@@ -218,7 +219,7 @@ export class SimulatedFileSystem implements FileSystem {
     return this.#find(path).inode;
   }
 
-  diskUse(dir: string): number {
+  diskUse(dir = ''): number {
     return this.disk.usedUnder(dir);
   }
 

@@ -21,6 +21,7 @@ import {
   decodeTable,
   decodeTrailer,
   rangeOfName,
+  sameStore,
   type BlockRow,
   type ChunkHeader,
   type ChunkRange,
@@ -60,16 +61,28 @@ export class ChunkReader {
     this.#rows = new Map(table.map((row) => [row.stream, row]));
   }
 
-  /** @throws DAMAGED, FORMAT_VERSION, or what the place throws */
-  static async open(place: ChunkPlace, name: string): Promise<ChunkReader> {
+  /**
+   * @param storeId whose chunk it must be; undefined: that is not known
+   * @returns undefined if there is none of this name
+   * @throws DAMAGED, FORMAT_VERSION, or what the place throws
+   */
+  static async open(
+    place: ChunkPlace,
+    name: string,
+    storeId: Uint8Array | undefined,
+  ): Promise<ChunkReader | undefined> {
     const path = `${place.name}/${name}`;
     const source = await place.open(name);
+    if (source === undefined) return undefined;
     try {
       const header = decodeHeader(await source.read(0, CHUNK_HEADER_BYTES));
       const end = source.bytes - CHUNK_TRAILER_BYTES;
       const trailer = decodeTrailer(await source.read(Math.max(0, end), CHUNK_TRAILER_BYTES));
       const sound = trailer.fileBytes === source.bytes && chunkName(header) === name;
       if (!sound) throw new HelicorderError('DAMAGED', 'a chunk of another name or length');
+      if (storeId && !sameStore(header, storeId)) {
+        throw new HelicorderError('DAMAGED', 'a chunk of another store');
+      }
       const { at, length } = trailer.table;
       const table = checkPlace(await source.read(at, length), trailer.table, 'table of a chunk');
       return new ChunkReader(path, source, header, trailer, decodeTable(table));
@@ -167,6 +180,15 @@ export function chainOf(names: readonly string[], sealedEnd: number): ChunkRange
     if (range.first >= (chain.at(-1)?.end ?? 0)) chain.push(range);
   }
   return chain;
+}
+
+/** Does what it can: what cannot be read is somebody else's to report. */
+export async function skipDamaged(work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!(error instanceof HelicorderError) || error.code !== 'DAMAGED') throw error;
+  }
 }
 
 function inFile(error: unknown, file: string, offset: number, length: number): unknown {

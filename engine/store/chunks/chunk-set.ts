@@ -17,21 +17,36 @@ export interface StoredChunk extends ChunkRange {
   place: ChunkPlace;
 }
 
+/** A chunk that is open, and how many are reading it. */
+interface OpenChunk {
+  opening: Promise<ChunkReader | undefined>;
+  users: number;
+}
+
 export class ChunkSet {
-  readonly places: readonly ChunkPlace[];
+  readonly #places: () => readonly ChunkPlace[];
+  readonly #storeId: () => Uint8Array | undefined;
+  /** why a place could not be asked when the chunks were last listed: there may be more of them */
+  away: HelicorderError | undefined;
   #known = new Map<string, ChunkPlace>();
-  readonly #open = new Map<string, Promise<ChunkReader>>();
+  readonly #open = new Map<string, OpenChunk>();
 
   /** @param places the nearest first: it is asked first for what several hold */
-  constructor(places: readonly ChunkPlace[]) {
-    this.places = places;
+  constructor(places: () => readonly ChunkPlace[], storeId: () => Uint8Array | undefined) {
+    this.#places = places;
+    this.#storeId = storeId;
   }
 
-  /** Every whole file there is, those included that do not count. @throws UNAVAILABLE */
+  get places(): readonly ChunkPlace[] {
+    return this.#places();
+  }
+
+  /** Every whole file within reach, those included that do not count; see `away`. */
   async list(): Promise<StoredChunk[]> {
     const found = new Map<string, StoredChunk>();
+    this.away = undefined;
     for (const place of this.places.toReversed()) {
-      for (const { name, bytes } of await place.list()) {
+      for (const { name, bytes } of await this.#listOf(place)) {
         const [range] = chainOf([name], Infinity);
         if (range) found.set(name, { ...range, name, bytes, place });
       }
@@ -40,7 +55,17 @@ export class ChunkSet {
     return [...found.values()].sort((a, b) => a.first - b.first || b.end - a.end);
   }
 
-  /** The chunks that count, in order. */
+  async #listOf(place: ChunkPlace): Promise<{ name: string; bytes: number }[]> {
+    try {
+      return await place.list();
+    } catch (error) {
+      if (!(error instanceof HelicorderError) || error.code !== 'UNAVAILABLE') throw error;
+      this.away = error;
+      return [];
+    }
+  }
+
+  /** The chunks that count and are within reach, in order. */
   async chain(sealedEnd: Lsn): Promise<ChunkRange[]> {
     if (sealedEnd === 0) return [];
     const all = await this.list();
@@ -50,29 +75,68 @@ export class ChunkSet {
     );
   }
 
-  /** A chunk of the chain; it stays open for the next one who asks. */
-  async open(range: ChunkRange): Promise<ChunkReader> {
+  /**
+   * A chunk of the chain; to be given back with `release`, and open for the next one who asks.
+   * @returns undefined if it has gone since the chain was listed: list it again
+   */
+  async open(range: ChunkRange): Promise<ChunkReader | undefined> {
     const name = chunkName(range);
-    const known = this.#open.get(name);
+    const entry = this.#open.get(name) ?? { opening: this.#openNew(name), users: 0 };
     this.#open.delete(name);
-    const opening = known ?? this.#openNew(name);
-    this.#open.set(name, opening);
-    opening.catch(() => this.#open.delete(name));
-    if (this.#open.size > OPEN_MAX) this.#forget(this.#open.keys().next().value!);
-    return opening;
+    this.#open.set(name, entry);
+    entry.users++;
+    this.#evict();
+    const chunk = await entry.opening.catch((error: unknown) => {
+      this.#drop(name, entry);
+      throw error;
+    });
+    if (chunk === undefined) this.#drop(name, entry);
+    return chunk;
   }
 
-  #openNew(name: string): Promise<ChunkReader> {
+  /** Whoever has opened a chunk lets go of it once. */
+  release({ range }: ChunkReader): void {
+    const entry = this.#open.get(chunkName(range));
+    if (entry) entry.users--;
+    this.#evict();
+  }
+
+  /** Does something with a chunk, and lets go of it. @returns undefined if it has gone */
+  async use<T>(
+    range: ChunkRange,
+    work: (chunk: ChunkReader) => T | Promise<T>,
+  ): Promise<T | undefined> {
+    const chunk = await this.open(range);
+    if (chunk === undefined) return undefined;
+    try {
+      return await work(chunk);
+    } finally {
+      this.release(chunk);
+    }
+  }
+
+  async #openNew(name: string): Promise<ChunkReader | undefined> {
     const place = this.#known.get(name);
-    if (place) return ChunkReader.open(place, name);
-    return Promise.reject(new HelicorderError('DAMAGED', `chunk ${name} is not there`));
+    return place && ChunkReader.open(place, name, this.#storeId());
+  }
+
+  #drop(name: string, entry: OpenChunk): void {
+    if (this.#open.get(name) === entry) this.#open.delete(name);
+  }
+
+  /** Those that nobody reads, the longest unused first. */
+  #evict(): void {
+    for (const [name, { users }] of this.#open) {
+      if (this.#open.size <= OPEN_MAX) return;
+      if (users === 0) this.#forget(name);
+    }
   }
 
   #forget(name: string): void {
-    const opening = this.#open.get(name);
+    const entry = this.#open.get(name);
     this.#open.delete(name);
-    void opening?.then(
-      (chunk) => chunk.close(),
+    void entry?.opening.then(
+      (chunk) => chunk?.close(),
       () => undefined,
     );
   }

@@ -3,6 +3,10 @@ import { HelicorderError, errnoCode } from '../../base/errors.ts';
 import type { File, FileSystem } from '../../files/file-system.ts';
 import type { ChunkPlace, ChunkSink, ChunkSource } from './place.ts';
 
+/** What a mount says whose server does not answer, or that is being taken away. */
+const AWAY = new Set(['EIO', 'ESTALE', 'ENOTCONN', 'ETIMEDOUT', 'EHOSTDOWN', 'EHOSTUNREACH']);
+const TEMPORARY = /^\.\d{20}-\d{20}\.chunk$/;
+
 export class DirectoryPlace implements ChunkPlace {
   readonly name: string;
   readonly #fs: FileSystem;
@@ -37,8 +41,15 @@ export class DirectoryPlace implements ChunkPlace {
     }
   }
 
-  open(name: string): Promise<ChunkSource> {
-    return this.#reaching(() => new FileSource(this.#fs.open(`${this.name}/${name}`, 'read')));
+  open(name: string): Promise<ChunkSource | undefined> {
+    return this.#reaching(() => {
+      try {
+        return new FileSource(this.#fs.open(`${this.name}/${name}`, 'read'));
+      } catch (error) {
+        if (errnoCode(error) === 'ENOENT') return undefined;
+        throw error;
+      }
+    });
   }
 
   put(name: string): Promise<ChunkSink> {
@@ -57,12 +68,30 @@ export class DirectoryPlace implements ChunkPlace {
     });
   }
 
+  sweep(): Promise<void> {
+    return this.#reaching(() => {
+      const left = this.#fs.list(this.name).filter((name) => TEMPORARY.test(name));
+      for (const name of left) this.#fs.remove(`${this.name}/${name}`);
+      if (left.length > 0) this.#fs.syncDirectory(this.name);
+    });
+  }
+
   #reaching<T>(work: () => T): Promise<T> {
-    if (this.#mustExist && !this.#fs.isDirectory(this.name)) {
-      const message = `the place for chunks ${this.name} is not there`;
-      return Promise.reject(new HelicorderError('UNAVAILABLE', message));
-    }
-    return attempt(work);
+    return attempt(() => {
+      if (!this.#mustExist) return work();
+      try {
+        if (this.#fs.isDirectory(this.name)) return work();
+      } catch (cause) {
+        if (!AWAY.has(errnoCode(cause) ?? '')) throw cause;
+        throw this.#away(cause);
+      }
+      throw this.#away(undefined);
+    });
+  }
+
+  #away(cause: unknown): HelicorderError {
+    const message = `the place for chunks ${this.name} cannot be reached`;
+    return new HelicorderError('UNAVAILABLE', message, { cause, details: { dir: this.name } });
   }
 }
 
@@ -93,6 +122,7 @@ class FileSink implements ChunkSink {
   readonly #path: string;
   readonly #temporary: string;
   readonly #file: File;
+  #isClosed = false;
   #bytes = 0;
 
   constructor(fs: FileSystem, dir: string, name: string) {
@@ -117,7 +147,7 @@ class FileSink implements ChunkSink {
   commit(): Promise<void> {
     return attempt(() => {
       this.#file.sync();
-      this.#file.close();
+      this.#close();
       this.#fs.rename(this.#temporary, this.#path);
       this.#fs.syncDirectory(this.#dir);
     });
@@ -125,9 +155,16 @@ class FileSink implements ChunkSink {
 
   abort(): Promise<void> {
     return attempt(() => {
-      this.#file.close();
-      this.#fs.remove(this.#temporary);
+      this.#close();
+      if (this.#fs.exists(this.#temporary)) this.#fs.remove(this.#temporary);
     });
+  }
+
+  /** Once: by then its number may be another file's. */
+  #close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#file.close();
   }
 }
 

@@ -5,9 +5,12 @@
  *   put      an object appears under its name, whole and durable, or not at all; one of the same
  *            name is replaced as a whole (a directory: write `.name`, fsync, rename, fsync of the
  *            directory; an object store: one put, or a multi-part upload that is completed)
- *   open     bytes of an object from any position
+ *   open     bytes of an object from any position; undefined if there is none of the name. What was
+ *            opened is read as it was then, or not at all: never a mixture of it and what has
+ *            replaced it (a directory: the open file; an object store: reads on condition of a tag)
  *   list     names of whole objects; what is being put is not among them
  *   remove   an object that is not there is no error
+ *   sweep    removes what a put that was killed has left; nobody may be putting
  *
  * No locks, no appends, no memory maps, no rename by the caller. Calls are promises, since an
  * object store is far away; who owns the log never waits for one. Every place passes the contract
@@ -35,7 +38,8 @@ export interface ChunkPlace {
   readonly name: string;
   /** Names and sizes, sorted by name. @throws UNAVAILABLE if the place cannot be reached */
   list(): Promise<{ name: string; bytes: number }[]>;
-  open(name: string): Promise<ChunkSource>;
+  open(name: string): Promise<ChunkSource | undefined>;
   put(name: string): Promise<ChunkSink>;
   remove(name: string): Promise<void>;
+  sweep(): Promise<void>;
 }

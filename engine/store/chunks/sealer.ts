@@ -13,14 +13,14 @@ import type { FileSystem } from '../../files/file-system.ts';
 import { Continuity } from '../continuity.ts';
 import {
   runEntry,
+  schemaEntry,
   type ChunkHead,
   type RunEntry,
   type SchemaEntry,
   type StreamEntry,
   type StreamSnapshot,
 } from '../control.ts';
-import type { DataItem } from '../data.ts';
-import type { Losses } from '../losses.ts';
+import { dataItems, type DataItem } from '../data.ts';
 import { KIND, makeLsn, segmentOf } from '../log/format.ts';
 import { readLog, segmentStart, type LogGroup } from '../log/log.ts';
 import { readSnapshot } from '../locate.ts';
@@ -31,7 +31,10 @@ import { ChunkReader } from './chunk-reader.ts';
 import { writeChunk, type ChunkStream } from './chunk-writer.ts';
 import {
   NO_NANOS,
+  CHUNK_HEADER_BYTES,
   chunkName,
+  decodeHeader,
+  sameStore,
   type BlockRow,
   type ChunkHeader,
   type ChunkRange,
@@ -50,8 +53,8 @@ export interface SealContext {
   /** UTC ns, for the header */
   createdNanos: bigint;
   lowWaters: LowWaters;
-  /** what has been shown as lost stays lost, even where it could be read again */
-  losses?: Losses;
+  /** as of now: it knows runs and schemas whose entries are damaged */
+  state: ControlState;
   /** called between steps, to let others have the processor */
   pause: () => Promise<void>;
 }
@@ -97,62 +100,70 @@ export async function joinChunks(
   return finish(context, range, streams);
 }
 
-/** Everything the log says between two LSNs, as blocks. */
+/**
+ * Everything the log says between two LSNs, as blocks: what a reader of the log would find, with
+ * what the store knows now for where the entries that say it are damaged.
+ */
 class Collected {
-  readonly #lowWaters: LowWaters;
-  readonly #losses: Losses | undefined;
+  readonly #context: SealContext;
+  readonly #schemaTexts: Map<string, string>;
   readonly #schemas = new Map<string, Schema>();
   readonly #runs = new Map<number, RunEntry>();
   readonly #continuity = new Map<number, Continuity>();
   readonly #blocks = new BlockBuilder((run) => this.#schemaOf(run));
-  #state: ControlState | undefined;
+  /** as the last snapshot says it */
+  #snapshot: ControlState | undefined;
 
-  constructor({ lowWaters, losses }: SealContext) {
-    this.#lowWaters = lowWaters;
-    this.#losses = losses;
+  constructor(context: SealContext) {
+    this.#context = context;
+    this.#schemaTexts = new Map(context.state.schemas);
+    for (const run of context.state.runs.values()) this.#runs.set(run.id, run);
   }
 
   /** @returns whether it held records */
   add(group: LogGroup): boolean {
     if (group.isSnapshot) {
-      this.#enterSegment(ControlState.fromSnapshot(group.entries));
+      const snapshot = ControlState.fromIntact(group.entries);
+      if (snapshot) this.#enterSegment(snapshot);
       return false;
     }
-    const items = this.#apply(group);
-    for (const entry of group.entries) {
-      if (entry.kind === KIND.run && entry.intact) this.#addRun(runEntry.decode(entry.payload));
+    for (const { kind, payload, intact } of group.entries) {
+      if (intact) this.#learn(kind, payload);
     }
+    const items = dataItems(group.entries, group.size, () => undefined);
     this.#blocks.add(items.flatMap((item) => [...this.#kept(item)]));
     return items.length > 0;
   }
 
-  /** What contradicts the state is damage, and lost: the holes it leaves are filled. */
-  #apply(group: LogGroup): DataItem[] {
-    try {
-      return this.#state?.apply(group.entries, group.size, true) ?? [];
-    } catch (error) {
-      if (error instanceof HelicorderError && error.code === 'DAMAGED') return [];
-      throw error;
+  #learn(kind: number, payload: Uint8Array): void {
+    if (kind === KIND.schema) {
+      const { id, schema } = schemaEntry.decode(payload);
+      this.#schemaTexts.set(id, schema);
+    } else if (kind === KIND.run) {
+      const run = runEntry.decode(payload);
+      this.#runs.set(run.id, run);
     }
   }
 
   /** The snapshot knows how far each stream has come: what no group held by then is lost. */
-  #enterSegment(state: ControlState): void {
-    this.#state = state;
-    for (const run of state.runs.values()) this.#addRun(run);
-    for (const stream of state.streams.values()) this.#fillUpTo(stream);
-  }
-
-  #fillUpTo({ id, nextOffset }: StreamSnapshot): void {
-    const run = this.#state!.writersOf(id).at(-1);
-    const continuity = this.#continuityOf(id, nextOffset);
-    if (run) this.#blocks.add([...continuity.fillUpTo(nextOffset, id, run)]);
+  #enterSegment(snapshot: ControlState): void {
+    this.#snapshot = snapshot;
+    for (const [id, text] of snapshot.schemas) this.#schemaTexts.set(id, text);
+    for (const run of snapshot.runs.values()) this.#runs.set(run.id, run);
+    for (const { id, nextOffset } of snapshot.streams.values()) {
+      const run = snapshot.writersOf(id).at(-1);
+      const continuity = this.#continuityOf(id, nextOffset);
+      const lowWater = this.#context.lowWaters.get(id) ?? Infinity;
+      if (run === undefined) continue;
+      const lost = [...continuity.fillUpTo(nextOffset, id, run)];
+      if (nextOffset > lowWater) this.#blocks.add(lost);
+    }
   }
 
   *#kept(item: DataItem): Generator<DataItem> {
-    const lowWater = this.#lowWaters.get(item.stream);
+    const lowWater = this.#context.lowWaters.get(item.stream);
     const run = this.#runs.get(item.run);
-    if (lowWater === undefined || !run || !this.#state!.schemas.has(run.schemaId)) return;
+    if (lowWater === undefined || !run || !this.#schemaTexts.has(run.schemaId)) return;
     for (const found of this.#continuityOf(item.stream, item.firstOffset).follow(item)) {
       if (found.firstOffset + found.records > lowWater) yield found;
     }
@@ -160,36 +171,27 @@ class Collected {
 
   /** @param nextOffset where it begins, if this is the first that is heard of the stream */
   #continuityOf(stream: number, nextOffset: number): Continuity {
-    const known = this.#continuity.get(stream) ?? new Continuity(nextOffset, () => this.#losses);
+    const known =
+      this.#continuity.get(stream) ?? new Continuity(nextOffset, () => this.#context.state.losses);
     this.#continuity.set(stream, known);
     return known;
-  }
-
-  #addRun(run: RunEntry): void {
-    this.#runs.set(run.id, run);
   }
 
   #schemaOf(run: number): Schema {
     const { schemaId } = defined(this.#runs.get(run), `run ${run}`);
     const known = this.#schemas.get(schemaId);
     if (known) return known;
-    const schema = parseSchema(this.#schemaText(schemaId));
+    const schema = parseSchema(defined(this.#schemaTexts.get(schemaId), schemaId));
     this.#schemas.set(schemaId, schema);
     return schema;
-  }
-
-  #schemaText(id: string): string {
-    const text = this.#state!.schemas.get(id);
-    if (text === undefined) throw new HelicorderError('DAMAGED', `schema ${id} is missing`);
-    return text;
   }
 
   /** @param end the state behind the last segment, if it can be had: it knows what is lost */
   streams(end: ControlState | undefined): ChunkStream[] {
     if (end) this.#enterSegment(end);
     this.#blocks.finish();
-    return [...(this.#state?.streams.values() ?? [])]
-      .filter(({ id }) => this.#lowWaters.has(id))
+    return [...this.#knownStreams().values()]
+      .filter(({ id }) => this.#context.lowWaters.has(id))
       .sort((a, b) => a.id - b.id)
       .map((stream) => {
         const { id, nextOffset, totals } = stream;
@@ -200,13 +202,27 @@ class Collected {
       });
   }
 
+  /** Those there were at the end, as far as their records or the last snapshot tell. */
+  #knownStreams(): Map<number, StreamSnapshot> {
+    const streams = new Map(this.#snapshot?.streams);
+    for (const [id, { nextOffset }] of this.#continuity) {
+      const stream = streams.get(id) ?? this.#context.state.streams.get(id);
+      if (stream) streams.set(id, { ...stream, nextOffset });
+    }
+    return streams;
+  }
+
   #headOf(stream: StreamSnapshot, blocks: readonly Block[]): ChunkHead {
     const numbers = new Set(blocks.map(({ row }) => row.run));
     const runs = [...this.#runs.values()].filter(
       (run) => numbers.has(run.id) || (numbers.has(0) && run.stream === stream.id),
     );
     const ids = [...new Set(runs.map(({ schemaId }) => schemaId))];
-    return { stream, runs, schemas: ids.map((id) => ({ id, schema: this.#schemaText(id) })) };
+    return {
+      stream,
+      runs,
+      schemas: ids.map((id) => ({ id, schema: defined(this.#schemaTexts.get(id), id) })),
+    };
   }
 }
 
@@ -263,18 +279,40 @@ async function finish(
   if (streams.every(({ blocks }) => blocks.length === 0)) return { ...range, bytes: 0 };
   const { storeId, createdNanos, place } = context;
   const header: ChunkHeader = { ...range, storeId, createdNanos };
+  await checkIsOurs(context, range);
   const bytes = await writeChunk(place, header, streams);
-  await readBack(place, header, context.pause);
+  await readBack(context, header);
   return { ...range, bytes };
 }
 
-/** Reads every byte that a reader would, and checks it. @throws DAMAGED */
-async function readBack(
-  place: ChunkPlace,
+/** A directory that two stores were given: neither replaces what the other has there. */
+export async function checkIsOurs(
+  { place, storeId }: SealContext,
   range: ChunkRange,
-  pause: () => Promise<void>,
 ): Promise<void> {
-  const chunk = await ChunkReader.open(place, chunkName(range));
+  const source = await place.open(chunkName(range));
+  if (source === undefined) return;
+  try {
+    const header = decodeHeader(await source.read(0, CHUNK_HEADER_BYTES));
+    if (sameStore(header, storeId)) return;
+  } catch (error) {
+    // whatever it was, it is not another store's
+    if (error instanceof HelicorderError && error.code === 'DAMAGED') return;
+    throw error;
+  } finally {
+    source.close();
+  }
+  throw new HelicorderError(
+    'USAGE',
+    `${place.name} holds the chunks of another store: give each store a chunks.dir of its own`,
+  );
+}
+
+/** Reads every byte that a reader would, and checks it. @throws DAMAGED */
+async function readBack({ place, storeId, pause }: SealContext, range: ChunkRange): Promise<void> {
+  const name = chunkName(range);
+  const chunk = await ChunkReader.open(place, name, storeId);
+  if (chunk === undefined) throw new HelicorderError('DAMAGED', `${name} is not there any more`);
   try {
     await checkChunk(chunk, fail, pause);
   } finally {

@@ -4,12 +4,13 @@
  * one, and what had to be kept locally moves to its place.
  */
 import { MIB } from '../../base/constants.ts';
+import { HelicorderError } from '../../base/errors.ts';
 import type { Lsn } from '../log/format.ts';
 import { chainOf, type ChunkReader } from './chunk-reader.ts';
 import type { ChunkSet, StoredChunk } from './chunk-set.ts';
-import type { ChunkSink } from './place.ts';
+import type { ChunkPlace, ChunkSink, ChunkSource } from './place.ts';
 import { chunkName } from './format.ts';
-import { joinChunks, type LowWaters, type SealContext } from './sealer.ts';
+import { checkIsOurs, joinChunks, type LowWaters, type SealContext } from './sealer.ts';
 
 /** Chunks are joined until they have about this size. */
 export const CHUNK_TARGET_BYTES = 64 * MIB;
@@ -45,6 +46,8 @@ export class Tidy {
     sealedEnd: Lsn,
     roomBytes: number,
   ): Promise<Tidy> {
+    const mine = chunks.places.filter(({ name }) => name === context.place.name);
+    for (const place of new Set([chunks.places[0]!, ...mine])) await place.sweep();
     const all = await chunks.list();
     const byName = new Map(all.map((chunk) => [chunk.name, chunk]));
     const chain = chainOf([...byName.keys()], sealedEnd).map((range) =>
@@ -62,44 +65,75 @@ export class Tidy {
   async freeDead(reserveBytes: number, eagerly: boolean): Promise<boolean> {
     if (await this.#removeCovered()) return true;
     for (const stored of this.#chain) {
-      const chunk = await this.#chunks.open(stored);
-      const { dead, needed } = sharesOf(chunk, this.#context.lowWaters);
-      if (needed === 0) {
-        await stored.place.remove(stored.name);
-        return true;
-      }
-      const isWorth = eagerly ? dead > 0 : dead > needed;
-      if (!isWorth || needed > this.#roomBytes + reserveBytes) continue;
-      await joinChunks({ ...this.#context, place: stored.place }, [chunk]);
-      return true;
+      const isFreed = await this.#unlessDamaged(stored, (chunk) =>
+        this.#free(stored, chunk, this.#roomBytes + reserveBytes, eagerly),
+      );
+      if (isFreed) return true;
     }
     return false;
+  }
+
+  async #free(
+    stored: StoredChunk,
+    chunk: ChunkReader,
+    roomBytes: number,
+    eagerly: boolean,
+  ): Promise<boolean> {
+    const { dead, needed } = sharesOf(chunk, this.#context.lowWaters);
+    if (needed === 0) {
+      await stored.place.remove(stored.name);
+      return true;
+    }
+    const isWorth = eagerly ? dead > 0 : dead > needed;
+    if (!isWorth || needed > roomBytes) return false;
+    await joinChunks({ ...this.#context, place: stored.place }, [chunk]);
+    return true;
+  }
+
+  /** Damage in one chunk does not keep the others from being tidied; it is left as it is. */
+  async #unlessDamaged(
+    stored: StoredChunk,
+    work: (chunk: ChunkReader) => boolean | Promise<boolean>,
+  ): Promise<boolean> {
+    try {
+      return (await this.#chunks.use(stored, work)) ?? false;
+    } catch (error) {
+      if (isDamage(error)) return false;
+      throw error;
+    }
   }
 
   /** Files whose range another one of the chain holds: left by a join that was cut short. */
   async #removeCovered(): Promise<boolean> {
     const end = this.#chain.at(-1)?.end ?? 0;
     const covered = this.#all.filter((chunk) => chunk.end <= end && !this.#chain.includes(chunk));
-    for (const { place, name } of covered) await place.remove(name);
-    return covered.length > 0;
+    let isRemoved = false;
+    for (const stored of covered) {
+      // what cannot be read may be another store's
+      if (!(await this.#unlessDamaged(stored, () => true))) continue;
+      await stored.place.remove(stored.name);
+      isRemoved = true;
+    }
+    return isRemoved;
   }
 
-  /** Moves what had to be kept elsewhere to its place, and joins neighbours into larger chunks. */
-  async arrange(): Promise<boolean> {
-    return (await this.#moveHome()) || (await this.#joinNeighbours());
-  }
-
-  async #moveHome(): Promise<boolean> {
+  /** Moves a chunk that had to be kept elsewhere to its place. */
+  async moveHome(): Promise<boolean> {
     const { place } = this.#context;
     const stranded = this.#chain.find((chunk) => chunk.place.name !== place.name);
     if (stranded === undefined || place.name !== this.#chunks.places.at(-1)!.name) return false;
+    await checkIsOurs(this.#context, stranded);
     await this.#copy(stranded, await place.put(stranded.name));
+    await this.#compare(stranded, place);
     await stranded.place.remove(stranded.name);
     return true;
   }
 
   async #copy(stored: StoredChunk, sink: ChunkSink): Promise<void> {
-    const source = await stored.place.open(stored.name);
+    const source = await opened(stored.place, stored.name).catch(async (error: unknown) => {
+      await sink.abort().catch(() => undefined);
+      throw error;
+    });
     try {
       while (sink.bytes < source.bytes) {
         await sink.write(await source.read(sink.bytes, COPY_PIECE_BYTES));
@@ -114,16 +148,74 @@ export class Tidy {
     }
   }
 
-  async #joinNeighbours(): Promise<boolean> {
-    const run = neighboursToJoin(this.#chain);
-    const bytes = run.reduce((sum, chunk) => sum + chunk.bytes, 0);
-    if (run.length === 0 || bytes > this.#roomBytes) return false;
-    const opened: ChunkReader[] = [];
-    for (const chunk of run) opened.push(await this.#chunks.open(chunk));
-    await joinChunks(this.#context, opened);
-    for (const { place, name } of run) await place.remove(name);
-    return true;
+  /** The copy is read back before what it was made from goes. */
+  async #compare(stored: StoredChunk, place: ChunkPlace): Promise<void> {
+    const source = await opened(stored.place, stored.name);
+    const copy = await opened(place, stored.name).catch((error: unknown) => {
+      source.close();
+      throw error;
+    });
+    try {
+      let isSame = source.bytes === copy.bytes;
+      for (let at = 0; isSame && at < source.bytes; at += COPY_PIECE_BYTES) {
+        const pieces = [source, copy].map((file) => file.read(at, COPY_PIECE_BYTES));
+        const [a, b] = await Promise.all(pieces);
+        isSame = Buffer.compare(a!, b!) === 0;
+        await this.#context.pause();
+      }
+      if (!isSame) throw new HelicorderError('DAMAGED', `${place.name}/${stored.name}: a bad copy`);
+    } finally {
+      source.close();
+      copy.close();
+    }
   }
+
+  /** Joins neighbours into larger chunks. One that is damaged stays, with those beside it. */
+  async joinNeighbours(): Promise<boolean> {
+    for (let chain = this.#chain; ;) {
+      const run = neighboursToJoin(chain);
+      const bytes = run.reduce((sum, chunk) => sum + chunk.bytes, 0);
+      if (run.length === 0 || bytes > this.#roomBytes) return false;
+      const damaged = await this.#join(run);
+      if (damaged === undefined) return true;
+      chain = chain.filter((chunk) => chunk !== damaged);
+    }
+  }
+
+  /** @returns the chunk that cannot be read, if there is one */
+  async #join(run: readonly StoredChunk[]): Promise<StoredChunk | undefined> {
+    const readers: ChunkReader[] = [];
+    try {
+      for (const chunk of run) {
+        const reader = await this.#chunks.open(chunk);
+        if (reader === undefined) return chunk;
+        readers.push(reader);
+      }
+      await joinChunks(this.#context, readers);
+    } catch (error) {
+      const damaged = run.find((chunk) => isDamage(error) && error.details.file === pathOf(chunk));
+      if (damaged) return damaged;
+      throw error;
+    } finally {
+      for (const reader of readers) this.#chunks.release(reader);
+    }
+    for (const { place, name } of run) await place.remove(name);
+    return undefined;
+  }
+}
+
+function pathOf({ place, name }: StoredChunk): string {
+  return `${place.name}/${name}`;
+}
+
+function isDamage(error: unknown): error is HelicorderError {
+  return error instanceof HelicorderError && error.code === 'DAMAGED';
+}
+
+async function opened(place: ChunkPlace, name: string): Promise<ChunkSource> {
+  const source = await place.open(name);
+  if (source) return source;
+  throw new HelicorderError('DAMAGED', `${place.name}/${name} is not there any more`);
 }
 
 /** Bytes of what nobody will read any more, and of the rest. */

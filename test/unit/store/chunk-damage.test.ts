@@ -1,0 +1,177 @@
+/**
+ * Damage in a store with chunks. One changed byte anywhere is seen or harmless; what a damaged,
+ * shortened or missing chunk held reads as gap(corrupt) at the offsets it had, and everything else
+ * is served. Damage stops neither recording nor upkeep.
+ */
+import { beforeAll, describe, expect, it } from 'vitest';
+import { HelicorderError } from '../../../engine/base/errors.ts';
+import { KEEP_ALL } from '../../../engine/base/retention.ts';
+import { Store, type StoreEnvironment } from '../../../engine/store/store.ts';
+import { segmentPath } from '../../../engine/store/log/segment.ts';
+import { verify } from '../../../engine/tools/verify.ts';
+import {
+  ChunkStore,
+  DIR,
+  EVENTS,
+  FILLER,
+  SAMPLES,
+  copyOf,
+  environmentOf,
+  linesOf,
+  recordsOf,
+} from '../../support/chunk-store.ts';
+import { SimulatedFileSystem } from '../../support/simulated-file-system.ts';
+
+const IS_SOAK = process.env['HELICORDER_SOAK'] !== undefined;
+/** places that a short run tries in a chunk, in the log */
+const PLACES = 120;
+const STREAMS = [SAMPLES, EVENTS];
+
+/** Everything that can be read, or the code of the error that says why not. */
+async function readAll(environment: StoreEnvironment): Promise<Map<string, string[]>> {
+  const found = new Map<string, string[]>();
+  let store: Store | undefined;
+  try {
+    store = Store.open(DIR, environment);
+    for (const stream of STREAMS) {
+      const lines: string[] = [];
+      found.set(stream, lines);
+      for await (const item of store.read(stream)) lines.push(...linesOf(item));
+    }
+  } catch (error) {
+    if (!(error instanceof HelicorderError)) throw error;
+    found.set('error', [error.code]);
+  } finally {
+    store?.close();
+  }
+  return found;
+}
+
+/** What is there is as it was; what is not is a gap of exactly that many records, and named. */
+function checkAgainst(whole: readonly string[], found: readonly string[]): boolean {
+  const records = found.filter((line) => !line.startsWith('fault'));
+  const expected = records.flatMap((line) => {
+    const [, offset, count] = /^(\d+) corrupt ×(\d+)$/.exec(line) ?? [];
+    const first = Number(offset);
+    return offset === undefined ? [line] : whole.slice(first, first + Number(count));
+  });
+  expect(expected).toEqual(whole);
+  return records.length === whole.length;
+}
+
+/** A store whose newest segment holds little: two chunks, or one that stands before a log. */
+async function smallStore(): Promise<ChunkStore> {
+  const store = new ChunkStore();
+  // few bytes that are not zero make few places
+  for (let i = 0; i < 3; i++) store.append(200);
+  await endSegment(store);
+  for (let i = 0; i < 3; i++) store.append(200);
+  await endSegment(store);
+  store.append(200);
+  store.writer.close();
+  return store;
+}
+
+/** Fills the segment with what a trim lets go of at once, so that the chunk stays small. */
+async function endSegment(store: ChunkStore): Promise<void> {
+  store.endSegment();
+  await store.settle({ retention: [{ ...KEEP_ALL, pattern: FILLER, bytes: 1 }], budgetBytes: 1 });
+}
+
+describe('a store with chunks', () => {
+  let store: ChunkStore;
+  let whole: Map<string, string[]>;
+
+  beforeAll(async () => {
+    store = await smallStore();
+    whole = await readAll(store.environment);
+    expect(store.chunks()).toHaveLength(2);
+    expect(whole.get(SAMPLES)).toEqual(store.written.samples);
+  });
+
+  const copy = (): StoreEnvironment & { fs: SimulatedFileSystem } => {
+    const fs = new SimulatedFileSystem(copyOf(store.fs.disk));
+    return { ...environmentOf(fs), fs };
+  };
+
+  it('shows a changed byte of a chunk, or nothing has changed', async () => {
+    const environment = copy();
+    for (const file of store.chunks()) {
+      const { length } = environment.fs.bytesOf(file);
+      const stride = IS_SOAK ? 1 : Math.ceil(length / PLACES);
+      for (let at = 0; at < length; at += stride) {
+        environment.fs.bytesOf(file)[at]! ^= 0xff;
+        const found = await readAll(environment);
+        const isSame = STREAMS.map((name) => checkAgainst(whole.get(name)!, found.get(name)!));
+        const { ok } = await verify(DIR, environment);
+        expect(isSame.every((same) => same) || !ok, `byte ${at} of ${file}`).toBe(true);
+        environment.fs.bytesOf(file)[at]! ^= 0xff;
+      }
+    }
+    expect((await verify(DIR, environment)).ok).toBe(true);
+  });
+
+  it.each([
+    ['missing', (fs: SimulatedFileSystem, file: string) => fs.remove(file)],
+    ['empty', (fs: SimulatedFileSystem, file: string) => fs.open(file, 'write').truncate(0)],
+    ['shortened', (fs: SimulatedFileSystem, file: string) => fs.open(file, 'write').truncate(500)],
+  ])('a chunk that is %s is a gap with its offsets, and verify names it', async (_, harm) => {
+    for (const [i, file] of store.chunks().entries()) {
+      const environment = copy();
+      harm(environment.fs, file);
+      for (const stream of STREAMS) {
+        const found = await recordsOf(environment, stream);
+        expect(checkAgainst(whole.get(stream)!, found)).toBe(false);
+        expect(found.filter((line) => line.startsWith('fault'))).toHaveLength(1);
+        const gap = found.find((line) => line.includes('corrupt'))!;
+        expect(gap).toMatch(i === 0 ? /^0 corrupt/ : /^\d+ corrupt/);
+      }
+      const report = await verify(DIR, environment);
+      expect(report.ok).toBe(false);
+      expect(report.damage.map((damage) => damage.file)).toContain(file);
+    }
+  });
+
+  it('with a damaged chunk records on, retains and tidies', async () => {
+    const environment = copy();
+    const [file] = store.chunks();
+    environment.fs.bytesOf(file!)[100]! ^= 0xff;
+    const next = new ChunkStore(environment.fs.disk, store.written.copy());
+    next.fillUpTo(5);
+    await next.settle();
+    const done = await next.settle({ retention: [{ ...KEEP_ALL, pattern: EVENTS, bytes: 3e5 }] });
+    expect(done).toContain('planned');
+    const found = await recordsOf(next.environment, EVENTS);
+    expect(found[0]).toMatch(/^0 retired ×\d+$/);
+    expect(found.at(-1)).toBe(next.written.events.at(-1));
+    next.writer.close();
+  });
+});
+
+describe('sealing a damaged log', () => {
+  it('loses nothing that could be read before', async () => {
+    const store = new ChunkStore();
+    for (let i = 0; i < 4; i++) store.append(200);
+    store.fillUpTo(3);
+    store.writer.close();
+    const used = [1, 2].map((segment) => segmentPath(`${DIR}/log`, segment));
+    for (const file of used) {
+      const { length } = store.fs.bytesOf(file);
+      const stride = IS_SOAK ? 997 : 99_991;
+      for (let at = 10; at < length; at += at < 60_000 ? stride >> 4 : stride) {
+        const fs = new SimulatedFileSystem(copyOf(store.fs.disk));
+        fs.bytesOf(file)[at]! ^= 0xff;
+        const before = await readAll(environmentOf(fs));
+        const next = new ChunkStore(fs.disk, store.written.copy());
+        await next.settle();
+        next.writer.close();
+        const after = await readAll(next.environment);
+        for (const stream of STREAMS) {
+          const isRecord = (line: string): boolean => !/fault|corrupt/.test(line);
+          const readable = before.get(stream)!.filter(isRecord);
+          expect(after.get(stream)!.filter(isRecord), `byte ${at} of ${file}`).toEqual(readable);
+        }
+      }
+    }
+  });
+});
