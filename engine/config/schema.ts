@@ -169,7 +169,7 @@ const store = z.strictObject({
       .optional()
       .meta({
         description:
-          'The most that all of the store may take, chunks included: at least ' +
+          'The most that everything under store.dir may take: at least ' +
           `${formatBytes(BUDGET_MIN_BYTES)} and ${BUDGET_MIN_SEGMENTS} segments.`,
         type: 'size',
       }),

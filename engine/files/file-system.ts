@@ -118,6 +118,8 @@ export interface FileSystem {
   lock(path: string, exclusive: boolean): Lock | undefined;
   /** About the file system that holds `path`. */
   info(path: string): FileSystemFacts;
+  /** Bytes of a file; undefined if there is none. */
+  fileSize(path: string): number | undefined;
   /** Identity of a file within its file system. */
   inode(path: string): number;
   /** Bytes of disk taken by everything under `dir`, holes not counted. */

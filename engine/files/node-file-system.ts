@@ -90,6 +90,7 @@ export const nodeFileSystem: FileSystem = {
   alignedBuffer,
   lock,
   info,
+  fileSize: (path) => statSync(path, { throwIfNoEntry: false })?.size,
   inode: (path) => statSync(path).ino,
   diskUse,
   openMark,

@@ -172,10 +172,12 @@ export class Collector {
   }
 
   #endGroup(group: number, reason: string): void {
-    for (const { run } of this.#groups.get(group)?.opened ?? []) {
-      this.#writer.addRunEnd(this.#builder, run, reason);
-    }
+    this.#endRuns(this.#groups.get(group)?.opened ?? [], reason);
     this.#groups.delete(group);
+  }
+
+  #endRuns(opened: readonly OpenedRun[], reason: string): void {
+    for (const { run } of opened) this.#writer.addRunEnd(this.#builder, run, reason);
   }
 
   /** @returns false if the disk is full */
@@ -338,7 +340,8 @@ export class Collector {
       this.#catalog.close();
       return false;
     }
-    for (const group of this.#groups.keys()) this.#endGroup(group, reason);
+    // they stay in the status, which is asked for once more
+    for (const { opened } of this.#groups.values()) this.#endRuns(opened, reason);
     if (!this.#builder.isEmpty) this.#writer.commit(this.#builder);
     this.#catalogDue = 0;
     this.#checkpoint();

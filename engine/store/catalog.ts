@@ -67,6 +67,8 @@ export class Catalog {
   readonly #streams = new Map<number, number>();
   readonly #runs = new Map<number, string>();
   #lastSegment = 0;
+  /** everything up to it lies in chunks */
+  #sealedSegment = 0;
   /** why the catalog was made anew, or could not be */
   problem: string | undefined;
 
@@ -155,12 +157,24 @@ export class Catalog {
       const ending = [JSON.stringify(run.attributes), run.lastTick, run.endReason];
       this.#put('run', end, [...identity, ...time, ...ending]);
     }
+    this.#forgetSealed(state.sealedEnd);
     this.#addSegments(end);
+  }
+
+  /** What is sealed has gone from the log: the index of its chunk says what it held. */
+  #forgetSealed(sealedEnd: Lsn): void {
+    const sealed = segmentOf(sealedEnd) - 1;
+    if (sealed <= this.#sealedSegment) return;
+    for (const table of ['segment_stream', 'gap'] as const) {
+      this.#database!.prepare(`DELETE FROM ${table} WHERE segment <= ?`).run(sealed);
+    }
+    this.#sealedSegment = sealed;
   }
 
   /** Finished segments, by their footers. */
   #addSegments(end: Lsn): void {
     const current = segmentOf(end);
+    this.#lastSegment = Math.max(this.#lastSegment, this.#sealedSegment);
     if (this.#lastSegment >= current - 1) return;
     for (const segment of listSegments(this.#fs, this.#logDir)) {
       if (segment <= this.#lastSegment || segment >= current) continue;
@@ -205,6 +219,7 @@ export class Catalog {
     this.#streams.clear();
     this.#runs.clear();
     this.#lastSegment = 0;
+    this.#sealedSegment = 0;
   }
 }
 

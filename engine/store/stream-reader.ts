@@ -122,6 +122,7 @@ export class StreamReader {
   async *raw(): AsyncGenerator<RawItem | FaultItem> {
     if (this.#position === undefined) yield* this.#begin();
     while (!this.#isDone) {
+      yield* this.#overtaken();
       const { state, end } = this.#reader;
       const { lsn } = this.#position!;
       if (lsn < state.sealedEnd) {
@@ -148,6 +149,23 @@ export class StreamReader {
         yield { kind: 'raw', item, info, from: 0 };
       }
     }
+  }
+
+  /** What was let go of while this reader was on its way to it, as one gap of its last writer. */
+  *#overtaken(): Generator<RawItem> {
+    const { state } = this.#reader;
+    const from = this.#continuity.nextOffset;
+    const records = state.lowWaterOf(this.#stream) - from;
+    const last = state.trims.get(this.#stream)?.writers.at(-1);
+    const run = last && state.latestRun(this.#stream, last.writer);
+    const info = last && (this.#infoOf(last.run) ?? this.#infoOf(run?.id ?? 0));
+    if (records <= 0 || last === undefined || info === undefined) return;
+    const place = { run: info.run.id, firstOffset: from, records };
+    const firstSeq = Math.max(1, last.records - records + 1);
+    const gap = { ...place, firstSeq, reason: 'retired' as const };
+    const item = gapItem(this.#stream, { ...gap, ticks: undefined, bounds: undefined });
+    this.#continuity.nextOffset += records;
+    yield { kind: 'raw', item, info, from };
   }
 
   #newContinuity(nextOffset: number): Continuity {

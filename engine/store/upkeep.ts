@@ -24,7 +24,9 @@ import { Tidy } from './chunks/tidy.ts';
 import type { TrimEntry } from './control.ts';
 import { readStoreJson } from './files.ts';
 import { makeLsn, segmentOf, type Lsn } from './log/format.ts';
+import type { LogFault } from './log/log.ts';
 import { listSegments } from './log/segment.ts';
+import { keepCopies } from './quarantine.ts';
 import { StoreReader, type StoreReaderOptions } from './reader.ts';
 import { planRetention, type HeldPart, type RetentionPlan } from './retain.ts';
 import { planTrim } from './trim.ts';
@@ -86,7 +88,7 @@ class Step {
     const context = this.#context(await this.#reachablePlace());
     const range = this.#toSeal();
     if (range) {
-      await sealSegments(context, range);
+      await this.#seal(context, range);
       return { did: 'sealed', end: range.end, isFull: false };
     }
     const { chunks, state } = this.#reader;
@@ -113,6 +115,16 @@ class Step {
       streams: this.#streams(),
       parts: await this.#parts(),
     });
+  }
+
+  /** What cannot be read goes with its segment: copies of it are kept. */
+  async #seal(context: SealContext, range: ChunkRange): Promise<void> {
+    const damaged: LogFault[] = [];
+    await sealSegments({ ...context, onDamage: (fault) => damaged.push(fault) }, range);
+    const found = damaged.map(({ file, offset, length, what }) => {
+      return { file, what, offset: String(offset), length: String(length) };
+    });
+    if (found.length > 0) keepCopies(this.#environment, this.#reader.paths.dir, found);
   }
 
   /** The finished segments that no chunk holds yet, as many as one chunk is made of. */

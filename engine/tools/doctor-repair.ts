@@ -14,7 +14,7 @@ import { storePaths } from '../store/files.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../store/store.ts';
 import { StoreWriter } from '../store/writer.ts';
 import { doctor } from './doctor.ts';
-import { quarantine, readManifest, writeManifest } from './quarantine.ts';
+import { quarantine, readManifest, writeManifest } from '../store/quarantine.ts';
 import type { DoctorReport, Finding } from './types.ts';
 
 /** Kinds of findings whose bytes are copied before anything else is done. */

@@ -15,7 +15,7 @@ import { chunkName } from '../store/chunks/format.ts';
 import { SPARE_NAME } from '../store/log/segment.ts';
 import { openMark } from '../store/mark.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../store/store.ts';
-import { isQuarantined, readManifest } from './quarantine.ts';
+import { isQuarantined, readManifest } from '../store/quarantine.ts';
 import type { DoctorReport, Finding } from './types.ts';
 import { verify } from './verify.ts';
 

@@ -60,6 +60,7 @@ function describeNames(make: () => Place): void {
     fs.writeFileDurably(`${dir}/file`, text('a long first content'));
     fs.writeFileDurably(`${dir}/file`, text('second'));
     expect(fs.readText(`${dir}/file`)).toBe('second');
+    expect(fs.fileSize(`${dir}/file`)).toBe(6);
     expect(fs.list(dir)).toEqual(['file']);
     expect(fs.isDirectory(`${dir}/file`)).toBe(false);
   });
@@ -85,6 +86,7 @@ function describeNames(make: () => Place): void {
     const { fs, dir } = make();
     const path = `${dir}/none`;
     expect(fs.exists(path)).toBe(false);
+    expect(fs.fileSize(path)).toBeUndefined();
     expect(codeOf(() => fs.readFile(path))).toBe('ENOENT');
     expect(codeOf(() => fs.remove(path))).toBe('ENOENT');
     expect(codeOf(() => fs.open(path, 'read'))).toBe('ENOENT');

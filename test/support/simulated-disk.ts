@@ -30,6 +30,8 @@ export class Content {
   pending: Range[] = [];
   size = 0;
   durableSize = 0;
+  /** a failed sync has left pages that the device does not hold */
+  #isStale = false;
   #seen = new Uint8Array(0);
   #durable = new Uint8Array(0);
 
@@ -93,12 +95,13 @@ export class Content {
   dropDirty(isEvicted: boolean): void {
     this.pending = [];
     this.isMapped = false;
+    this.#isStale = true;
     if (isEvicted) this.reload();
   }
 
-  /** Pages that wait to be written stay. */
+  /** Pages that wait to be written stay. Without a failed sync, what is seen is what is there. */
   dropCache(): void {
-    if (this.pending.length === 0 && !this.isMapped) this.reload();
+    if (this.#isStale && this.pending.length === 0 && !this.isMapped) this.reload();
   }
 
   /** Everybody sees what the device holds. */
@@ -107,6 +110,7 @@ export class Content {
     this.#seen = this.#durable.slice(0, this.size);
     this.pending = [];
     this.isMapped = false;
+    this.#isStale = false;
   }
 
   flip(position: number, bit: number): void {

@@ -132,8 +132,10 @@ export class SimulatedFileSystem implements FileSystem {
     const content = this.#find(from);
     const [dir, unset] = split(from);
     const [target, name] = split(to);
-    if (dir !== target) throw systemError('EXDEV', to);
-    this.disk.directory(dir)!.change({ set: { name, content }, unset });
+    if (dir === target) return this.disk.directory(dir)!.change({ set: { name, content }, unset });
+    // between directories each of them keeps or loses its half
+    this.disk.directory(target)!.change({ set: { name, content } });
+    this.disk.directory(dir)!.change({ unset });
   }
 
   remove(path: string): void {
@@ -213,6 +215,10 @@ export class SimulatedFileSystem implements FileSystem {
     const { capacity, used, shownFreeBytes } = this.disk;
     const freeBytes = Math.max(0, Math.min(shownFreeBytes, capacity - used));
     return { freeBytes, type: 'memory' };
+  }
+
+  fileSize(path: string): number | undefined {
+    return this.disk.find(path)?.size;
   }
 
   inode(path: string): number {

@@ -30,15 +30,8 @@ export class DirectoryPlace implements ChunkPlace {
 
   /** A file may go between being listed and being looked at. */
   #sized(name: string): { name: string; bytes: number }[] {
-    try {
-      const file = this.#fs.open(`${this.name}/${name}`, 'read');
-      const bytes = file.size();
-      file.close();
-      return [{ name, bytes }];
-    } catch (error) {
-      if (errnoCode(error) === 'ENOENT') return [];
-      throw error;
-    }
+    const bytes = this.#fs.fileSize(`${this.name}/${name}`);
+    return bytes === undefined ? [] : [{ name, bytes }];
   }
 
   open(name: string): Promise<ChunkSource | undefined> {

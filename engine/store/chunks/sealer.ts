@@ -22,7 +22,7 @@ import {
 } from '../control.ts';
 import { dataItems, type DataItem } from '../data.ts';
 import { KIND, makeLsn, segmentOf } from '../log/format.ts';
-import { readLog, segmentStart, type LogGroup } from '../log/log.ts';
+import { readLog, segmentStart, type LogFault, type LogGroup } from '../log/log.ts';
 import { readSnapshot } from '../locate.ts';
 import { ControlState } from '../state.ts';
 import { BlockBuilder, type Block, type TimesBlock } from './blocks.ts';
@@ -55,6 +55,8 @@ export interface SealContext {
   lowWaters: LowWaters;
   /** as of now: it knows runs and schemas whose entries are damaged */
   state: ControlState;
+  /** is told of each range of the log that cannot be sealed, while its file is still there */
+  onDamage?: (fault: LogFault) => void;
   /** called between steps, to let others have the processor */
   pause: () => Promise<void>;
 }
@@ -73,8 +75,11 @@ export async function sealSegments(
   const collected = new Collected(context);
   const from = { lsn: segmentStart(segmentOf(first)), last: undefined };
   for (const found of readLog(context.fs, context.logDir, from, end)) {
-    if (found.kind !== 'group') continue;
-    if (collected.add(found)) await context.pause();
+    if (found.kind === 'fault') {
+      if (found.lost) context.onDamage?.(found);
+    } else if (collected.add(found)) {
+      await context.pause();
+    }
   }
   const next = segmentOf(end);
   const state = readSnapshot(context.fs, context.logDir, next, makeLsn(next + 1, 0));

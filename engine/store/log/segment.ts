@@ -126,9 +126,9 @@ export class Spare {
    */
   static open(fs: FileSystem, logDir: string, size: number, direct: boolean): Spare {
     const recycled = `${logDir}/${RECYCLED_NAME}`;
-    if (sizeOf(fs, recycled) === size) return new Spare(fs, recycled, size, direct, 0);
+    if (fs.fileSize(recycled) === size) return new Spare(fs, recycled, size, direct, 0);
     const path = `${logDir}/${NEW_NAME}`;
-    const left = sizeOf(fs, path) ?? 0;
+    const left = fs.fileSize(path) ?? 0;
     if (left > size) fs.remove(path);
     const filled = left > size ? 0 : left - (left % BLOCK_BYTES);
     return new Spare(fs, path, size, direct, filled);
@@ -162,14 +162,6 @@ export class Spare {
   }
 }
 
-function sizeOf(fs: FileSystem, path: string): number | undefined {
-  if (!fs.exists(path)) return undefined;
-  const file = fs.open(path, 'read');
-  const size = file.size();
-  file.close();
-  return size;
-}
-
 /**
  * Lets go of a segment whose records are elsewhere: it becomes the next spare, or is removed.
  * Nothing of it can be taken for a group of its next life: the salt is under every checksum. The
@@ -178,6 +170,6 @@ function sizeOf(fs: FileSystem, path: string): number | undefined {
 export function recycle(fs: FileSystem, logDir: string, segment: number, size: number): void {
   const path = segmentPath(logDir, segment);
   const spare = `${logDir}/${RECYCLED_NAME}`;
-  if (sizeOf(fs, path) === size && !fs.exists(spare)) fs.rename(path, spare);
+  if (fs.fileSize(path) === size && !fs.exists(spare)) fs.rename(path, spare);
   else fs.remove(path);
 }

@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { MIB } from '../../../engine/base/constants.ts';
 import { KEEP_ALL, type RetentionRule } from '../../../engine/base/retention.ts';
 import { segmentOf } from '../../../engine/store/log/format.ts';
+import { readManifest, type QuarantineEntry } from '../../../engine/store/quarantine.ts';
 import { listSegments } from '../../../engine/store/log/segment.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../../../engine/store/store.ts';
 import { applyUpkeep } from '../../../engine/store/changes.ts';
@@ -141,5 +142,45 @@ describe('upkeep', () => {
     }
     expect((await rig.records('test/samples'))[0]).toBe('0 0');
     expect((await rig.records('test/events'))[0]).toMatch(/^0 retired/);
+  });
+
+  it('a reader that is overtaken meets gap(retired) where it stands, and no hole', async () => {
+    rig.fillUpTo(3);
+    const store = Store.open(DIR, rig.environment);
+    const ended = new AbortController();
+    const seen: string[] = [];
+    for await (const item of store.read('test/events', { follow: true, signal: ended.signal })) {
+      if (item.kind === 'fault') throw new Error(item.fault.what);
+      seen.push(`${item.firstOffset} ${item.kind === 'gap' ? item.reason : item.kind}`);
+      if (item.firstOffset > 0) {
+        if (item.kind === 'gap') break;
+        continue;
+      }
+      for (let segment = 4; segment <= 12; segment++) {
+        rig.fillUpTo(segment);
+        await rig.settle({ budgetBytes: 12 * MIB, retention: [dropOldest] });
+      }
+    }
+    ended.abort();
+    store.close();
+    expect(seen.filter((line) => line.includes('corrupt'))).toEqual([]);
+    expect(seen.at(-1)).toMatch(/^\d+ retired$/);
+  });
+
+  it('damaged bytes of a segment that is sealed are kept in the quarantine', async () => {
+    rig.fillUpTo(3);
+    const path = `${DIR}/log/${'2'.padStart(20, '0')}.seg`;
+    const file = rig.fs.open(path, 'write');
+    const noise = new SeededRandom(9).bytes(4096);
+    file.write(noise, 512 * 1024);
+    file.close();
+    await rig.settle();
+    expect(rig.fs.exists(path)).toBe(false);
+    const { entries } = readManifest(rig.fs, DIR);
+    expect(entries).toHaveLength(1);
+    const [{ as, offset }] = entries as [QuarantineEntry];
+    const copy = rig.fs.readFile(`${DIR}/quarantine/${as}`);
+    const at = 512 * 1024 - Number(offset);
+    expect(Buffer.compare(copy.subarray(at, at + 4096), noise)).toBe(0);
   });
 });

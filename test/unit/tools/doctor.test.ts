@@ -7,7 +7,7 @@ import { segmentPath } from '../../../engine/store/log/segment.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../../../engine/store/store.ts';
 import { repair } from '../../../engine/tools/doctor-repair.ts';
 import { doctor } from '../../../engine/tools/doctor.ts';
-import { readManifest } from '../../../engine/tools/quarantine.ts';
+import { readManifest } from '../../../engine/store/quarantine.ts';
 import type { DoctorReport } from '../../../engine/tools/types.ts';
 import { SimulatedFileSystem } from '../../support/simulated-file-system.ts';
 import { beginEvents, bytes, openWriter, text } from '../../support/stores.ts';

@@ -10,10 +10,14 @@
 import { BLOCK_BYTES } from '../base/constants.ts';
 import { crc32c } from '../base/crc32c.ts';
 import { errnoCode } from '../base/errors.ts';
-import type { StoreEnvironment } from '../store/store.ts';
-import { storePaths } from '../store/files.ts';
+import type { Clock } from '../base/clock.ts';
+import type { FileSystem } from '../files/file-system.ts';
+import { storePaths } from './files.ts';
 
-type FileSystem = StoreEnvironment['fs'];
+interface Environment {
+  fs: FileSystem;
+  clock: Clock;
+}
 
 interface Range {
   file: string;
@@ -74,7 +78,7 @@ export function isQuarantined({ entries }: Manifest, dir: string, found: Range):
  * @returns undefined if there is no such file: what was found is not about bytes
  */
 export function quarantine(
-  { fs, clock }: StoreEnvironment,
+  { fs, clock }: Environment,
   dir: string,
   found: Range,
 ): QuarantineEntry | undefined {
@@ -106,6 +110,18 @@ export function quarantine(
   const place = { file: nameIn(dir, found.file), offset, length: found.length, what };
   const taken = String(clock.read().utcNanos);
   return { ...place, as: name, crc: crc.toString(16).padStart(8, '0'), taken, unreadable };
+}
+
+/** Copies what is damaged in files that are about to go, once each. */
+export function keepCopies(environment: Environment, dir: string, found: readonly Range[]): void {
+  const manifest = readManifest(environment.fs, dir);
+  const known = manifest.entries.length;
+  for (const range of found) {
+    if (isQuarantined(manifest, dir, range)) continue;
+    const entry = quarantine(environment, dir, range);
+    if (entry) manifest.entries.push(entry);
+  }
+  if (manifest.entries.length > known) writeManifest(environment.fs, dir, manifest);
 }
 
 /** The file's path within the store. */
