@@ -110,7 +110,7 @@ export const ERRORS = {
     advice: 'Start "helicorder run" first, or name its directory with --data-dir.',
   },
   OWNER_BUSY: {
-    exit: 69,
+    exit: 75,
     retryable: true,
     advice: 'The process that owns the store serves as many others as it can; try again.',
   },

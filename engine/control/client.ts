@@ -1,5 +1,6 @@
 /** The client's end of the control socket: connects, asks, and hears the replies in any order. */
 import { createConnection, type Socket } from 'node:net';
+import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicMs } from '../base/clock.ts';
 import { CONTROL_CONNECT_MS } from '../base/constants.ts';
@@ -61,7 +62,7 @@ export class ControlClient {
     if (socket === undefined) return undefined;
     const client = new ControlClient(socket, onWaiting);
     try {
-      await client.#greet();
+      await client.#greet(path);
       return client;
     } catch (error) {
       client.close();
@@ -69,7 +70,7 @@ export class ControlClient {
     }
   }
 
-  async #greet(): Promise<void> {
+  async #greet(path: string): Promise<void> {
     const greeted = new Promise<void>((resolve, reject) => {
       this.#greeting = { resolve, reject };
     });
@@ -77,7 +78,12 @@ export class ControlClient {
     this.#socket.on('error', () => this.#ended());
     this.#socket.on('close', () => this.#ended());
     const deadline = setTimeout(() => {
-      this.#fail(new HelicorderError('OWNER_BUSY', 'the owner of the store does not answer'));
+      this.#fail(
+        new HelicorderError(
+          'OWNER_BUSY',
+          `another process owns ${dirname(path)} and does not answer`,
+        ),
+      );
     }, CONTROL_CONNECT_MS);
     const hello = { type: 'hello', protocol: CONTROL_PROTOCOL, version: CONTROL_VERSION };
     this.#socket.write(encodeFrame(hello));

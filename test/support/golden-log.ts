@@ -34,6 +34,8 @@ const CHANNELS: Channel[] = [
 ];
 const SAMPLES = { kind: 'samples' as const, channels: CHANNELS };
 const CRASHES = 3;
+/** Events that fill the first segment, and begin the second. */
+const FILLINGS = 45;
 
 function goldenEnvironment(): StoreEnvironment {
   const readText = (path: string): string =>
@@ -133,7 +135,7 @@ function tearTail(dir: string, writer: StoreWriter): void {
 
 /** On into the second segment, and a clean stop. */
 function finish(writer: StoreWriter, samples: OpenedRun, events: OpenedRun): void {
-  for (let i = 0; segmentOf(writer.durableEnd) === 1; i++) {
+  for (let i = 0; i < FILLINGS; i++) {
     writer.appendEvents(events, [text(`filling ${i}`)]);
   }
   commitSamples(writer, samples, 100 * CRASHES + 23, false);
