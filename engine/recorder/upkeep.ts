@@ -49,6 +49,8 @@ export class Upkeep {
       while (!this.#isOver && (await this.#step()));
       this.problem = undefined;
     } catch (error) {
+      // one that was given up at the end says nothing of the store
+      if (this.#isOver) return;
       const why = error instanceof Error ? error.message : String(error);
       this.problem = `upkeep of the store: ${why}`;
     } finally {

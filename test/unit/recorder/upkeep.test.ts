@@ -1,0 +1,50 @@
+/** When upkeep is done: what sets it off, what ends it, and what a failure does. */
+import { expect, test } from 'vitest';
+import { Upkeep } from '../../../engine/recorder/upkeep.ts';
+import type { UpkeepResult } from '../../../engine/store/upkeep.ts';
+
+const OPTIONS = { dataDir: '/store', budgetBytes: undefined, minFreeBytes: 0, retention: [] };
+const SEALED: UpkeepResult = { did: 'sealed', end: 1, isFull: false };
+const NOTHING: UpkeepResult = { did: 'nothing', isFull: false };
+
+/** Steps that give these results, one after the other, then nothing; what was carried out. */
+function upkeepOf(results: (UpkeepResult | Error)[]) {
+  const applied: string[] = [];
+  const upkeep = new Upkeep(OPTIONS, {
+    step: () => {
+      const next = results.shift() ?? NOTHING;
+      return next instanceof Error ? Promise.reject(next) : Promise.resolve(next);
+    },
+    apply: (result) => Promise.resolve(void applied.push(result.did)),
+  });
+  return { upkeep, applied };
+}
+
+test('steps follow each other until there is nothing to do', async () => {
+  const { upkeep, applied } = upkeepOf([SEALED, { did: 'tidied', isFull: false }]);
+  await upkeep.run();
+  expect(applied).toEqual(['sealed', 'tidied', 'nothing']);
+});
+
+test('a step that fails is told, and forgotten with the next that does not', async () => {
+  const { upkeep } = upkeepOf([new Error('the place is away')]);
+  await upkeep.run();
+  expect(upkeep.problem).toContain('the place is away');
+  await upkeep.run();
+  expect(upkeep.problem).toBeUndefined();
+});
+
+test('after the end nothing is carried out, and a step that was given up is no problem', async () => {
+  const { upkeep, applied } = upkeepOf([SEALED, new Error('terminated')]);
+  const running = upkeep.run();
+  upkeep.stop();
+  await running;
+  await upkeep.run();
+  expect([applied, upkeep.problem]).toEqual([[], undefined]);
+});
+
+test('a store that is full, with nothing to let go of, says so', async () => {
+  const { upkeep } = upkeepOf([{ did: 'nothing', isFull: true }]);
+  await upkeep.run();
+  expect(upkeep.isFull).toBe(true);
+});
