@@ -10,7 +10,7 @@
  * anything but the disk, and no step is longer than one group.
  */
 import { resolve } from 'node:path';
-import { CATALOG_MAX_LAG_MS, GROUP_TARGET_BYTES } from '../base/constants.ts';
+import { CATALOG_MAX_LAG_MS } from '../base/constants.ts';
 import { HelicorderError } from '../base/errors.ts';
 import { monotonicMs } from '../base/clock.ts';
 import { Histogram } from '../base/histogram.ts';
@@ -133,10 +133,12 @@ export class Collector {
   }
 
   #addGroups(specs: readonly GroupSpec[], runs: readonly OpenedRun[]): void {
+    // together with a group that is just below its target it fits in a segment
+    const drainLimit = this.#writer.identity.segmentBytes / 2;
     let next = 0;
     for (const spec of specs) {
       const opened = runs.slice(next, (next += spec.sources.length));
-      const drain = new GroupDrain(spec, opened, this.#environment.clock);
+      const drain = new GroupDrain(spec, opened, this.#environment.clock, drainLimit);
       this.#groups.set(this.#nextGroup++, { spec, opened, drain });
     }
   }
@@ -216,7 +218,7 @@ export class Collector {
         if (drained === undefined) continue;
         more ||= drained.more;
         this.#drained.push(drained);
-        if (this.#builder.bytes >= GROUP_TARGET_BYTES && !this.#commit()) return false;
+        if (this.#builder.bytes >= this.#writer.groupLimit && !this.#commit()) return false;
       }
     }
     if (!this.#builder.isEmpty && !this.#commit()) return false;

@@ -26,9 +26,16 @@ export class FloatDrain {
   readonly #streams: readonly number[];
   readonly #channels: readonly Channel[][];
   readonly #consumer: RingConsumer;
+  readonly #maxRows: number;
   #taken: Taken | undefined;
 
-  constructor(spec: GroupSpec, cursors: readonly Cursor[], streams: readonly number[]) {
+  constructor(
+    spec: GroupSpec,
+    cursors: readonly Cursor[],
+    streams: readonly number[],
+    maxRows = BATCH_MAX_ROWS,
+  ) {
+    this.#maxRows = maxRows;
     this.#spec = spec;
     this.#cursors = cursors;
     this.#streams = streams;
@@ -56,7 +63,7 @@ export class FloatDrain {
         const { reason, ticks, nanos } = record;
         taken.gaps.push({ rowsBefore: taken.rows.length, reason, ticks, nanos });
       }
-      if (taken.rows.length === BATCH_MAX_ROWS) break;
+      if (taken.rows.length === this.#maxRows) break;
     }
     return taken;
   }
@@ -80,7 +87,7 @@ export class FloatDrain {
     this.#consumer.release();
     builder.add(KIND.times, 0, times!);
     batches.forEach((batch, i) => builder.add(KIND.batch, this.#streams[i]!, batch));
-    const more = rows.length === BATCH_MAX_ROWS;
+    const more = rows.length === this.#maxRows;
     const firstTimeNanos = Number(taken.timesNanos[0] ?? 0n);
     const lastTimeNanos = Number(taken.timesNanos.at(-1) ?? 0n);
     return { rows: rows.length, more, firstTimeNanos, lastTimeNanos };

@@ -38,7 +38,14 @@ export class GroupDrain {
   readonly #drain: Drain;
   #begun = false;
 
-  constructor(spec: GroupSpec, opened: readonly OpenedRun[], clock: Clock) {
+  /** @param maxBytes what one drain may write at worst, so that it fits in a segment */
+  constructor(
+    spec: GroupSpec,
+    opened: readonly OpenedRun[],
+    clock: Clock,
+    maxBytes = DRAIN_MAX_BYTES,
+  ) {
+    const limit = Math.min(maxBytes, DRAIN_MAX_BYTES);
     this.#opened = opened;
     this.#clock = clock;
     const numbers = new Float64Array(opened.length * CURSOR.length);
@@ -52,8 +59,8 @@ export class GroupDrain {
     });
     const streams = opened.map(({ stream }) => stream.id);
     this.#drain = hasFloats(spec)
-      ? new FloatDrain(spec, this.#cursors, streams)
-      : new NativeDrain(spec, numbers, streams);
+      ? new FloatDrain(spec, this.#cursors, streams, floatRowLimit(spec, limit))
+      : new NativeDrain(spec, numbers, streams, limit);
   }
 
   /** @returns undefined if the ring is empty */
@@ -120,7 +127,7 @@ class CursorView implements Cursor {
 export function batchLimit(spec: GroupSpec): { rows: number; bytes: number } {
   if (hasFloats(spec)) return { rows: BATCH_MAX_ROWS, bytes: BATCH_MAX_ROWS * spec.rowBytes };
   const encoder = encoderOf(spec);
-  const rows = rowLimit(encoder);
+  const rows = rowLimit(encoder, DRAIN_MAX_BYTES);
   return { rows, bytes: encoder.bound(rows) };
 }
 
@@ -130,10 +137,17 @@ function encoderOf({ ring, sources, ...layout }: GroupSpec): RowEncoder {
   return new native.RowEncoder({ ring: new Uint8Array(ring), ...shape });
 }
 
-function rowLimit(encoder: RowEncoder): number {
+function rowLimit(encoder: RowEncoder, maxBytes: number): number {
   let rows = BATCH_MAX_ROWS;
-  while (rows > 1 && encoder.bound(rows) > DRAIN_MAX_BYTES) rows /= 2;
+  while (rows > 1 && encoder.bound(rows) > maxBytes) rows /= 2;
   return rows;
+}
+
+/** Times and channels of 8 bytes each, with what codecs add at worst. */
+function floatRowLimit({ sources }: GroupSpec, maxBytes: number): number {
+  const values = sources.reduce((sum, { channels }) => sum + channels.length, 1);
+  const rowBytes = 10 * values;
+  return Math.max(1, Math.min(BATCH_MAX_ROWS, Math.floor(maxBytes / rowBytes)));
 }
 
 function hasFloats({ sources }: GroupSpec): boolean {
@@ -152,12 +166,17 @@ class NativeDrain implements Drain {
   readonly #result = new Float64Array(RESULT.length);
   readonly #maxRows: number;
 
-  constructor(spec: GroupSpec, cursors: Float64Array, streams: readonly number[]) {
+  constructor(
+    spec: GroupSpec,
+    cursors: Float64Array,
+    streams: readonly number[],
+    maxBytes: number,
+  ) {
     this.#cursors = cursors;
     this.#streams = streams;
     this.#entries = new Uint32Array(2 * (1 + streams.length));
     this.#encoder = encoderOf(spec);
-    this.#maxRows = rowLimit(this.#encoder);
+    this.#maxRows = rowLimit(this.#encoder, maxBytes);
   }
 
   peekTick(): number {

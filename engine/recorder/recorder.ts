@@ -226,7 +226,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
       uptimeSeconds: (monotonicMs() - this.#startedMs) / 1000,
       samplesPerSecond: this.#rate.perSecond,
       isDraining: this.#isStopping,
-      problems: [...this.#problems, ...(this.#upkeep?.problem ? [this.#upkeep.problem] : [])],
+      problems: [...this.#problems, ...(this.#upkeep?.warnings ?? [])],
     });
   }
 

@@ -66,6 +66,12 @@ export class Upkeep {
     return result.did !== 'nothing';
   }
 
+  /** What the status should say. */
+  get warnings(): string[] {
+    const full = 'the store is over its budget, and no stream may drop its oldest (onFull)';
+    return [...(this.problem === undefined ? [] : [this.problem]), ...(this.isFull ? [full] : [])];
+  }
+
   /** No step is begun any more, and what one still finds is not carried out. */
   stop(): void {
     this.#isOver = true;

@@ -9,7 +9,7 @@
  */
 import { defined } from '../base/assert.ts';
 import type { Clock, Random } from '../base/clock.ts';
-import { EVENT_MAX_BYTES, MIB } from '../base/constants.ts';
+import { EVENT_MAX_BYTES, GROUP_TARGET_BYTES, MIB } from '../base/constants.ts';
 import { HelicorderError, errnoCode, openError } from '../base/errors.ts';
 import { encodeEvents } from '../batch/format.ts';
 import { packEvents } from '../batch/opaque.ts';
@@ -166,7 +166,7 @@ export class StoreWriter {
 
   /** The most bytes of events to append at once, unless it is a single one. */
   get groupLimit(): number {
-    return Math.min(MIB, Math.floor(this.identity.segmentBytes / 4));
+    return Math.min(GROUP_TARGET_BYTES, Math.floor(this.identity.segmentBytes / 4));
   }
 
   group(): GroupBuilder {

@@ -141,4 +141,33 @@ describe('the drains of a rate group', () => {
     expect([...decoded.columns[0]!]).toEqual(values);
     expect([...decoded.columns[1]!]).toEqual(values.map(Math.fround));
   });
+
+  it('a backlog comes in pieces that are no larger than was asked for', () => {
+    const channels = [{ name: 'D', type: 'f64' as const, unit: '1', scale: 1, offset: 0 }];
+    const { rowBytes, validityOffset, sources } = rowLayout([{ channels }]);
+    const ring = createRing(2 ** 16);
+    const producer = new RingProducer(ring);
+    const count = 1000;
+    for (let tick = 0; tick < count; tick++) {
+      const at = producer.claimRow(tick, BigInt(tick) * PERIOD, rowBytes);
+      producer.view.setBigUint64(at + validityOffset, 1n, true);
+      producer.view.setFloat64(at + sources[0]!.channels[0]!.rowOffset, Math.sin(tick), true);
+      producer.commit();
+    }
+    const schema = { kind: 'samples' as const, channels };
+    const source = { name: 's', stream: 'test/s', writer: 'w', attributes: [], schema };
+    const spec = {
+      ...{ ring, rowBytes, validityOffset, t0Nanos: 0n, periodNanos: PERIOD, resolutionNanos: 1n },
+      sources: [{ ...source, samplesPerEvent: 10, channels: sources[0]!.channels }],
+    };
+    const most = 4096;
+    const drain = new GroupDrain(spec, openedFor(1), new ManualClock(), most);
+    let rows = 0;
+    while (rows < count) {
+      const builder = new GroupBuilder(64);
+      rows += drain.drain(builder, 0n)!.rows;
+      expect(builder.bytes).toBeLessThanOrEqual(most);
+    }
+    expect(rows).toBe(count);
+  });
 });
