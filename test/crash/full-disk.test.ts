@@ -93,10 +93,12 @@ const uptimeOf = (line: string): number => (JSON.parse(line) as RecorderStatus).
 const RING_SECONDS = 5;
 
 /** A recorder that has filled the disk: a group of 4 KiB each millisecond does it in seconds. */
-async function waitingRecorder({ config, dataDir }: SmallDisk): Promise<Program> {
+/** Sealing makes room out of what a store has: the disk is filled until there is none for it. */
+async function waitingRecorder({ config, dataDir, fill }: SmallDisk): Promise<Program> {
   const words = ['run', '--config', config, '--data-dir', dataDir, '--flush-ms', '1', '--json'];
   const run = helicorder(words);
-  await run.stdout.next(inState('waiting-for-space'));
+  const isWaiting = inState('waiting-for-space');
+  while (!isWaiting(await run.stdout.next())) fill();
   expect(existsSync(join(dataDir, 'ballast')), 'the ballast was let go of').toBe(false);
   return run;
 }
