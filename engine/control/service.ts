@@ -10,12 +10,11 @@ import type { Clock } from '../base/clock.ts';
 import { HelicorderError } from '../base/errors.ts';
 import { encodeEvents } from '../batch/format.ts';
 import { packEvents } from '../batch/opaque.ts';
-import { OPAQUE_SCHEMA } from '../batch/schema.ts';
 import { removeCursor, removeStream, setCursor, trimStream } from '../store/changes.ts';
 import { trimEntry, type TrimEntry } from '../store/control.ts';
 import { KIND } from '../store/log/format.ts';
 import type { GroupBuilder } from '../store/log/group.ts';
-import type { RunRequest } from '../store/run-plan.ts';
+import { eventRun } from '../store/run-plan.ts';
 import type { OpenedRun, StoreWriter } from '../store/writer.ts';
 import { decodeEventList, failureOf, type Answer, type Request } from './protocol.ts';
 
@@ -307,18 +306,4 @@ function isAppend(next: Waiting): next is Job<AppendRequest> {
 
 function isChange(next: Waiting): next is Job<ChangeRequest> {
   return !isAppend(next) && next.request.type !== 'gone';
-}
-
-/** A run of opaque events: it has no schedule. */
-function eventRun(stream: string, writer: string): RunRequest {
-  return {
-    stream,
-    writer,
-    schema: OPAQUE_SCHEMA,
-    samplesPerEvent: 1,
-    t0Nanos: 0n,
-    periodNanos: 0n,
-    resolutionNanos: 1n,
-    attributes: [],
-  };
 }

@@ -5,7 +5,7 @@
 import { assert } from '../base/assert.ts';
 import type { Clock, Random } from '../base/clock.ts';
 import { HelicorderError } from '../base/errors.ts';
-import { canonicalSchema, schemaId, type Schema } from '../batch/schema.ts';
+import { OPAQUE_SCHEMA, canonicalSchema, schemaId, type Schema } from '../batch/schema.ts';
 import {
   runEntry,
   schemaEntry,
@@ -35,6 +35,20 @@ export interface RunRequest {
 }
 
 const EPOCH_NONCE = 2 ** 20;
+
+/** A run of opaque events: it has no schedule. */
+export function eventRun(stream: string, writer: string): RunRequest {
+  return {
+    stream,
+    writer,
+    schema: OPAQUE_SCHEMA,
+    samplesPerEvent: 1,
+    t0Nanos: 0n,
+    periodNanos: 0n,
+    resolutionNanos: 1n,
+    attributes: [],
+  };
+}
 
 /** Numbers streams and runs of one group before the state has taken it in. */
 export class RunPlan {

@@ -25,7 +25,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { defined } from '../base/assert.ts';
 import { HelicorderError } from '../base/errors.ts';
 import { systemClock, systemRandom, type Clock, type Random } from '../base/clock.ts';
-import { OPAQUE_SCHEMA, parseSchema } from '../batch/schema.ts';
+import { parseSchema } from '../batch/schema.ts';
 import type { FileSystem } from '../files/file-system.ts';
 import { nodeFileSystem, pauseThread } from '../files/node-file-system.ts';
 import type { StreamSnapshot } from './control.ts';
@@ -34,6 +34,7 @@ import { StoreReader } from './reader.ts';
 import { namedStream } from './state.ts';
 import { StreamReader, type FaultItem, type RawItem, type StreamItem } from './stream-reader.ts';
 import { checkColumns } from './view.ts';
+import { eventRun } from './run-plan.ts';
 import { StoreWriter, type OpenedRun } from './writer.ts';
 import { VERSION } from '../base/version.ts';
 
@@ -197,17 +198,7 @@ export class Appender {
     const { environment = systemEnvironment } = options;
     const writer = StoreWriter.open(dir, environment);
     try {
-      const request = {
-        stream: options.stream,
-        writer: options.writer,
-        schema: OPAQUE_SCHEMA,
-        samplesPerEvent: 1,
-        t0Nanos: 0n,
-        periodNanos: 0n,
-        resolutionNanos: 1n,
-        attributes: [],
-      };
-      const [opened] = writer.beginRuns([request]);
+      const [opened] = writer.beginRuns([eventRun(options.stream, options.writer)]);
       return new Appender(writer, opened!, environment.sleep);
     } catch (error) {
       writer.abandon();

@@ -14,6 +14,7 @@
  * segment's worth below it is kept free, so that recording does not wait for what is being dropped.
  */
 import type { RetentionRule } from '../base/retention.ts';
+import { MIB } from '../base/constants.ts';
 import { HelicorderError } from '../base/errors.ts';
 import { NO_NANOS, type ChunkRange } from './chunks/format.ts';
 import { DirectoryPlace } from './chunks/directory-place.ts';
@@ -50,7 +51,7 @@ export type UpkeepResult = { isFull: boolean } & (
 );
 
 /** Log that one chunk is made of, at most; a single segment may be larger. */
-const SEAL_LOG_BYTES = 64 * 1024 * 1024;
+const SEAL_LOG_BYTES = 64 * MIB;
 
 /** @param pause lets others have the processor; called often */
 export async function upkeepStep(
