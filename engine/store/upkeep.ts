@@ -26,6 +26,7 @@ import type { TrimEntry } from './control.ts';
 import { readStoreJson } from './files.ts';
 import { makeLsn, segmentOf, type Lsn } from './log/format.ts';
 import type { LogFault } from './log/log.ts';
+import type { StoreIdentity } from './log/log-writer.ts';
 import { listSegments } from './log/segment.ts';
 import { keepCopies } from './quarantine.ts';
 import { StoreReader, type StoreReaderOptions } from './reader.ts';
@@ -72,6 +73,7 @@ class Step {
   readonly #environment: StoreReaderOptions;
   readonly #reader: StoreReader;
   readonly #pause: () => Promise<void>;
+  readonly #identity: StoreIdentity;
 
   constructor(
     options: UpkeepOptions,
@@ -83,6 +85,7 @@ class Step {
     this.#environment = environment;
     this.#reader = reader;
     this.#pause = pause;
+    this.#identity = identityOf(reader);
   }
 
   async run(): Promise<UpkeepResult> {
@@ -96,7 +99,7 @@ class Step {
     const over = this.#overBytes();
     const tidy = await Tidy.begin(context, chunks, state.sealedEnd, this.#roomBytes());
     // what is gone already is let go of before more goes
-    if (await tidy.freeDead(this.#segmentBytes(), over > 0)) {
+    if (await tidy.freeDead(this.#identity.segmentBytes, over > 0)) {
       return { did: 'tidied', isFull: false };
     }
     // it leaves the store's own directory, and so what the budget is about
@@ -137,27 +140,16 @@ class Step {
     );
     const [first] = open;
     if (first === undefined) return undefined;
-    const count = Math.max(1, Math.floor(SEAL_LOG_BYTES / this.#segmentBytes()));
+    const count = Math.max(1, Math.floor(SEAL_LOG_BYTES / this.#identity.segmentBytes));
     const last = Math.min(first + count - 1, open.at(-1)!);
     const from = state.sealedEnd > 0 ? state.sealedEnd : makeLsn(first, 0);
     return { first: from, end: makeLsn(last + 1, 0) };
   }
 
-  #segmentBytes(): number {
-    return this.#identity().segmentBytes;
-  }
-
-  #identity() {
-    const { fs, paths } = this.#reader;
-    const identity = readStoreJson(fs, paths.storeJson);
-    if (identity) return identity;
-    throw new HelicorderError('DAMAGED', `${paths.storeJson} cannot be read`);
-  }
-
   #context(place: ChunkPlace): SealContext {
     const { fs, paths, state } = this.#reader;
     return {
-      ...{ fs, logDir: paths.log, place, storeId: this.#identity().storeId },
+      ...{ fs, logDir: paths.log, place, storeId: this.#identity.storeId },
       createdNanos: this.#environment.clock.read().utcNanos,
       lowWaters: new Map([...state.streams.keys()].map((id) => [id, state.lowWaterOf(id)])),
       ...{ state, pause: this.#pause },
@@ -186,7 +178,7 @@ class Step {
     const overBudget =
       budgetBytes === undefined
         ? -Infinity
-        : fs.diskUse(paths.dir) + this.#segmentBytes() - budgetBytes;
+        : fs.diskUse(paths.dir) + this.#identity.segmentBytes - budgetBytes;
     return Math.max(overBudget, minFreeBytes - fs.info(paths.dir).freeBytes, 0);
   }
 
@@ -234,4 +226,10 @@ class Step {
       [...lowWaters].map(([stream, lowWater]) => planTrim(this.#reader, stream, lowWater)),
     );
   }
+}
+
+function identityOf({ fs, paths }: StoreReader): StoreIdentity {
+  const identity = readStoreJson(fs, paths.storeJson);
+  if (identity) return identity;
+  throw new HelicorderError('DAMAGED', `${paths.storeJson} cannot be read`);
 }
