@@ -280,7 +280,16 @@ export class StoreSource implements CopySource {
     const { writer, epoch, firstSeq, bootId, t0Nanos, periodNanos, resolutionNanos } = run;
     const { clock, kernelClock, attributes } = run;
     const schedule = { bootId, t0Nanos, periodNanos, resolutionNanos, clock, kernelClock };
-    const origin: Origin = { writer, epoch, firstSeq, schema, ...schedule, attributes };
+    const number = run.copied?.run ?? run.id;
+    const origin: Origin = {
+      run: number,
+      writer,
+      epoch,
+      firstSeq,
+      schema,
+      ...schedule,
+      attributes,
+    };
     this.#origins.set(run.id, origin);
     return origin;
   }
@@ -297,6 +306,6 @@ function again(stream: StreamReader): {
 function isPassing(error: unknown): boolean {
   return (
     error instanceof HelicorderError &&
-    ['DISCONNECTED', 'OWNER_BUSY', 'NO_SPACE'].includes(error.code)
+    ['DISCONNECTED', 'OWNER_BUSY', 'NO_SPACE', 'STORE_IN_USE'].includes(error.code)
   );
 }
