@@ -73,18 +73,14 @@ export class OwnerLink {
     const { dataDir, own, onWaiting } = this.#options;
     const deadline = Math.max(monotonicMs(), this.#roomUntilMs) + LOCK_WAIT_MS;
     for (;;) {
-      const client = await ControlClient.connect(storePaths(dataDir).control, onWaiting);
-      if (client) return this.#keep(client);
-      if (monotonicMs() < this.#roomUntilMs) {
-        await sleep(LOOK_AGAIN_MS);
-        continue;
-      }
       try {
-        this.#keepOwn(await own(dataDir));
+        const client = await ControlClient.connect(storePaths(dataDir).control, onWaiting);
+        if (client) return this.#keep(client);
+        if (monotonicMs() >= this.#roomUntilMs) this.#keepOwn(await own(dataDir));
       } catch (error) {
-        if (!isInUse(error) || monotonicMs() > deadline) throw error;
-        await sleep(LOOK_AGAIN_MS);
+        if (!isPassing(error) || monotonicMs() > deadline) throw error;
       }
+      if (this.#own === undefined) await sleep(LOOK_AGAIN_MS);
     }
   }
 
@@ -106,6 +102,7 @@ export class OwnerLink {
   }
 }
 
-function isInUse(error: unknown): boolean {
-  return error instanceof HelicorderError && error.code === 'STORE_IN_USE';
+/** An owner that begins or ends has the lock without the socket, or hangs up. */
+function isPassing(error: unknown): boolean {
+  return error instanceof HelicorderError && ['STORE_IN_USE', 'OWNER_BUSY'].includes(error.code);
 }
