@@ -21,6 +21,7 @@ import { statsCommand } from './commands/stats.ts';
 import { storeCommand } from './commands/store.ts';
 import { streamCommand } from './commands/stream.ts';
 import { validateCommand } from './commands/validate.ts';
+import { streamToStreamCommand } from './commands/stream-to-stream.ts';
 import { topCommand } from './commands/top.ts';
 import { verifyCommand } from './commands/verify.ts';
 import type { Engine } from './engine.ts';
@@ -32,6 +33,7 @@ const COMMANDS: readonly CommandFactory[] = [
   statusCommand,
   reloadCommand,
   streamCommand,
+  streamToStreamCommand,
   storeCommand,
   cursorCommand,
   gapsCommand,

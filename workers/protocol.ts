@@ -2,6 +2,7 @@
  * Every message between the main thread and its workers, typed. A worker says READY once it can do
  * its work, and gives a reason for every exit: `stopped`, or `failed` with the error.
  */
+import type { CopyConfig } from '../engine/config/config.ts';
 import type { ErrorCode } from '../engine/base/errors.ts';
 import type { Answer } from '../engine/control/protocol.ts';
 import type { StoreRequest } from '../engine/control/service.ts';
@@ -66,6 +67,20 @@ export interface SamplerSourceData {
 export interface SamplerGroupData extends Omit<RateGroup, 'sources'> {
   sources: SamplerSourceData[];
 }
+
+/** The copier worker takes one message, whatever it is: to stop. */
+export interface CopyData {
+  dataDir: string;
+  /** all of one target */
+  copies: CopyConfig[];
+}
+
+export type FromCopy =
+  | { type: 'ready' }
+  /** undefined: the stream is copied well again */
+  | { type: 'problem'; stream: string; problem: string | undefined }
+  | { type: 'stopped' }
+  | { type: 'failed'; error: PlainError };
 
 /** The sampler worker takes no messages: its thread sleeps on the stop word. */
 export interface SamplerData {

@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
 import { HelicorderError } from '../engine/base/errors.ts';
-import type { FromSampler, FromWriter, PlainError } from './protocol.ts';
+import type { FromCopy, FromSampler, FromWriter, PlainError } from './protocol.ts';
 
 const require = createRequire(import.meta.url);
 
@@ -14,8 +14,8 @@ const YOUNG_GENERATION_MB = 4;
  * @param onExit called once when the thread ends for any reason but an orderly stop
  * @throws the worker's own error if it fails before it is ready
  */
-export async function spawnWorker<In extends FromWriter | FromSampler>(
-  name: 'writer' | 'sampler',
+export async function spawnWorker<In extends FromWriter | FromSampler | FromCopy>(
+  name: 'writer' | 'sampler' | 'copy',
   workerData: object,
   onMessage: (message: In) => void,
   onExit: (error: HelicorderError) => void,

@@ -13,7 +13,7 @@ const EXAMPLES = [
   'helicorder stream cp examples/network archive/network --from tail --bandwidth 1MiB',
 ];
 
-interface Options extends CommonOptions {
+export interface CopyCommandOptions extends CommonOptions {
   toDataDir?: string;
   from: CopyOptions['begin'];
   to: number | 'end';
@@ -46,7 +46,7 @@ export function cpCommand({ io, run }: CliContext): Command {
     .option('--cursor <name>', 'name under which the source keeps how far the copy has come')
     .option('--batch-records <n>', 'most records of one transaction', wholeNumber)
     .option('--bandwidth <size>', 'most bytes per second, such as 1MiB', bandwidth)
-    .action((source: string, target: string | undefined, options: Options) =>
+    .action((source: string, target: string | undefined, options: CopyCommandOptions) =>
       run(() => copy(io, streamName(source), streamName(target ?? source), options)),
     );
 }
@@ -65,7 +65,12 @@ function bandwidth(text: string): number {
   throw new InvalidArgumentError('expected a size, such as 1MiB.');
 }
 
-async function copy(io: CliIo, from: string, to: string, options: Options): Promise<number> {
+export async function copy(
+  io: CliIo,
+  from: string,
+  to: string,
+  options: CopyCommandOptions,
+): Promise<number> {
   const { copyStream } = await io.loadEngine();
   const dataDir = dataDirOf(options, io);
   if (options.follow && options.to !== 'end') {
@@ -82,7 +87,9 @@ async function copy(io: CliIo, from: string, to: string, options: Options): Prom
       to,
       begin: options.from ?? 'start',
       signal: stop.signal,
-      onProgress: (step) => progress.take(step),
+      onProgress: (step) => {
+        if (!stop.signal.aborted) progress.take(step);
+      },
       onDamage: ({ file, offset, length, what }) =>
         progress.tell(`damage: ${file}: ${what} (byte ${offset}, ${length} bytes)`),
       onWaiting: (message) => progress.tell(`waiting: ${message}`),

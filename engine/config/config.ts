@@ -75,7 +75,18 @@ export interface RecorderConfig {
   cpu: number;
   /** undefined: until told to stop */
   durationMs: number | undefined;
+  /** streams that are copied into other stores while they are recorded */
+  copies: CopyConfig[];
   sources: SourceConfig[];
+}
+
+export interface CopyConfig {
+  /** scope/name, with * for any characters in each */
+  pattern: string;
+  toDataDir: string;
+  follow: boolean;
+  /** undefined: no limit */
+  bytesPerSecond: number | undefined;
 }
 
 export interface ConfigRequest {
@@ -135,6 +146,9 @@ export function resolveConfig(request: ConfigRequest): ResolvedConfig {
     realtime: tree.realtime,
     cpu: tree.cpu,
     durationMs: tree.duration,
+    copies: tree.copies.map(({ from, to, follow, bandwidth }) => {
+      return { pattern: from, toDataDir: to, follow, bytesPerSecond: bandwidth };
+    }),
     sources: sources.map(({ config: source }) => source),
   };
   return { config, values, paths };
@@ -168,7 +182,20 @@ function globalValues(layers: Layers, tree: ConfigTree, segmentBytes: number): E
     value(['cpu'], tree.cpu),
     value(['duration'], null),
     ...generalRetention(layers, tree),
+    ...tree.copies.flatMap((copy, i) => copyValues(layers, copy, i)),
   ];
+}
+
+function copyValues(
+  layers: Layers,
+  { from, to, follow, bandwidth }: ConfigTree['copies'][number],
+  index: number,
+): EffectiveValue[] {
+  const limit = bandwidth === undefined ? null : formatSize(bandwidth);
+  return Object.entries({ from, to, follow, bandwidth: limit }).map(([name, value]) => {
+    const path = ['copies', index, name];
+    return { key: pathText(path), value, origin: originOfKey(layers, path).name };
+  });
 }
 
 function originOfKey(layers: Layers, path: (string | number)[]): Origin {

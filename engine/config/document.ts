@@ -2,7 +2,7 @@
  * Documentation made from the schema: `docs/configuration.md` and the commented sample file. Both
  * are held equal to it by a test; `npm run docs` writes them anew.
  */
-import { configSchema, sourceSchema, streamSchema, type DriverFace } from './schema.ts';
+import { configSchema, copySchema, sourceSchema, streamSchema, type DriverFace } from './schema.ts';
 import { factsOf, settingsOf, type KeyFacts } from './settings.ts';
 
 const INTRODUCTION = `# Configuration
@@ -17,8 +17,8 @@ over the environment, the environment over a file, a file over the default.
 Files are looked for in this order: \`--config PATH\`; else \`./helicorder.yaml\`; else
 \`/etc/helicorder/helicorder.yaml\` or \`.toml\`, and then every \`.yaml\`, \`.yml\` and \`.toml\`
 file of \`/etc/helicorder/conf.d\` in the order of their names. Later files lie over earlier ones
-key by key; their lists, \`streams\` and \`sources\`, are joined. In values, \`\${VAR}\` and
-\`\${VAR:-default}\` are replaced by environment variables.
+key by key; their lists, \`streams\`, \`copies\` and \`sources\`, are joined. In values,
+\`\${VAR}\` and \`\${VAR:-default}\` are replaced by environment variables.
 
 Durations (\`100ms\`, \`10s\`, \`2h\`, \`30d\`) and sizes (\`64MiB\`, \`20GB\`) carry their unit; a
 bare number is an error. An unknown key is an error that names the nearest known one. Errors in
@@ -30,6 +30,10 @@ const CHUNKS_TEXT = 'Where data lives once the log is sealed.';
 const STREAMS_TEXT =
   'A list of what holds for streams that are not sources, or of which their source says nothing. ' +
   'The first pattern that matches counts; what it leaves out is as in `defaults`.';
+
+const COPIES_TEXT =
+  'A list of streams that are copied into other stores while they are recorded, exactly once, as ' +
+  '`helicorder stream cp --follow` does it.';
 
 const FLAGS_TEXT = `## Flags and environment variables of \`run\`
 
@@ -46,6 +50,7 @@ export function configurationDocument(drivers: readonly DriverFace[]): string {
     chunks,
     defaults,
     streams: _streams,
+    copies: _copies,
     sources: _sources,
     ...top
   } = configSchema.shape;
@@ -56,6 +61,7 @@ export function configurationDocument(drivers: readonly DriverFace[]): string {
     section('defaults', factsOf(defaults.def.innerType.shape), 'What sources have in common.'),
     section('Keys of the recorder', factsOf(top)),
     section('streams', factsOf(streamSchema.shape), STREAMS_TEXT),
+    section('copies', factsOf(copySchema.shape), COPIES_TEXT),
     section(
       'sources',
       factsOf(sourceSchema.shape),
@@ -106,17 +112,25 @@ function table([head = [], ...rows]: string[][]): string {
 
 /** A configuration with every key: the defaults, and what has none as a comment. */
 export function sampleFile(drivers: readonly DriverFace[]): string {
-  const { streams: _streams, sources: _sources, ...groups } = configSchema.shape;
+  const { streams: _streams, copies: _copies, sources: _sources, ...groups } = configSchema.shape;
   const { stream: _stream, ...ofStream } = streamSchema.shape;
   const streams = [
     'streams:',
     '  - stream: plant/*',
     ...indent(2, keyLines(factsOf(ofStream), 0, true)),
   ];
+  const { from: _from, to: _to, ...ofCopy } = copySchema.shape;
+  const copies = [
+    'copies:',
+    '  - from: plant/*',
+    '    to: /mnt/edge',
+    ...indent(2, keyLines(factsOf(ofCopy), 0, true)),
+  ];
   const lines = [
     '# Helicorder: sample configuration. Every key with its default; made by "npm run docs".',
     ...keyLines(factsOf(groups)),
     ...comment(streams),
+    ...comment(copies),
     'sources:',
     '  - source: network',
     '    stream: examples/network',

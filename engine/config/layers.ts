@@ -22,7 +22,7 @@ export function isTree(value: unknown): value is Tree {
 }
 
 /** Lists that files have in common. */
-const JOINED_LISTS: readonly string[] = ['sources', 'streams'];
+const JOINED_LISTS: readonly string[] = ['sources', 'streams', 'copies'];
 
 export class Layers {
   readonly tree: Tree = {};

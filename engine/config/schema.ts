@@ -233,14 +233,39 @@ const retentionOfOne = {
     .meta({ description: asDefaults('class'), type: CLASS_TYPE }),
 };
 
-/** Retention of streams that are no sources, or that no source says anything of. */
-export const streamSchema = z.strictObject({
-  stream: z
+const streamPattern = (): z.ZodString =>
+  z
     .string()
     .max(200)
-    .regex(/^(\*|[A-Za-z0-9._*-]+\/[A-Za-z0-9._*-]+)$/, 'must be scope/name, with * for any part')
-    .meta({ description: 'Which: scope/name, with * for any characters in each.', type: 'text' }),
+    .regex(/^(\*|[A-Za-z0-9._*-]+\/[A-Za-z0-9._*-]+)$/, 'must be scope/name, with * for any part');
+
+/** Retention of streams that are no sources, or that no source says anything of. */
+export const streamSchema = z.strictObject({
+  stream: streamPattern().meta({
+    description: 'Which: scope/name, with * for any characters in each.',
+    type: 'text',
+  }),
   ...retentionOfOne,
+});
+
+/** What is copied elsewhere while it is recorded. */
+export const copySchema = z.strictObject({
+  from: streamPattern().meta({
+    description: 'Which streams: scope/name, with * for any characters in each.',
+    type: 'text',
+  }),
+  to: z.string().min(1).meta({
+    description: 'Directory of the store they go to, each under its own name.',
+    type: 'text',
+  }),
+  follow: z.boolean().prefault(true).meta({
+    description: 'Go on with what is recorded; false: only what is there at the start.',
+    type: 'true or false',
+  }),
+  bandwidth: sizeBytes(1).optional().meta({
+    description: 'Most bytes per second, of each stream. Default: no limit.',
+    type: 'size',
+  }),
 });
 
 /** What every source takes, whatever its driver; the rest is the driver's own. */
@@ -301,6 +326,7 @@ export const configSchema = z.strictObject({
     type: 'duration',
   }),
   streams: z.array(streamSchema).max(1024).prefault([]),
+  copies: z.array(copySchema).max(64).prefault([]),
   sources: z.array(z.unknown()).max(4096).optional(),
 });
 

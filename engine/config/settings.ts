@@ -122,7 +122,14 @@ const OWN_NAMES: Readonly<Record<string, string>> = {
 
 /** All settings, those of the recorder first; a key that several drivers share appears once. */
 export function settingsOf(drivers: readonly DriverFace[]): Setting[] {
-  const { store, defaults, streams: _streams, sources: _sources, ...top } = configSchema.shape;
+  const {
+    store,
+    defaults,
+    streams: _streams,
+    copies: _copies,
+    sources: _sources,
+    ...top
+  } = configSchema.shape;
   const inDefaults = factsOf(defaults.def.innerType.shape);
   const all: Setting[] = [];
   const add = (facts: KeyFacts, at: Setting['at']): void => {

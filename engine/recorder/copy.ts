@@ -60,33 +60,50 @@ export interface CopyReport {
   done: boolean;
 }
 
+/** Ways to the owners of both stores; several copies may share them. */
+export interface CopyLinks {
+  source: OwnerLink;
+  target: OwnerLink;
+}
+
+export function linkTo(dataDir: string, onWaiting?: CopyOptions['onWaiting']): OwnerLink {
+  return new OwnerLink({ dataDir, own: ownStore, ...(onWaiting && { onWaiting }) });
+}
+
 /**
  * Copies, one-shot or for ever.
  * @throws NOT_A_STORE, NO_SUCH_STREAM, USAGE, TARGET_ROLLED_BACK, SOURCE_DIVERGED, STORE_IN_USE
  */
 export async function copyStream(options: CopyOptions): Promise<CopyReport> {
   checkEnds(options);
-  const { cursor = cursorName(options), onWaiting } = options;
-  const link = (dataDir: string): OwnerLink =>
-    new OwnerLink({ dataDir, own: ownStore, ...(onWaiting && { onWaiting }) });
-  const sourceOwner = link(options.dataDir);
-  const targetOwner = link(options.toDataDir);
+  const { dataDir, toDataDir, onWaiting } = options;
+  const links = { source: linkTo(dataDir, onWaiting), target: linkTo(toDataDir, onWaiting) };
+  try {
+    return await copyThrough(links, options);
+  } finally {
+    await links.target.close();
+    await links.source.close();
+  }
+}
+
+/** The same through links of the caller's. */
+export async function copyThrough(links: CopyLinks, options: CopyOptions): Promise<CopyReport> {
+  checkEnds(options);
+  const { cursor = cursorName(options) } = options;
   const source = new StoreSource({
     dataDir: options.dataDir,
     stream: options.from,
     cursor,
     from: options.begin ?? 'start',
-    owner: sourceOwner,
+    owner: links.source,
     environment: systemEnvironment,
     ...(options.onDamage && { onDamage: options.onDamage }),
   });
   try {
     const target = { stream: options.to, ...source.shape() };
-    return await run(source, new StoreParticipant(targetOwner, target), { ...options, cursor });
+    return await run(source, new StoreParticipant(links.target, target), { ...options, cursor });
   } finally {
     source.close();
-    await targetOwner.close();
-    await sourceOwner.close();
   }
 }
 
@@ -138,6 +155,7 @@ async function ownStore(dataDir: string): Promise<OwnStore> {
     realtime: 'off',
     cpu: -1,
     durationMs: undefined,
+    copies: [],
     sources: [],
   };
   const recorder = await Recorder.start(config);

@@ -6,8 +6,8 @@
  *           → control socket: from now on other processes can change the store through this one
  *   run     status twice a second; the writer flushes by itself
  *   reload  rate groups that the new configuration has otherwise end, then begin anew
- *   stop    samplers end and close their rings → upkeep and control socket away → writer drains,
- *           ends the runs, shutdown entry
+ *   stop    samplers end and close their rings → copiers, upkeep and control socket away → writer
+ *           drains, ends the runs, shutdown entry
  *
  * A worker that dies takes the recorder with it: `finished` rejects with the error that names it.
  * What was accepted is in the log; what was not becomes gap(crash) at the next start.
@@ -31,6 +31,7 @@ import { upkeepPool } from '../../workers/pool.ts';
 import { revive, spawnWorker } from '../../workers/spawn.ts';
 import type { CollectorStatus } from './collector.ts';
 import { RecorderControl, askToYield } from './control.ts';
+import { CopySet } from './copy-set.ts';
 import { closeDrivers, planGroups, type PlannedGroup, type RecordingPlan } from './plan.ts';
 import { checkFixed, groupChanges, reportOf } from './reload.ts';
 import { SamplerSet } from './sampler-set.ts';
@@ -65,6 +66,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
   #control: RecorderControl | undefined;
   readonly #problems: string[] = [];
   #upkeep: Upkeep | undefined;
+  #copies: CopySet | undefined;
   readonly #pool = upkeepPool();
   #writer: Worker | undefined;
   #lastStatus: CollectorStatus | undefined;
@@ -119,6 +121,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
     this.#samplers = await SamplerSet.start(this.#plan, this.#config, (error) => this.#die(error));
     await this.#serveOthers();
     this.#upkeep = this.#startUpkeep();
+    this.#copies = await CopySet.start(this.#config.dataDir, this.#config.copies);
     this.#tell({ type: 'status' });
     this.#statusTimer = setInterval(() => this.#tell({ type: 'status' }), STATUS_INTERVAL_MS / 2);
     if (durationMs === undefined) return;
@@ -254,7 +257,11 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
       uptimeSeconds: (monotonicMs() - this.#startedMs) / 1000,
       samplesPerSecond: this.#rate.perSecond,
       isDraining: this.#isStopping,
-      problems: [...this.#problems, ...(this.#upkeep?.warnings ?? [])],
+      problems: [
+        ...this.#problems,
+        ...(this.#upkeep?.warnings ?? []),
+        ...(this.#copies?.problems ?? []),
+      ],
     });
   }
 
@@ -272,6 +279,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
     try {
       await this.#reloading;
       await this.#samplers?.stop();
+      await this.#copies?.stop();
       await this.#endUpkeep();
       await this.#control?.close();
       this.#tell({ type: 'stop', reason: 'stopped' });
@@ -330,6 +338,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
     clearInterval(this.#statusTimer);
     clearTimeout(this.#durationTimer);
     await this.#samplers?.stop().catch(() => undefined);
+    await this.#copies?.stop(0);
     await this.#endUpkeep();
     await this.#control?.abandon();
     await this.#writer?.terminate();

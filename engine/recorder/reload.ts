@@ -26,6 +26,7 @@ const FIXED: Readonly<Record<Fixed, string>> = {
   realtime: 'realtime',
   cpu: 'cpu',
   durationMs: 'duration',
+  copies: 'copies',
 };
 
 /** @throws CONFIG, naming the keys that a running recorder cannot change */

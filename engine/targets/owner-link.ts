@@ -4,8 +4,8 @@
  * way to change a store, and a copy keeps the store it writes to as a recorder would: served to
  * others, sealed, within its budget.
  *
- * An owner may go at any moment; the next `client()` finds or begins another one. The one begun here
- * makes room for a recorder that wants to start. Belongs to one thread.
+ * An owner may go at any moment; the next `client()` finds or begins another one. The one begun
+ * here makes room for a recorder that wants to start. Belongs to one thread.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicMs } from '../base/clock.ts';

@@ -44,6 +44,7 @@ function originOf({ values }: ResolvedConfig, key: string): string | undefined {
 describe('defaults', () => {
   test('nothing given records the network counters at 1 kHz', () => {
     expect(resolve({}).config).toEqual({
+      copies: [],
       dataDir: './helicorder-data',
       flushIntervalMs: 100,
       segmentBytes: 64 * 2 ** 20,

@@ -1,0 +1,109 @@
+/**
+ * `helicorder stream-to-stream`: `stream cp` in the words of the reference job of that name. What
+ * has no meaning here is accepted and named in one line, never ignored silently.
+ */
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { HelicorderError } from '../../engine/base/errors.ts';
+import { dataDirOf, ignore, newCommand, streamName } from '../command.ts';
+import type { CliContext, CliIo, CommonOptions } from '../command.ts';
+import { copy } from './stream-copy.ts';
+
+const EXAMPLES = [
+  'helicorder stream-to-stream --input-stream plant/pump-3 --output-controller /mnt/edge',
+  'helicorder stream-to-stream --scope plant --input-stream a --output-stream b --follow',
+];
+
+/** Settings of the reference's cluster and job manager, and of a routing that a store has not. */
+const MEANINGLESS = [
+  ...['fixedRoutingKey', 'parallelism', 'readerParallelism', 'checkpointIntervalMs'],
+  ...['checkpointTimeoutMs', 'enableCheckpoint', 'enableOperatorChaining', 'rebalance'],
+  ...['maxOutOfOrdernessMs', 'logOutputRecords', 'jobName', 'output-minNumSegments'],
+  ...['output-scaleFactor', 'output-targetRate'],
+];
+
+interface Options extends CommonOptions {
+  inputStream?: string;
+  outputStream?: string;
+  scope?: string;
+  inputScope?: string;
+  outputScope?: string;
+  controller?: string;
+  inputController?: string;
+  outputController?: string;
+  inputStartAtTail: boolean;
+  inputEndAtTail: boolean;
+  follow?: boolean;
+}
+
+export function streamToStreamCommand({ io, run }: CliContext): Command {
+  const summary = 'copy a stream, as "stream cp", in the words of the reference tools';
+  const command = newCommand('stream-to-stream', summary, EXAMPLES)
+    .option('--input-stream <name>', 'scope/name, or a name in the scope')
+    .option('--output-stream <name>', 'scope/name (default: the name of the input)')
+    .option('--scope <scope>', 'scope of streams given without one')
+    .option('--input-scope <scope>', 'the same, of the input')
+    .option('--output-scope <scope>', 'the same, of the output')
+    .option('--controller <directory>', 'directory of both stores')
+    .option('--input-controller <directory>', 'directory of the input (default: --data-dir)')
+    .option('--output-controller <directory>', 'directory of the output (default: --data-dir)')
+    .addOption(flag('--input-startAtTail [bool]', 'a new copy begins at the end', false))
+    .addOption(flag('--input-endAtTail [bool]', 'end with all there is now', true))
+    .option('--follow', 'the same as --input-endAtTail false');
+  for (const name of MEANINGLESS) command.addOption(new Option(`--${name} [value]`).hideHelp());
+  return command.action((options: Options) => run(() => copyAs(io, options)));
+}
+
+function flag(flags: string, description: string, value: boolean): Option {
+  return new Option(flags, description)
+    .default(value)
+    .preset(true)
+    .argParser((text: unknown) => {
+      if (text === true || text === 'true') return true;
+      if (text === 'false') return false;
+      throw new InvalidArgumentError('expected true or false.');
+    });
+}
+
+async function copyAs(io: CliIo, options: Options): Promise<number> {
+  const { inputStream, outputStream = inputStream, scope } = options;
+  if (inputStream === undefined || outputStream === undefined) {
+    throw new HelicorderError('USAGE', '--input-stream is missing: the stream to be copied');
+  }
+  await tellMeaningless(io, options);
+  const from = named(inputStream, options.inputScope ?? scope);
+  const to = named(outputStream, options.outputScope ?? scope);
+  const dataDir = directory(options.inputController ?? options.controller, io, options);
+  const toDataDir = directory(options.outputController ?? options.controller, io, options);
+  return copy(io, from, to, {
+    ...options,
+    dataDir,
+    toDataDir,
+    from: options.inputStartAtTail ? 'tail' : 'start',
+    to: 'end',
+    follow: options.follow === true || !options.inputEndAtTail,
+  });
+}
+
+async function tellMeaningless(io: CliIo, options: Options): Promise<void> {
+  const given = MEANINGLESS.filter((name) => {
+    const key = name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+    return key in options;
+  });
+  if (given.length === 0 || options.quiet) return;
+  const names = given.map((name) => `--${name}`).join(', ');
+  await io.stderr.write(`helicorder: has no meaning here: ${names}\n`).catch(ignore);
+}
+
+/** @throws USAGE unless it has a scope, its own or the one given */
+function named(stream: string, scope: string | undefined): string {
+  return streamName(stream.includes('/') || scope === undefined ? stream : `${scope}/${stream}`);
+}
+
+function directory(controller: string | undefined, io: CliIo, options: CommonOptions): string {
+  if (controller === undefined) return dataDirOf(options, io);
+  if (!/^(tcp|tls):\/\//.test(controller)) return controller;
+  throw new HelicorderError(
+    'USAGE',
+    `${controller}: a controller is a directory here; other targets than stores are still to come`,
+  );
+}

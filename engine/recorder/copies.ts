@@ -1,0 +1,98 @@
+/**
+ * The copies of a configuration, on the thread of their target's copier: every stream that a
+ * pattern matches is copied under its own name, those that come later too.
+ *
+ * A copy that ends with an error is begun again after a while, but for an alarm: after that one
+ * nothing is sent before somebody has looked. What goes wrong is told as a sentence per stream.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { HelicorderError } from '../base/errors.ts';
+import { matchesPattern } from '../base/retention.ts';
+import type { CopyConfig } from '../config/config.ts';
+import { Store } from '../store/store.ts';
+import { copyThrough, linkTo, type CopyLinks } from './copy.ts';
+
+export interface CopiesOptions {
+  dataDir: string;
+  /** all of one target */
+  copies: readonly CopyConfig[];
+  /** undefined: the stream is copied well again */
+  onProblem: (stream: string, problem: string | undefined) => void;
+}
+
+const LOOK_MS = 1000;
+const AGAIN_MS = 5000;
+const ALARMS = new Set(['TARGET_ROLLED_BACK', 'SOURCE_DIVERGED', 'MARKER_GONE']);
+
+export class Copies {
+  readonly #options: CopiesOptions;
+  readonly #links: CopyLinks;
+  readonly #stop = new AbortController();
+  readonly #copies = new Map<string, Promise<void>>();
+
+  constructor(options: CopiesOptions) {
+    this.#options = options;
+    const [first] = options.copies;
+    const toDataDir = first?.toDataDir ?? '';
+    this.#links = { source: linkTo(options.dataDir), target: linkTo(toDataDir) };
+  }
+
+  /** Returns once it has been told to stop. */
+  async run(): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      for (const stream of this.#streams()) this.#begin(stream);
+      await sleep(LOOK_MS, undefined, { signal }).catch(() => undefined);
+    }
+    await Promise.all(this.#copies.values());
+    await this.#links.target.close();
+    await this.#links.source.close();
+  }
+
+  stop(): void {
+    this.#stop.abort();
+  }
+
+  #streams(): string[] {
+    const store = Store.open(this.#options.dataDir);
+    try {
+      return store.streamNames();
+    } finally {
+      store.close();
+    }
+  }
+
+  #begin(stream: string): void {
+    if (this.#copies.has(stream)) return;
+    const rule = this.#options.copies.find(({ pattern }) => matchesPattern(pattern, stream));
+    if (rule) this.#copies.set(stream, this.#keepCopying(stream, rule));
+  }
+
+  async #keepCopying(stream: string, rule: CopyConfig): Promise<void> {
+    const { dataDir, onProblem } = this.#options;
+    const { signal } = this.#stop;
+    const limit = rule.bytesPerSecond === undefined ? {} : { bytesPerSecond: rule.bytesPerSecond };
+    while (!signal.aborted) {
+      try {
+        await copyThrough(this.#links, {
+          ...{ dataDir, from: stream, toDataDir: rule.toDataDir, to: stream, signal, ...limit },
+          follow: rule.follow,
+          onProgress: (progress) => {
+            if (progress.kind === 'committed') onProblem(stream, undefined);
+            else if (progress.kind === 'failed' && !signal.aborted)
+              onProblem(stream, sentence(progress.error));
+          },
+        });
+        return;
+      } catch (error) {
+        onProblem(stream, sentence(error));
+        if (error instanceof HelicorderError && ALARMS.has(error.code)) return;
+        await sleep(AGAIN_MS, undefined, { signal }).catch(() => undefined);
+      }
+    }
+  }
+}
+
+function sentence(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,81 @@
+/** `stream cp` and `stream-to-stream`: what their words ask the engine for, and what they print. */
+import { describe, expect, test } from 'vitest';
+import { call } from '../../support/program.ts';
+
+const report = {
+  ...{ cursor: 'cp-a.b-1', base: 0, nextOffset: 7 },
+  ...{ records: 7, transactions: 2, done: true },
+};
+
+async function asked(words: string): Promise<Record<string, unknown> & { text: string }> {
+  let options: Record<string, unknown> = {};
+  const copyStream = (given: Record<string, unknown>): Promise<typeof report> => {
+    options = given;
+    return Promise.resolve(report);
+  };
+  const { code, out, err } = await call(words, { copyStream });
+  return { ...options, code, text: out + err };
+}
+
+describe('stream cp', () => {
+  test('a stream under its own name into another store', async () => {
+    const options = await asked('stream cp a/b --data-dir x --to-data-dir y --json');
+    const names = { dataDir: 'x', from: 'a/b', toDataDir: 'y', to: 'a/b', begin: 'start' };
+    expect(options).toMatchObject({ code: 0, ...names });
+    expect(JSON.parse(options.text)).toEqual({
+      ...{ from: 'a/b', to: 'a/b', cursor: 'cp-a.b-1', base: '0', nextOffset: '7' },
+      ...{ records: '7', transactions: '2', done: true },
+    });
+  });
+
+  test('where it begins and ends, how fast, and in what pieces', async () => {
+    const options = await asked(
+      'stream cp a/b c/d --from 10 --to 20 --bandwidth 1MiB --batch-records 5 --cursor own',
+    );
+    const range = { begin: 10, end: 20, bytesPerSecond: 2 ** 20, batchRecords: 5, cursor: 'own' };
+    expect(options).toMatchObject({ code: 0, to: 'c/d', ...range });
+    expect(options['follow']).toBeUndefined();
+  });
+
+  test.each([
+    ['stream cp', "missing required argument 'source'"],
+    ['stream cp a', 'scope/name'],
+    ['stream cp a/b --follow --to 7', '--follow has no --to'],
+    ['stream cp a/b --bandwidth fast', 'expected a size, such as 1MiB'],
+    ['stream cp a/b --from soon', 'expected a whole number'],
+  ])('%s is refused', async (words, sentence) => {
+    const { code, text } = await asked(words);
+    expect(text).toContain(sentence);
+    expect(code).toBe(64);
+  });
+});
+
+describe('stream-to-stream', () => {
+  test('streams of a scope, one-shot unless told otherwise', async () => {
+    const words = 'stream-to-stream --scope s --input-stream a --output-stream t/b';
+    const once = await asked(`${words} --output-controller /mnt/edge --data-dir x`);
+    const ends = { dataDir: 'x', from: 's/a', toDataDir: '/mnt/edge', to: 't/b', begin: 'start' };
+    expect(once).toMatchObject({ code: 0, ...ends });
+    expect(once['follow']).toBeUndefined();
+    const follow = await asked(`${words} --input-endAtTail false --input-startAtTail`);
+    expect(follow).toMatchObject({ follow: true, begin: 'tail' });
+  });
+
+  test('what has no meaning here is named in one line', async () => {
+    const { code, text } = await asked(
+      'stream-to-stream --input-stream a/b --parallelism 2 --fixedRoutingKey k --rebalance',
+    );
+    expect(code).toBe(0);
+    expect(text).toContain('has no meaning here: --fixedRoutingKey, --parallelism, --rebalance\n');
+  });
+
+  test.each([
+    ['stream-to-stream', '--input-stream is missing'],
+    ['stream-to-stream --input-stream a/b --controller tcp://x:9090', 'still to come'],
+    ['stream-to-stream --input-stream a', 'scope/name'],
+  ])('%s is refused', async (words, sentence) => {
+    const { code, text } = await asked(words);
+    expect(text).toContain(sentence);
+    expect(code).toBe(64);
+  });
+});
