@@ -40,7 +40,7 @@ export function rot(process: Process, oracle: Oracle): void {
     const { rotten } = oracle.stream(names.get(stream)!);
     for (let offset = firstOffset; offset < firstOffset + records; offset++) rotten.add(offset);
   }
-  oracle.spoiled.add(target.file);
+  oracle.spoiled.set(target.file, process.fs.inode(target.file));
   flip(process, target.file, target.offset + random.below(target.length));
 }
 

@@ -171,6 +171,13 @@ export class World {
     this.clock = new MachineClock(this);
   }
 
+  /** In the end it must not stand in the way: then it holds only where all streams make room. */
+  get budgetBytes(): number | undefined {
+    const { budgetBytes, retention } = this.weather.upkeep ?? { retention: [] };
+    const makesRoom = retention.every(({ onFull }) => onFull === 'drop-oldest');
+    return this.isCalm && !makesRoom ? undefined : budgetBytes;
+  }
+
   chance(probability: number): boolean {
     return this.random.next() < probability;
   }
