@@ -6,6 +6,7 @@
 import { HelicorderError, errnoCode } from '../../engine/base/errors.ts';
 import { OPAQUE_SCHEMA } from '../../engine/batch/schema.ts';
 import { Collector } from '../../engine/recorder/collector.ts';
+import { namedStream } from '../../engine/store/state.ts';
 import { StoreWriter, type OpenedRun, type StoreBudget } from '../../engine/store/writer.ts';
 import { applyUpkeep } from '../../engine/store/changes.ts';
 import type { UpkeepResult } from '../../engine/store/upkeep.ts';
@@ -62,8 +63,9 @@ export function recorderLife(process: Process, work: Work): Promise<void> {
       process.environment,
     );
     const streams = work.groups.flatMap(({ sources }) => sources.map(({ stream }) => stream));
-    for (const { stream, nextOffset } of collector.status().offsets) {
-      oracle.stream(stream).begin(nextOffset, oracle.isLenient);
+    for (const name of streams) {
+      const { nextOffset } = namedStream(collector.writer.state, name);
+      oracle.stream(name).begin(nextOffset, oracle.isLenient);
     }
     oracle.owner = process;
     for (const group of groups) group.start();
@@ -115,12 +117,11 @@ function acknowledge(
   streams: readonly string[],
   taken: readonly number[],
 ): void {
-  const { waitingForSpace, offsets } = collector.status();
-  if (waitingForSpace) return;
+  const { isWaiting, state } = collector.writer;
+  if (isWaiting) return;
   oracle.counts.acknowledged++;
-  const nextOffsets = new Map(offsets.map(({ stream, nextOffset }) => [stream, nextOffset]));
   streams.forEach((name, i) => {
-    oracle.stream(name).acknowledgeTicks(taken[i]!, nextOffsets.get(name)!);
+    oracle.stream(name).acknowledgeTicks(taken[i]!, namedStream(state, name).nextOffset);
   });
 }
 

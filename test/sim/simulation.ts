@@ -33,9 +33,7 @@ import { SeededRandom } from '../support/random.ts';
 import type { DiskStats } from '../support/simulated-disk.ts';
 import { GIB, MIB, SEGMENT_MIN_BYTES } from '../../engine/base/constants.ts';
 import { audit } from './audit.ts';
-import { storePaths, writeStoreJson } from '../../engine/store/files.ts';
 import { upkeepStep } from '../../engine/store/upkeep.ts';
-import { SimulatedFileSystem } from '../support/simulated-file-system.ts';
 import { Oracle, StreamOracle, type OracleCounts } from './oracle.ts';
 import { DIR, appenderLife, intruder, recorderLife, type Work } from './owners.ts';
 import { Peeker, follower } from './readers.ts';
@@ -43,6 +41,7 @@ import { rot } from './rot.ts';
 import { drawGroups, type KnownGroup } from './sources.ts';
 import { Weather } from './weather.ts';
 import type { Step } from './upkeep.ts';
+import { makeSmallStore } from './small-store.ts';
 import { World, type Process } from './world.ts';
 
 export interface Outcome {
@@ -96,20 +95,11 @@ class Simulation {
     this.#world = new World(this.#random, weather, mutate);
     this.#world.disk.shownFreeBytes = weather.hasBallast ? GIB : MIB;
     this.#world.disk.makeDirectory(DIR);
-    if (weather.segmentBytes < SEGMENT_MIN_BYTES) this.#makeStore();
+    if (weather.segmentBytes < SEGMENT_MIN_BYTES) makeSmallStore(this.#world);
     this.#isOpaqueOnly = isOpaqueOnly;
     this.#groups = isOpaqueOnly ? [] : drawGroups(this.#random, this.#oracle);
     this.#opaque = ['sim/a', 'sim/b'].slice(0, 1 + this.#random.below(2));
     for (const name of this.#opaque) this.#oracle.add(new StreamOracle(name));
-  }
-
-  /** One with smaller segments than a user may ask for: made up to its `store.json`. */
-  #makeStore(): void {
-    const { disk, weather } = this.#world;
-    writeStoreJson(new SimulatedFileSystem(disk), storePaths(DIR).storeJson, {
-      ...{ storeId: this.#random.bytes(16), machineId: new Uint8Array(16), createdNanos: 1n },
-      ...{ segmentBytes: weather.segmentBytes, origin: undefined },
-    });
   }
 
   async run(): Promise<Outcome> {
@@ -179,7 +169,7 @@ class Simulation {
   }
 
   async #rot(): Promise<void> {
-    await this.#spawn('rot', async (process, oracle) => rot(process, oracle)).finished;
+    await this.#spawn('rot', rot).finished;
   }
 
   /** The owner is killed or the power cut, at an operation of the disk or at a moment. */

@@ -45,6 +45,8 @@ export class Weather {
   readonly cutAfterLookChance: number;
   /** between lives */
   readonly rotChance: number;
+  /** of rot: it hits what other records depend on */
+  readonly foundationRotChance: number = 0.2;
   readonly hasBallast: boolean;
   readonly upkeep: UpkeepWeather | undefined;
   readonly #syncNanos: number;

@@ -183,7 +183,7 @@ export class World {
   }
 
   /** Runs everything until `scenario` has ended. @throws what failed in any process */
-  async run(scenario: () => Promise<void>): Promise<void> {
+  async run(scenario: () => Promise<void>, eventsMax = EVENTS_MAX): Promise<void> {
     let isOver = false;
     scenario().then(
       () => (isOver = true),
@@ -191,7 +191,7 @@ export class World {
     );
     await settled();
     for (let events = 0; !isOver && !this.#failure; events++) {
-      if (events > EVENTS_MAX) throw new Error('the simulation does not come to an end');
+      if (events > eventsMax) throw new Error('the simulation does not come to an end');
       await this.#next();
     }
     if (this.#failure) throw this.#failure.error;
