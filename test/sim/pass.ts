@@ -97,9 +97,10 @@ export class Pass {
   }
 
   /** What stands at an offset never changes. */
-  #digest(offset: number, ...parts: number[]): void {
-    let digest = 17;
-    for (const part of parts) digest = (Math.imul(digest, 31) + (part % 2 ** 32)) | 0;
+  #digest(offset: number, seq: number, a: number, b = 0, c = 0): void {
+    let digest = Math.imul(seq, 31) + (a % 2 ** 32);
+    digest = Math.imul(digest, 31) + (b % 2 ** 32);
+    digest = (Math.imul(digest, 31) + (c % 2 ** 32)) | 0;
     const before = this.#stream.shown[offset];
     this.#expect(before === undefined || before === digest, `offset ${offset} has changed`);
     this.#stream.shown[offset] = digest;

@@ -64,7 +64,8 @@ export class Weather {
     this.segmentBytes = (isSmall ? SMALL_SEGMENT_BYTES : MIB) + 16 * KIB * random.below(3);
     this.newSegmentBytes = Math.max(SEGMENT_MIN_BYTES, this.segmentBytes);
     this.flushMs = [5, 20, 100, 300][random.below(4)]!;
-    this.eventBytes = [60, 3000, 30_000, isSmall ? 40_000 : 200_000][random.below(4)]!;
+    const largest = isSmall ? 40_000 : 200_000;
+    this.eventBytes = [60, 3000, 30_000, largest][random.below(4)]!;
     this.readers = random.below(4);
     this.fullChance = some(0.3, 0.5);
     this.stepChance = some(0.3, 0.5);
@@ -73,7 +74,9 @@ export class Weather {
     this.rotChance = some(0.3, 0.5);
     this.hasBallast = random.next() < 0.05;
     this.upkeep = random.next() < 0.6 ? drawUpkeep(random, this.segmentBytes) : undefined;
-    this.labour = this.upkeep ? 1 + random.below(4) : 1;
+    // what fills segments is worth more than what fills groups
+    if (this.upkeep) this.eventBytes = Math.min(largest, 10 * this.eventBytes);
+    this.labour = this.upkeep ? 1 + random.below(3) : 1;
     this.#syncNanos = [30e3, 200e3, 2e6, 20e6][random.below(4)]!;
     this.#stallChance = some(0.3, 0.02);
     this.#faultChance = {
@@ -106,7 +109,7 @@ export class Weather {
 
 function drawUpkeep(random: SeededRandom, segmentBytes: number): UpkeepWeather {
   return {
-    idleMs: [30, 300, 2000][random.below(3)]!,
+    idleMs: [60, 400, 2000][random.below(3)]!,
     pauseChance: [0, 0.05, 0.5][random.below(3)]!,
     budgetBytes:
       random.next() < 0.4 ? segmentBytes * (BUDGET_MIN_SEGMENTS + random.below(4)) : undefined,
