@@ -6,8 +6,9 @@
 import { HelicorderError, errnoCode } from '../../engine/base/errors.ts';
 import { OPAQUE_SCHEMA } from '../../engine/batch/schema.ts';
 import { Collector } from '../../engine/recorder/collector.ts';
-import { namedStream } from '../../engine/store/state.ts';
-import { StoreWriter, type OpenedRun, type StoreBudget } from '../../engine/store/writer.ts';
+import { namedStream } from '../../engine/store/named.ts';
+import { StoreWriter, type OpenedRun } from '../../engine/store/writer.ts';
+import type { StoreBudget } from '../../engine/store/budget.ts';
 import { applyUpkeep } from '../../engine/store/changes.ts';
 import type { UpkeepResult } from '../../engine/store/upkeep.ts';
 import type { SeededRandom } from '../support/random.ts';
