@@ -60,7 +60,8 @@ export function recover(fs: FileSystem, logDir: string, end?: Lsn): Recovered | 
   const unbegun: number[] = [];
   for (const number of numbers.toReversed()) {
     const content = probe(fs, logDir, number);
-    if (content === 'nothing') unbegun.push(number);
+    // what lies before a segment with groups is no new one: it is damaged
+    if (content === 'nothing' && number === numbers.at(-1 - unbegun.length)) unbegun.push(number);
     if (content === 'snapshot') {
       const recovered = readForward(fs, logDir, number, end, unbegun);
       if (recovered) return recovered;
@@ -142,11 +143,14 @@ function readForward(
   let state = unknown;
   let index = new SegmentIndex();
   let lossy = unknown !== undefined;
+  let reached: LogPosition = { lsn: segmentStart(segment), last: undefined };
   let step = log.next();
   for (; !step.done; step = log.next()) {
     const item = step.value;
+    if (item.kind === 'group') reached = behind(item);
     if (item.kind === 'fault') {
-      faults.push(item);
+      // one that is still being made has nothing to lose, and will go
+      if (!unbegun.includes(item.segment)) faults.push(item);
       lossy ||= item.lost;
     } else if (item.isSnapshot) {
       if (state === unknown) state = fromIntact(item) ?? state;
@@ -156,9 +160,14 @@ function readForward(
     }
   }
   if (state === undefined) return undefined;
-  const { lsn, last } = step.value;
+  const isBegun = !unbegun.includes(segmentOf(step.value.lsn));
+  const { lsn, last } = isBegun ? step.value : reached;
   const writeFrom = nextWrite(fs, logDir, lsn, faults);
   return { state, end: lsn, last: last ?? NO_LINK, writeFrom, faults, index, unbegun };
+}
+
+function behind({ segment, offset, size, link }: LogGroup): LogPosition {
+  return { lsn: makeLsn(segment, offset + size.padded), last: link };
 }
 
 /** What is intact of a snapshot. */

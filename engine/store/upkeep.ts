@@ -131,7 +131,11 @@ class Step {
     if (found.length > 0) keepCopies(this.#environment, this.#reader.paths.dir, found);
   }
 
-  /** The finished segments that no chunk holds yet, as many as one chunk is made of. */
+  /**
+   * The finished segments that no chunk holds yet, as many as one chunk is made of, and as there is
+   * room for beside them, while the log grows by one. One at a time goes always: beyond the budget
+   * there is a reserve of two.
+   */
   #toSeal(): ChunkRange | undefined {
     const { fs, paths, state, end } = this.#reader;
     const newest = segmentOf(end);
@@ -140,7 +144,9 @@ class Step {
     );
     const [first] = open;
     if (first === undefined) return undefined;
-    const count = Math.max(1, Math.floor(SEAL_LOG_BYTES / this.#identity.segmentBytes));
+    const { segmentBytes } = this.#identity;
+    const room = Math.floor(this.#roomBytes() / segmentBytes) - 1;
+    const count = Math.max(1, Math.min(Math.floor(SEAL_LOG_BYTES / segmentBytes), room));
     const last = Math.min(first + count - 1, open.at(-1)!);
     const from = state.sealedEnd > 0 ? state.sealedEnd : makeLsn(first, 0);
     return { first: from, end: makeLsn(last + 1, 0) };

@@ -4,10 +4,10 @@ import { MUTANTS, type Mutant } from './mutants.ts';
 import { simulate } from './simulation.ts';
 
 /** The first seed that finds it, and what it says. */
-async function found({ seeds, mutate }: Mutant): Promise<string | undefined> {
-  for (let seed = 1; seed <= seeds; seed++) {
+async function found({ name: _, seeds, from = 1, ...bug }: Mutant): Promise<string | undefined> {
+  for (let seed = from; seed < from + seeds; seed++) {
     try {
-      await simulate(seed, { mutate });
+      await simulate(seed, bug);
     } catch (error) {
       return String(error).split('\n')[0];
     }

@@ -5,18 +5,28 @@
 import { errnoCode } from '../../engine/base/errors.ts';
 import type { Clock } from '../../engine/base/clock.ts';
 import type { DurableFile, FileSystem, MarkFile } from '../../engine/files/file-system.ts';
-import { makeLsn } from '../../engine/store/log/format.ts';
+import { storePaths } from '../../engine/store/files.ts';
+import { makeLsn, segmentOf } from '../../engine/store/log/format.ts';
+import { listSegments, segmentPath } from '../../engine/store/log/segment.ts';
 import type { StoreEnvironment } from '../../engine/store/store.ts';
+import { upkeepStep, type UpkeepResult } from '../../engine/store/upkeep.ts';
+import type { Step } from './upkeep.ts';
 
 export interface Mutant {
   /** what the mutated program does */
   name: string;
   /** it must be found within so many seeds */
   seeds: number;
-  mutate: (environment: StoreEnvironment) => StoreEnvironment;
+  /** the first of them; one that finds it soon saves time, any other does as well */
+  from?: number;
+  mutate?: (environment: StoreEnvironment) => StoreEnvironment;
+  /** what makes a step of upkeep, in place of the one of production */
+  step?: Step;
 }
 
-function onFiles(change: (fs: FileSystem) => Partial<FileSystem>): Mutant['mutate'] {
+type Mutation = (environment: StoreEnvironment) => StoreEnvironment;
+
+function onFiles(change: (fs: FileSystem) => Partial<FileSystem>): Mutation {
   return (environment) => ({ ...environment, fs: replaced(environment.fs, change) });
 }
 
@@ -32,9 +42,7 @@ function replaced<T extends object>(target: T, change: (target: T) => Partial<T>
   });
 }
 
-const onWrites = (
-  change: (file: DurableFile, fs: FileSystem) => DurableFile['write'],
-): Mutant['mutate'] =>
+const onWrites = (change: (file: DurableFile, fs: FileSystem) => DurableFile['write']): Mutation =>
   onFiles((fs) => ({
     openDurable: (path, direct) => {
       const file = fs.openDurable(path, direct);
@@ -42,7 +50,7 @@ const onWrites = (
     },
   }));
 
-const onMarks = (change: (mark: MarkFile) => Partial<MarkFile>): Mutant['mutate'] =>
+const onMarks = (change: (mark: MarkFile) => Partial<MarkFile>): Mutation =>
   onFiles((fs) => ({
     openMark: (path, generation, writable) =>
       replaced(fs.openMark(path, generation, writable), change),
@@ -84,7 +92,77 @@ function publishingEarly(environment: StoreEnvironment): StoreEnvironment {
 
 const BOOT = 'b0070000-0000-4000-8000-000000000000';
 
+const isChunk = (path: string): boolean => path.endsWith('.chunk');
+
+/** A step of which the process may die, or somebody look, before its result is carried out. */
+const stepThat =
+  (does: (result: UpkeepResult, fs: FileSystem, dir: string) => void): Step =>
+  async (options, environment, pause) => {
+    const result = await upkeepStep(options, environment, pause);
+    does(result, environment.fs, options.dataDir);
+    if (result.did !== 'nothing') await environment.sleep(20);
+    return result;
+  };
+
+function removeSealed(result: UpkeepResult, fs: FileSystem, dir: string): void {
+  if (result.did !== 'sealed') return;
+  const { log } = storePaths(dir);
+  for (const segment of listSegments(fs, log)) {
+    if (segment < segmentOf(result.end)) fs.remove(segmentPath(log, segment));
+  }
+  fs.syncDirectory(log);
+}
+
+function removeOldest(result: UpkeepResult, fs: FileSystem, dir: string): void {
+  if (result.did !== 'planned') return;
+  const { chunks } = storePaths(dir);
+  const oldest = fs.list(chunks).find((name) => !name.startsWith('.'));
+  if (oldest === undefined) return;
+  fs.remove(`${chunks}/${oldest}`);
+  fs.syncDirectory(chunks);
+}
+
+function countLess(result: UpkeepResult): void {
+  if (result.did !== 'planned') return;
+  for (const { writers } of result.trims) writers.forEach((writer) => writer.ticks--);
+}
+
+/** Bugs of the store's upkeep. */
+const UPKEEP_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'recycles segments before the sealed entry is durable',
+    ...{ seeds: 100, from: 70 },
+    step: stepThat(removeSealed),
+  },
+  {
+    name: 'removes a chunk before the trim entry is durable',
+    seeds: 100,
+    step: stepThat(removeOldest),
+  },
+  { name: 'counts too few ticks of what it lets go of', seeds: 100, step: stepThat(countLess) },
+  {
+    name: 'lists a chunk that is not synced',
+    ...{ seeds: 300, from: 40 },
+    mutate: onFiles((fs) => ({
+      open: (path, mode) => {
+        const file = fs.open(path, mode);
+        return isChunk(path) && mode === 'create' ? { ...file, sync: () => {} } : file;
+      },
+    })),
+  },
+  {
+    name: 'does not sync the directory of chunks',
+    ...{ seeds: 300, from: 40 },
+    mutate: onFiles((fs) => ({
+      syncDirectory: (dir) => {
+        if (!dir.endsWith('/chunks')) fs.syncDirectory(dir);
+      },
+    })),
+  },
+];
+
 export const MUTANTS: readonly Mutant[] = [
+  ...UPKEEP_MUTANTS,
   {
     name: 'acknowledges a group before it is synced',
     seeds: 50,

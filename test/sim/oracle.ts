@@ -5,7 +5,8 @@
  *   I1   within a boot every tick is a sample, or in a gap that says why, and rightly so
  *   I2   what was acknowledged is there, whatever happened since
  *   I3   offsets and seqs without holes, in order, byte for byte
- *   I6   what a reader was shown is acknowledged by that; what was appended at once is seen at once
+ *   I6   what a reader was shown is acknowledged by that; what was appended at once is seen at
+ *        once; it never changes, but that it may be retired, exactly counted, and then stays so
  *   I10  without rot, nothing is ever reported lost
  *   I15  none of it depends on the wall clock, which the seeds step
  *
@@ -13,7 +14,6 @@
  * boot and tick (`sources.ts`). Rot, injected on purpose, is told to the oracle beforehand.
  */
 import { crc32 } from 'node:zlib';
-import type { StreamItem } from '../../engine/store/stream-reader.ts';
 import { Pass } from './pass.ts';
 
 /** A tick at which the device of a source was read. */
@@ -23,6 +23,13 @@ export interface TakenTick {
   /** the device gave a value */
   isValid: boolean;
   isAcknowledged: boolean;
+}
+
+/** What a trim lets go of, as the harness itself has counted it, record by record. */
+export interface RetiredSum {
+  samples: number;
+  /** NaN: some of it is lost, and nobody knows how many ticks it had */
+  ticks: number;
 }
 
 /** Events that were appended together: there as a whole or not at all. */
@@ -49,6 +56,13 @@ export class StreamOracle {
   readonly #begins = new Set<number>([0]);
   /** offsets that rot may have taken */
   readonly rotten = new Set<number>();
+  /** by offset, once it was shown: the ticks that it accounts for, and whether it is a sample */
+  readonly ticks: number[] = [];
+  readonly isSample: boolean[] = [];
+  /** by low-water mark: trims that were planned, whether or not they have become true */
+  readonly trims = new Map<number, RetiredSum>();
+  /** offsets below this one are retired for good: the trim was acknowledged */
+  retiredEnd = 0;
 
   constructor(name: string, valueOf?: StreamOracle['valueOf']) {
     this.name = name;
@@ -73,7 +87,9 @@ export class StreamOracle {
     }
     this.#attempts.length = 0;
     this.#acknowledgedTicks = this.taken.length;
-    this.shown.length = Math.min(this.shown.length, nextOffset);
+    for (const known of [this.shown, this.ticks, this.isSample]) {
+      known.length = Math.min(known.length, nextOffset);
+    }
     this.events.length = Math.min(this.events.length, nextOffset);
     this.durableEnd = Math.min(this.durableEnd, nextOffset);
   }
@@ -113,10 +129,33 @@ export class StreamOracle {
     return true;
   }
 
+  /** A trim is planned, of records that were all shown before. */
+  plan(lowWater: number): RetiredSum {
+    const sum = { samples: 0, ticks: 0 };
+    for (let offset = 0; offset < lowWater; offset++) {
+      const ticks = this.ticks[offset];
+      if (ticks === undefined) throw new Error(`${this.name}: nobody has seen offset ${offset}`);
+      sum.ticks += ticks;
+      if (this.isSample[offset]) sum.samples++;
+    }
+    this.trims.set(lowWater, sum);
+    return sum;
+  }
+
   isWhole(nextOffset: number): boolean {
     const isEnd = ({ first, crcs }: Attempt): boolean => first + crcs.length === nextOffset;
     return this.#begins.has(nextOffset) || this.#attempts.some(isEnd);
   }
+}
+
+export interface OracleCounts {
+  shown: number;
+  acknowledged: number;
+  lost: number;
+  sealed: number;
+  tidied: number;
+  /** records, each as often as a reader was told of it */
+  retired: number;
 }
 
 export class Oracle {
@@ -125,11 +164,14 @@ export class Oracle {
   owner: { readonly isAlive: boolean } | undefined;
   /** rot has hit what other records depend on: they may be lost, but never be wrong */
   isLenient = false;
-  /** files that rot has hit in a way that `verify` must name */
-  readonly spoiled = new Set<string>();
+  /** files that rot has hit in a way that `verify` must name, while they are there, by inode */
+  readonly spoiled = new Map<string, number>();
   /** files that `verify` may name: rot has hit them, but an owner may have made them anew */
   readonly suspects = new Set<string>();
-  readonly counts = { shown: 0, acknowledged: 0, lost: 0 };
+  readonly counts: OracleCounts = {
+    ...{ shown: 0, acknowledged: 0, lost: 0 },
+    ...{ sealed: 0, tidied: 0, retired: 0 },
+  };
 
   add(stream: StreamOracle): StreamOracle {
     this.streams.set(stream.name, stream);
@@ -152,12 +194,5 @@ export class Oracle {
   /** One reading of a stream, from any offset on. */
   pass(name: string): Pass {
     return new Pass(this, this.stream(name));
-  }
-
-  /** The whole of a stream, read at once by somebody who sees all that is durable. */
-  see(name: string, items: readonly StreamItem[]): void {
-    const pass = this.pass(name);
-    for (const item of items) pass.see(item);
-    pass.end();
   }
 }

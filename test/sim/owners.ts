@@ -6,10 +6,15 @@
 import { HelicorderError, errnoCode } from '../../engine/base/errors.ts';
 import { OPAQUE_SCHEMA } from '../../engine/batch/schema.ts';
 import { Collector } from '../../engine/recorder/collector.ts';
+import { namedStream } from '../../engine/store/named.ts';
 import { StoreWriter, type OpenedRun } from '../../engine/store/writer.ts';
+import type { StoreBudget } from '../../engine/store/budget.ts';
+import { applyUpkeep } from '../../engine/store/changes.ts';
+import type { UpkeepResult } from '../../engine/store/upkeep.ts';
 import type { SeededRandom } from '../support/random.ts';
 import type { Oracle } from './oracle.ts';
 import { LiveGroup, type KnownGroup } from './sources.ts';
+import { UpkeepThread, type Step } from './upkeep.ts';
 import type { Process } from './world.ts';
 
 export const DIR = '/store';
@@ -17,6 +22,7 @@ export const DIR = '/store';
 /** What an owner is asked to do. */
 export interface Work {
   oracle: Oracle;
+  step: Step;
   groups: readonly KnownGroup[];
   opaque: readonly string[];
   /** flushes, or appends */
@@ -51,29 +57,58 @@ export function recorderLife(process: Process, work: Work): Promise<void> {
     const collector = new Collector(
       {
         dataDir: DIR,
-        segmentBytes: weather.segmentBytes,
+        segmentBytes: weather.newSegmentBytes,
         groups: groups.map(({ spec }) => spec),
+        ...budgetOf(process),
       },
       process.environment,
     );
     const streams = work.groups.flatMap(({ sources }) => sources.map(({ stream }) => stream));
-    for (const { stream, nextOffset } of collector.status().offsets) {
-      oracle.stream(stream).begin(nextOffset, oracle.isLenient);
+    for (const name of streams) {
+      const { nextOffset } = namedStream(collector.writer.state, name);
+      oracle.stream(name).begin(nextOffset, oracle.isLenient);
     }
     oracle.owner = process;
     for (const group of groups) group.start();
+    const upkeep = upkeepOf(process, work, collector.writer, (result) =>
+      collector.applyUpkeep(result),
+    );
     for (let i = 0; i < work.steps; i++) {
       await process.sleep(weather.flushMs);
       const taken = streams.map((name) => oracle.stream(name).taken.length);
       if (!collector.flush()) acknowledge(oracle, collector, streams, taken);
     }
     if (!work.isClean) return;
+    upkeep.stop();
     for (const group of groups) group.close();
     const taken = streams.map((name) => oracle.stream(name).taken.length);
     oracle.owner = undefined;
     if (collector.close('stopped')) acknowledge(oracle, collector, streams, taken);
     else if (work.mustEnd) throw new Error('the backlog does not drain');
   });
+}
+
+function budgetOf({ world }: Process): { budget?: StoreBudget } {
+  const bytes = world.budgetBytes;
+  return bytes === undefined ? {} : { budget: { bytes, minFreeBytes: 0 } };
+}
+
+function upkeepOf(
+  process: Process,
+  { oracle, step }: Work,
+  { state }: StoreWriter,
+  apply: (result: UpkeepResult) => void,
+): UpkeepThread {
+  const told = (result: UpkeepResult): void => {
+    apply(result);
+    for (const { id, name } of state.streams.values()) {
+      const stream = oracle.streams.get(name);
+      if (stream) stream.retiredEnd = Math.max(stream.retiredEnd, state.lowWaterOf(id));
+    }
+  };
+  const thread = new UpkeepThread(process, { dir: DIR, oracle, step, apply: told });
+  thread.start();
+  return thread;
 }
 
 /** Everything that was in the rings before is durable, unless the disk is full. */
@@ -83,12 +118,11 @@ function acknowledge(
   streams: readonly string[],
   taken: readonly number[],
 ): void {
-  const { waitingForSpace, offsets } = collector.status();
-  if (waitingForSpace) return;
+  const { isWaiting, state } = collector.writer;
+  if (isWaiting) return;
   oracle.counts.acknowledged++;
-  const nextOffsets = new Map(offsets.map(({ stream, nextOffset }) => [stream, nextOffset]));
   streams.forEach((name, i) => {
-    oracle.stream(name).acknowledgeTicks(taken[i]!, nextOffsets.get(name)!);
+    oracle.stream(name).acknowledgeTicks(taken[i]!, namedStream(state, name).nextOffset);
   });
 }
 
@@ -96,19 +130,24 @@ export function appenderLife(process: Process, work: Work): Promise<void> {
   return guarded(work, async () => {
     const { oracle } = work;
     const { weather, random } = process.world;
-    const options = { ...process.environment, segmentBytes: weather.segmentBytes };
+    const segmentBytes = weather.newSegmentBytes;
+    const options = { ...process.environment, segmentBytes, ...budgetOf(process) };
     const writer = StoreWriter.open(DIR, options);
     oracle.owner = process;
     const opened = writer.beginRuns(work.opaque.map(requestOf));
     for (const { stream } of opened) {
       oracle.stream(stream.name).begin(stream.nextOffset, oracle.isLenient);
     }
+    const upkeep = upkeepOf(process, work, writer, (result) => applyUpkeep(writer, result));
     for (let i = 0; i < work.steps; i++) {
       await process.sleep(random.below(20));
       const target = opened[random.below(opened.length)]!;
-      await append(process, writer, target, oracle);
+      if (await append(process, writer, target, oracle)) continue;
+      if (work.mustEnd) throw new Error('the disk stays full');
+      return;
     }
     if (!work.isClean) return;
+    upkeep.stop();
     oracle.owner = undefined;
     const builder = writer.group();
     for (const { run } of opened) writer.addRunEnd(builder, run, 'stopped');
@@ -120,7 +159,7 @@ export function appenderLife(process: Process, work: Work): Promise<void> {
 /** I18: whoever comes while somebody else owns the store is sent away. */
 export async function intruder(process: Process, oracle: Oracle): Promise<void> {
   await process.sleep(process.random.below(300));
-  const { segmentBytes } = process.world.weather;
+  const segmentBytes = process.world.weather.newSegmentBytes;
   try {
     const writer = StoreWriter.open(DIR, { ...process.environment, segmentBytes });
     if (oracle.owner?.isAlive) throw new Error('the store has two owners');
@@ -131,12 +170,13 @@ export async function intruder(process: Process, oracle: Oracle): Promise<void> 
   }
 }
 
+/** @returns false if there is no space, and none comes */
 async function append(
   process: Process,
   writer: StoreWriter,
   target: OpenedRun,
   oracle: Oracle,
-): Promise<void> {
+): Promise<boolean> {
   const { random, world } = process;
   const events = makeEvents(random, world.weather.eventBytes);
   const stream = oracle.stream(target.stream.name);
@@ -145,13 +185,20 @@ async function append(
     stream.acknowledge(writer.appendEvents(target, events).firstOffset);
   } catch (error) {
     if (!(error instanceof HelicorderError) || error.code !== 'NO_SPACE') throw error;
-    stream.acknowledge(await whenThereIsSpace(process, writer));
+    const firstOffset = await whenThereIsSpace(process, writer);
+    if (firstOffset === undefined) return false;
+    stream.acknowledge(firstOffset);
   }
   oracle.counts.acknowledged++;
+  return true;
 }
 
-async function whenThereIsSpace(process: Process, writer: StoreWriter): Promise<number> {
-  for (;;) {
+/** @returns undefined if that takes too long: the budget may be spent for good */
+async function whenThereIsSpace(
+  process: Process,
+  writer: StoreWriter,
+): Promise<number | undefined> {
+  for (let i = 0; i < 100; i++) {
     await process.sleep(50);
     try {
       return writer.resume()[0]!.firstOffset;
@@ -159,6 +206,7 @@ async function whenThereIsSpace(process: Process, writer: StoreWriter): Promise<
       if (!(error instanceof HelicorderError) || error.code !== 'NO_SPACE') throw error;
     }
   }
+  return undefined;
 }
 
 function requestOf(stream: string) {

@@ -25,11 +25,19 @@ export class Pass {
   #taken: number | undefined;
   /** what came before is unknown: a reading from the middle, or behind lost records */
   #isBlind = true;
-  #hash = 0;
+  /** retired before this reading began */
+  readonly #retiredEnd: number;
 
+  /** To be made right when the reader has opened the store: what is retired by then stays so. */
   constructor(oracle: Oracle, stream: StreamOracle) {
     this.#oracle = oracle;
     this.#stream = stream;
+    this.#retiredEnd = stream.retiredEnd;
+  }
+
+  /** The offset behind what was seen; undefined: nothing was. */
+  get nextOffset(): number | undefined {
+    return this.#nextOffset;
   }
 
   see(item: StreamItem): void {
@@ -65,7 +73,8 @@ export class Pass {
     if (!condition) throw new Error(`${this.#stream.name}: ${what}`);
   }
 
-  #follow({ firstOffset, firstSeq, records, info }: Exclude<StreamItem, { kind: 'fault' }>): void {
+  #follow(item: Exclude<StreamItem, { kind: 'fault' }>): void {
+    const { firstOffset, firstSeq, records, info } = item;
     const offset = this.#nextOffset ?? firstOffset;
     const seq = this.#nextSeq ?? firstSeq;
     this.#expect(firstOffset === offset, `expected offset ${offset}, found ${firstOffset}`);
@@ -73,12 +82,14 @@ export class Pass {
       firstSeq === seq || this.#oracle.isLenient,
       `expected seq ${seq} at offset ${offset}, found ${firstSeq}`,
     );
-    this.#expect(info.run.epoch >= this.#epoch, `epoch ${info.run.epoch} behind ${this.#epoch}`);
     if (this.#nextOffset === undefined) this.#isBlind = firstOffset > 0;
     if (firstOffset === 0) this.#taken = 0;
-    this.#epoch = info.run.epoch;
     this.#nextOffset = firstOffset + records;
     this.#nextSeq = firstSeq + records;
+    // the run of what is retired may be forgotten: a later one of its writer stands for it
+    if (item.kind === 'gap' && item.reason === 'retired') return;
+    this.#expect(info.run.epoch >= this.#epoch, `epoch ${info.run.epoch} behind ${this.#epoch}`);
+    this.#epoch = info.run.epoch;
     if (info.run.bootId === this.#boot && info.run.periodNanos === this.#period) return;
     this.#boot = info.run.bootId;
     this.#period = info.run.periodNanos;
@@ -86,13 +97,20 @@ export class Pass {
   }
 
   /** What stands at an offset never changes. */
-  #digest(offset: number, ...parts: number[]): void {
-    let digest = 17;
-    for (const part of parts) digest = (Math.imul(digest, 31) + (part % 2 ** 32)) | 0;
+  #digest(offset: number, seq: number, a: number, b = 0, c = 0): void {
+    let digest = Math.imul(seq, 31) + (a % 2 ** 32);
+    digest = Math.imul(digest, 31) + (b % 2 ** 32);
+    digest = (Math.imul(digest, 31) + (c % 2 ** 32)) | 0;
     const before = this.#stream.shown[offset];
     this.#expect(before === undefined || before === digest, `offset ${offset} has changed`);
     this.#stream.shown[offset] = digest;
-    this.#hash = (this.#hash + digest) | 0;
+    const isBack = offset < this.#retiredEnd && !this.#oracle.isLenient;
+    this.#expect(!isBack, `offset ${offset} was retired and is back`);
+  }
+
+  #account(offset: number, ticks: number, isSample = false): void {
+    this.#stream.ticks[offset] = ticks;
+    this.#stream.isSample[offset] = isSample;
   }
 
   #events({ events, firstOffset, firstSeq }: EventsItem): void {
@@ -103,6 +121,7 @@ export class Pass {
       const isRight = known === undefined ? this.#stream.adopt(offset, crc) : known === crc;
       this.#expect(isRight, `a wrong event at offset ${offset}`);
       this.#digest(offset, firstSeq + i, crc);
+      this.#account(offset, 0);
     });
     this.#isBlind = false;
   }
@@ -122,12 +141,14 @@ export class Pass {
           next.ticks,
           codeOf(next.reason),
         );
+        this.#account(firstOffset + i, next.ticks);
         gap++;
         continue;
       }
       this.#sample(item, sample);
       const nanos = Number(batch.timeNanos[sample]! & 0xffffffffn);
       this.#digest(firstOffset + i, firstSeq + i, batch.ticks[sample]!, nanos);
+      this.#account(firstOffset + i, 1, true);
       sample++;
     }
     this.#expect(sample === batch.samples, 'records are samples and gaps');
@@ -198,8 +219,10 @@ export class Pass {
 
   #gap({ reason, ticks, firstOffset, firstSeq, records }: GapItem): void {
     if (reason === 'corrupt') return this.#corrupt(firstOffset, records, ticks);
+    if (reason === 'retired') return this.#retired(firstOffset, records, ticks);
     this.#expect(records === 1, 'a gap that was written is one record');
     this.#digest(firstOffset, firstSeq, ticks?.first ?? -1, ticks?.count ?? -1, codeOf(reason));
+    this.#account(firstOffset, ticks?.count ?? 0);
     if (ticks === undefined) this.#nextTick = undefined;
     else {
       this.#ticks(ticks.first, ticks.count);
@@ -212,8 +235,30 @@ export class Pass {
       const isAllowed = this.#oracle.isLenient || this.#stream.rotten.has(offset);
       this.#expect(isAllowed, `gap(corrupt) at offset ${offset}`);
       this.#oracle.counts.lost++;
+      this.#account(offset, NaN);
     }
     this.#nextTick = ticks && this.#nextTick !== undefined ? ticks.first + ticks.count : undefined;
+    this.#isBlind = true;
+  }
+
+  /** All there was up to a low-water mark; or, to a reader on its way there, the rest of it. */
+  #retired(first: number, records: number, ticks: GapItem['ticks']): void {
+    const end = first + records;
+    const planned = this.#stream.trims.get(end);
+    const isKnown = planned !== undefined || this.#oracle.isLenient;
+    this.#expect(isKnown, `${first} to ${end} were retired, and nobody has let go of them`);
+    const isAgain = end < this.#retiredEnd && !this.#oracle.isLenient;
+    this.#expect(!isAgain, `retired up to ${this.#retiredEnd}, told of ${end}`);
+    const isExact = first > 0 || !planned || isNaN(planned.ticks) || this.#stream.isOpaque;
+    const count = ticks?.count;
+    this.#expect(
+      isExact || count === planned.ticks,
+      `${count} ticks retired, not ${planned?.ticks}`,
+    );
+    this.#oracle.counts.retired += records;
+    this.#boot = '';
+    this.#nextTick = undefined;
+    this.#taken = undefined;
     this.#isBlind = true;
   }
 }

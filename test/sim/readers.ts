@@ -9,6 +9,7 @@ import { readLog, type LogPosition } from '../../engine/store/log/log.ts';
 import { StoreReader } from '../../engine/store/reader.ts';
 import type { ControlState } from '../../engine/store/state.ts';
 import { Store } from '../../engine/store/store.ts';
+import { StreamReader } from '../../engine/store/stream-reader.ts';
 import { decodeItem } from '../../engine/store/stream-item.ts';
 import type { Oracle } from './oracle.ts';
 import { DIR } from './owners.ts';
@@ -74,6 +75,8 @@ export class Peeker {
   #reader: StoreReader | undefined;
   #position: LogPosition = { lsn: 0, last: undefined };
   #pass: Pass | undefined;
+  /** on its way through chunks, which takes more than a moment */
+  #isReading = false;
 
   constructor(process: Process, oracle: Oracle) {
     this.#process = process;
@@ -90,16 +93,42 @@ export class Peeker {
 
   #look(): void {
     const { random, environment } = this.#process;
-    if (this.#reader === undefined || random.next() < 0.05) {
+    if (this.#isReading) return;
+    const isNew = this.#reader === undefined || random.next() < 0.05;
+    if (isNew) {
       this.#reader?.close();
       this.#reader = undefined;
       this.#reader = StoreReader.open(DIR, environment);
       this.#position = { lsn: this.#reader.end, last: undefined };
       this.#pass = this.#oracle.pass(this.#name);
     } else {
-      this.#reader.refresh();
+      this.#reader!.refresh();
     }
-    this.#readOn(this.#reader);
+    const reader = this.#reader!;
+    const isSealed = this.#position.lsn < reader.state.sealedEnd;
+    if (isSealed) return this.#beginReading(this.#pass!.nextOffset);
+    if (isNew && random.next() < 0.3) return this.#beginReading(undefined);
+    this.#readOn(reader);
+  }
+
+  /** Begins now, goes on while others do. @param from undefined: from anywhere on */
+  #beginReading(from: number | undefined): void {
+    const { id, nextOffset } = this.#reader!.state.streamNamed(this.#name) ?? {};
+    if (id === undefined) return;
+    const { random, world } = this.#process;
+    this.#isReading = true;
+    this.#readChunks(id, from ?? random.below(nextOffset! + 1))
+      .catch((error: unknown) => {
+        if (!this.#process.isAlive || isExpected(error, this.#process, this.#oracle)) return;
+        world.fail(error);
+      })
+      .finally(() => (this.#isReading = false));
+  }
+
+  async #readChunks(stream: number, from: number): Promise<void> {
+    const reader = this.#reader!;
+    for await (const item of new StreamReader(reader, stream, from).items()) this.#pass!.see(item);
+    this.#position = { lsn: reader.end, last: undefined };
   }
 
   #readOn({ fs, paths, end, state }: StoreReader): void {

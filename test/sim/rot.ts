@@ -1,7 +1,12 @@
-/** Bits that change at rest, in a store that nobody owns; and what they may take with them. */
+/**
+ * Bits that change at rest, in a store that nobody owns; and what they may take with them. Any byte
+ * of a segment, a chunk, the mark or store.json; the catalog is no file of the simulated disk.
+ */
 import { KIND, alignUp } from '../../engine/store/log/format.ts';
 import { readLog, segmentStart } from '../../engine/store/log/log.ts';
 import { listSegments, segmentPath } from '../../engine/store/log/segment.ts';
+import { skipDamaged, type ChunkReader } from '../../engine/store/chunks/chunk-reader.ts';
+import { CHUNK_HEADER_BYTES, CHUNK_TRAILER_BYTES } from '../../engine/store/chunks/format.ts';
 import { dataItems, type DataItem } from '../../engine/store/data.ts';
 import { Store } from '../../engine/store/store.ts';
 import type { Oracle } from './oracle.ts';
@@ -21,7 +26,7 @@ interface Target {
 }
 
 /** One flipped bit somewhere. */
-export function rot(process: Process, oracle: Oracle): void {
+export async function rot(process: Process, oracle: Oracle): Promise<void> {
   process.isSpared = true;
   // what was hit in its foundations may not open any more, and needs no more of it
   if (oracle.isLenient) return;
@@ -31,16 +36,23 @@ export function rot(process: Process, oracle: Oracle): void {
   const last = targets.at(-1);
   if (last === undefined) return;
   if (random.next() < 0.2) return spoilSmallFile(process, oracle);
-  if (random.next() < 0.2) return spoilAnything(process, oracle, targets);
-  const plain = targets.filter((target, i) => target.isPlain && isFollowed(target, targets, i));
-  const target = plain[random.below(plain.length)];
-  if (target === undefined) return;
-  const names = streamNames(process);
-  for (const { stream, firstOffset, records } of target.items) {
-    const { rotten } = oracle.stream(names.get(stream)!);
-    for (let offset = firstOffset; offset < firstOffset + records; offset++) rotten.add(offset);
+  if (random.next() < world.weather.foundationRotChance) {
+    return spoilAnything(process, oracle, targets);
   }
-  oracle.spoiled.add(target.file);
+  const plain = targets.filter((target, i) => target.isPlain && isFollowed(target, targets, i));
+  const store = Store.open(DIR, process.environment);
+  const sealed = await scanChunks(store);
+  const names = new Map([...store.reader.state.streams.values()].map(({ id, name }) => [id, name]));
+  store.close();
+  const choice = random.next() < 0.5 && sealed.length > 0 ? sealed : plain;
+  const target = choice[random.below(choice.length)];
+  if (target === undefined) return;
+  for (const { stream, firstOffset, records } of target.items) {
+    // a filler of a test's own is nobody's
+    const rotten = oracle.streams.get(names.get(stream) ?? '')?.rotten;
+    for (let offset = firstOffset; offset < firstOffset + records; offset++) rotten?.add(offset);
+  }
+  oracle.spoiled.set(target.file, process.fs.inode(target.file));
   flip(process, target.file, target.offset + random.below(target.length));
 }
 
@@ -91,9 +103,44 @@ function scan({ fs }: Process): Target[] {
   return targets;
 }
 
-function streamNames({ environment }: Process): Map<number, string> {
-  const store = Store.open(DIR, environment);
-  const names = [...store.reader.state.streams.values()].map(({ id, name }) => [id, name] as const);
-  store.close();
-  return new Map(names);
+/** All parts of all chunks that count and can be read. */
+async function scanChunks({ reader: { chunks, state } }: Store): Promise<Target[]> {
+  const targets: Target[] = [];
+  for (const range of await chunks.chain(state.sealedEnd)) {
+    await skipDamaged(() =>
+      chunks.use(range, async (chunk) => void targets.push(...(await partsOf(chunk)))),
+    );
+  }
+  return targets;
+}
+
+async function partsOf(chunk: ChunkReader): Promise<Target[]> {
+  const { path, bytes, table, trailer } = chunk;
+  const part = (offset: number, length: number, items: Target['items']): Target => {
+    return { file: path, offset, length, items, isPlain: true };
+  };
+  const all: Target['items'] = [];
+  const blocks: Target[] = [];
+  const times = new Map<number, Target>();
+  for (const { stream, directory, firstOffset, nextOffset } of table) {
+    const found = await chunk.directory(stream);
+    if (found === undefined) continue;
+    const whole = { stream, firstOffset, records: nextOffset - firstOffset };
+    all.push(whole);
+    blocks.push(part(directory.at, directory.length, [whole]));
+    for (const { place, times: shared, ...row } of found.blocks) {
+      const item = { stream, firstOffset: row.firstOffset, records: row.records };
+      blocks.push(part(place.at, place.length, [item]));
+      if (shared.length === 0) continue;
+      const known = times.get(shared.at) ?? part(shared.at, shared.length, []);
+      known.items.push(item);
+      times.set(shared.at, known);
+    }
+  }
+  const ends = [
+    part(0, CHUNK_HEADER_BYTES, all),
+    part(trailer.table.at, trailer.table.length, all),
+    part(bytes - CHUNK_TRAILER_BYTES, CHUNK_TRAILER_BYTES, all),
+  ];
+  return [...blocks, ...times.values(), ...ends];
 }

@@ -8,6 +8,7 @@
  *   world.ts     virtual time, processes, the machine's clocks and boots
  *   support/simulated-disk.ts, -file-system.ts   page cache, pending writes and names
  *   owners.ts    the recorder's Collector over real rings and samplers; a program that appends
+ *   upkeep.ts    sealing, retention, tidying: a thread of the owner's process
  *   readers.ts   followers and peekers;   rot.ts   flipped bits
  *   oracle.ts, pass.ts   what was acknowledged and shown: the judge
  *   audit.ts     everything read and verified
@@ -18,9 +19,9 @@
  * id changes. A failed sync drops the dirty pages and reports it once. EIO on any operation, a disk
  * that is full for a while, stalls of seconds, steps of the wall clock, suspends, and bits that
  * flip at rest in any file. Not simulated: native threads, the catalog (SQLite opens its files by
- * itself), a disk that lies about syncs, rot while a process holds the store, and sealing.
+ * itself), a disk that lies about syncs, and rot while a process holds the store.
  *
- * What must hold is in oracle.ts. One more actor (a sealer, retention, a copier) is an async
+ * What must hold is in oracle.ts. One more actor (a copier) is an async
  * function of a Process: spawn it beside the readers in `#life`, let it use nothing but
  * `process.environment`, and tell the oracle what it was promised.
  *
@@ -30,14 +31,17 @@
 import type { StoreEnvironment } from '../../engine/store/store.ts';
 import { SeededRandom } from '../support/random.ts';
 import type { DiskStats } from '../support/simulated-disk.ts';
-import { GIB, MIB } from '../../engine/base/constants.ts';
+import { GIB, MIB, SEGMENT_MIN_BYTES } from '../../engine/base/constants.ts';
 import { audit } from './audit.ts';
-import { Oracle, StreamOracle } from './oracle.ts';
-import { appenderLife, intruder, recorderLife, type Work } from './owners.ts';
+import { upkeepStep } from '../../engine/store/upkeep.ts';
+import { Oracle, StreamOracle, type OracleCounts } from './oracle.ts';
+import { DIR, appenderLife, intruder, recorderLife, type Work } from './owners.ts';
 import { Peeker, follower } from './readers.ts';
 import { rot } from './rot.ts';
 import { drawGroups, type KnownGroup } from './sources.ts';
 import { Weather } from './weather.ts';
+import type { Step } from './upkeep.ts';
+import { makeSmallStore } from './small-store.ts';
 import { World, type Process } from './world.ts';
 
 export interface Outcome {
@@ -46,18 +50,17 @@ export interface Outcome {
   counts: Counts;
 }
 
-export interface Counts extends DiskStats {
+export interface Counts extends DiskStats, OracleCounts {
   lives: number;
   kills: number;
   operations: number;
-  acknowledged: number;
-  shown: number;
-  lost: number;
 }
 
 export interface SimulationOptions {
   /** a bug, for the proof that the simulation would find it */
   mutate?: (environment: StoreEnvironment) => StoreEnvironment;
+  /** the same for what makes a step of upkeep */
+  step?: Step;
   /** owners that append events only */
   isOpaqueOnly?: boolean;
 }
@@ -81,14 +84,18 @@ class Simulation {
   readonly #groups: KnownGroup[];
   readonly #opaque: string[];
   readonly #isOpaqueOnly: boolean;
+  readonly #step: Step;
   #lives = 0;
 
-  constructor(seed: number, { mutate = (same) => same, isOpaqueOnly = false }: SimulationOptions) {
+  constructor(seed: number, options: SimulationOptions) {
+    const { mutate = (same) => same, step = upkeepStep, isOpaqueOnly = false } = options;
+    this.#step = step;
     this.#random = new SeededRandom(seed);
     const weather = new Weather(this.#random);
     this.#world = new World(this.#random, weather, mutate);
     this.#world.disk.shownFreeBytes = weather.hasBallast ? GIB : MIB;
-    this.#world.disk.makeDirectory('/store');
+    this.#world.disk.makeDirectory(DIR);
+    if (weather.segmentBytes < SEGMENT_MIN_BYTES) makeSmallStore(this.#world);
     this.#isOpaqueOnly = isOpaqueOnly;
     this.#groups = isOpaqueOnly ? [] : drawGroups(this.#random, this.#oracle);
     this.#opaque = ['sim/a', 'sim/b'].slice(0, 1 + this.#random.below(2));
@@ -98,8 +105,7 @@ class Simulation {
   async run(): Promise<Outcome> {
     const world = this.#world;
     await world.run(() => this.#scenario());
-    const { shown, acknowledged, lost } = this.#oracle.counts;
-    const counts = { lives: this.#lives, ...world.counts, shown, acknowledged, lost };
+    const counts = { lives: this.#lives, ...world.counts, ...this.#oracle.counts };
     return { traceHash: world.trace.hash, counts: { ...world.disk.stats, ...counts } };
   }
 
@@ -129,7 +135,8 @@ class Simulation {
   }
 
   #work(how: Pick<Work, 'steps' | 'isClean' | 'mustEnd'>): Work {
-    return { oracle: this.#oracle, groups: this.#groups, opaque: this.#opaque, ...how };
+    const what = { oracle: this.#oracle, groups: this.#groups, opaque: this.#opaque };
+    return { ...what, step: this.#step, ...how };
   }
 
   #spawn(name: string, body: (process: Process, oracle: Oracle) => Promise<void>): Process {
@@ -141,7 +148,7 @@ class Simulation {
     this.#lives++;
     const isRecorder = !this.#isOpaqueOnly && random.next() < 0.6;
     const isClean = random.next() < 0.3;
-    const steps = 1 + random.below(isRecorder ? 12 : 30);
+    const steps = 1 + random.below((isRecorder ? 12 : 30) * this.#world.weather.labour);
     const work = this.#work({ steps, isClean, mustEnd: false });
     const life = isRecorder ? recorderLife : appenderLife;
     const owner = this.#world.spawn('owner', (process) => life(process, work));
@@ -162,7 +169,7 @@ class Simulation {
   }
 
   async #rot(): Promise<void> {
-    await this.#spawn('rot', async (process, oracle) => rot(process, oracle)).finished;
+    await this.#spawn('rot', rot).finished;
   }
 
   /** The owner is killed or the power cut, at an operation of the disk or at a moment. */

@@ -59,6 +59,24 @@ export function drawGroups(random: SeededRandom, oracle: Oracle): KnownGroup[] {
   });
 }
 
+/** Groups as they are wanted, all of whose channels are of one type. */
+export function makeGroups(
+  oracle: Oracle,
+  wanted: readonly { sources: number; channels: number; type: ChannelType; periodMs: number }[],
+): KnownGroup[] {
+  return wanted.map(({ sources: count, channels: width, type, periodMs }, group) => {
+    const channels = Array.from({ length: width }, (_, c): Channel => {
+      return { name: `c${c}`, type, unit: '1', scale: 1, offset: 0 };
+    });
+    const sources = Array.from({ length: count }, (_, i): KnownSource => {
+      return { stream: `sim/g${group}s${i}`, seed: 100 * group + i, channels, failsOneIn: 0 };
+    });
+    for (const source of sources) oracle.add(new StreamOracle(source.stream, valuesOf(source)));
+    const periodNanos = BigInt(periodMs) * 1_000_000n;
+    return { periodNanos, resolutionNanos: 1n, ringBytes: 2 ** 22, sources };
+  });
+}
+
 function valuesOf({ seed, channels }: KnownSource): StreamOracle['valueOf'] {
   let [boot, bootSeed] = ['', 0];
   return (bootId, tick, channel) => {

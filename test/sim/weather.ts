@@ -2,9 +2,26 @@
  * What one seed's machine is like: each seed draws its own mix of faults (swarm testing), so that
  * rare combinations come up and no fault hides behind another that is always there.
  */
-import { KIB, MIB } from '../../engine/base/constants.ts';
+import { BUDGET_MIN_SEGMENTS, KIB, MIB, SEGMENT_MIN_BYTES } from '../../engine/base/constants.ts';
+import { KEEP_ALL, STREAM_CLASSES, type RetentionRule } from '../../engine/base/retention.ts';
 import type { SeededRandom } from '../support/random.ts';
 import type { Operation } from '../support/simulated-file-system.ts';
+
+/** How the store's upkeep runs, and what it is to let go of. */
+export interface UpkeepWeather {
+  /** it looks for something to do after less than this */
+  idleMs: number;
+  /** at each place where a step lets others have the processor */
+  pauseChance: number;
+  budgetBytes: number | undefined;
+  retention: RetentionRule[];
+}
+
+/**
+ * A quarter of what a user may ask for: everything that happens at the end of a segment happens
+ * four times as often, and costs a quarter.
+ */
+export const SMALL_SEGMENT_BYTES = 256 * KIB;
 
 export class Weather {
   readonly #random: SeededRandom;
@@ -12,9 +29,13 @@ export class Weather {
   readonly namesAreOrdered: boolean;
   readonly evictsFailedPages: boolean;
   readonly segmentBytes: number;
+  /** with which an owner makes a store where there is none */
+  readonly newSegmentBytes: number;
   readonly flushMs: number;
   /** largest opaque event, bytes */
   readonly eventBytes: number;
+  /** how much longer than usual owners work: what upkeep is about takes a while to come up */
+  readonly labour: number;
   readonly readers: number;
   /** per life of an owner */
   readonly fullChance: number;
@@ -24,7 +45,10 @@ export class Weather {
   readonly cutAfterLookChance: number;
   /** between lives */
   readonly rotChance: number;
+  /** of rot: it hits what other records depend on */
+  readonly foundationRotChance: number = 0.2;
   readonly hasBallast: boolean;
+  readonly upkeep: UpkeepWeather | undefined;
   readonly #syncNanos: number;
   readonly #stallChance: number;
   readonly #faultChance: Partial<Record<Operation, number>>;
@@ -36,9 +60,12 @@ export class Weather {
     this.isDirect = random.next() < 0.5;
     this.namesAreOrdered = random.next() < 0.5;
     this.evictsFailedPages = random.next() < 0.5;
-    this.segmentBytes = MIB + 16 * KIB * random.below(3);
+    const isSmall = random.next() < 0.8;
+    this.segmentBytes = (isSmall ? SMALL_SEGMENT_BYTES : MIB) + 16 * KIB * random.below(3);
+    this.newSegmentBytes = Math.max(SEGMENT_MIN_BYTES, this.segmentBytes);
     this.flushMs = [5, 20, 100, 300][random.below(4)]!;
-    this.eventBytes = [60, 3000, 40_000, 200_000][random.below(4)]!;
+    const largest = isSmall ? 40_000 : 200_000;
+    this.eventBytes = [60, 3000, 30_000, largest][random.below(4)]!;
     this.readers = random.below(4);
     this.fullChance = some(0.3, 0.5);
     this.stepChance = some(0.3, 0.5);
@@ -46,6 +73,10 @@ export class Weather {
     this.cutAfterLookChance = some(0.3, 0.3);
     this.rotChance = some(0.3, 0.5);
     this.hasBallast = random.next() < 0.05;
+    this.upkeep = random.next() < 0.6 ? drawUpkeep(random, this.segmentBytes) : undefined;
+    // what fills segments is worth more than what fills groups
+    if (this.upkeep) this.eventBytes = Math.min(largest, 10 * this.eventBytes);
+    this.labour = this.upkeep ? 1 + random.below(3) : 1;
     this.#syncNanos = [30e3, 200e3, 2e6, 20e6][random.below(4)]!;
     this.#stallChance = some(0.3, 0.02);
     this.#faultChance = {
@@ -74,4 +105,28 @@ export class Weather {
   get hasReadFaults(): boolean {
     return Object.values(this.#faultChance).some((chance) => chance > 0);
   }
+}
+
+function drawUpkeep(random: SeededRandom, segmentBytes: number): UpkeepWeather {
+  return {
+    idleMs: [60, 400, 2000][random.below(3)]!,
+    pauseChance: [0, 0.05, 0.5][random.below(3)]!,
+    budgetBytes:
+      random.next() < 0.4 ? segmentBytes * (BUDGET_MIN_SEGMENTS + random.below(4)) : undefined,
+    retention: [
+      { ...drawRule(random), pattern: '*/a' },
+      { ...drawRule(random), pattern: '*/g0*' },
+      { ...drawRule(random), pattern: '*' },
+    ],
+  };
+}
+
+function drawRule(random: SeededRandom): RetentionRule {
+  return {
+    ...KEEP_ALL,
+    ageMs: random.next() < 0.2 ? 200 * 2 ** random.below(6) : undefined,
+    bytes: random.next() < 0.3 ? 2000 * 4 ** random.below(4) : undefined,
+    onFull: random.next() < 0.7 ? 'drop-oldest' : 'reject-new',
+    class: STREAM_CLASSES[random.below(3)]!,
+  };
 }

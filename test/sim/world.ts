@@ -171,12 +171,19 @@ export class World {
     this.clock = new MachineClock(this);
   }
 
+  /** In the end it must not stand in the way: then it holds only where all streams make room. */
+  get budgetBytes(): number | undefined {
+    const { budgetBytes, retention } = this.weather.upkeep ?? { retention: [] };
+    const makesRoom = retention.every(({ onFull }) => onFull === 'drop-oldest');
+    return this.isCalm && !makesRoom ? undefined : budgetBytes;
+  }
+
   chance(probability: number): boolean {
     return this.random.next() < probability;
   }
 
   /** Runs everything until `scenario` has ended. @throws what failed in any process */
-  async run(scenario: () => Promise<void>): Promise<void> {
+  async run(scenario: () => Promise<void>, eventsMax = EVENTS_MAX): Promise<void> {
     let isOver = false;
     scenario().then(
       () => (isOver = true),
@@ -184,7 +191,7 @@ export class World {
     );
     await settled();
     for (let events = 0; !isOver && !this.#failure; events++) {
-      if (events > EVENTS_MAX) throw new Error('the simulation does not come to an end');
+      if (events > eventsMax) throw new Error('the simulation does not come to an end');
       await this.#next();
     }
     if (this.#failure) throw this.#failure.error;

@@ -10,7 +10,9 @@ import { applyUpkeep } from '../../../engine/store/changes.ts';
 import { upkeepStep, type UpkeepOptions } from '../../../engine/store/upkeep.ts';
 import type { OpenedRun, StoreWriter } from '../../../engine/store/writer.ts';
 import { verify } from '../../../engine/tools/verify.ts';
-import { SimulatedFileSystem } from '../../support/simulated-file-system.ts';
+import { ChunkStore } from '../../support/chunk-store.ts';
+import { SimulatedDisk } from '../../support/simulated-disk.ts';
+import { SimulatedFileSystem, calmHost } from '../../support/simulated-file-system.ts';
 import { SeededRandom } from '../../support/random.ts';
 import {
   beginEvents,
@@ -132,6 +134,18 @@ describe('upkeep', () => {
     const stream = report.streams.find(({ name }) => name === 'test/samples')!;
     expect(stream.gaps).toEqual([{ reason: 'retired', ticks: gone }]);
     expect(Number(stream.samples) + Number(gone)).toBe(Number(stream.ticksScheduled));
+  });
+
+  it('a backlog of segments is sealed in pieces for which there is room', async () => {
+    let most = 0;
+    const disk = new SimulatedDisk();
+    const step = (): void => void (most = Math.max(most, disk.usedUnder(DIR)));
+    const store = new ChunkStore(disk, undefined, { ...calmHost, step });
+    store.fillUpTo(8);
+    const done = await store.settle({ budgetBytes: 9 * MIB, retention: [dropOldest] });
+    expect(done.filter((what) => what === 'sealed').length).toBeGreaterThan(1);
+    expect(most).toBeLessThanOrEqual(11 * MIB);
+    expect(listSegments(store.fs, `${DIR}/log`)).toEqual([8]);
   });
 
   it('a stream that keeps all of its data is not taken from', async () => {
