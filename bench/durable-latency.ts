@@ -13,7 +13,7 @@ const FLUSH_MS = 10;
 const ALLOWANCE_MS = 10;
 const SOURCES = ['--source', 'synthetic', '--count', '32', '--rate', '1000'];
 
-const secondsOf = ({ quick }: Context): number => (quick ? 3 : 8);
+const secondsOf = ({ quick }: Context): number => (quick ? 2 : 8);
 
 function recorder(flushMs: number): Arm {
   return {

@@ -6,7 +6,7 @@
  * run, on one machine, under one load:
  *
  *   experiment ─┬─ subject       A     A     A     A     A
- *               ├─ reference 1     B     B     B     B     B      5 rounds, 3 with --quick
+ *               ├─ reference 1     B     B     B     B     B      5 rounds
  *               └─ reference 2       C     C     C     C     C
  *                                └──┬──┘
  *                                one round: the ratios of a round are taken within it
@@ -14,11 +14,13 @@
  * An **arm** is one side of an experiment: it does its work once and returns named numbers. A
  * **row** of the table takes one number of the subject and, where it has one, one of a reference.
  * Its value and reference are medians over the rounds; its ratio is the median of the rounds'
- * ratios, not the ratio of the medians: drift of the machine between rounds falls out of it.
+ * ratios, not the ratio of the medians: drift of the machine between rounds falls out of it. How
+ * sure the judged one of them is, says a confidence interval of the median (`stats.ts`).
  *
- * A gate is about the ratio where there is a reference, else about the value. The maximum of
- * anything is shown and never gated: one stall of a virtual machine lasts 8–100 ms and hits every
- * method alike. An arm whose tool is missing takes its rows out of the table, with the reason, in
+ * A gate is about the ratio where there is a reference, else about the value. It fails a run where
+ * other load cannot be the reason: a ratio, or a value that is the same on a busy machine (bytes,
+ * memory: `steady`). Any other value only warns. The maximum of anything is shown and never gated:
+ * one stall of a virtual machine lasts 8–100 ms and hits every method alike. An arm whose tool is missing takes its rows out of the table, with the reason, in
  * words and in the count at the end; it never makes a row pass.
  *
  * Limits: a round runs its arms one after the other, so what changes faster than a round does not
@@ -26,7 +28,7 @@
  */
 import { HelicorderError } from '../engine/base/errors.ts';
 import { LoadMeter, type Load } from './machine.ts';
-import { median, spread, type Spread } from './stats.ts';
+import { median, medianInterval, spread, type Spread } from './stats.ts';
 
 /** What one arm measured in one round, by name. Units are in the names. */
 export type Metrics = Readonly<Record<string, number>>;
@@ -58,6 +60,8 @@ export interface RowSpec {
   stretch: number | null;
   /** left out of `--quick` */
   fullOnly?: boolean;
+  /** a value without a reference that other load does not move: bytes, memory */
+  steady?: boolean;
   /** name of the arm that is measured */
   subject: string;
   value: (subject: Metrics) => number;
@@ -69,6 +73,8 @@ export interface Experiment {
   /** in the order in which a round measures them */
   arms: readonly Arm[];
   rows: readonly RowSpec[];
+  /** 1 for what is exact and takes long: a second time would give the same; default 5 */
+  rounds?: 1;
 }
 
 /** One line of the table; the names up to `skipped` are a promise to whoever reads the JSON. */
@@ -89,6 +95,10 @@ export interface Row {
   /** name of the reference arm */
   against: string | null;
   stretchReached: boolean | null;
+  steady: boolean;
+  /** of the ratio, or of the value where there is none; `confidence`: 0…1 */
+  interval: [low: number, high: number] | null;
+  confidence: number | null;
   valueRange: [min: number, max: number] | null;
   referenceRange: [min: number, max: number] | null;
   ratioRange: [min: number, max: number] | null;
@@ -109,7 +119,6 @@ export interface Plan {
 export type Round = ReadonlyMap<string, Metrics>;
 
 export const ROUNDS = 5;
-export const QUICK_ROUNDS = 3;
 /** Beside a reference of zero a ratio has no meaning; the smaller of two zeros is neither. */
 const RATIO_OF_ZEROS = 1;
 
@@ -158,7 +167,7 @@ async function runExperiment(
   const arms = armsOf(experiment, measured);
   const meter = new LoadMeter();
   const rounds: Round[] = [];
-  const count = plan.quick ? QUICK_ROUNDS : ROUNDS;
+  const count = experiment.rounds ?? ROUNDS;
   for (let i = 0; measured.length > 0 && i < count; i++) {
     const round = new Map<string, Metrics>();
     for (const arm of arms) {
@@ -214,6 +223,7 @@ export function makeRow(spec: RowSpec, rounds: readonly Round[], load: Load | nu
   const value = spread(values);
   const ratio = ratios && median(ratios);
   const judged = ratio ?? value.median;
+  const { low, high, confidence } = medianInterval(ratios ?? values);
   return {
     ...outline(spec),
     value: value.median,
@@ -222,6 +232,8 @@ export function makeRow(spec: RowSpec, rounds: readonly Round[], load: Load | nu
     pass: spec.gate === null ? null : isWithin(judged, spec.gate, spec.better),
     stretchReached: spec.stretch === null ? null : isWithin(judged, spec.stretch, spec.better),
     skipped: null,
+    interval: [low, high],
+    confidence,
     valueRange: rangeOf(value),
     referenceRange: references ? rangeOf(spread(references)) : null,
     ratioRange: ratios ? rangeOf(spread(ratios)) : null,
@@ -259,6 +271,8 @@ function skippedRow(spec: RowSpec, reason: string): Row {
     pass: null,
     stretchReached: null,
     skipped: reason,
+    interval: null,
+    confidence: null,
     valueRange: null,
     referenceRange: null,
     ratioRange: null,
@@ -269,7 +283,12 @@ function skippedRow(spec: RowSpec, reason: string): Row {
 
 function outline(
   spec: RowSpec,
-): Pick<Row, 'id' | 'name' | 'gate' | 'stretch' | 'unit' | 'better' | 'against'> {
-  const { id, name, gate, stretch, unit, better, reference } = spec;
-  return { id, name, gate, stretch, unit, better, against: reference?.arm ?? null };
+): Pick<Row, 'id' | 'name' | 'gate' | 'stretch' | 'unit' | 'better' | 'against' | 'steady'> {
+  const { id, name, gate, stretch, unit, better, reference, steady = false } = spec;
+  return { id, name, gate, stretch, unit, better, against: reference?.arm ?? null, steady };
+}
+
+/** Is what the gate is about free of the load of others? Then missing it fails the run. */
+export function isBinding({ gate, ratio, steady }: Row): boolean {
+  return gate !== null && (ratio !== null || steady);
 }

@@ -6,7 +6,12 @@ import { parseHistogram } from '../../../bench/cyclictest.ts';
 import { loadBetween, parseCpuTimes, parseProcessTimes } from '../../../bench/machine.ts';
 import { footprint } from '../../../bench/recorder.ts';
 import { encodeColumn, encodeColumnDense } from '../../../engine/codecs/codec.ts';
-import { median, quantileOfCounts, quantileOfSorted } from '../../../bench/stats.ts';
+import {
+  median,
+  medianInterval,
+  quantileOfCounts,
+  quantileOfSorted,
+} from '../../../bench/stats.ts';
 
 describe('order statistics', () => {
   it('the median of an odd number is one of them, of an even number the mean of the middle', () => {
@@ -41,6 +46,32 @@ describe('order statistics', () => {
 
   it('a quantile beyond the histogram is not made up', () => {
     expect(quantileOfCounts([1, 1], 2, 0.99)).toBe(Infinity);
+  });
+});
+
+describe('the confidence interval of a median', () => {
+  it.each([
+    [1, [1, 1], 0],
+    [5, [1, 5], 0.9375],
+    [7, [1, 7], 0.984],
+    [8, [2, 7], 0.93],
+    [20, [6, 15], 0.959],
+  ])('of %s values is %s', (count, [low, high], confidence) => {
+    const interval = medianInterval(Array.from({ length: count }, (_, i) => count - i));
+    expect(interval).toMatchObject({ low, high });
+    expect(interval.confidence).toBeCloseTo(confidence, 3);
+  });
+
+  it('holds the true median as often as it says', () => {
+    let state = 20_201_230;
+    const uniform = (): number => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647;
+    let within = 0;
+    for (let i = 0; i < 4000; i++) {
+      const { low, high } = medianInterval(Array.from({ length: 9 }, uniform));
+      if (low <= 0.5 && 0.5 <= high) within++;
+    }
+    // k = 2 of n = 9: 1 − 2·(1 + 9)/512
+    expect(within / 4000).toBeCloseTo(1 - 20 / 512, 1);
   });
 });
 
