@@ -20,8 +20,9 @@
  * A gate is about the ratio where there is a reference, else about the value. It fails a run where
  * other load cannot be the reason: a ratio, or a value that is the same on a busy machine (bytes,
  * memory: `steady`). Any other value only warns. The maximum of anything is shown and never gated:
- * one stall of a virtual machine lasts 8–100 ms and hits every method alike. An arm whose tool is missing takes its rows out of the table, with the reason, in
- * words and in the count at the end; it never makes a row pass.
+ * one stall of a virtual machine lasts 8–100 ms and hits every method alike. An arm whose tool is
+ * missing takes its rows out of the table, with the reason, in words and in the count at the end;
+ * it never makes a row pass.
  *
  * Limits: a round runs its arms one after the other, so what changes faster than a round does not
  * cancel; the load of others is recorded beside each row (`machine.ts`), not corrected for.
@@ -37,6 +38,8 @@ export interface Context {
   quick: boolean;
   /** an empty directory on the file system that is measured, removed after the arm */
   dir: string;
+  /** what `prepare` has filled: one directory for all arms and rounds of the experiment */
+  shared: string;
   /** what the arms before this one have measured in this round */
   round: Round;
 }
@@ -73,6 +76,8 @@ export interface Experiment {
   /** in the order in which a round measures them */
   arms: readonly Arm[];
   rows: readonly RowSpec[];
+  /** makes what all arms look at: a store with a long history takes longer to make than to open */
+  prepare?: (shared: string) => Promise<void>;
   /** 1 for what is exact and takes long: a second time would give the same; default 5 */
   rounds?: 1;
 }
@@ -164,18 +169,8 @@ async function runExperiment(
     const reason = skips(row);
     if (reason !== undefined) plan.say(`SKIPPED ${row.id} ${row.name}: ${reason}`);
   }
-  const arms = armsOf(experiment, measured);
   const meter = new LoadMeter();
-  const rounds: Round[] = [];
-  const count = experiment.rounds ?? ROUNDS;
-  for (let i = 0; measured.length > 0 && i < count; i++) {
-    const round = new Map<string, Metrics>();
-    for (const arm of arms) {
-      plan.say(`${experiment.name}: round ${i + 1} of ${count}, ${arm.name} …`);
-      round.set(arm.name, await measureArm(arm, round, plan));
-    }
-    rounds.push(round);
-  }
+  const rounds = measured.length === 0 ? [] : await measureRounds(experiment, measured, plan);
   const load = measured.length > 0 ? meter.read() : null;
   return wanted.map((row) => {
     const reason = skips(row);
@@ -184,17 +179,47 @@ async function runExperiment(
   });
 }
 
+async function measureRounds(
+  experiment: Experiment,
+  rows: readonly RowSpec[],
+  plan: Plan,
+): Promise<Round[]> {
+  const { name, prepare, rounds: count = ROUNDS } = experiment;
+  const shared = plan.makeDirectory(directoryName(`${name} shared`));
+  const rounds: Round[] = [];
+  try {
+    if (prepare) plan.say(`${name}: making what is looked at …`);
+    await prepare?.(shared.dir);
+    for (let i = 0; i < count; i++) {
+      const round = new Map<string, Metrics>();
+      for (const arm of armsOf(experiment, rows)) {
+        plan.say(`${name}: round ${i + 1} of ${count}, ${arm.name} …`);
+        round.set(arm.name, await measureArm(arm, shared.dir, round, plan));
+      }
+      rounds.push(round);
+    }
+    return rounds;
+  } finally {
+    shared.remove();
+  }
+}
+
 async function measureArm(
   arm: Arm,
+  shared: string,
   round: Round,
   { quick, makeDirectory }: Plan,
 ): Promise<Metrics> {
-  const { dir, remove } = makeDirectory(arm.name.replaceAll(/[^a-z0-9]+/gi, '-'));
+  const { dir, remove } = makeDirectory(directoryName(arm.name));
   try {
-    return await arm.measure({ quick, dir, round });
+    return await arm.measure({ quick, dir, shared, round });
   } finally {
     remove();
   }
+}
+
+function directoryName(name: string): string {
+  return name.replaceAll(/[^a-z0-9]+/gi, '-');
 }
 
 function missingArms({ arms }: Experiment): Map<string, string> {

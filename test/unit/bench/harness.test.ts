@@ -188,6 +188,23 @@ describe('a plan', () => {
     expect(seen).toEqual(Array.from({ length: ROUNDS }, () => ({ rate: 3 })));
   });
 
+  it('makes once what all arms look at, and removes it at the end', async () => {
+    const prepared: string[] = [];
+    const seen = new Set<string>();
+    const look: Partial<Arm> = {
+      measure: ({ shared }) => {
+        expect(open.has(shared)).toBe(true);
+        seen.add(shared);
+        return Promise.resolve({ rate: 1 });
+      },
+    };
+    const { plan, open } = bench([rowSpec()], {}, [look, look]);
+    const prepare = async (shared: string): Promise<void> => void prepared.push(shared);
+    await runPlan({ ...plan, experiments: [{ ...plan.experiments[0]!, prepare }] });
+    expect(prepared).toEqual([...seen]);
+    expect(open.size).toBe(0);
+  });
+
   it('refuses a filter that names nothing', async () => {
     const { plan } = bench([rowSpec()], { filter: 'nothing' });
     await expect(runPlan(plan)).rejects.toMatchObject({ code: 'USAGE' });

@@ -1,5 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { parseFio } from '../../../bench/fio.ts';
+import { runProgram } from '../../../bench/process.ts';
 import { parseRecords, repeat, synthesize } from '../../../bench/capture.ts';
 import { columnBytes } from '../../../bench/columns.ts';
 import { parseHistogram } from '../../../bench/cyclictest.ts';
@@ -100,6 +102,29 @@ describe("cyclictest's histogram", () => {
 
   it('that lacks a line is an error that names it', () => {
     expect(() => parseHistogram('000020 000090', 1000)).toThrow('Histogram Overflows');
+  });
+});
+
+describe('what fio prints', () => {
+  it('is read behind its notes', () => {
+    const job = { read: { bw_bytes: 0 }, write: { bw_bytes: 7 } };
+    expect(parseFio(`note: both iodepth\n${JSON.stringify({ jobs: [job] })}`)).toEqual(job);
+  });
+
+  it.each(['', 'fio: no such file', '{"jobs":[]}'])('"%s" is an error', (text) => {
+    expect(() => parseFio(text)).toThrow('fio printed no job');
+  });
+});
+
+describe('a program', () => {
+  const kill = ['-e', "process.kill(process.pid, 'SIGKILL')"];
+
+  it('that is to be killed may not end otherwise, and no other may be killed', async () => {
+    const run = (args: string[], endsBy?: 'SIGKILL'): Promise<unknown> =>
+      runProgram(process.execPath, args, { timeoutMs: 30_000, ...(endsBy && { endsBy }) });
+    await expect(run(kill, 'SIGKILL')).resolves.toMatchObject({ stdout: '' });
+    await expect(run(kill)).rejects.toMatchObject({ code: 'WORKER_DIED' });
+    await expect(run(['-e', ''], 'SIGKILL')).rejects.toMatchObject({ code: 'WORKER_DIED' });
   });
 });
 
