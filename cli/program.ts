@@ -22,6 +22,7 @@ import { storeCommand } from './commands/store.ts';
 import { streamCommand } from './commands/stream.ts';
 import { validateCommand } from './commands/validate.ts';
 import { topCommand } from './commands/top.ts';
+import { tuneCommand } from './commands/tune.ts';
 import { verifyCommand } from './commands/verify.ts';
 import type { Engine } from './engine.ts';
 
@@ -37,6 +38,7 @@ const COMMANDS: readonly CommandFactory[] = [
   gapsCommand,
   statsCommand,
   topCommand,
+  tuneCommand,
   verifyCommand,
   doctorCommand,
 ];
