@@ -1,4 +1,4 @@
-/** `helicorder stream ls | info | cat | write | trim | rm`. */
+/** `helicorder stream ls | info | cat | write | cp | trim | rm`. */
 import Table from 'cli-table3';
 import type { Command } from 'commander';
 import { formatBytes } from '../../engine/config/units.ts';
@@ -7,6 +7,7 @@ import { dataDirOf, newCommand, newGroup, printJson, streamName } from '../comma
 import type { CliContext, CliIo, CommonOptions } from '../command.ts';
 import type { Engine } from '../engine.ts';
 import { catCommand } from './stream-cat.ts';
+import { cpCommand } from './stream-copy.ts';
 import { rmCommand, trimCommand } from './stream-remove.ts';
 import { writeCommand } from './stream-write.ts';
 
@@ -18,6 +19,7 @@ export function streamCommand(context: CliContext): Command {
     infoCommand(context),
     catCommand(context),
     writeCommand(context),
+    cpCommand(context),
     trimCommand(context),
     rmCommand(context),
   ]);

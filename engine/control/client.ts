@@ -21,7 +21,7 @@ import {
 type ReplyTo<T extends Reply['type']> = Extract<Reply, { type: T }>;
 
 interface Asked {
-  type: Reply['type'];
+  types: readonly Reply['type'][];
   resolve: (frame: { reply: Reply; frame: Frame }) => void;
   reject: (error: HelicorderError) => void;
 }
@@ -101,26 +101,27 @@ export class ControlClient {
    */
   async ask<T extends Reply['type']>(
     question: Question,
-    expected: T,
+    expected: T | readonly T[],
     payload?: Uint8Array,
   ): Promise<ReplyTo<T>> {
-    return (await this.#ask(question, expected, payload)).reply as ReplyTo<T>;
+    const types = typeof expected === 'string' ? [expected] : expected;
+    return (await this.#ask(question, types, payload)).reply as ReplyTo<T>;
   }
 
   /** Asks for a report. */
   async report(question: Question): Promise<unknown> {
-    return parseReport((await this.#ask(question, 'report')).frame);
+    return parseReport((await this.#ask(question, ['report'])).frame);
   }
 
   #ask(
     question: Question,
-    type: Reply['type'],
+    types: readonly Reply['type'][],
     payload?: Uint8Array,
   ): Promise<{ reply: Reply; frame: Frame }> {
     if (this.#end) return Promise.reject(this.#end);
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
-      this.#asked.set(id, { type, resolve, reject });
+      this.#asked.set(id, { types, resolve, reject });
       this.#socket.write(encodeFrame(encodeHead({ ...question, id }), payload));
     });
   }
@@ -159,8 +160,8 @@ export class ControlClient {
     if (asked === undefined) throw protocolError(`an answer to ${reply.id}, which nobody asked`);
     this.#asked.delete(reply.id);
     if (reply.type === 'failed') asked.reject(errorOf(reply));
-    else if (reply.type === asked.type) asked.resolve({ reply, frame });
-    else asked.reject(protocolError(`${reply.type} where ${asked.type} was expected`));
+    else if (asked.types.includes(reply.type)) asked.resolve({ reply, frame });
+    else asked.reject(protocolError(`${reply.type} where ${asked.types[0]} was expected`));
   }
 
   #ended(): void {

@@ -155,7 +155,7 @@ export class Connection {
     this.#events.request(request, frame.payload, (answer, payload) => {
       this.#unanswered--;
       this.#free(room);
-      if (answer.type === 'opened') this.#holdsWriter = true;
+      if (answer.type === 'opened' || answer.type === 'position') this.#holdsWriter = true;
       this.send({ ...answer, id: request.id }, payload);
       this.#onAnswered();
       this.#pump();

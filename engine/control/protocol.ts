@@ -2,9 +2,13 @@
  * Messages of the control socket, version 1 (`docs/format-control.md` has the conversation):
  *
  *   request  := hello | open | append | end | trim | remove | set-cursor | remove-cursor
- *             | status | reload
+ *             | pin | status | reload | transaction
+ *   transaction := txn-open | txn-position | txn-begin | txn-append | txn-flush | txn-commit
+ *             | txn-abort                                 of a copy that ends in this store
  *   reply    := hello | opened | appended | done | report | failed | waiting | closing
+ *             | position | begun | committed | refused
  *   events   := (u32 length, bytes)+                      payload of append
+ *   pieces   := `engine/txn/piece-format.ts`              payload of txn-append
  *
  * Each is the head of one frame. What arrives is checked against these schemas before anybody
  * looks at it, on both sides.
@@ -16,6 +20,8 @@ import { parseJson, protocolError, type Frame } from './frame.ts';
 
 export const CONTROL_VERSION = 1;
 export const CONTROL_PROTOCOL = 'helicorder-control';
+/** What an owner of a cursor keeps with it: fits in a head. */
+const CURSOR_DETAIL_MAX_CHARACTERS = 4096;
 
 /** Counters below 2^53 travel as quoted strings, as in all reports. */
 const counter = z
@@ -31,6 +37,16 @@ const stream = z
 const writer = z.string().min(1).max(200);
 const cursor = z.string().regex(/^[A-Za-z0-9._-]{1,100}$/);
 
+/** 64 bits of a chain. */
+const word = z
+  .string()
+  .regex(/^[0-9a-f]{16}$/)
+  .transform((digits) => BigInt(`0x${digits}`));
+/** Of a copy: source store, incarnation, base. */
+const copyWriter = z.string().regex(/^[0-9a-f]{1,64}\/[0-9a-f]{1,64}\/\d{1,16}$/);
+const txn = z.string().regex(/^\d{1,16}-\d{1,16}$/);
+const ofCopy = { id, stream, writer: copyWriter };
+
 const hello = z.strictObject({
   type: z.literal('hello'),
   protocol: z.literal(CONTROL_PROTOCOL),
@@ -42,8 +58,33 @@ const request = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('end'), id, run: counter }),
   z.strictObject({ type: z.literal('trim'), id }),
   z.strictObject({ type: z.literal('remove'), id, stream }),
-  z.strictObject({ type: z.literal('set-cursor'), id, name: cursor, stream, offset: counter }),
+  z.strictObject({
+    type: z.literal('set-cursor'),
+    id,
+    name: cursor,
+    stream,
+    offset: counter,
+    detail: z.string().max(CURSOR_DETAIL_MAX_CHARACTERS).optional(),
+  }),
   z.strictObject({ type: z.literal('remove-cursor'), id, name: cursor }),
+  z.strictObject({ type: z.literal('pin'), id }),
+  z.strictObject({ type: z.literal('txn-open'), ...ofCopy, samplesPerEvent: counter }),
+  z.strictObject({ type: z.literal('txn-position'), ...ofCopy, epoch: counter }),
+  z.strictObject({ type: z.literal('txn-begin'), ...ofCopy, epoch: counter, lo: counter }),
+  z.strictObject({ type: z.literal('txn-append'), id, txn }),
+  z.strictObject({ type: z.literal('txn-flush'), id, txn }),
+  z.strictObject({
+    type: z.literal('txn-commit'),
+    ...ofCopy,
+    epoch: counter,
+    txn,
+    lo: counter,
+    hi: counter,
+    count: counter,
+    before: word,
+    chain: word,
+  }),
+  z.strictObject({ type: z.literal('txn-abort'), id, txn }),
   z.strictObject({ type: z.literal('status'), id }),
   z.strictObject({ type: z.literal('reload'), id }),
 ]);
@@ -60,6 +101,28 @@ const reply = z.discriminatedUnion('type', [
   }),
   z.strictObject({ type: z.literal('appended'), id, firstSeq: counter, firstOffset: counter }),
   z.strictObject({ type: z.literal('done'), id }),
+  z.strictObject({
+    type: z.literal('position'),
+    id,
+    epoch: counter,
+    last: counter,
+    chain: word,
+    eventLimit: counter,
+    groupLimit: counter,
+  }),
+  z.strictObject({ type: z.literal('begun'), id, txn }),
+  z.strictObject({
+    type: z.literal('committed'),
+    id,
+    firstOffset: counter,
+    endOffset: counter,
+  }),
+  z.strictObject({
+    type: z.literal('refused'),
+    id,
+    outcome: z.enum(['FENCED', 'REJECTED', 'DIVERGED', 'ABORTED']),
+    reason: z.enum(['EPOCH', 'RANGE', 'CONTENT', 'LIMIT']).optional(),
+  }),
   z.strictObject({ type: z.literal('report'), id }),
   z.strictObject({
     type: z.literal('failed'),
@@ -87,15 +150,18 @@ export interface Failure {
   message: string;
 }
 
-/** A message as JSON: counters quoted, everything else as it is. */
+/** A message as JSON: counters quoted, chains in hex, everything else as it is. */
 const COUNTERS = new Set(
-  'run epoch lastSeq eventLimit groupLimit firstSeq firstOffset lowWater offset'.split(' '),
+  (
+    'run epoch lastSeq eventLimit groupLimit firstSeq firstOffset lowWater offset ' +
+    'samplesPerEvent lo hi count last endOffset'
+  ).split(' '),
 );
 export function encodeHead(message: object): object {
-  const quoted = ([key, value]: [string, unknown]): [string, unknown] => [
-    key,
-    COUNTERS.has(key) ? String(value) : value,
-  ];
+  const quoted = ([key, value]: [string, unknown]): [string, unknown] => {
+    if (typeof value === 'bigint') return [key, value.toString(16).padStart(16, '0')];
+    return [key, COUNTERS.has(key) ? String(value) : value];
+  };
   return Object.fromEntries(Object.entries(message).map(quoted));
 }
 

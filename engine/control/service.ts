@@ -6,17 +6,22 @@
  * On a full disk the group in hand stays pending in the log; whoever owns the thread resumes it,
  * and the next `serve` answers it. Behind it only changes are served, since they may free space.
  */
-import type { Clock } from '../base/clock.ts';
+import type { Clock, Random } from '../base/clock.ts';
 import { HelicorderError } from '../base/errors.ts';
 import { encodeEvents } from '../batch/format.ts';
 import { packEvents } from '../batch/opaque.ts';
 import { removeCursor, removeStream, setCursor, trimStream } from '../store/changes.ts';
-import { trimEntry, type TrimEntry } from '../store/control.ts';
+import { lostEntry, trimEntry, type TrimEntry } from '../store/control.ts';
 import { KIND } from '../store/log/format.ts';
 import type { GroupBuilder } from '../store/log/group.ts';
 import { eventRun } from '../store/run-plan.ts';
 import type { OpenedRun, StoreWriter } from '../store/writer.ts';
 import { decodeEventList, failureOf, type Answer, type Request } from './protocol.ts';
+import {
+  TransactionService,
+  isTransactionRequest,
+  type TransactionRequest,
+} from './transaction-service.ts';
 
 /** What the thread that owns the log is asked; status and reload are answered elsewhere. */
 export type StoreRequest = Exclude<Request, { type: 'status' | 'reload' }>;
@@ -30,6 +35,8 @@ export interface ServiceEvents {
 
 type AppendRequest = Extract<StoreRequest, { type: 'append' }>;
 type ChangeRequest = Exclude<StoreRequest, AppendRequest>;
+/** What may free space, or costs next to none: served ahead of records that wait for space. */
+const AHEAD = new Set(['set-cursor', 'remove-cursor', 'trim', 'remove']);
 
 interface Job<R extends StoreRequest = StoreRequest> {
   connection: number;
@@ -61,6 +68,7 @@ export class ControlService {
   readonly #clock: Clock;
   readonly #events: ServiceEvents;
   readonly #builder: GroupBuilder;
+  readonly #transactions: TransactionService;
   readonly #runs = new Map<number, HeldRun>();
   #queue: Waiting[] = [];
   /** records waited for space before what is served now */
@@ -68,9 +76,14 @@ export class ControlService {
   /** what to do once the pending group is durable */
   #whenDurable: (() => void) | undefined;
 
-  constructor(writer: StoreWriter, clock: Clock, events: ServiceEvents) {
+  constructor(
+    writer: StoreWriter,
+    { clock, random }: { clock: Clock; random: Random },
+    events: ServiceEvents,
+  ) {
     this.#writer = writer;
     this.#clock = clock;
+    this.#transactions = new TransactionService(writer, random);
     this.#events = events;
     this.#builder = writer.group();
   }
@@ -100,16 +113,19 @@ export class ControlService {
     else {
       this.#queue.shift();
       if (isChange(next)) this.#serveChange(next);
-      else this.#endRuns(this.#runsOf(next.connection), 'disconnected');
+      else this.#leave(next.connection);
     }
     return this.#queue.length > 0;
   }
 
+  #leave(connection: number): void {
+    this.#transactions.gone(connection);
+    this.#endRuns(this.#runsOf(connection), 'disconnected');
+  }
+
   /** Records wait for space: what may free some does not wait behind them. */
   #serveAhead(): boolean {
-    const index = this.#queue.findIndex(
-      (next) => isChange(next) && !['open', 'end'].includes(next.request.type),
-    );
+    const index = this.#queue.findIndex((next) => isChange(next) && AHEAD.has(next.request.type));
     const [next] = index < 0 ? [] : this.#queue.splice(index, 1);
     if (next === undefined || !isChange(next)) return false;
     this.#serveChange(next);
@@ -127,6 +143,7 @@ export class ControlService {
     const { request, connection } = job;
     const done = (): void => this.#answer(job, { type: 'done' });
     try {
+      if (isTransactionRequest(request)) return this.#serveTransaction(job, request);
       switch (request.type) {
         case 'open':
           return this.#open(job, request);
@@ -140,6 +157,9 @@ export class ControlService {
         case 'remove-cursor':
           removeCursor(this.#writer, request.name);
           return done();
+        case 'pin':
+          this.#writer.addLosses(this.#builder, [lostEntry.decode(job.payload)]);
+          return this.#commitBuilder(done);
         case 'trim':
           trimStream(this.#writer, this.#checkedTrim(job.payload));
           return done();
@@ -151,6 +171,12 @@ export class ControlService {
       if (!this.#wasWaiting) this.#builder.clear();
       this.#answer(job, this.#refusal(error));
     }
+  }
+
+  #serveTransaction(job: Job, request: TransactionRequest): void {
+    const { connection, payload } = job;
+    const answer = this.#transactions.serve(connection, request, payload, this.#builder);
+    this.#commitBuilder(() => this.#answer(job, answer));
   }
 
   #open(job: Job, { stream, writer: id }: Extract<StoreRequest, { type: 'open' }>): void {

@@ -1,5 +1,4 @@
 /** From the configuration to rate groups: drivers opened, rows laid out, rings and names given. */
-import { HelicorderError } from '../base/errors.ts';
 import type { RecorderConfig, SourceConfig } from '../config/config.ts';
 import type { OpenDriver } from '../drivers/driver.ts';
 import { driverOf } from '../drivers/registry.ts';
@@ -32,10 +31,8 @@ export function closeDrivers(groups: readonly PlannedGroup[]): void {
   for (const { group } of groups) group.sources.forEach(({ driver }) => driver.close());
 }
 
-/** Opens every driver. @throws HelicorderError CONFIG, DEVICE */
+/** Opens every driver; none, if the store is only kept. @throws HelicorderError CONFIG, DEVICE */
 export function planGroups(config: RecorderConfig): RecordingPlan {
-  if (config.sources.length === 0)
-    throw new HelicorderError('CONFIG', 'there is no source to record');
   const opened: PlannedSource[] = [];
   try {
     for (const source of config.sources) opened.push(openSource(source));

@@ -105,8 +105,7 @@ export class WriterAgent {
   #attempt(): void {
     try {
       const collector = new Collector(this.#options, this.#environment);
-      const { clock } = this.#environment;
-      const service = new ControlService(collector.writer, clock, this.#events);
+      const service = new ControlService(collector.writer, this.#environment, this.#events);
       this.#store = { collector, service };
     } catch (error) {
       if (!(error instanceof HelicorderError) || error.code !== 'NO_SPACE') throw error;

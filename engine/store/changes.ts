@@ -16,7 +16,7 @@ import {
 } from './control.ts';
 import { KIND, makeLsn, segmentOf, type Lsn } from './log/format.ts';
 import type { GroupBuilder } from './log/group.ts';
-import { namedCursor, namedStream } from './state.ts';
+import { namedCursor, namedStream } from './named.ts';
 import type { UpkeepResult } from './upkeep.ts';
 import type { StoreWriter } from './writer.ts';
 
@@ -27,7 +27,7 @@ export interface CursorPosition {
   /** the first offset its consumer has not had */
   offset: number;
   /** what its owner keeps with it, if anything */
-  detail?: string;
+  detail?: string | undefined;
 }
 
 /** Sets a cursor. @throws NO_SUCH_STREAM, USAGE for an offset behind the stream's end */

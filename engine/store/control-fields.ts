@@ -48,6 +48,16 @@ export const nanos: Field<bigint> = {
   },
 };
 
+/** 64 bits without a meaning as a number: 16 hex digits. */
+export const word: Field<bigint> = {
+  encode: (value) => value.toString(16).padStart(16, '0'),
+  decode: (json) => {
+    const digits = asText(json);
+    if (!/^[0-9a-f]{16}$/.test(digits)) throw new Malformed(`expected a word, found ${digits}`);
+    return BigInt(`0x${digits}`);
+  },
+};
+
 export function nullable<T>(field: Field<T>): Field<T | null> {
   return {
     encode: (value) => (value === null ? null : field.encode(value)),

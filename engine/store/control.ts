@@ -13,6 +13,7 @@ import {
   optional,
   pair,
   text,
+  word,
   type Fields,
 } from './control-fields.ts';
 
@@ -52,6 +53,11 @@ export interface RunEntry {
   kernelClock: { synchronized: boolean; maxErrorMicros: number };
   /** constants of the source that its events carry, in order: RemoteAddr, Interface … */
   attributes: [string, string][];
+  /**
+   * A run of another store, copied here: the first of its seqs that this stream holds. All else is
+   * what its first recorder wrote. undefined: it was begun here.
+   */
+  copiedFrom: number | undefined;
 }
 
 export interface RunEndEntry {
@@ -142,6 +148,21 @@ export interface CursorEntry {
   detail: string | null;
 }
 
+/** A copy's writer: its epoch and last transaction, what `engine/txn/position.ts` judges by. */
+export interface TransactionEntry {
+  stream: number;
+  /** `source store/incarnation/base` */
+  writer: string;
+  epoch: number;
+  /** seqs of the transaction; hi 0 before the first one */
+  lo: number;
+  hi: number;
+  /** over seqs 1 to hi */
+  chain: bigint;
+  firstOffset: number;
+  endOffset: number;
+}
+
 /** The store has another id from now on: it was copied to another machine. */
 export interface IdentityEntry {
   storeId: string;
@@ -223,6 +244,7 @@ const runFields: Fields<RunEntry> = {
   clock: object({ monotonicNanos: nanos, boottimeNanos: nanos, utcNanos: nanos }),
   kernelClock: object({ synchronized: flag, maxErrorMicros: count }),
   attributes: list(pair(text, text)),
+  copiedFrom: optional(count),
 };
 
 const totals = object<Totals>({
@@ -305,6 +327,16 @@ export const cursorEntry = control<CursorEntry>('cursor', {
   offset: nullable(count),
   updatedNanos: nanos,
   detail: nullable(text),
+});
+export const transactionEntry = control<TransactionEntry>('transaction', {
+  stream: count,
+  writer: text,
+  epoch: count,
+  lo: count,
+  hi: count,
+  chain: word,
+  firstOffset: count,
+  endOffset: count,
 });
 export const identityEntry = control<IdentityEntry>('identity', {
   storeId: text,

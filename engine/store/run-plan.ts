@@ -20,18 +20,28 @@ import { KIND } from './log/format.ts';
 import type { GroupBuilder } from './log/group.ts';
 import type { ControlState } from './state.ts';
 
-/** What a run needs to be begun. */
-export interface RunRequest {
+/** What a stream needs to be made. */
+export interface StreamRequest {
   /** scope/name; the stream is created if there is none */
   stream: string;
   schema: Schema;
   samplesPerEvent: number;
+}
+
+/** What a run needs to be begun. */
+export interface RunRequest extends StreamRequest {
   writer: string;
   t0Nanos: bigint;
   /** 0: opaque events */
   periodNanos: bigint;
   resolutionNanos: bigint;
   attributes: [string, string][];
+}
+
+/** A run of another store whose records are copied here; all but its numbers stays as it was. */
+export interface CopiedRun extends Omit<RunEntry, 'id' | 'stream' | 'schemaId'> {
+  schema: Schema;
+  copiedFrom: number;
 }
 
 const EPOCH_NONCE = 2 ** 20;
@@ -89,9 +99,23 @@ export class RunPlan {
       clock: { monotonicNanos, boottimeNanos, utcNanos },
       kernelClock: this.#options.clock.kernelClock(),
       attributes: request.attributes,
+      copiedFrom: undefined,
     };
     this.#builder.add(KIND.run, stream.id, runEntry.encode(run));
     return before && { ...before };
+  }
+
+  /** Makes the stream, if there is none. @returns its number. @throws USAGE for the other kind */
+  addStream(request: StreamRequest): number {
+    return this.#stream(request, this.#schema(request.schema)).id;
+  }
+
+  /** @returns the number of the run here */
+  addCopied(stream: number, { schema, ...origin }: CopiedRun): number {
+    const id = this.#state.nextRun + this.#runs++;
+    const run: RunEntry = { ...origin, id, stream, schemaId: this.#schema(schema) };
+    this.#builder.add(KIND.run, stream, runEntry.encode(run));
+    return id;
   }
 
   /**
@@ -115,7 +139,7 @@ export class RunPlan {
     return id;
   }
 
-  #stream(request: RunRequest, schema: string): StreamEntry {
+  #stream(request: StreamRequest, schema: string): StreamEntry {
     const known = this.#state.streamNamed(request.stream);
     if (known) {
       if (known.schemaId !== schema) this.#checkKind(known, request);
@@ -135,7 +159,7 @@ export class RunPlan {
     return stream;
   }
 
-  #checkKind(stream: StreamSnapshot, { schema }: RunRequest): void {
+  #checkKind(stream: StreamSnapshot, { schema }: StreamRequest): void {
     const { kind } = JSON.parse(this.#state.schemaOf(stream)) as { kind: string };
     if (kind === schema.kind) return;
     const holds = kind === 'opaque' ? 'opaque events' : 'samples';

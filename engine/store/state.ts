@@ -7,7 +7,7 @@
  */
 import { assert } from '../base/assert.ts';
 import { CLOCK_DISORDER_NANOS } from '../base/constants.ts';
-import { HelicorderError, nearest } from '../base/errors.ts';
+import { HelicorderError } from '../base/errors.ts';
 import {
   cursorEntry,
   identityEntry,
@@ -22,6 +22,7 @@ import {
   snapshotEntry,
   startEntry,
   streamEntry,
+  transactionEntry,
   trimEntry,
   type CursorEntry,
   type IdentityEntry,
@@ -31,6 +32,7 @@ import {
   type StartEntry,
   type StreamEntry,
   type StreamSnapshot,
+  type TransactionEntry,
   type TrimEntry,
 } from './control.ts';
 import { dataItems, type DataItem, type GroupSize } from './data.ts';
@@ -58,6 +60,8 @@ export class ControlState {
   readonly runs = new Map<number, RunSnapshot>();
   /** durable reading positions, by name */
   readonly cursors = new Map<string, CursorEntry>();
+  /** the last transaction of each copy that ends here, by stream and writer */
+  readonly transactions = new Map<string, TransactionEntry>();
   /** what of a stream is gone, by stream; absent: nothing */
   readonly trims = new Map<number, TrimEntry>();
   /** directories for chunks that the configuration has named, the latest last */
@@ -80,6 +84,10 @@ export class ControlState {
   /** The latest run of a writer, whether it has ended or not. */
   latestRun(stream: number, writer: string): RunSnapshot | undefined {
     return this.#runByWriter.get(writerKey(stream, writer));
+  }
+
+  lastTransaction(stream: number, writer: string): TransactionEntry | undefined {
+    return this.transactions.get(writerKey(stream, writer));
   }
 
   /** The first offset of a stream that is still there. */
@@ -146,6 +154,10 @@ export class ControlState {
         return this.#removeStream(removeEntry.decode(entry.payload).stream);
       case KIND.cursor:
         return this.#setCursor(cursorEntry.decode(entry.payload));
+      case KIND.transaction: {
+        const last = transactionEntry.decode(entry.payload);
+        return void this.transactions.set(writerKey(last.stream, last.writer), last);
+      }
       case KIND.identity:
         return void this.identities.push(identityEntry.decode(entry.payload));
       case KIND.lost:
@@ -194,6 +206,9 @@ export class ControlState {
     for (const cursor of this.cursors.values()) {
       if (cursor.stream === id) this.cursors.delete(cursor.name);
     }
+    for (const [key, { stream: own }] of this.transactions) {
+      if (own === id) this.transactions.delete(key);
+    }
   }
 
   #setCursor(cursor: CursorEntry): void {
@@ -213,7 +228,7 @@ export class ControlState {
     if (stream) stream.schemaId = entry.schemaId;
     this.#addRun({
       ...entry,
-      nextSeq: entry.firstSeq,
+      nextSeq: entry.copiedFrom ?? entry.firstSeq,
       ordinal: 0,
       lastTick: sameSchedule ? before.lastTick : null,
       lastNanos: before?.lastNanos ?? null,
@@ -252,7 +267,9 @@ export class ControlState {
     if (isLoss && item.firstOffset + item.records <= stream.nextOffset) return;
     // a gap for the records of an earlier run: its seqs are past
     const isPast = isLoss && seqStep < 0;
-    if (offsetStep !== 0 || (seqStep !== 0 && !isPast)) {
+    // the seqs of a copy are its transactions'; those of its origins may jump as they did there
+    const isSeqWrong = seqStep !== 0 && !isPast && run.copiedFrom === undefined;
+    if (offsetStep !== 0 || isSeqWrong) {
       if (!lenient || offsetStep < 0) {
         throw new HelicorderError(
           'DAMAGED',
@@ -312,6 +329,9 @@ export class ControlState {
       ...pieces.map((piece) => part(KIND.snapshot, snapshotEntry.encode(piece))),
       ...[...this.trims.values()].map((trim) => part(KIND.trim, trimEntry.encode(trim))),
       ...[...this.cursors.values()].map((own) => part(KIND.cursor, cursorEntry.encode(own))),
+      ...[...this.transactions.values()].map((last) =>
+        part(KIND.transaction, transactionEntry.encode(last)),
+      ),
       ...[...this.places].map((dir) => part(KIND.place, placeEntry.encode({ dir }))),
       ...this.identities.map((own) => part(KIND.identity, identityEntry.encode(own))),
       ...[...this.losses.pinnedBehind((stream) => this.lowWaterOf(stream))].map((lost) =>
@@ -376,25 +396,4 @@ function emptyStream(entry: StreamEntry): StreamSnapshot {
 
 function writerKey(stream: number, writer: string): string {
   return `${stream}/${writer}`;
-}
-
-/** @throws NO_SUCH_STREAM, with the nearest name */
-export function namedStream(state: ControlState, name: string): StreamSnapshot {
-  const stream = state.streamNamed(name);
-  if (stream) return stream;
-  const names = [...state.streams.values()].map((known) => known.name);
-  throw new HelicorderError('NO_SUCH_STREAM', `no stream ${name}${suggestion(name, names)}`);
-}
-
-/** @throws NO_SUCH_CURSOR, with the nearest name */
-export function namedCursor(state: ControlState, name: string): CursorEntry {
-  const cursor = state.cursors.get(name);
-  if (cursor) return cursor;
-  const names = [...state.cursors.keys()];
-  throw new HelicorderError('NO_SUCH_CURSOR', `no cursor ${name}${suggestion(name, names)}`);
-}
-
-function suggestion(name: string, names: readonly string[]): string {
-  const close = nearest(name, names);
-  return close === undefined ? '' : `; did you mean ${close}?`;
 }

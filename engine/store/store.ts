@@ -31,7 +31,7 @@ import { nodeFileSystem, pauseThread } from '../files/node-file-system.ts';
 import type { StreamSnapshot } from './control.ts';
 import { locateTime } from './locate-time.ts';
 import { StoreReader } from './reader.ts';
-import { namedStream } from './state.ts';
+import { namedStream } from './named.ts';
 import { StreamReader, type FaultItem, type RawItem, type StreamItem } from './stream-reader.ts';
 import { checkColumns } from './view.ts';
 import { eventRun } from './run-plan.ts';

@@ -14,6 +14,7 @@ import { HelicorderError, errnoCode, openError } from '../base/errors.ts';
 import { encodeEvents } from '../batch/format.ts';
 import { packEvents } from '../batch/opaque.ts';
 import type { FileSystem, Lock, MarkFile } from '../files/file-system.ts';
+import { allowsSegment, type StoreBudget } from './budget.ts';
 import { catalogFacts } from './catalog.ts';
 import {
   identityEntry,
@@ -40,13 +41,6 @@ import { recoverUnowned, startOf, type Recovered } from './recover.ts';
 import { makeBallast, removeReserve } from './reserve.ts';
 import { RunPlan, type RunRequest } from './run-plan.ts';
 import { ControlState } from './state.ts';
-
-export interface StoreBudget {
-  /** of everything under the store's directory */
-  bytes: number | undefined;
-  /** what is to stay free on the disk */
-  minFreeBytes: number;
-}
 
 export interface StoreWriterOptions {
   fs: FileSystem;
@@ -113,7 +107,7 @@ export class StoreWriter {
         direct,
         identity,
         state,
-        mayGrow: () => this.#mayGrow(),
+        mayGrow: () => allowsSegment(fs, paths.dir, options.budget),
         onDurable: (end) => this.#mark.publish(end, this.#generation),
       },
       this.recovered && startOf(this.recovered),
@@ -232,13 +226,13 @@ export class StoreWriter {
   beginRuns(requests: readonly RunRequest[]): OpenedRun[] {
     const builder = this.group();
     const begun = this.addRuns(builder, requests);
-    this.commit(builder);
+    if (!builder.isEmpty) this.commit(builder);
     return begun();
   }
 
   /** The same within a group of the caller's. @returns the runs: call it once that is durable */
   addRuns(builder: GroupBuilder, requests: readonly RunRequest[]): () => OpenedRun[] {
-    const planned = new RunPlan(this.state, this.#options, builder);
+    const planned = this.planRuns(builder);
     const before = requests.map((request) => planned.add(request));
     return () =>
       requests.map((request, i) => {
@@ -247,6 +241,11 @@ export class StoreWriter {
         this.#openRuns.add(run.id);
         return { stream, run, before: before[i] };
       });
+  }
+
+  /** Numbers what is begun in a group of the caller's. */
+  planRuns(builder: GroupBuilder): RunPlan {
+    return new RunPlan(this.state, this.#options, builder);
   }
 
   /**
@@ -318,15 +317,6 @@ export class StoreWriter {
     state.losses.reach(state, catalogFacts(fs, this.paths.catalog, state, ids), true);
   }
 
-  /** One segment may still be made: beyond the budget there is a reserve of two. */
-  #mayGrow(): boolean {
-    const { fs, budget } = this.#options;
-    if (budget === undefined) return true;
-    const { bytes = Infinity, minFreeBytes } = budget;
-    if (fs.info(this.paths.dir).freeBytes < minFreeBytes) return false;
-    return bytes === Infinity || fs.diskUse(this.paths.dir) <= bytes;
-  }
-
   /** What recovery has read becomes durable before anything is built upon it. */
   #settle(recovered: Recovered): void {
     this.#examine(recovered);
@@ -381,10 +371,16 @@ export class StoreWriter {
    * @returns how many of them the log did not say yet
    */
   pinLosses(lost: readonly LostEntry[]): number {
-    const news = lost.filter((one) => !this.state.losses.isPinned(one.stream, one.firstOffset));
     const builder = this.group();
-    news.forEach((one) => addLost(builder, one));
+    const count = this.addLosses(builder, lost);
     if (!builder.isEmpty) this.commit(builder);
+    return count;
+  }
+
+  /** The same within a group of the caller's. */
+  addLosses(builder: GroupBuilder, lost: readonly LostEntry[]): number {
+    const news = lost.filter((one) => !this.state.losses.isPinned(one.stream, one.firstOffset));
+    news.forEach((one) => addLost(builder, one));
     return news.length;
   }
 }

@@ -2,7 +2,7 @@
 import { systemClock } from '../base/clock.ts';
 import { NANOS_PER_SECOND } from '../base/constants.ts';
 import type { CursorEntry } from '../store/control.ts';
-import { namedCursor } from '../store/state.ts';
+import { namedCursor } from '../store/named.ts';
 import type { Store } from '../store/store.ts';
 import type { CursorInfo } from './types.ts';
 

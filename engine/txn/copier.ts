@@ -18,7 +18,7 @@
 import { defined } from '../base/assert.ts';
 import { systemRandom, type Random } from '../base/clock.ts';
 import { COPY_BATCH_BYTES, COPY_BATCH_RECORDS } from '../base/constants.ts';
-import { HelicorderError } from '../base/errors.ts';
+import { ERRORS, HelicorderError } from '../base/errors.ts';
 import { Bandwidth, systemTimer, withDeadline, type Timer } from './pacing.ts';
 import { Chain } from './chain.ts';
 import {
@@ -78,6 +78,11 @@ const ALARM_WORDS: Readonly<Record<Alarm, string>> = {
   MARKER_GONE: 'the target holds records of this copy, but not how far they go',
 };
 
+/** What no other attempt can change: a wrong target, a disk that fails, a bug. */
+function isFinal(error: unknown): boolean {
+  return error instanceof HelicorderError && !ERRORS[error.code].retryable;
+}
+
 export class Copier {
   readonly #source: CopySource;
   readonly #participant: Participant;
@@ -108,7 +113,7 @@ export class Copier {
   /**
    * Copies until it is done, told to stop, or raises an alarm. Can be called once.
    * @throws HelicorderError TARGET_ROLLED_BACK, SOURCE_DIVERGED, MARKER_GONE; what the source
-   *   throws
+   *   throws; what the participant throws if trying again is not sensible (`ERRORS`)
    */
   async run(): Promise<CopyResult> {
     try {
@@ -180,6 +185,7 @@ export class Copier {
     try {
       event = await this.#request(effect);
     } catch (error) {
+      if (isFinal(error)) throw error;
       const { phase, failures } = state;
       this.#options.onProgress?.({ kind: 'failed', phase: phase.name, failures, error });
       return { kind: 'failed' };

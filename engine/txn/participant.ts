@@ -136,7 +136,10 @@ export interface Participant {
   /** @returns the transaction's id: durable in the intent if the participant is two-phase */
   begin(epoch: number, lo: number, signal: AbortSignal): Promise<string>;
 
-  /** Pieces in order, each beginning where the one before ended. */
+  /**
+   * Pieces in order, each beginning where the one before ended. They may be gathered and sent
+   * together: what the target refuses then comes with a later append, or with the flush.
+   */
   append(txn: string, piece: Piece, signal: AbortSignal): Promise<void>;
 
   /** Everything appended has reached the participant; two-phase: and is durable there. */

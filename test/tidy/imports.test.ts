@@ -13,6 +13,11 @@ import {
   type Violation,
 } from './tree.ts';
 
+/** What every end of a copy decides by. */
+const PARTICIPANT_RULES = ['participant', 'piece', 'position', 'tally'].map(
+  (name) => `txn/${name}.ts`,
+);
+
 /**
  * Rooms and what they may import besides themselves, node's own modules and packages. `face` is
  * `native/index.ts`. An entry with a slash is that one file.
@@ -27,10 +32,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   codecs: ['base', 'face'],
   drivers: ['base', 'ring', 'batch', 'face'],
   sampler: ['base', 'ring', 'batch', 'drivers', 'face'],
-  store: ['base', 'files', 'batch', 'codecs/codec.ts', 'face'],
-  control: ['base', 'files', 'batch', 'store'],
+  // a store is a participant by its rules; it knows neither copier nor coordinator
+  store: ['base', 'files', 'batch', 'codecs/codec.ts', 'face', ...PARTICIPANT_RULES],
+  control: ['base', 'files', 'batch', 'store', ...PARTICIPANT_RULES, 'txn/piece-format.ts'],
   txn: ['base', 'batch', 'face'],
-  targets: ['base', 'files', 'batch', 'txn', 'store', 'tools', 'face'],
+  targets: ['base', 'files', 'batch', 'txn', 'store', 'control', 'face'],
   tools: ['base', 'batch', 'codecs/codec.ts', 'store', 'control'],
   recorder: ['engine', 'face', 'workers/spawn.ts', 'workers/pool.ts', 'workers/protocol.ts'],
   index: ['engine'],

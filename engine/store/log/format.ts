@@ -53,6 +53,7 @@ export const KIND = {
   remove: 33,
   cursor: 34,
   sealed: 37,
+  transaction: 39,
   place: 40,
 } as const;
 

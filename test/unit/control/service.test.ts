@@ -57,10 +57,14 @@ class Scene {
   constructor(disk: CountingDisk, writer: StoreWriter, clock: ManualClock) {
     this.disk = disk;
     this.writer = writer;
-    this.service = new ControlService(writer, clock, {
-      answer: (key, answer) => (this.answers[key] = answer),
-      waiting: (message) => this.waits.push(message),
-    });
+    this.service = new ControlService(
+      writer,
+      { clock, random: new SeededRandom(SEED) },
+      {
+        answer: (key, answer) => (this.answers[key] = answer),
+        waiting: (message) => this.waits.push(message),
+      },
+    );
   }
 
   submit(connection: number, request: object, payload: Uint8Array = new Uint8Array(0)): number {

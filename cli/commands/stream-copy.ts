@@ -1,0 +1,157 @@
+/** `helicorder stream cp`: a stream into another store, exactly once. Also `stream-to-stream`. */
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { monotonicMs } from '../../engine/base/clock.ts';
+import { parseSizeBytes } from '../../engine/config/units.ts';
+import { HelicorderError } from '../../engine/base/errors.ts';
+import type { CopyOptions } from '../../engine/index.ts';
+import { dataDirOf, ignore, newCommand, printJson, streamName, wholeNumber } from '../command.ts';
+import type { CliContext, CliIo, CommonOptions } from '../command.ts';
+
+const EXAMPLES = [
+  'helicorder stream cp examples/network --to-data-dir /mnt/edge',
+  'helicorder stream cp plant/pump-3 plant/pump-3 --to-data-dir /mnt/edge --follow',
+  'helicorder stream cp examples/network archive/network --from tail --bandwidth 1MiB',
+];
+
+interface Options extends CommonOptions {
+  toDataDir?: string;
+  from: CopyOptions['begin'];
+  to: number | 'end';
+  follow?: boolean;
+  cursor?: string;
+  batchRecords?: number;
+  bandwidth?: number;
+}
+
+type Progress = Parameters<NonNullable<CopyOptions['onProgress']>>[0];
+
+const PROGRESS_INTERVAL_MS = 500;
+
+export function cpCommand({ io, run }: CliContext): Command {
+  return newCommand('cp', 'copy a stream into another store or stream, exactly once', EXAMPLES)
+    .argument('<source>', 'scope/name')
+    .argument('[target]', 'scope/name (default: the name of the source)')
+    .option('--to-data-dir <path>', 'directory of the target store (default: --data-dir)')
+    .addOption(
+      new Option('--from <where>', 'where a new copy begins: start, tail or an offset')
+        .default('start')
+        .argParser(beginning),
+    )
+    .addOption(
+      new Option('--to <where>', 'end: all there is now; or the first offset not wanted')
+        .default('end')
+        .argParser((text) => (text === 'end' ? text : wholeNumber(text))),
+    )
+    .option('--follow', 'go on with what is recorded from now on, until told to stop')
+    .option('--cursor <name>', 'name under which the source keeps how far the copy has come')
+    .option('--batch-records <n>', 'most records of one transaction', wholeNumber)
+    .option('--bandwidth <size>', 'most bytes per second, such as 1MiB', bandwidth)
+    .action((source: string, target: string | undefined, options: Options) =>
+      run(() => copy(io, streamName(source), streamName(target ?? source), options)),
+    );
+}
+
+function beginning(text: string): number | 'start' | 'tail' {
+  return text === 'start' || text === 'tail' ? text : wholeNumber(text);
+}
+
+function bandwidth(text: string): number {
+  try {
+    const bytes = parseSizeBytes(text);
+    if (bytes > 0) return bytes;
+  } catch {
+    // said below
+  }
+  throw new InvalidArgumentError('expected a size, such as 1MiB.');
+}
+
+async function copy(io: CliIo, from: string, to: string, options: Options): Promise<number> {
+  const { copyStream } = await io.loadEngine();
+  const dataDir = dataDirOf(options, io);
+  if (options.follow && options.to !== 'end') {
+    throw new HelicorderError('USAGE', '--follow has no --to: it goes on until told to stop');
+  }
+  const stop = new AbortController();
+  const unlisten = io.onSignal(() => stop.abort());
+  const progress = new ProgressLine(io, options.quiet === true);
+  try {
+    const report = await copyStream({
+      dataDir,
+      from,
+      toDataDir: options.toDataDir ?? dataDir,
+      to,
+      begin: options.from ?? 'start',
+      signal: stop.signal,
+      onProgress: (step) => progress.take(step),
+      onDamage: ({ file, offset, length, what }) =>
+        progress.tell(`damage: ${file}: ${what} (byte ${offset}, ${length} bytes)`),
+      onWaiting: (message) => progress.tell(`waiting: ${message}`),
+      ...(options.to === 'end' ? {} : { end: options.to }),
+      ...(options.follow ? { follow: true } : {}),
+      ...(options.cursor === undefined ? {} : { cursor: options.cursor }),
+      ...(options.batchRecords === undefined ? {} : { batchRecords: options.batchRecords }),
+      ...(options.bandwidth === undefined ? {} : { bytesPerSecond: options.bandwidth }),
+    });
+    progress.end();
+    const { base, nextOffset, records, transactions } = report;
+    if (options.json) {
+      const counts = { base, nextOffset, records, transactions };
+      const quoted = Object.entries(counts).map(([key, value]) => [key, String(value)]);
+      const { cursor, done } = report;
+      await printJson(io, { from, to, cursor, ...Object.fromEntries(quoted), done });
+    } else {
+      await io.stdout.write(
+        `${records} records copied in ${transactions} transactions; ` +
+          `${to} has ${from} up to offset ${nextOffset} (cursor ${report.cursor})\n`,
+      );
+    }
+    return 0;
+  } finally {
+    progress.end();
+    unlisten();
+  }
+}
+
+/** On a terminal one line that is written over; failures are lines of their own anywhere. */
+class ProgressLine {
+  readonly #io: CliIo;
+  readonly #isQuiet: boolean;
+  #records = 0;
+  #shownMs = 0;
+  #isOpen = false;
+
+  constructor(io: CliIo, isQuiet: boolean) {
+    this.#io = io;
+    this.#isQuiet = isQuiet;
+  }
+
+  take(step: Progress): void {
+    if (step.kind === 'failed') {
+      const reason = step.error instanceof Error ? step.error.message : String(step.error);
+      if (step.failures === 0) this.tell(`trying again: ${reason}`);
+    }
+    if (step.kind !== 'committed') return;
+    this.#records += step.records;
+    const nowMs = monotonicMs();
+    if (this.#isQuiet || !this.#io.stderr.isTTY || nowMs - this.#shownMs < PROGRESS_INTERVAL_MS) {
+      return;
+    }
+    this.#shownMs = nowMs;
+    this.#isOpen = true;
+    this.#write(`\r${this.#records} records copied, seq ${step.acked}\u001b[K`);
+  }
+
+  tell(sentence: string): void {
+    this.end();
+    if (!this.#isQuiet) this.#write(`helicorder: ${sentence}\n`);
+  }
+
+  end(): void {
+    if (this.#isOpen) this.#write('\n');
+    this.#isOpen = false;
+  }
+
+  #write(text: string): void {
+    void this.#io.stderr.write(text).catch(ignore);
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * The requests of copies that end in this store (`txn-…`), between the words of the protocol and
+ * `store/transactions.ts`, which knows the rules. Refusals by rule are answers, not errors.
+ */
+import { parseSchema } from '../batch/schema.ts';
+import type { GroupBuilder } from '../store/log/group.ts';
+import { Transactions } from '../store/transactions.ts';
+import type { StoreWriter } from '../store/writer.ts';
+import { Refused, type CommitOutcome } from '../txn/participant.ts';
+import { decodePieces } from '../txn/piece-format.ts';
+import { positionOf, type HeldPosition } from '../txn/position.ts';
+import type { Random } from '../base/clock.ts';
+import type { Answer, Request } from './protocol.ts';
+
+export type TransactionRequest = Extract<Request, { type: `txn-${string}` }>;
+
+export function isTransactionRequest(request: Request): request is TransactionRequest {
+  return request.type.startsWith('txn-');
+}
+
+export class TransactionService {
+  readonly #writer: StoreWriter;
+  readonly #transactions: Transactions;
+
+  constructor(writer: StoreWriter, random: Random) {
+    this.#writer = writer;
+    this.#transactions = new Transactions(writer, random);
+  }
+
+  /**
+   * Does what is asked, or adds it to the group.
+   * @returns the answer, to be given once what is in the group is durable
+   * @throws HelicorderError for what is no refusal by rule
+   */
+  serve(
+    connection: number,
+    request: TransactionRequest,
+    payload: Uint8Array,
+    builder: GroupBuilder,
+  ): Answer {
+    try {
+      return this.#serve(connection, request, payload, builder);
+    } catch (error) {
+      if (error instanceof Refused) return answerOf(error.outcome);
+      throw error;
+    }
+  }
+
+  gone(connection: number): void {
+    this.#transactions.gone(connection);
+  }
+
+  #serve(
+    connection: number,
+    request: TransactionRequest,
+    payload: Uint8Array,
+    builder: GroupBuilder,
+  ): Answer {
+    const transactions = this.#transactions;
+    switch (request.type) {
+      case 'txn-open': {
+        const { stream, samplesPerEvent, writer } = request;
+        const schema = parseSchema(new TextDecoder().decode(payload));
+        const wanted = { stream, samplesPerEvent, schema };
+        return this.#position(transactions.open(builder, wanted, writer));
+      }
+      case 'txn-position':
+        return this.#position(transactions.position(request, request.epoch));
+      case 'txn-begin': {
+        const { epoch, lo } = request;
+        return { type: 'begun', txn: transactions.begin(connection, request, epoch, lo) };
+      }
+      case 'txn-append':
+        transactions.append(request.txn, decodePieces(payload));
+        return { type: 'done' };
+      case 'txn-flush':
+        transactions.flush(request.txn);
+        return { type: 'done' };
+      case 'txn-commit': {
+        const { epoch, txn, lo, hi, count, before, chain } = request;
+        const what = { txn, range: { lo, hi, count, before, chain } };
+        return answerOf(transactions.commit(builder, request, epoch, what));
+      }
+      case 'txn-abort':
+        transactions.abort(request.txn);
+        return { type: 'done' };
+    }
+  }
+
+  #position(held: HeldPosition): Answer {
+    const { eventLimit, groupLimit } = this.#writer;
+    return { type: 'position', ...positionOf(held), eventLimit, groupLimit };
+  }
+}
+
+function answerOf(outcome: CommitOutcome): Answer {
+  switch (outcome.kind) {
+    case 'COMMITTED': {
+      const { firstOffset = 0, endOffset = 0 } = outcome;
+      return { type: 'committed', firstOffset, endOffset };
+    }
+    case 'REJECTED':
+      return { type: 'refused', outcome: 'REJECTED', reason: outcome.reason };
+    case 'UNKNOWN':
+      throw new TypeError('a store knows what it has committed');
+    default:
+      return { type: 'refused', outcome: outcome.kind };
+  }
+}

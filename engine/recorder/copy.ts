@@ -1,0 +1,161 @@
+/**
+ * `stream cp`: one stream into another, in the same store or in another one, exactly once.
+ *
+ *   StoreSource ─ pieces ─▶ Copier ─▶ StoreParticipant
+ *        │ cursor, intent                  │ transactions
+ *        ▼                                 ▼
+ *   owner of the source                owner of the target      by their control sockets
+ *
+ * Each owner is whatever recorder runs on the store, or one without sources begun here. The copy
+ * may be killed at any moment, and so may they: called again with the same names it goes on where
+ * it was (`docs/durability.md`).
+ */
+import { createHash } from 'node:crypto';
+import { resolve } from 'node:path';
+import { FLUSH_DEFAULT_MS, SEGMENT_DEFAULT_BYTES } from '../base/constants.ts';
+import { HelicorderError } from '../base/errors.ts';
+import type { RecorderConfig } from '../config/config.ts';
+import { systemEnvironment } from '../store/store.ts';
+import type { Fault } from '../store/stream-item.ts';
+import { OwnerLink, type OwnStore } from '../targets/owner-link.ts';
+import { StoreParticipant } from '../targets/store-participant.ts';
+import { StoreSource } from '../targets/store-source.ts';
+import { Copier, type CopyProgress } from '../txn/copier.ts';
+import { Recorder } from './recorder.ts';
+
+export interface CopyOptions {
+  dataDir: string;
+  /** scope/name */
+  from: string;
+  toDataDir: string;
+  /** scope/name */
+  to: string;
+  /** where a new copy begins; one that was begun goes on where it was. Default: `start` */
+  begin?: number | 'start' | 'tail';
+  /** the first offset not wanted; default: the end there is now, or none if it follows */
+  end?: number;
+  /** goes on until the signal aborts */
+  follow?: boolean;
+  /** name of the cursor; default: derived from source and target */
+  cursor?: string;
+  batchRecords?: number;
+  bytesPerSecond?: number;
+  signal?: AbortSignal;
+  onProgress?: (progress: CopyProgress) => void;
+  onDamage?: (fault: Fault) => void;
+  /** the owner of one of the stores waits for space */
+  onWaiting?: (message: string) => void;
+}
+
+export interface CopyReport {
+  cursor: string;
+  /** offset of the source at which the copy began, ever */
+  base: number;
+  /** the first offset of the source that the target does not have */
+  nextOffset: number;
+  /** by this call */
+  records: number;
+  transactions: number;
+  /** false: it was told to stop */
+  done: boolean;
+}
+
+/**
+ * Copies, one-shot or for ever.
+ * @throws NOT_A_STORE, NO_SUCH_STREAM, USAGE, TARGET_ROLLED_BACK, SOURCE_DIVERGED, STORE_IN_USE
+ */
+export async function copyStream(options: CopyOptions): Promise<CopyReport> {
+  checkEnds(options);
+  const { cursor = cursorName(options), onWaiting } = options;
+  const link = (dataDir: string): OwnerLink =>
+    new OwnerLink({ dataDir, own: ownStore, ...(onWaiting && { onWaiting }) });
+  const sourceOwner = link(options.dataDir);
+  const targetOwner = link(options.toDataDir);
+  const source = new StoreSource({
+    dataDir: options.dataDir,
+    stream: options.from,
+    cursor,
+    from: options.begin ?? 'start',
+    owner: sourceOwner,
+    environment: systemEnvironment,
+    ...(options.onDamage && { onDamage: options.onDamage }),
+  });
+  try {
+    const target = { stream: options.to, ...source.shape() };
+    return await run(source, new StoreParticipant(targetOwner, target), { ...options, cursor });
+  } finally {
+    source.close();
+    await targetOwner.close();
+    await sourceOwner.close();
+  }
+}
+
+async function run(
+  source: StoreSource,
+  participant: StoreParticipant,
+  options: CopyOptions & { cursor: string },
+): Promise<CopyReport> {
+  const { writer } = await source.open();
+  const { batchRecords, bytesPerSecond, signal, cursor } = options;
+  const report = { records: 0, transactions: 0 };
+  const until = await lastSeq(source, writer.base, options);
+  const copier = new Copier(source, participant, {
+    ...(batchRecords === undefined ? {} : { batchRecords }),
+    ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }),
+    ...(signal && { signal }),
+    ...(until === undefined ? {} : { until }),
+    onProgress: (progress) => {
+      if (progress.kind === 'committed') {
+        report.records += progress.records;
+        report.transactions++;
+      }
+      options.onProgress?.(progress);
+    },
+  });
+  const { acked, ended } = await copier.run();
+  const { base } = writer;
+  return { cursor, base, nextOffset: base + acked, ...report, done: ended === 'done' };
+}
+
+async function lastSeq(
+  source: StoreSource,
+  base: number,
+  { end, follow = false }: CopyOptions,
+): Promise<number | undefined> {
+  if (end !== undefined) return Math.max(0, end - base);
+  return follow ? undefined : source.end();
+}
+
+/** A recorder without sources: it owns the store, serves it and keeps it. */
+async function ownStore(dataDir: string): Promise<OwnStore> {
+  const config: RecorderConfig = {
+    dataDir,
+    flushIntervalMs: FLUSH_DEFAULT_MS,
+    segmentBytes: SEGMENT_DEFAULT_BYTES,
+    budget: { bytes: undefined, minFreeBytes: 0 },
+    chunksDir: undefined,
+    retention: [],
+    realtime: 'off',
+    cpu: -1,
+    durationMs: undefined,
+    sources: [],
+  };
+  const recorder = await Recorder.start(config);
+  return {
+    ended: recorder.finished,
+    close: async () => void (await recorder.stop('stopped')),
+  };
+}
+
+function checkEnds({ dataDir, from, toDataDir, to }: CopyOptions): void {
+  if (from !== to || resolve(dataDir) !== resolve(toDataDir)) return;
+  throw new HelicorderError('USAGE', `${from} would be copied onto itself: name another stream`);
+}
+
+/** The same for the same source and target: a copy that is called again goes on. */
+function cursorName({ from, toDataDir, to }: CopyOptions): string {
+  const target = createHash('sha256')
+    .update(`${resolve(toDataDir)}\n${to}`)
+    .digest('hex');
+  return `cp-${from.replace('/', '.').slice(0, 80)}-${target.slice(0, 8)}`;
+}

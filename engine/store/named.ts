@@ -1,0 +1,25 @@
+/** Streams and cursors by the names that people give them: an unknown one gets the nearest. */
+import { HelicorderError, nearest } from '../base/errors.ts';
+import type { CursorEntry, StreamSnapshot } from './control.ts';
+import type { ControlState } from './state.ts';
+
+/** @throws NO_SUCH_STREAM, with the nearest name */
+export function namedStream(state: ControlState, name: string): StreamSnapshot {
+  const stream = state.streamNamed(name);
+  if (stream) return stream;
+  const names = [...state.streams.values()].map((known) => known.name);
+  throw new HelicorderError('NO_SUCH_STREAM', `no stream ${name}${suggestion(name, names)}`);
+}
+
+/** @throws NO_SUCH_CURSOR, with the nearest name */
+export function namedCursor(state: ControlState, name: string): CursorEntry {
+  const cursor = state.cursors.get(name);
+  if (cursor) return cursor;
+  const names = [...state.cursors.keys()];
+  throw new HelicorderError('NO_SUCH_CURSOR', `no cursor ${name}${suggestion(name, names)}`);
+}
+
+function suggestion(name: string, names: readonly string[]): string {
+  const close = nearest(name, names);
+  return close === undefined ? '' : `; did you mean ${close}?`;
+}

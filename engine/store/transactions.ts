@@ -1,0 +1,261 @@
+/**
+ * A store as the end of a copy, on its owner's thread: transactions of other stores' records, by
+ * the rules of `engine/txn/position.ts` and nothing else.
+ *
+ *   open ─▶ group {stream?, transaction {epoch}}       the epoch is durable before it is answered
+ *   begin ─▶ append … ─▶ flush                         in memory: nothing is in the log
+ *   commit ─▶ group {runs, records, transaction {lo, hi, chain}}        one write: all or nothing
+ *
+ * The group is prepare and commit in one: offsets are given here, readers see all of it or none.
+ * So an open transaction has nothing to be recovered from; it ends with its connection, with the
+ * writer's next open, or with the owner, and is ABORTED for whoever still asks.
+ *
+ * Records keep their origin: writer, epoch, seq and run as they were first written, in a run of
+ * their own here (`copiedFrom`). A transaction holds no more than one run of each writer, since a
+ * writer is known by its latest run; who sends ends a transaction where a run begins.
+ *
+ * Memory: of one transaction what `groupLimit` allows, or one piece; of all TXN_OPEN_BYTES.
+ */
+import { TXN_OPEN_BYTES, TXN_OPEN_RECORDS } from '../base/constants.ts';
+import type { Random } from '../base/clock.ts';
+import { HelicorderError } from '../base/errors.ts';
+import { encodeBatch, encodeEvents, encodeGap, encodeTimes } from '../batch/format.ts';
+import { Refused, type CommitOutcome, type Range } from '../txn/participant.ts';
+import type { Origin, Piece } from '../txn/piece.ts';
+import {
+  NEVER_OPENED,
+  applyCommit,
+  judgeCommit,
+  judgeEpoch,
+  openPosition,
+  type HeldPosition,
+} from '../txn/position.ts';
+import { Tally } from '../txn/tally.ts';
+import { transactionEntry } from './control.ts';
+import { KIND } from './log/format.ts';
+import type { GroupBuilder } from './log/group.ts';
+import { namedStream } from './named.ts';
+import type { RunPlan } from './run-plan.ts';
+import { type StreamRequest } from './run-plan.ts';
+import type { StoreWriter } from './writer.ts';
+
+/** Whose transactions: a copy's writer, and the stream in which it ends. */
+export interface TransactionWriter {
+  /** scope/name */
+  stream: string;
+  /** `source store/incarnation/base` */
+  writer: string;
+}
+
+interface OpenTransaction extends TransactionWriter {
+  owner: number;
+  epoch: number;
+  tally: Tally;
+  pieces: Piece[];
+  /** by writer: the one run of it that may be here */
+  origins: Map<string, Origin>;
+}
+
+export class Transactions {
+  readonly #writer: StoreWriter;
+  readonly #random: Random;
+  readonly #open = new Map<string, OpenTransaction>();
+  #begun = 0;
+
+  constructor(writer: StoreWriter, random: Random) {
+    this.#writer = writer;
+    this.#random = random;
+  }
+
+  /**
+   * Adds the writer's next epoch to the group, and the stream if there is none.
+   * @returns what may be answered once the group is durable
+   * @throws USAGE if the stream there is of another kind, or of events of another length
+   */
+  open(builder: GroupBuilder, request: StreamRequest, writer: string): HeldPosition {
+    const { state } = this.#writer;
+    const known = state.streamNamed(request.stream);
+    if (known && known.samplesPerEvent !== request.samplesPerEvent) {
+      throw new HelicorderError(
+        'USAGE',
+        `${known.name} has events of ${known.samplesPerEvent} samples, ` +
+          `what is copied has ${request.samplesPerEvent}; choose another stream`,
+      );
+    }
+    const stream = this.#writer.planRuns(builder).addStream(request);
+    const held = openPosition(state.lastTransaction(stream, writer) ?? NEVER_OPENED, this.#nonce());
+    addPosition(builder, stream, writer, held);
+    for (const [txn, open] of this.#open) {
+      if (open.stream === request.stream && open.writer === writer) this.#open.delete(txn);
+    }
+    return held;
+  }
+
+  /** @throws Refused unless the epoch is the live one; NO_SUCH_STREAM */
+  position(writer: TransactionWriter, epoch: number): HeldPosition {
+    const held = this.#held(writer);
+    const refusal = judgeEpoch(held, epoch);
+    if (refusal) throw new Refused(refusal);
+    return held;
+  }
+
+  /** @param owner the connection whose end is the transaction's */
+  begin(owner: number, writer: TransactionWriter, epoch: number, lo: number): string {
+    this.position(writer, epoch);
+    const txn = `${epoch}-${++this.#begun}`;
+    const limits = { maxRecords: TXN_OPEN_RECORDS, maxBytes: this.#writer.groupLimit };
+    const { stream, writer: id } = writer;
+    const tally = new Tally(lo, limits);
+    const transaction = { owner, stream, writer: id, epoch, tally, pieces: [], origins: new Map() };
+    this.#open.set(txn, transaction);
+    return txn;
+  }
+
+  /** Takes pieces; their bytes are the transaction's from now on. @throws Refused */
+  append(txn: string, pieces: readonly Piece[]): void {
+    const open = this.#live(txn);
+    for (const piece of pieces) {
+      if (piece.bytes > this.#writer.eventLimit || this.#openBytes + piece.bytes > TXN_OPEN_BYTES) {
+        throw new Refused({ kind: 'REJECTED', reason: 'LIMIT' });
+      }
+      const { origin } = piece;
+      const known = open.origins.get(origin.writer) ?? origin;
+      if (!isSameRun(known, origin)) throw new Refused({ kind: 'REJECTED', reason: 'CONTENT' });
+      open.tally.add(piece);
+      open.origins.set(origin.writer, known);
+      open.pieces.push(piece);
+    }
+  }
+
+  /** Everything appended has arrived, and the writer is still the live one. @throws Refused */
+  flush(txn: string): void {
+    this.#live(txn);
+  }
+
+  /**
+   * Adds the records and the new position to the group.
+   * @returns what may be answered once the group is durable; at once, if nothing was added
+   */
+  commit(
+    builder: GroupBuilder,
+    writer: TransactionWriter,
+    epoch: number,
+    { txn, range }: { txn: string; range: Range },
+  ): CommitOutcome {
+    const held = this.#held(writer);
+    const judged = judgeCommit(held, epoch, range);
+    if (judged.kind !== 'APPLY') return judged;
+    const open = this.#open.get(txn);
+    if (open?.epoch !== epoch || open.writer !== writer.writer) return { kind: 'ABORTED' };
+    if (!open.tally.isRange(range)) return { kind: 'REJECTED', reason: 'CONTENT' };
+    this.#open.delete(txn);
+    const { id, nextOffset } = namedStream(this.#writer.state, writer.stream);
+    this.#addRecords(builder, id, open.pieces, nextOffset);
+    const next = applyCommit(held, range, nextOffset);
+    addPosition(builder, id, writer.writer, next);
+    return { kind: 'COMMITTED', firstOffset: next.firstOffset, endOffset: next.endOffset };
+  }
+
+  abort(txn: string): void {
+    this.#open.delete(txn);
+  }
+
+  /** The connection has ended. */
+  gone(owner: number): void {
+    for (const [txn, open] of this.#open) if (open.owner === owner) this.#open.delete(txn);
+  }
+
+  get #openBytes(): number {
+    return [...this.#open.values()].reduce((sum, { tally }) => sum + tally.bytes, 0);
+  }
+
+  #held({ stream, writer }: TransactionWriter): HeldPosition {
+    const { state } = this.#writer;
+    return state.lastTransaction(namedStream(state, stream).id, writer) ?? NEVER_OPENED;
+  }
+
+  #live(txn: string): OpenTransaction {
+    const open = this.#open.get(txn);
+    if (open === undefined) throw new Refused({ kind: 'ABORTED' });
+    this.position(open, open.epoch);
+    return open;
+  }
+
+  #nonce(): number {
+    return new DataView(this.#random.bytes(4).buffer as ArrayBuffer).getUint32(0);
+  }
+
+  #addRecords(
+    builder: GroupBuilder,
+    stream: number,
+    pieces: readonly Piece[],
+    firstOffset: number,
+  ): void {
+    const plan = this.#writer.planRuns(builder);
+    const runs = new Map<string, number>();
+    for (const { origin, originSeq } of pieces) {
+      if (runs.has(origin.writer)) continue;
+      const run =
+        this.#runOf(stream, origin) ?? plan.addCopied(stream, copiedRun(origin, originSeq));
+      runs.set(origin.writer, run);
+    }
+    const first = pieces[0]?.lo ?? 0;
+    for (const piece of pieces) {
+      const place = {
+        run: runs.get(piece.origin.writer)!,
+        firstSeq: piece.originSeq,
+        firstOffset: firstOffset + piece.lo - first,
+      };
+      addPiece(builder, stream, piece, place);
+    }
+  }
+
+  /** The run in which records of that origin already are, if it is still the writer's latest. */
+  #runOf(stream: number, origin: Origin): number | undefined {
+    const latest = this.#writer.state.latestRun(stream, origin.writer);
+    if (latest?.copiedFrom === undefined) return undefined;
+    return isSameRun(latest, origin) ? latest.id : undefined;
+  }
+}
+
+/** A writer's epoch and first seq tell its runs apart; a copied store may have used both again. */
+function isSameRun(a: RunIdentity, b: RunIdentity): boolean {
+  return (
+    a.epoch === b.epoch &&
+    a.firstSeq === b.firstSeq &&
+    a.bootId === b.bootId &&
+    a.clock.monotonicNanos === b.clock.monotonicNanos
+  );
+}
+
+type RunIdentity = Pick<Origin, 'epoch' | 'firstSeq' | 'bootId' | 'clock'>;
+
+function copiedRun(origin: Origin, copiedFrom: number): Parameters<RunPlan['addCopied']>[1] {
+  return { ...origin, copiedFrom };
+}
+
+function addPosition(
+  builder: GroupBuilder,
+  stream: number,
+  writer: string,
+  held: HeldPosition,
+): void {
+  builder.add(KIND.transaction, stream, transactionEntry.encode({ ...held, stream, writer }));
+}
+
+function addPiece(
+  builder: GroupBuilder,
+  stream: number,
+  { content }: Piece,
+  place: { run: number; firstSeq: number; firstOffset: number },
+): void {
+  if (content.kind === 'batch') {
+    builder.add(KIND.times, 0, encodeTimes(content.times));
+    const batch = encodeBatch({ ...content.batch, ...place, timesDistance: 1 });
+    builder.add(KIND.batch, stream, batch);
+  } else if (content.kind === 'events') {
+    builder.add(KIND.events, stream, encodeEvents({ ...content.events, ...place }));
+  } else {
+    builder.add(KIND.gap, stream, encodeGap({ ...content.gap, ...place }));
+  }
+}

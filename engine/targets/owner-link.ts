@@ -1,0 +1,101 @@
+/**
+ * A way to the owner of a store, whoever that is, by its control socket: the recorder that runs
+ * there, or one without sources that is begun here for as long as it is needed. So there is one
+ * way to change a store, and a copy keeps the store it writes to as a recorder would: served to
+ * others, sealed, within its budget.
+ *
+ * An owner may go at any moment; the next `client()` finds or begins another one. Belongs to one
+ * thread.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { monotonicMs } from '../base/clock.ts';
+import { LOCK_WAIT_MS } from '../base/constants.ts';
+import { HelicorderError } from '../base/errors.ts';
+import { ControlClient } from '../control/client.ts';
+import { storePaths } from '../store/files.ts';
+
+export interface OwnStore {
+  /** rejects when it has ended by itself; never resolves before `close` */
+  readonly ended: Promise<unknown>;
+  close(): Promise<void>;
+}
+
+export interface OwnerLinkOptions {
+  dataDir: string;
+  /** becomes the owner in this process. @throws STORE_IN_USE if there is one already */
+  own: (dataDir: string) => Promise<OwnStore>;
+  /** the owner waits for space, and what it was asked with it */
+  onWaiting?: (message: string) => void;
+}
+
+const LOOK_AGAIN_MS = 50;
+
+export class OwnerLink {
+  readonly dataDir: string;
+  readonly #options: OwnerLinkOptions;
+  #client: ControlClient | undefined;
+  #own: OwnStore | undefined;
+  #connecting: Promise<ControlClient> | undefined;
+
+  constructor(options: OwnerLinkOptions) {
+    this.#options = options;
+    this.dataDir = options.dataDir;
+  }
+
+  /**
+   * The connection, a new one if there is none or the last one has ended.
+   * @throws what becoming the owner is refused with; STORE_IN_USE if the owner serves nobody
+   */
+  async client(): Promise<ControlClient> {
+    if (this.#client) return this.#client;
+    this.#connecting ??= this.#connect().finally(() => (this.#connecting = undefined));
+    return this.#connecting;
+  }
+
+  /** The next `client()` makes a new connection: what the old one still does, ends with it. */
+  drop(): void {
+    this.#client?.close();
+    this.#client = undefined;
+  }
+
+  async close(): Promise<void> {
+    this.drop();
+    const own = this.#own;
+    this.#own = undefined;
+    await own?.close();
+  }
+
+  async #connect(): Promise<ControlClient> {
+    const { dataDir, own, onWaiting } = this.#options;
+    const deadline = monotonicMs() + LOCK_WAIT_MS;
+    for (;;) {
+      const client = await ControlClient.connect(storePaths(dataDir).control, onWaiting);
+      if (client) return this.#keep(client);
+      try {
+        this.#keepOwn(await own(dataDir));
+      } catch (error) {
+        if (!isInUse(error) || monotonicMs() > deadline) throw error;
+        await sleep(LOOK_AGAIN_MS);
+      }
+    }
+  }
+
+  #keep(client: ControlClient): ControlClient {
+    this.#client = client;
+    client.ended.catch(() => {
+      if (this.#client === client) this.#client = undefined;
+    });
+    return client;
+  }
+
+  #keepOwn(own: OwnStore): void {
+    this.#own = own;
+    own.ended.catch(() => {
+      if (this.#own === own) this.#own = undefined;
+    });
+  }
+}
+
+function isInUse(error: unknown): boolean {
+  return error instanceof HelicorderError && error.code === 'STORE_IN_USE';
+}

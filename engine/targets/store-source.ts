@@ -1,0 +1,302 @@
+/**
+ * A store as the beginning of a copy: its records as pieces, read beside the owner, and the copy's
+ * cursor and intent, written through the owner (`owner-link.ts`).
+ *
+ * A write that the owner did not answer is written again, as what is true by then: the cursor is
+ * one value, so what counts is the last one, and entries never overtake each other.
+ *
+ * Damage met on the way is made durable first (`pin`): what has been sent as a gap must stay one.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { defined } from '../base/assert.ts';
+import { HelicorderError } from '../base/errors.ts';
+import { parseSchema } from '../batch/schema.ts';
+import { lostEntry, type StreamSnapshot } from '../store/control.ts';
+import { hex } from '../store/files.ts';
+import { Store, type StoreEnvironment } from '../store/store.ts';
+import { StreamReader, type FaultItem, type RawItem } from '../store/stream-reader.ts';
+import type { Cursor } from '../txn/coordinator.ts';
+import type { Intent } from '../txn/participant.ts';
+import { recordsIn, type Origin, type Piece } from '../txn/piece.ts';
+import type { CopySource, CopyState, ReadLimits } from '../txn/source.ts';
+import { decodeCopyRecord, encodeCopyRecord, type CopyRecord } from './copy-cursor.ts';
+import { cutPiece, pieceOf } from './pieces.ts';
+import type { Requests } from './store-participant.ts';
+import type { StoreTarget } from './store-participant.ts';
+
+export interface StoreSourceOptions {
+  dataDir: string;
+  /** scope/name */
+  stream: string;
+  /** name of the copy's cursor */
+  cursor: string;
+  /** where a new copy begins; one that has a cursor goes on from there */
+  from: number | 'start' | 'tail';
+  owner: Requests;
+  environment: StoreEnvironment;
+  onDamage?: (fault: FaultItem['fault']) => void;
+}
+
+const AGAIN_MS = 100;
+/** How long a reader waits for the mark before it looks at the signal. */
+const WAIT_MS = 500;
+
+export class StoreSource implements CopySource {
+  readonly #options: StoreSourceOptions;
+  readonly #store: Store;
+  readonly #id: number;
+  readonly #origins = new Map<number, Origin>();
+  #record: CopyRecord | undefined;
+  #reader: { items: AsyncIterator<RawItem | FaultItem>; stream: StreamReader } | undefined;
+  /** read, and not given yet; in order */
+  #ahead: Piece[] = [];
+  /** the seq that comes next from `#ahead` and `#reader` */
+  #next = 0;
+
+  /** @throws NOT_A_STORE, NO_SUCH_STREAM, DAMAGED */
+  constructor(options: StoreSourceOptions) {
+    this.#options = options;
+    this.#store = Store.open(options.dataDir, options.environment);
+    this.#id = this.#store.stream(options.stream).id;
+  }
+
+  /** What a store needs to know to hold a copy of it. */
+  shape(): Omit<StoreTarget, 'stream'> {
+    const stream = this.#stream();
+    const schema = parseSchema(this.#store.reader.state.schemaOf(stream));
+    return { schema, samplesPerEvent: stream.samplesPerEvent };
+  }
+
+  async open(): Promise<CopyState> {
+    // whoever owned it may have written since this reader was opened
+    await this.#options.owner.client();
+    this.#store.reader.renew();
+    const known = this.#known();
+    if (known && known.writer.store === this.#storeId()) this.#record = known;
+    else await this.#begin(known ? known.writer.base + known.cursor.acked : this.#firstOffset());
+    return defined(this.#record, 'the copy');
+  }
+
+  async read(lo: number, limits: ReadLimits): Promise<Piece[]> {
+    if (lo !== this.#next) this.#seek(lo);
+    this.#store.reader.refresh();
+    const pieces: Piece[] = [];
+    const writers = new Map<string, Origin>();
+    let [records, bytes] = [0, 0];
+    for (;;) {
+      const piece = await this.#take(limits);
+      if (piece === undefined) break;
+      const { origin } = piece;
+      const isFull = records + recordsIn(piece) > limits.maxRecords;
+      const isOther = (writers.get(origin.writer) ?? origin) !== origin;
+      if (pieces.length > 0 && (isFull || bytes + piece.bytes > limits.maxBytes || isOther)) {
+        this.#ahead.unshift(piece);
+        break;
+      }
+      writers.set(origin.writer, origin);
+      pieces.push(piece);
+      records += recordsIn(piece);
+      bytes += piece.bytes;
+      this.#next = piece.lo + piece.seqs;
+      if (this.#next > (limits.hi ?? Infinity)) break;
+    }
+    return pieces;
+  }
+
+  async end(): Promise<number> {
+    this.#store.reader.refresh();
+    return this.#stream().nextOffset - this.#base;
+  }
+
+  async wait(seq: number, timeoutMs: number, signal: AbortSignal): Promise<void> {
+    const { reader } = this.#store;
+    for (let left = timeoutMs; left > 0 && !signal.aborted; left -= WAIT_MS) {
+      if ((await this.end()) > seq) return;
+      if (reader.isOwned) await reader.wait(Math.min(left, WAIT_MS));
+      else await this.#awaitOwner(Math.min(left, WAIT_MS));
+    }
+  }
+
+  writeCursor(cursor: Cursor): Promise<void> {
+    return this.#write({ ...this.#copy, cursor, intent: undefined });
+  }
+
+  writeIntent(intent: Intent): Promise<void> {
+    return this.#write({ ...this.#copy, intent });
+  }
+
+  /** The copy is another one from now on: it begins where the old one has come to. */
+  renew(): Promise<void> {
+    return this.#begin(this.#base + this.#copy.cursor.acked, hex(this.#random()));
+  }
+
+  close(): void {
+    this.#store.close();
+  }
+
+  /** The owner has gone: the reader looks for the next one now and then. */
+  async #awaitOwner(ms: number): Promise<void> {
+    await sleep(ms);
+    await this.#options.owner.client();
+    this.#store.reader.renew();
+  }
+
+  get #copy(): CopyRecord {
+    return defined(this.#record, 'the copy, opened');
+  }
+
+  get #base(): number {
+    return this.#copy.writer.base;
+  }
+
+  #random(): Uint8Array {
+    return this.#options.environment.random.bytes(8);
+  }
+
+  #storeId(): string {
+    return hex(defined(this.#store.reader.storeId, 'the id of the store'));
+  }
+
+  /** @throws NO_SUCH_STREAM if it has been removed */
+  #stream(): StreamSnapshot {
+    const stream = this.#store.reader.state.streams.get(this.#id);
+    if (stream) return stream;
+    throw new HelicorderError('NO_SUCH_STREAM', `stream ${this.#options.stream} was removed`);
+  }
+
+  #known(): CopyRecord | undefined {
+    const { cursor: name, stream } = this.#options;
+    const cursor = this.#store.reader.state.cursors.get(name);
+    if (cursor === undefined) return undefined;
+    if (cursor.stream !== this.#id) {
+      throw new HelicorderError('USAGE', `cursor ${name} is of another stream than ${stream}`);
+    }
+    if (cursor.detail !== null) return decodeCopyRecord(name, cursor.detail);
+    throw new HelicorderError(
+      'USAGE',
+      `cursor ${name} was set by hand: a copy that begins at its offset ${cursor.offset} is ` +
+        `another one; remove it and give --from ${cursor.offset}`,
+    );
+  }
+
+  #firstOffset(): number {
+    const { from, stream } = this.#options;
+    const { nextOffset } = this.#stream();
+    if (from === 'start') return 0;
+    if (from === 'tail') return nextOffset;
+    if (from <= nextOffset) return from;
+    throw new HelicorderError('USAGE', `--from ${from}: ${stream} ends at ${nextOffset}`);
+  }
+
+  /** The base of a copy is durable before anything is sent. */
+  async #begin(base: number, incarnation = this.#stream().incarnation): Promise<void> {
+    const writer = { store: this.#storeId(), incarnation, base };
+    this.#seek(Number.NaN);
+    await this.#write({ writer, cursor: { epoch: 0, acked: 0, chain: 0n }, intent: undefined });
+  }
+
+  async #write(record: CopyRecord): Promise<void> {
+    this.#record = record;
+    const { owner, cursor: name, stream } = this.#options;
+    for (;;) {
+      const { writer, cursor } = this.#copy;
+      const offset = writer.base + cursor.acked;
+      const detail = encodeCopyRecord(this.#copy);
+      try {
+        const client = await owner.client();
+        await client.ask({ type: 'set-cursor', name, stream, offset, detail }, 'done');
+        return;
+      } catch (error) {
+        if (!isPassing(error)) throw error;
+        await sleep(AGAIN_MS);
+      }
+    }
+  }
+
+  #seek(lo: number): void {
+    this.#next = lo;
+    this.#ahead = [];
+    this.#reader = undefined;
+  }
+
+  async #take({ hi = Infinity, maxBytes, maxRecords }: ReadLimits): Promise<Piece | undefined> {
+    const piece = this.#ahead.shift() ?? (await this.#pull());
+    if (piece === undefined) return undefined;
+    const limit = Math.min(maxRecords, Math.floor((piece.seqs * maxBytes) / piece.bytes / 2) || 1);
+    const isLarge = piece.seqs > 1 && (piece.bytes > maxBytes || recordsIn(piece) > maxRecords);
+    const seqs = Math.min(piece.seqs, hi - piece.lo + 1, isLarge ? limit : Infinity);
+    if (seqs < 1) {
+      this.#ahead.unshift(piece);
+      return undefined;
+    }
+    if (seqs === piece.seqs) return piece;
+    this.#ahead.unshift(cutPiece(piece, seqs, piece.seqs));
+    return cutPiece(piece, 0, seqs);
+  }
+
+  /** The next piece as it is stored, from `#next` on; undefined at the end there is now. */
+  async #pull(): Promise<Piece | undefined> {
+    for (let attempt = 0; attempt < 2;) {
+      const step = await this.#items().next();
+      if (step.done) {
+        // what has been added since is behind a new turn of the same reader
+        this.#reader = this.#reader && again(this.#reader.stream);
+        attempt++;
+      } else if (step.value.kind === 'fault') {
+        this.#options.onDamage?.(step.value.fault);
+      } else {
+        const piece = await this.#pieceOf(step.value);
+        if (piece) return piece;
+      }
+    }
+    return undefined;
+  }
+
+  #items(): AsyncIterator<RawItem | FaultItem> {
+    const offset = this.#base + this.#next - 1;
+    this.#reader ??= again(new StreamReader(this.#store.reader, this.#id, offset));
+    return this.#reader.items;
+  }
+
+  async #pieceOf(found: RawItem): Promise<Piece | undefined> {
+    const { item } = found;
+    if (item.content.kind === 'gap' && item.content.gap.reason === 'corrupt') await this.#pin(item);
+    const whole = pieceOf(found, this.#originOf(found), this.#base);
+    const from = Math.max(this.#next, found.from - this.#base + 1) - whole.lo;
+    if (from >= whole.seqs) return undefined;
+    return from > 0 ? cutPiece(whole, from, whole.seqs) : whole;
+  }
+
+  async #pin({ stream, run, firstSeq, firstOffset, records }: RawItem['item']): Promise<void> {
+    const entry = lostEntry.encode({ stream, run, firstSeq, firstOffset, records });
+    const client = await this.#options.owner.client();
+    await client.ask({ type: 'pin' }, 'done', entry);
+  }
+
+  /** One object per run, for those who keep something of it. */
+  #originOf({ info: { run, schema } }: RawItem): Origin {
+    const known = this.#origins.get(run.id);
+    if (known) return known;
+    const { writer, epoch, firstSeq, bootId, t0Nanos, periodNanos, resolutionNanos } = run;
+    const { clock, kernelClock, attributes } = run;
+    const schedule = { bootId, t0Nanos, periodNanos, resolutionNanos, clock, kernelClock };
+    const origin: Origin = { writer, epoch, firstSeq, schema, ...schedule, attributes };
+    this.#origins.set(run.id, origin);
+    return origin;
+  }
+}
+
+function again(stream: StreamReader): {
+  items: AsyncIterator<RawItem | FaultItem>;
+  stream: StreamReader;
+} {
+  return { items: stream.raw(), stream };
+}
+
+/** The owner has gone, or is busy ending: there will be another one. */
+function isPassing(error: unknown): boolean {
+  return (
+    error instanceof HelicorderError &&
+    ['DISCONNECTED', 'OWNER_BUSY', 'NO_SPACE'].includes(error.code)
+  );
+}

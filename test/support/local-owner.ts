@@ -1,0 +1,107 @@
+/**
+ * The owner of a store in the test's own thread: requests reach its service without a socket, and a
+ * test says which of them, or which of their replies, get lost.
+ */
+import { HelicorderError } from '../../engine/base/errors.ts';
+import { errorOf, type Answer, type Question } from '../../engine/control/protocol.ts';
+import { ControlService, type StoreRequest } from '../../engine/control/service.ts';
+import { systemEnvironment } from '../../engine/store/store.ts';
+import { StoreReader } from '../../engine/store/reader.ts';
+import { StreamReader } from '../../engine/store/stream-reader.ts';
+import type { StoreWriter } from '../../engine/store/writer.ts';
+import type { Requests } from '../../engine/targets/store-participant.ts';
+import { cutPiece, pieceOf } from '../../engine/targets/pieces.ts';
+import { endOf } from '../../engine/txn/piece.ts';
+import { recordTexts } from './pieces.ts';
+import { openWriter } from './stores.ts';
+
+/** What happens to a request: its kind decides whether it, or its reply, is lost. */
+export type Fate = 'served' | 'lost' | 'reply lost';
+
+export class LocalOwner {
+  readonly dir: string;
+  /** asked for every request */
+  fate: (type: string) => Fate = () => 'served';
+  #writer: StoreWriter;
+  #service!: ControlService;
+  readonly #answers: Answer[] = [];
+  #keys = 0;
+  #connections = 0;
+
+  constructor(dir: string, segmentBytes?: number) {
+    this.dir = dir;
+    this.#writer = openWriter(dir, segmentBytes);
+    this.#serve();
+  }
+
+  get writer(): StoreWriter {
+    return this.#writer;
+  }
+
+  #serve(): void {
+    this.#service = new ControlService(this.#writer, systemEnvironment, {
+      answer: (key, answer) => (this.#answers[key] = answer),
+      waiting: () => undefined,
+    });
+  }
+
+  /** The owner dies and another one comes: what was open is gone. */
+  restart(): void {
+    this.#writer.abandon();
+    this.#writer = openWriter(this.dir);
+    this.#serve();
+  }
+
+  close(): void {
+    this.#service.close();
+    this.#writer.close();
+  }
+
+  connect(): Requests {
+    let connection = ++this.#connections;
+    const ask = async (question: Question, _: unknown, payload = new Uint8Array(0)) => {
+      const fate = this.fate(question.type);
+      const answer = fate === 'lost' ? undefined : this.#ask(connection, question, payload);
+      if (fate !== 'served' || answer === undefined) {
+        throw new HelicorderError('DISCONNECTED', `the ${question.type} was ${fate}`);
+      }
+      if (answer.type === 'failed') throw errorOf(answer);
+      return { ...answer, id: 0 };
+    };
+    return {
+      client: () => Promise.resolve({ ask: ask as never }),
+      drop: () => {
+        this.#service.gone(connection);
+        connection = ++this.#connections;
+      },
+    };
+  }
+
+  #ask(connection: number, question: Question, payload: Uint8Array): Answer {
+    const key = this.#keys++;
+    this.#service.submit(connection, key, { ...question, id: 0 } as StoreRequest, payload.slice());
+    while (this.#service.serve());
+    return this.#answers[key]!;
+  }
+}
+
+/** Every record of a stream, with all that a reader can learn of it; none if it is not there. */
+export async function recordsOf(dir: string, name: string): Promise<string[]> {
+  const reader = StoreReader.open(dir, systemEnvironment);
+  const stream = reader.state.streamNamed(name);
+  const texts: string[] = [];
+  let next = 1;
+  if (stream === undefined) return texts;
+  for await (const found of new StreamReader(reader, stream.id, 0).raw()) {
+    if (found.kind === 'fault') throw new Error(found.fault.what);
+    const { run, schema } = found.info;
+    const whole = pieceOf(found, { ...run, schema }, 0);
+    const from = Math.max(0, found.from - (whole.lo - 1));
+    const piece = from > 0 ? cutPiece(whole, from, whole.seqs) : whole;
+    if (piece.lo !== next) throw new Error(`a hole before offset ${piece.lo - 1}`);
+    next = endOf(piece);
+    texts.push(...recordTexts(piece));
+  }
+  reader.close();
+  return texts;
+}

@@ -1,0 +1,287 @@
+/**
+ * Copies between real stores, requests and replies lost as chance will have it: what arrives is
+ * what was there, record by record, and every tool says the same of both sides.
+ */
+import { describe, expect, test } from 'vitest';
+import { MIB } from '../../../engine/base/constants.ts';
+import { nodeFileSystem } from '../../../engine/files/node-file-system.ts';
+import { trimStream } from '../../../engine/store/changes.ts';
+import { Store, systemEnvironment } from '../../../engine/store/store.ts';
+import { planTrim } from '../../../engine/store/trim.ts';
+import { StoreParticipant } from '../../../engine/targets/store-participant.ts';
+import { StoreSource, type StoreSourceOptions } from '../../../engine/targets/store-source.ts';
+import { cat } from '../../../engine/tools/cat.ts';
+import { gaps } from '../../../engine/tools/gaps.ts';
+import { verify } from '../../../engine/tools/verify.ts';
+import { Copier, type CopierOptions, type CopyResult } from '../../../engine/txn/copier.ts';
+import { systemTimer } from '../../../engine/txn/pacing.ts';
+import { temporaryDirectory } from '../../support/directory.ts';
+import { LocalOwner, recordsOf, type Fate } from '../../support/local-owner.ts';
+import { SEED, SeededRandom } from '../../support/random.ts';
+import {
+  beginEvents,
+  beginSamples,
+  bytes,
+  commitGap,
+  commitSamples,
+} from '../../support/stores.ts';
+import { sealAll } from '../../support/sealing.ts';
+
+const STREAM = 'test/samples';
+/** Back-off and probes of no length. */
+const HASTY: CopierOptions = {
+  timer: { ...systemTimer, sleep: () => new Promise((resolve) => setImmediate(resolve)) },
+};
+
+async function copyOnce(
+  from: LocalOwner,
+  to: LocalOwner,
+  options: Partial<StoreSourceOptions> & CopierOptions & { target?: string } = {},
+): Promise<CopyResult> {
+  const {
+    target = STREAM,
+    stream = STREAM,
+    cursor = 'copy',
+    from: begin = 'start',
+    ...rest
+  } = options;
+  const source = new StoreSource({
+    dataDir: from.dir,
+    stream,
+    cursor,
+    from: begin,
+    owner: from.connect(),
+    environment: systemEnvironment,
+  });
+  const participant = new StoreParticipant(to.connect(), { stream: target, ...source.shape() });
+  try {
+    const { writer } = await source.open();
+    const until = rest.until ?? (await source.end());
+    expect(writer.base).toBeGreaterThanOrEqual(0);
+    return await new Copier(source, participant, { ...HASTY, ...rest, until }).run();
+  } finally {
+    source.close();
+  }
+}
+
+function stores(): { from: LocalOwner; to: LocalOwner } {
+  return {
+    from: new LocalOwner(temporaryDirectory()),
+    to: new LocalOwner(temporaryDirectory(), 2 * MIB),
+  };
+}
+
+/** Two runs of one writer with gaps, cut into batches of all sizes. */
+function record(owner: LocalOwner, random: SeededRandom, runs = 2): void {
+  for (let run = 0; run < runs; run++) {
+    const opened = beginSamples(owner.writer, STREAM);
+    let tick = (opened.run.lastTick ?? 9) + 1;
+    for (let i = 0; i < 30; i++) {
+      const count = 1 + random.below(90);
+      commitSamples(owner.writer, opened, tick, count);
+      tick += count;
+      if (random.below(4) === 0) tick += commitGap(owner.writer, opened, tick, 1 + random.below(9));
+    }
+  }
+}
+
+async function textOf(dir: string, stream = STREAM): Promise<string> {
+  const store = Store.open(dir);
+  const options = { stream, from: 'start', follow: false, withLedger: true, delimiter: '\n' };
+  let all = '';
+  const out = cat(store, { ...options, onDamage: () => undefined } as never);
+  for await (const part of out) all += String(part);
+  store.close();
+  return all;
+}
+
+async function expectEqual(from: LocalOwner, to: LocalOwner): Promise<void> {
+  expect(await recordsOf(to.dir, STREAM)).toEqual(await recordsOf(from.dir, STREAM));
+  const [there, here] = [Store.open(from.dir), Store.open(to.dir)];
+  expect(await gaps(here, STREAM)).toEqual(await gaps(there, STREAM));
+  there.close();
+  here.close();
+}
+
+async function expectSame(from: LocalOwner, to: LocalOwner): Promise<void> {
+  await expectEqual(from, to);
+  [from, to].forEach((owner) => owner.close());
+  expect(await textOf(to.dir)).toBe(await textOf(from.dir));
+  const [there, here] = [await verify(from.dir), await verify(to.dir)];
+  expect(here).toMatchObject({ ok: true, damage: [] });
+  expect(here.streams.find(({ name }) => name === STREAM)).toEqual(
+    there.streams.find(({ name }) => name === STREAM),
+  );
+}
+
+describe('what arrives', () => {
+  test.each([1, 7, 100, 100_000])(
+    'everything, in transactions of %i records',
+    async (batchRecords) => {
+      const { from, to } = stores();
+      record(from, new SeededRandom(SEED));
+      expect(await copyOnce(from, to, { batchRecords })).toMatchObject({ ended: 'done' });
+      await expectSame(from, to);
+    },
+  );
+
+  test('what is added later, by the same copy; nothing twice', async () => {
+    const { from, to } = stores();
+    const random = new SeededRandom(SEED);
+    for (let i = 0; i < 3; i++) {
+      record(from, random, 1);
+      await copyOnce(from, to);
+      await copyOnce(from, to);
+    }
+    await expectSame(from, to);
+  });
+
+  test('over two hops: origin and order are those of the first store', async () => {
+    const { from, to } = stores();
+    const third = new LocalOwner(temporaryDirectory());
+    record(from, new SeededRandom(SEED), 3);
+    await copyOnce(from, to, { batchRecords: 50 });
+    await copyOnce(to, third);
+    await expectEqual(from, to);
+    await expectEqual(from, third);
+  });
+
+  test('chunks as well as log, and what a trim has let go of as gaps', async () => {
+    const { from, to } = stores();
+    record(from, new SeededRandom(SEED), 4);
+    await sealAll(nodeFileSystem, from.writer);
+    record(from, new SeededRandom(SEED + 1), 1);
+    const store = Store.open(from.dir);
+    const { id } = store.stream(STREAM);
+    trimStream(from.writer, await planTrim(store.reader, id, 500));
+    store.close();
+    await copyOnce(from, to, { batchRecords: 333 });
+    const [there, here] = [await recordsOf(from.dir, STREAM), await recordsOf(to.dir, STREAM)];
+    expect(here).toEqual(there);
+    expect(here[0]).toContain('lost retired');
+  });
+
+  test.each([['in the middle of a batch', 137], ['at the tail', 'tail'] as const])(
+    'from an offset %s',
+    async (_, begin) => {
+      const { from, to } = stores();
+      record(from, new SeededRandom(SEED), 1);
+      const before = await recordsOf(from.dir, STREAM);
+      await copyOnce(from, to, { from: begin as number });
+      record(from, new SeededRandom(SEED + 1), 1);
+      await copyOnce(from, to);
+      const all = await recordsOf(from.dir, STREAM);
+      const first = begin === 'tail' ? before.length : (begin as number);
+      expect(await recordsOf(to.dir, STREAM)).toEqual(all.slice(first));
+    },
+  );
+
+  test('opaque events of several writers', async () => {
+    const { from, to } = stores();
+    const runs = ['a', 'b'].map((id) => beginEvents(from.writer, STREAM, id));
+    for (let i = 0; i < 40; i++) {
+      const run = runs[i % 2]!;
+      from.writer.appendEvents(run, [bytes(`event ${i}`), bytes('')]);
+    }
+    await copyOnce(from, to, { batchRecords: 9 });
+    await expectSame(from, to);
+  });
+
+  test('within one store, beside the stream it is of', async () => {
+    const { from } = stores();
+    record(from, new SeededRandom(SEED));
+    await copyOnce(from, from, { target: 'test/copy' });
+    expect(await recordsOf(from.dir, 'test/copy')).toEqual(await recordsOf(from.dir, STREAM));
+  });
+});
+
+describe('whatever fails', () => {
+  const seeds = process.env.HELICORDER_SOAK ? 100 : 10;
+  test(`requests and replies lost, owners and copiers dying: ${seeds} seeds`, async () => {
+    for (let seed = 1; seed <= seeds; seed++) await unluckyCopy(seed);
+  });
+});
+
+/** A copier that is stopped and begun anew until everything has arrived. */
+async function unluckyCopy(seed: number): Promise<void> {
+  const random = new SeededRandom(seed);
+  const { from, to } = stores();
+  const luck = 2 + random.below(20);
+  const fate = (): Fate => {
+    if (random.below(luck) > 0) return 'served';
+    if (random.below(6) === 0) to.restart();
+    return random.below(2) === 0 ? 'lost' : 'reply lost';
+  };
+  record(from, random, 1);
+  for (let round = 0; round < 4; round++) {
+    [from.fate, to.fate] = [(type) => (type === 'set-cursor' ? fate() : 'served'), fate];
+    const stop = new AbortController();
+    let steps = 0;
+    const limit = random.below(40);
+    const onProgress = (): void => {
+      if (++steps > limit) stop.abort();
+    };
+    await copyOnce(from, to, {
+      batchRecords: 1 + random.below(300),
+      signal: stop.signal,
+      onProgress,
+    });
+    record(from, random, 1);
+  }
+  [from.fate, to.fate] = [() => 'served', () => 'served'];
+  await copyOnce(from, to);
+  const [there, here] = [await recordsOf(from.dir, STREAM), await recordsOf(to.dir, STREAM)];
+  expect(here, `seed ${seed}`).toEqual(there);
+  [from, to].forEach((owner) => owner.close());
+}
+
+describe('alarms and refusals', () => {
+  test('a target that lost what it had reported', async () => {
+    const { from, to } = stores();
+    record(from, new SeededRandom(SEED));
+    await copyOnce(from, to);
+    const empty = new LocalOwner(temporaryDirectory());
+    await expect(copyOnce(from, empty)).rejects.toMatchObject({ code: 'TARGET_ROLLED_BACK' });
+  });
+
+  test('a source that went another way goes on as another copy', async () => {
+    const { from, to } = stores();
+    record(from, new SeededRandom(SEED));
+    await copyOnce(from, to);
+    const chain = (record: string): string => record.replace(/"chain":"\w+"/, '"chain":"1"');
+    const cursor = from.writer.state.cursors.get('copy')!;
+    from.writer.state.cursors.set('copy', { ...cursor, detail: chain(cursor.detail!) });
+    const store = Store.open(from.dir);
+    const { name } = store.stream(STREAM);
+    store.close();
+    const client = await from.connect().client();
+    const detail = chain(cursor.detail!);
+    const question = { type: 'set-cursor', name: 'copy', stream: name, offset: cursor.offset! };
+    await client.ask({ ...question, detail } as never, 'done');
+    await expect(copyOnce(from, to)).rejects.toMatchObject({ code: 'SOURCE_DIVERGED' });
+    const before = (await recordsOf(to.dir, STREAM)).length;
+    record(from, new SeededRandom(SEED + 2), 1);
+    await copyOnce(from, to);
+    const all = await recordsOf(from.dir, STREAM);
+    expect(await recordsOf(to.dir, STREAM)).toEqual([
+      ...all.slice(0, before),
+      ...all.slice(before),
+    ]);
+  });
+
+  test('a cursor set by hand is nobody’s copy', async () => {
+    const { from, to } = stores();
+    record(from, new SeededRandom(SEED));
+    const client = await from.connect().client();
+    const question = { type: 'set-cursor', name: 'copy', stream: STREAM, offset: 3 } as const;
+    await client.ask(question, 'done');
+    await expect(copyOnce(from, to)).rejects.toMatchObject({ code: 'USAGE' });
+  });
+
+  test('a target with events of another length is another stream', async () => {
+    const { from, to } = stores();
+    record(from, new SeededRandom(SEED));
+    beginEvents(to.writer, STREAM);
+    await expect(copyOnce(from, to)).rejects.toMatchObject({ code: 'USAGE' });
+  });
+});
