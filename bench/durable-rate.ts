@@ -45,6 +45,7 @@ function rateRow(id: string, arm: Arm, reference: Arm, gate: number, stretch: nu
     id: `3-${id}`,
     name: `durable samples/s, to ${reference.name}`,
     ...{ unit: '/s', better: 'higher', gate, stretch },
+    figure: { panel: 'durable samples per second', at: reference.name.replace('SQLite, ', '') },
     subject: arm.name,
     value: (metrics) => metrics.samplesPerSecond!,
     reference: { arm: reference.name, value: (metrics) => metrics.samplesPerSecond! },

@@ -65,6 +65,8 @@ export interface RowSpec {
   fullOnly?: boolean;
   /** a value without a reference that other load does not move: bytes, memory */
   steady?: boolean;
+  /** where the row stands in the run's picture: a panel, and a place on its axis */
+  figure?: { panel: string; at: string };
   /** name of the arm that is measured */
   subject: string;
   value: (subject: Metrics) => number;
@@ -101,6 +103,7 @@ export interface Row {
   against: string | null;
   stretchReached: boolean | null;
   steady: boolean;
+  figure: { panel: string; at: string } | null;
   /** of the ratio, or of the value where there is none; `confidence`: 0…1 */
   interval: [low: number, high: number] | null;
   confidence: number | null;
@@ -308,9 +311,13 @@ function skippedRow(spec: RowSpec, reason: string): Row {
 
 function outline(
   spec: RowSpec,
-): Pick<Row, 'id' | 'name' | 'gate' | 'stretch' | 'unit' | 'better' | 'against' | 'steady'> {
-  const { id, name, gate, stretch, unit, better, reference, steady = false } = spec;
-  return { id, name, gate, stretch, unit, better, against: reference?.arm ?? null, steady };
+): Pick<
+  Row,
+  'id' | 'name' | 'gate' | 'stretch' | 'unit' | 'better' | 'against' | 'steady' | 'figure'
+> {
+  const { id, name, gate, stretch, unit, better, reference, steady = false, figure = null } = spec;
+  const against = reference?.arm ?? null;
+  return { id, name, gate, stretch, unit, better, against, steady, figure };
 }
 
 /** Is what the gate is about free of the load of others? Then missing it fails the run. */

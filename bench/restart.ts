@@ -13,23 +13,24 @@ const SEGMENT_BYTES = 4 * MIB;
 const SIZES = { short: 50 * MIB, long: 1024 * MIB } as const;
 
 /** Fills a store and kills itself, as a power cut would. */
-async function makeHistory(dir: string, bytes: number): Promise<void> {
+export async function makeHistory(dir: string, bytes: number): Promise<void> {
   const words = [childProgram('child-history'), dir, String(bytes), String(SEGMENT_BYTES)];
   await runProgram(process.execPath, words, { timeoutMs: TIMEOUT_MS, endsBy: 'SIGKILL' });
 }
 
 /** Each restart is killed in turn: the next one finds the store as after a power cut, too. */
-function restart(name: keyof typeof SIZES): Arm {
+export function restart(store: string, name: string): Arm {
   return {
-    name: `after ${SIZES[name] / MIB} MiB`,
+    name,
     measure: ({ shared }): Promise<Metrics> =>
-      runNode(childProgram('child-restart'), [sharedStore(shared, name)], {
+      runNode(childProgram('child-restart'), [sharedStore(shared, store)], {
         ...{ timeoutMs: TIMEOUT_MS, endsBy: 'SIGKILL' },
       }),
   };
 }
 
-const [short, long] = [restart('short'), restart('long')];
+const short = restart('short', 'after 50 MiB');
+const long = restart('long', 'after 1024 MiB');
 
 export const restarts: Experiment = {
   name: 'restart',

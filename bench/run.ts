@@ -3,8 +3,11 @@
  * `bench/results/`. Progress and the table go to stderr; with `--json` exactly one object,
  * `{machine, rows}`, goes to stdout.
  *
- *   node dist/bench/run.js [--quick] [--filter 3,1-p99] [--dir DIR] [--json]
+ *   node dist/bench/run.js [--quick | --growth] [--filter 3,1-p99] [--dir DIR] [--json]
  *                          [--save-baseline] [--compare [FILE]]
+ *
+ * `--growth` measures the growth figures instead, which takes half an hour. Beside the results lies
+ * a picture of them, `<UTC>.svg`.
  *
  * Exit code 1 if a gate was missed, or with `--compare` if a ratio is more than 15 % worse than
  * the baseline's; 64 for a wrong argument; 70 if a measurement went wrong, which is never shown as
@@ -16,13 +19,16 @@ import { parseArgs } from 'node:util';
 import { HelicorderError } from '../engine/base/errors.ts';
 import { EXPERIMENTS } from './experiments.ts';
 import { BASELINE_PATH, RESULTS_DIR, WorkDirectory, readTextIfThere, writeFile } from './files.ts';
+import { GROWTH } from './growth.ts';
 import { runPlan } from './harness.ts';
 import { describeMachine } from './machine.ts';
+import { pictureOf } from './picture.ts';
 import { killPrograms } from './process.ts';
 import { failedRows, regressions, summaryOf, tableOf, type Report } from './report.ts';
 
 interface Options {
   quick: boolean;
+  growth: boolean;
   filter: string | undefined;
   dir: string;
   json: boolean;
@@ -38,6 +44,7 @@ export function parseOptions(args: string[]): Options {
       args: words,
       options: {
         quick: { type: 'boolean', default: false },
+        growth: { type: 'boolean', default: false },
         filter: { type: 'string' },
         dir: { type: 'string', default: tmpdir() },
         json: { type: 'boolean', default: false },
@@ -45,11 +52,11 @@ export function parseOptions(args: string[]): Options {
         compare: { type: 'string' },
       },
     });
-    const { quick, filter, dir, json, 'save-baseline': saveBaseline, compare } = values;
-    if (saveBaseline && filter !== undefined) {
-      throw new Error('--save-baseline takes all rows: leave out --filter');
+    const { quick, growth, filter, dir, json, 'save-baseline': saveBaseline, compare } = values;
+    if (saveBaseline && (filter !== undefined || growth)) {
+      throw new Error('--save-baseline takes all rows of the table: leave out --filter, --growth');
     }
-    return { quick, filter, dir, json, saveBaseline, compare };
+    return { quick, growth, filter, dir, json, saveBaseline, compare };
   } catch (error) {
     throw new HelicorderError('USAGE', (error as Error).message, { cause: error });
   }
@@ -67,14 +74,18 @@ async function main(options: Options): Promise<number> {
       const directory = new WorkDirectory(work.path, name);
       return { dir: directory.path, remove: () => directory.remove() };
     };
-    const { quick, filter } = options;
-    const rows = await runPlan({ experiments: EXPERIMENTS, quick, filter, makeDirectory, say });
+    const { quick, growth, filter } = options;
+    const experiments = growth ? GROWTH : EXPERIMENTS;
+    const rows = await runPlan({ experiments, quick, filter, makeDirectory, say });
     report = { machine, rows };
   } finally {
     work.remove();
   }
   const json = JSON.stringify(report, null, 2);
-  writeFile(join(RESULTS_DIR, `${fileNameOf(report.machine.measured)}.json`), `${json}\n`);
+  const name = fileNameOf(report.machine.measured);
+  writeFile(join(RESULTS_DIR, `${name}.json`), `${json}\n`);
+  const picture = pictureOf(report);
+  if (picture !== undefined) writeFile(join(RESULTS_DIR, `${name}.svg`), picture);
   if (options.saveBaseline) writeFile(BASELINE_PATH, `${json}\n`);
   say(tableOf(report));
   for (const line of summaryOf(report)) say(line);

@@ -85,6 +85,7 @@ function latenessRow(metric: string, name: string, gate: number, stretch: number
     id: `1-${metric}`,
     name: `lateness at 1 kHz, ${name}`,
     ...{ unit: 'µs', better: 'lower', gate, stretch },
+    figure: { panel: 'lateness at 1 kHz', at: name },
     subject: recorder.name,
     value: (metrics) => metrics[metric]!,
     reference: { arm: cyclictest.name, value: (metrics) => metrics[metric]! },

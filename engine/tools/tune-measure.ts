@@ -1,7 +1,7 @@
 /**
  * What a machine and its disk cost, measured in a few seconds: one durable block, durable
- * megabytes, and being woken by a timer. Nothing is left behind: the file that is written has no name any more
- * from the moment it is open, so even a kill leaves none.
+ * megabytes, and being woken by a timer. Nothing is left behind: the file that is written has no
+ * name any more from the moment it is open, so even a kill leaves none.
  */
 import { monotonicMs } from '../base/clock.ts';
 import { BLOCK_BYTES, MIB } from '../base/constants.ts';

@@ -3,9 +3,9 @@
  * from what the recorder was measured to do on the project's machine. `docs/tuning.md` derives the
  * formulas; each constant names where it was measured.
  *
- *   latency  p50 = F/2 + wake.p50 + sync.p50 + group / write speed      p99 = 0.99·F + the p99s
- *   CPU      ticks · (wake + sources · read) + samples · encode + flushes · (fixed + sync) + batches
- *   log      flushes · whole blocks of (group + per rate group: times + per source: batch, values)
+ *   latency p50 = F/2 + wake.p50 + sync.p50 + group / write speed      p99 = 0.99·F + the p99s
+ *   CPU     ticks · (wake + sources · read) + values · encode + flushes · (fixed + sync) + batches
+ *   log     flushes · whole blocks of (group + per rate group: times + per source: batch, values)
  *
  * F/2 and 0.99·F: a sample is taken at any moment between two flushes alike.
  */

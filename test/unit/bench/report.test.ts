@@ -29,7 +29,13 @@ function row(changes: Partial<Row> = {}): Row {
     },
     ...{ pass: true, skipped: null, unit: 'µs', better: 'lower', against: 'cyclictest' },
     ...{ stretchReached: true, valueRange: [50, 70], referenceRange: [40, 60], rounds: 5 },
-    ...{ ratioRange: [1.1, 1.3], interval: [1.1, 1.3], confidence: 0.9375, steady: false },
+    ...{
+      ratioRange: [1.1, 1.3],
+      interval: [1.1, 1.3],
+      confidence: 0.9375,
+      steady: false,
+      figure: null,
+    },
     load: { seconds: 9, stealPercent: 1.5, otherPercent: 30 },
     ...changes,
   };
