@@ -3,10 +3,11 @@
  * `bench/results/`. Progress and the table go to stderr; with `--json` exactly one object,
  * `{machine, rows}`, goes to stdout.
  *
- *   node dist/bench/run.js [--quick | --growth] [--filter 3,1-p99] [--dir DIR] [--json]
+ *   node dist/bench/run.js [--quick] [--growth | --micro] [--filter 3,1-p99] [--dir DIR] [--json]
  *                          [--save-baseline] [--compare [FILE]]
  *
- * `--growth` measures the growth figures instead, which takes half an hour. Beside the results lies
+ * `--growth` measures the growth figures instead, which takes half an hour; `--micro` parts by
+ * themselves, which takes seconds. Beside the results lies
  * a picture of them, `<UTC>.svg`.
  *
  * Exit code 1 if a gate was missed, or with `--compare` if a ratio is more than 15 % worse than
@@ -22,6 +23,7 @@ import { BASELINE_PATH, RESULTS_DIR, WorkDirectory, readTextIfThere, writeFile }
 import { GROWTH } from './growth.ts';
 import { runPlan } from './harness.ts';
 import { describeMachine } from './machine.ts';
+import { measureParts } from './micro.ts';
 import { pictureOf } from './picture.ts';
 import { killPrograms } from './process.ts';
 import { failedRows, regressions, summaryOf, tableOf, type Report } from './report.ts';
@@ -29,6 +31,7 @@ import { failedRows, regressions, summaryOf, tableOf, type Report } from './repo
 interface Options {
   quick: boolean;
   growth: boolean;
+  micro: boolean;
   filter: string | undefined;
   dir: string;
   json: boolean;
@@ -45,6 +48,7 @@ export function parseOptions(args: string[]): Options {
       options: {
         quick: { type: 'boolean', default: false },
         growth: { type: 'boolean', default: false },
+        micro: { type: 'boolean', default: false },
         filter: { type: 'string' },
         dir: { type: 'string', default: tmpdir() },
         json: { type: 'boolean', default: false },
@@ -52,11 +56,13 @@ export function parseOptions(args: string[]): Options {
         compare: { type: 'string' },
       },
     });
-    const { quick, growth, filter, dir, json, 'save-baseline': saveBaseline, compare } = values;
-    if (saveBaseline && (filter !== undefined || growth)) {
-      throw new Error('--save-baseline takes all rows of the table: leave out --filter, --growth');
+    const { 'save-baseline': saveBaseline, ...others } = values;
+    if (saveBaseline && (values.filter !== undefined || values.growth || values.micro)) {
+      throw new Error(
+        '--save-baseline takes all rows of the table: no --filter, --growth, --micro',
+      );
     }
-    return { quick, growth, filter, dir, json, saveBaseline, compare };
+    return { filter: undefined, compare: undefined, ...others, saveBaseline };
   } catch (error) {
     throw new HelicorderError('USAGE', (error as Error).message, { cause: error });
   }
@@ -74,9 +80,11 @@ async function main(options: Options): Promise<number> {
       const directory = new WorkDirectory(work.path, name);
       return { dir: directory.path, remove: () => directory.remove() };
     };
-    const { quick, growth, filter } = options;
+    const { quick, growth, micro, filter } = options;
     const experiments = growth ? GROWTH : EXPERIMENTS;
-    const rows = await runPlan({ experiments, quick, filter, makeDirectory, say });
+    const rows = micro
+      ? await measureParts({ quick, filter, say })
+      : await runPlan({ experiments, quick, filter, makeDirectory, say });
     report = { machine, rows };
   } finally {
     work.remove();
