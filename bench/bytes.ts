@@ -27,7 +27,7 @@ import { findProgram, readBytesIfThere, writeFile } from './files.ts';
 import type { Arm, Experiment, Metrics, RowSpec } from './harness.ts';
 import { runProgram } from './process.ts';
 
-const STREAM = 'bench/lng2dm';
+export const CAPTURE_STREAM = 'bench/lng2dm';
 const RING_BYTES = 2 ** 20;
 /** 15.6 mg per count, in m/s²: what the device's sysfs says. */
 const SCALE = 0.152983;
@@ -48,7 +48,7 @@ export function store(capture: Capture, dir: string, samplesPerBatch: number): v
   const periodNanos = BigInt(CAPTURE_PERIOD_NANOS);
   const source = {
     name: 'lng2dm',
-    stream: STREAM,
+    stream: CAPTURE_STREAM,
     schema: { kind: 'samples' as const, channels: [...CHANNELS] },
     samplesPerEvent: SAMPLES_PER_EVENT_DEFAULT,
     writer: 'lng2dm',
@@ -79,7 +79,7 @@ export async function readBack(capture: Capture, dir: string): Promise<SamplesIt
   const reader = Store.open(dir);
   const items: SamplesItem[] = [];
   let at = 0;
-  for await (const item of reader.read(STREAM)) {
+  for await (const item of reader.read(CAPTURE_STREAM)) {
     if (item.kind !== 'samples') throw new HelicorderError('ASSERTION', `a ${item.kind} came back`);
     const { timeNanos, columns, samples } = item.batch;
     const origin = (items[0]?.batch ?? item.batch).timeNanos[0]! - capture.timeNanos[0]!;
@@ -104,7 +104,7 @@ function logArm(samplesPerBatch: number): Arm {
       store(capture, dir, samplesPerBatch);
       await readBack(capture, dir);
       const reader = Store.open(dir);
-      const { samples, bytes, paddingBytes } = reader.stream(STREAM).totals;
+      const { samples, bytes, paddingBytes } = reader.stream(CAPTURE_STREAM).totals;
       reader.close();
       return { bytesPerSample: bytes / samples, paddingPerSample: paddingBytes / samples };
     },

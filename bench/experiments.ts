@@ -7,6 +7,7 @@ import { footprint } from './footprint.ts';
 import { indexRows } from './index-rows.ts';
 import { readBack } from './read-back.ts';
 import { restarts } from './restart.ts';
+import { sealing } from './sealed.ts';
 import { segmentWrite } from './segment-write.ts';
 import { sensors } from './sensors.ts';
 import type { Experiment } from './harness.ts';
@@ -20,6 +21,7 @@ export const EXPERIMENTS: readonly Experiment[] = [
   durableLatency,
   visibleLatency,
   bytes,
+  sealing,
   columns,
   footprint,
   sensors,
