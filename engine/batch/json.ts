@@ -18,7 +18,14 @@ export interface EventJsonOptions {
   /** of the run: written after the arrays, in this order */
   attributes?: readonly (readonly [name: string, value: string | number | boolean])[];
   /** adds where the event comes from: the run's writer and epoch, seqs, offsets and gaps */
-  ledger?: { writer: string; epoch: bigint | number };
+  ledger?: EventOrigin;
+}
+
+/** The run in which an event was first written. */
+export interface EventOrigin {
+  writer: string;
+  epoch: bigint | number;
+  run: number;
 }
 
 /** One event as one line of JSON, without the line feed. */
@@ -64,13 +71,9 @@ function joinPhysical(column: Column, channel: Channel): string {
   return Array.from(physical, (value) => (Number.isFinite(value) ? value : 'null')).join(',');
 }
 
-function ledgerFields(
-  event: SampleEvent,
-  ledger: { writer: string; epoch: bigint | number },
-): string[] {
-  const { firstSeq, lastSeq, firstOffset, lastOffset, run } = event;
-  const facts = { writer: ledger.writer, epoch: ledger.epoch };
-  const quoted = { ...facts, firstSeq, lastSeq, firstOffset, lastOffset, run };
+function ledgerFields(event: SampleEvent, { writer, epoch, run }: EventOrigin): string[] {
+  const { firstSeq, lastSeq, firstOffset, lastOffset } = event;
+  const quoted = { writer, epoch, firstSeq, lastSeq, firstOffset, lastOffset, run };
   return [
     ...Object.entries(quoted).map(([name, value]) => `"${name}":${JSON.stringify(String(value))}`),
     `"gaps":${JSON.stringify(event.gaps.map(gapFields))}`,

@@ -2,7 +2,7 @@
  * Messages of the control socket, version 1 (`docs/format-control.md` has the conversation):
  *
  *   request  := hello | open | append | end | trim | remove | set-cursor | remove-cursor
- *             | pin | status | reload | transaction
+ *             | pin | status | reload | yield | transaction
  *   transaction := txn-open | txn-position | txn-begin | txn-append | txn-flush | txn-commit
  *             | txn-abort                                 of a copy that ends in this store
  *   reply    := hello | opened | appended | done | report | failed | waiting | closing
@@ -87,6 +87,7 @@ const request = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('txn-abort'), id, txn }),
   z.strictObject({ type: z.literal('status'), id }),
   z.strictObject({ type: z.literal('reload'), id }),
+  z.strictObject({ type: z.literal('yield'), id }),
 ]);
 const reply = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('hello'), version: z.int(), program: z.string() }),

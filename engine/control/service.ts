@@ -23,8 +23,8 @@ import {
   type TransactionRequest,
 } from './transaction-service.ts';
 
-/** What the thread that owns the log is asked; status and reload are answered elsewhere. */
-export type StoreRequest = Exclude<Request, { type: 'status' | 'reload' }>;
+/** What the thread that owns the log is asked; the others are answered elsewhere. */
+export type StoreRequest = Exclude<Request, { type: 'status' | 'reload' | 'yield' }>;
 
 export interface ServiceEvents {
   /** once for each request, with the key it was submitted with */

@@ -4,6 +4,7 @@
  */
 import { HelicorderError } from '../base/errors.ts';
 import { encodeReport, failureOf, type Answer, type Request } from '../control/protocol.ts';
+import { ControlClient } from '../control/client.ts';
 import { ControlServer, type ControlHandler } from '../control/server.ts';
 import { storePaths } from '../store/files.ts';
 import type { ToWriter } from '../../workers/protocol.ts';
@@ -15,6 +16,8 @@ export interface RecorderControlOptions {
   status: () => object;
   /** @throws CONFIG, with nothing changed */
   reload: () => Promise<object>;
+  /** Ends, for a recorder that wants the store. @returns false if this one records itself */
+  yield: () => boolean;
 }
 
 type GiveAnswer = (answer: Answer, payload?: Uint8Array) => void;
@@ -57,10 +60,16 @@ export class RecorderControl implements ControlHandler {
       );
       return;
     }
+    if (request.type === 'yield') return answer(this.#yield());
     const key = this.#nextKey++;
     this.#asked.set(key, answer);
     const message = { type: 'request', connection, key, request, payload } as const;
     this.#options.tell(message, [payload.buffer as ArrayBuffer]);
+  }
+
+  #yield(): Answer {
+    if (this.#options.yield()) return { type: 'done' };
+    return failureOf(new HelicorderError('STORE_IN_USE', 'the owner of the store records'));
   }
 
   gone(connection: number): void {
@@ -85,5 +94,22 @@ export class RecorderControl implements ControlHandler {
   /** The writer worker answers no more. */
   async abandon(): Promise<void> {
     await this.#server?.close(0);
+  }
+}
+
+/**
+ * Asks the owner of a store to make room for a recorder: one that only keeps it, for a copy, does.
+ * @returns true once it has gone
+ */
+export async function askToYield(dataDir: string): Promise<boolean> {
+  try {
+    const client = await ControlClient.connect(storePaths(dataDir).control);
+    if (client === undefined) return false;
+    await client.ask({ type: 'yield' }, 'done');
+    await client.ended.catch(() => undefined);
+    return true;
+  } catch (error) {
+    if (error instanceof HelicorderError) return false;
+    throw error;
   }
 }

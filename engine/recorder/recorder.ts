@@ -30,7 +30,7 @@ import type {
 import { upkeepPool } from '../../workers/pool.ts';
 import { revive, spawnWorker } from '../../workers/spawn.ts';
 import type { CollectorStatus } from './collector.ts';
-import { RecorderControl } from './control.ts';
+import { RecorderControl, askToYield } from './control.ts';
 import { closeDrivers, planGroups, type PlannedGroup, type RecordingPlan } from './plan.ts';
 import { checkFixed, groupChanges, reportOf } from './reload.ts';
 import { SamplerSet } from './sampler-set.ts';
@@ -42,6 +42,9 @@ type Question =
   | Omit<Extract<ToWriter, { type: 'upkeep' }>, 'key'>
   | Omit<Extract<ToWriter, { type: 'check-groups' }>, 'key'>
   | Omit<Extract<ToWriter, { type: 'replace-groups' }>, 'key'>;
+
+/** How long a recorder goes on asking those who only keep its store to make room. */
+const YIELD_WAIT_MS = 10_000;
 
 export interface RecorderOptions {
   /**
@@ -112,12 +115,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
       options: { dataDir, segmentBytes, budget, chunksDir, groups },
       flushIntervalMs,
     };
-    this.#writer = await spawnWorker<FromWriter>(
-      'writer',
-      data,
-      (message) => this.#hear(message),
-      (error) => this.#die(error),
-    );
+    this.#writer = await this.#startWriter(data);
     this.#samplers = await SamplerSet.start(this.#plan, this.#config, (error) => this.#die(error));
     await this.#serveOthers();
     this.#upkeep = this.#startUpkeep();
@@ -127,12 +125,35 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
     this.#durationTimer = setTimeout(() => void this.stop('duration'), durationMs);
   }
 
+  /** A store that is only kept, for a copy, is made room in: recording comes first. */
+  async #startWriter(data: WriterData): Promise<Worker> {
+    const spawn = (): Promise<Worker> =>
+      spawnWorker<FromWriter>(
+        'writer',
+        data,
+        (message) => this.#hear(message),
+        (error) => this.#die(error),
+      );
+    const deadlineMs = monotonicMs() + YIELD_WAIT_MS;
+    for (;;) {
+      try {
+        return await spawn();
+      } catch (error) {
+        const isInUse = error instanceof HelicorderError && error.code === 'STORE_IN_USE';
+        if (!isInUse || this.#config.sources.length === 0 || monotonicMs() > deadlineMs)
+          throw error;
+        if (!(await askToYield(this.#config.dataDir))) throw error;
+      }
+    }
+  }
+
   async #serveOthers(): Promise<void> {
     const { control, problem } = await RecorderControl.start({
       dataDir: this.#config.dataDir,
       tell: (message, transfer) => this.#writer?.postMessage(message, transfer),
       status: () => this.status(),
       reload: () => this.#reload(),
+      yield: () => this.#yield(),
     });
     this.#control = control;
     if (problem !== undefined) this.#problems.push(problem);
@@ -146,6 +167,13 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
       step: (step) => this.#pool.run(step),
       apply: (result) => this.#ask({ type: 'upkeep', result }),
     });
+  }
+
+  /** Behind the answer, which is still to be sent. */
+  #yield(): boolean {
+    if (this.#config.sources.length > 0) return false;
+    setImmediate(() => void this.stop('yielded'));
+    return true;
   }
 
   /** @throws what is wrong with the new configuration; then nothing has changed */

@@ -54,10 +54,10 @@ export interface RunEntry {
   /** constants of the source that its events carry, in order: RemoteAddr, Interface … */
   attributes: [string, string][];
   /**
-   * A run of another store, copied here: the first of its seqs that this stream holds. All else is
-   * what its first recorder wrote. undefined: it was begun here.
+   * A run of another store, copied here: its number there, and the first of its seqs that this
+   * stream holds. All else is what its first recorder wrote. undefined: it was begun here.
    */
-  copiedFrom: number | undefined;
+  copied: { run: number; from: number } | undefined;
 }
 
 export interface RunEndEntry {
@@ -244,7 +244,7 @@ const runFields: Fields<RunEntry> = {
   clock: object({ monotonicNanos: nanos, boottimeNanos: nanos, utcNanos: nanos }),
   kernelClock: object({ synchronized: flag, maxErrorMicros: count }),
   attributes: list(pair(text, text)),
-  copiedFrom: optional(count),
+  copied: optional(object({ run: count, from: count })),
 };
 
 const totals = object<Totals>({

@@ -41,7 +41,7 @@ export interface RunRequest extends StreamRequest {
 /** A run of another store whose records are copied here; all but its numbers stays as it was. */
 export interface CopiedRun extends Omit<RunEntry, 'id' | 'stream' | 'schemaId'> {
   schema: Schema;
-  copiedFrom: number;
+  copied: { run: number; from: number };
 }
 
 const EPOCH_NONCE = 2 ** 20;
@@ -99,7 +99,7 @@ export class RunPlan {
       clock: { monotonicNanos, boottimeNanos, utcNanos },
       kernelClock: this.#options.clock.kernelClock(),
       attributes: request.attributes,
-      copiedFrom: undefined,
+      copied: undefined,
     };
     this.#builder.add(KIND.run, stream.id, runEntry.encode(run));
     return before && { ...before };

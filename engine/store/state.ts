@@ -228,7 +228,7 @@ export class ControlState {
     if (stream) stream.schemaId = entry.schemaId;
     this.#addRun({
       ...entry,
-      nextSeq: entry.copiedFrom ?? entry.firstSeq,
+      nextSeq: entry.copied?.from ?? entry.firstSeq,
       ordinal: 0,
       lastTick: sameSchedule ? before.lastTick : null,
       lastNanos: before?.lastNanos ?? null,
@@ -268,7 +268,7 @@ export class ControlState {
     // a gap for the records of an earlier run: its seqs are past
     const isPast = isLoss && seqStep < 0;
     // the seqs of a copy are its transactions'; those of its origins may jump as they did there
-    const isSeqWrong = seqStep !== 0 && !isPast && run.copiedFrom === undefined;
+    const isSeqWrong = seqStep !== 0 && !isPast && run.copied === undefined;
     if (offsetStep !== 0 || isSeqWrong) {
       if (!lenient || offsetStep < 0) {
         throw new HelicorderError(

@@ -11,7 +11,7 @@
  * writer's next open, or with the owner, and is ABORTED for whoever still asks.
  *
  * Records keep their origin: writer, epoch, seq and run as they were first written, in a run of
- * their own here (`copiedFrom`). A transaction holds no more than one run of each writer, since a
+ * their own here (`copied`). A transaction holds no more than one run of each writer, since a
  * writer is known by its latest run; who sends ends a transaction where a run begins.
  *
  * Memory: of one transaction what `groupLimit` allows, or one piece; of all TXN_OPEN_BYTES.
@@ -35,8 +35,7 @@ import { transactionEntry } from './control.ts';
 import { KIND } from './log/format.ts';
 import type { GroupBuilder } from './log/group.ts';
 import { namedStream } from './named.ts';
-import type { RunPlan } from './run-plan.ts';
-import { type StreamRequest } from './run-plan.ts';
+import type { CopiedRun, StreamRequest } from './run-plan.ts';
 import type { StoreWriter } from './writer.ts';
 
 /** Whose transactions: a copy's writer, and the stream in which it ends. */
@@ -213,7 +212,7 @@ export class Transactions {
   /** The run in which records of that origin already are, if it is still the writer's latest. */
   #runOf(stream: number, origin: Origin): number | undefined {
     const latest = this.#writer.state.latestRun(stream, origin.writer);
-    if (latest?.copiedFrom === undefined) return undefined;
+    if (latest?.copied === undefined) return undefined;
     return isSameRun(latest, origin) ? latest.id : undefined;
   }
 }
@@ -230,8 +229,8 @@ function isSameRun(a: RunIdentity, b: RunIdentity): boolean {
 
 type RunIdentity = Pick<Origin, 'epoch' | 'firstSeq' | 'bootId' | 'clock'>;
 
-function copiedRun(origin: Origin, copiedFrom: number): Parameters<RunPlan['addCopied']>[1] {
-  return { ...origin, copiedFrom };
+function copiedRun({ run, ...origin }: Origin, from: number): CopiedRun {
+  return { ...origin, copied: { run, from } };
 }
 
 function addPosition(

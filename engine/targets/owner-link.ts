@@ -4,8 +4,8 @@
  * way to change a store, and a copy keeps the store it writes to as a recorder would: served to
  * others, sealed, within its budget.
  *
- * An owner may go at any moment; the next `client()` finds or begins another one. Belongs to one
- * thread.
+ * An owner may go at any moment; the next `client()` finds or begins another one. The one begun here
+ * makes room for a recorder that wants to start. Belongs to one thread.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicMs } from '../base/clock.ts';
@@ -15,7 +15,7 @@ import { ControlClient } from '../control/client.ts';
 import { storePaths } from '../store/files.ts';
 
 export interface OwnStore {
-  /** rejects when it has ended by itself; never resolves before `close` */
+  /** settles when it has ended, because it made room for a recorder or for any other reason */
   readonly ended: Promise<unknown>;
   close(): Promise<void>;
 }
@@ -29,12 +29,16 @@ export interface OwnerLinkOptions {
 }
 
 const LOOK_AGAIN_MS = 50;
+/** In about this time a recorder that was made room for owns the store. */
+const ROOM_MS = 3000;
 
 export class OwnerLink {
   readonly dataDir: string;
   readonly #options: OwnerLinkOptions;
   #client: ControlClient | undefined;
   #own: OwnStore | undefined;
+  /** until then whoever this one made room for comes first */
+  #roomUntilMs = 0;
   #connecting: Promise<ControlClient> | undefined;
 
   constructor(options: OwnerLinkOptions) {
@@ -67,16 +71,16 @@ export class OwnerLink {
 
   async #connect(): Promise<ControlClient> {
     const { dataDir, own, onWaiting } = this.#options;
-    const deadline = monotonicMs() + LOCK_WAIT_MS;
+    const deadline = Math.max(monotonicMs(), this.#roomUntilMs) + LOCK_WAIT_MS;
     for (;;) {
-      const client = await ControlClient.connect(storePaths(dataDir).control, onWaiting);
-      if (client) return this.#keep(client);
       try {
-        this.#keepOwn(await own(dataDir));
+        const client = await ControlClient.connect(storePaths(dataDir).control, onWaiting);
+        if (client) return this.#keep(client);
+        if (monotonicMs() >= this.#roomUntilMs) this.#keepOwn(await own(dataDir));
       } catch (error) {
-        if (!isInUse(error) || monotonicMs() > deadline) throw error;
-        await sleep(LOOK_AGAIN_MS);
+        if (!isPassing(error) || monotonicMs() > deadline) throw error;
       }
+      if (this.#own === undefined) await sleep(LOOK_AGAIN_MS);
     }
   }
 
@@ -90,12 +94,15 @@ export class OwnerLink {
 
   #keepOwn(own: OwnStore): void {
     this.#own = own;
-    own.ended.catch(() => {
+    const forget = (): void => {
       if (this.#own === own) this.#own = undefined;
-    });
+      this.#roomUntilMs = monotonicMs() + ROOM_MS;
+    };
+    own.ended.then(forget, forget);
   }
 }
 
-function isInUse(error: unknown): boolean {
-  return error instanceof HelicorderError && error.code === 'STORE_IN_USE';
+/** An owner that begins or ends has the lock without the socket, or hangs up. */
+function isPassing(error: unknown): boolean {
+  return error instanceof HelicorderError && ['STORE_IN_USE', 'OWNER_BUSY'].includes(error.code);
 }

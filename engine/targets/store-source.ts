@@ -13,6 +13,7 @@ import { HelicorderError } from '../base/errors.ts';
 import { parseSchema } from '../batch/schema.ts';
 import { lostEntry, type StreamSnapshot } from '../store/control.ts';
 import { hex } from '../store/files.ts';
+import type { Question } from '../control/protocol.ts';
 import { Store, type StoreEnvironment } from '../store/store.ts';
 import { StreamReader, type FaultItem, type RawItem } from '../store/stream-reader.ts';
 import type { Cursor } from '../txn/coordinator.ts';
@@ -137,7 +138,11 @@ export class StoreSource implements CopySource {
   /** The owner has gone: the reader looks for the next one now and then. */
   async #awaitOwner(ms: number): Promise<void> {
     await sleep(ms);
-    await this.#options.owner.client();
+    try {
+      await this.#options.owner.client();
+    } catch (error) {
+      if (!isPassing(error)) throw error;
+    }
     this.#store.reader.renew();
   }
 
@@ -195,16 +200,25 @@ export class StoreSource implements CopySource {
     await this.#write({ writer, cursor: { epoch: 0, acked: 0, chain: 0n }, intent: undefined });
   }
 
-  async #write(record: CopyRecord): Promise<void> {
+  /** What is written is what is true when it is sent: a second attempt may say more. */
+  #write(record: CopyRecord): Promise<void> {
     this.#record = record;
-    const { owner, cursor: name, stream } = this.#options;
-    for (;;) {
+    const { cursor: name, stream } = this.#options;
+    return this.#ask(() => {
       const { writer, cursor } = this.#copy;
       const offset = writer.base + cursor.acked;
       const detail = encodeCopyRecord(this.#copy);
+      return [{ type: 'set-cursor', name, stream, offset, detail }];
+    });
+  }
+
+  /** Asks until there is an owner who does it. */
+  async #ask(what: () => [question: Question, payload?: Uint8Array]): Promise<void> {
+    for (;;) {
       try {
-        const client = await owner.client();
-        await client.ask({ type: 'set-cursor', name, stream, offset, detail }, 'done');
+        const client = await this.#options.owner.client();
+        const [question, payload] = what();
+        await client.ask(question, 'done', payload);
         return;
       } catch (error) {
         if (!isPassing(error)) throw error;
@@ -269,8 +283,7 @@ export class StoreSource implements CopySource {
 
   async #pin({ stream, run, firstSeq, firstOffset, records }: RawItem['item']): Promise<void> {
     const entry = lostEntry.encode({ stream, run, firstSeq, firstOffset, records });
-    const client = await this.#options.owner.client();
-    await client.ask({ type: 'pin' }, 'done', entry);
+    await this.#ask(() => [{ type: 'pin' }, entry]);
   }
 
   /** One object per run, for those who keep something of it. */
@@ -280,7 +293,16 @@ export class StoreSource implements CopySource {
     const { writer, epoch, firstSeq, bootId, t0Nanos, periodNanos, resolutionNanos } = run;
     const { clock, kernelClock, attributes } = run;
     const schedule = { bootId, t0Nanos, periodNanos, resolutionNanos, clock, kernelClock };
-    const origin: Origin = { writer, epoch, firstSeq, schema, ...schedule, attributes };
+    const number = run.copied?.run ?? run.id;
+    const origin: Origin = {
+      run: number,
+      writer,
+      epoch,
+      firstSeq,
+      schema,
+      ...schedule,
+      attributes,
+    };
     this.#origins.set(run.id, origin);
     return origin;
   }
@@ -297,6 +319,6 @@ function again(stream: StreamReader): {
 function isPassing(error: unknown): boolean {
   return (
     error instanceof HelicorderError &&
-    ['DISCONNECTED', 'OWNER_BUSY', 'NO_SPACE'].includes(error.code)
+    ['DISCONNECTED', 'OWNER_BUSY', 'NO_SPACE', 'STORE_IN_USE'].includes(error.code)
   );
 }

@@ -163,7 +163,8 @@ function runIsOver(store: Store, run: number | undefined): boolean {
 function jsonLine({ event, info }: FoundEvent, { withLedger }: CatOptions): string {
   const { run, schema } = info;
   const channels = schema.kind === 'samples' ? schema.channels : [];
-  const ledger = withLedger ? { ledger: { writer: run.writer, epoch: run.epoch } } : {};
+  const origin = { writer: run.writer, epoch: run.epoch, run: run.copied?.run ?? run.id };
+  const ledger = withLedger ? { ledger: origin } : {};
   return `${eventJson(event, channels, { attributes: run.attributes, ...ledger })}\n`;
 }
 

@@ -144,6 +144,7 @@ const counter = z
   .transform(Number)
   .refine(Number.isSafeInteger);
 const originJson = z.strictObject({
+  run: counter,
   writer: z.string().min(1),
   epoch: counter,
   firstSeq: counter,
@@ -160,6 +161,7 @@ const originJson = z.strictObject({
 function encodeOrigin(origin: Origin): Uint8Array {
   const { clock, kernelClock } = origin;
   const json: z.input<typeof originJson> = {
+    run: String(origin.run),
     writer: origin.writer,
     epoch: String(origin.epoch),
     firstSeq: String(origin.firstSeq),
@@ -181,6 +183,7 @@ function decodeOrigin(bytes: Uint8Array): Origin {
   const [monotonicNanos, boottimeNanos, utcNanos] = data.clock;
   const [synchronized, maxErrorMicros] = data.kernelClock;
   return {
+    run: data.run,
     writer: data.writer,
     epoch: data.epoch,
     firstSeq: data.firstSeq,

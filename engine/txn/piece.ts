@@ -19,6 +19,8 @@ import type { Schema } from '../batch/schema.ts';
 
 /** A run as its first recorder described it. */
 export interface Origin {
+  /** its number in the store of its first recorder; not in the chain */
+  run: number;
   writer: string;
   epoch: number;
   /** seq of the run's first record */

@@ -28,6 +28,7 @@ const UTC_OFFSET_NANOS = 1_600_000_000_000_000_123n;
 
 export function testOrigin(kind: 'samples' | 'opaque', epoch = 1): Origin {
   return {
+    run: epoch,
     writer: 'bench ✓',
     epoch: epoch * 2 ** 20,
     firstSeq: 1,

@@ -145,7 +145,7 @@ describe('the reference JSON', () => {
   });
 
   test('adds the ledger behind everything else, 64-bit numbers quoted', () => {
-    const text = eventJson(event, [wide], { ledger: { writer: 'w', epoch: 2n ** 60n } });
+    const text = eventJson(event, [wide], { ledger: { writer: 'w', epoch: 2n ** 60n, run: 3 } });
     expect(text).toContain(
       '809Z","writer":"w","epoch":"1152921504606846976","firstSeq":"1","lastSeq":"3",' +
         '"firstOffset":"0","lastOffset":"2","run":"3",' +

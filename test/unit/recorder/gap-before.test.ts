@@ -11,7 +11,7 @@ function run(changes: Partial<RunSnapshot>): RunSnapshot {
   return {
     ...{ id: 1, stream: 1, writer: 'w', epoch: 2 ** 20, firstSeq: 1, schemaId: 's', bootId: BOOT },
     ...{ t0Nanos: 0n, periodNanos: 1_000_000n, resolutionNanos: 1n, attributes: [] },
-    copiedFrom: undefined,
+    copied: undefined,
     clock: { monotonicNanos: 0n, boottimeNanos: 0n, utcNanos: 0n },
     kernelClock: { synchronized: true, maxErrorMicros: 0 },
     ...{ nextSeq: 501, ordinal: 500, lastTick: 499, lastNanos: 1000n * SECOND, endReason: null },

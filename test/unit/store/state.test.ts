@@ -31,7 +31,7 @@ function run(id: number, changes: { firstSeq?: number; bootId?: string } = {}): 
   const payload = runEntry.encode({
     ...{ id, stream: 1, writer: 'w', epoch: id * 2 ** 20, firstSeq, schemaId: SCHEMA, bootId },
     ...{ t0Nanos: 0n, periodNanos: 0n, resolutionNanos: 1n, attributes: [] },
-    copiedFrom: undefined,
+    copied: undefined,
     clock: { monotonicNanos: 1n, boottimeNanos: 1n, utcNanos: 1n },
     kernelClock: { synchronized: false, maxErrorMicros: 0 },
   });
