@@ -4,8 +4,8 @@
  *
  * The recorder samples `lo` once a millisecond (at 10 kHz in the stretch rows) and stores it;
  * lateness is read back from the store, of every sample, cut to whole microseconds as cyclictest's
- * histogram cuts it. Both run with the same SCHED_FIFO priority on the same processor, or, where the
- * recorder was refused that, both with SCHED_OTHER; neither holds `/dev/cpu_dma_latency`.
+ * histogram cuts it. Both run with the same SCHED_FIFO priority on the same processor, or, where
+ * the recorder was refused that, both with SCHED_OTHER; neither holds `/dev/cpu_dma_latency`.
  */
 import { cpus } from 'node:os';
 import { cyclictestMissing, runCyclictest } from './cyclictest.ts';
