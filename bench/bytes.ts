@@ -7,9 +7,11 @@
  * Batches of 1000 samples, and of 160 (100 ms of this device). The references get the same samples:
  *   zstd -1       the raw columns (int64 time, int8 x, y, z) in pieces of 1000 samples, what is
  *                 durable at once, as with us; in longer ones it would find the excerpt repeated
+ *   lz4           the same columns and pieces
  *   JSON events   what a consumer of this stream is given: the reference collector stores the same
  */
 import { join } from 'node:path';
+import lz4Napi from 'lz4-napi';
 import { HelicorderError } from '../engine/base/errors.ts';
 import { SAMPLES_PER_EVENT_DEFAULT, SEGMENT_MIN_BYTES } from '../engine/base/constants.ts';
 import { EventRepacker } from '../engine/batch/event.ts';
@@ -25,13 +27,13 @@ import { findProgram, readBytesIfThere, writeFile } from './files.ts';
 import type { Arm, Experiment, Metrics, RowSpec } from './harness.ts';
 import { runProgram } from './process.ts';
 
-const STREAM = 'bench/lng2dm';
+export const CAPTURE_STREAM = 'bench/lng2dm';
 const RING_BYTES = 2 ** 20;
 /** 15.6 mg per count, in m/s²: what the device's sysfs says. */
 const SCALE = 0.152983;
 /** Ticks begin here: a machine that has been up for an hour. */
 const T0_NANOS = 3_600_000_000_000n;
-const ZSTD_PIECE_SAMPLES = 1000;
+const PIECE_SAMPLES = 1000;
 const ZSTD_TIMEOUT_MS = 20_000;
 
 const CHANNELS: readonly Channel[] = ['X', 'Y', 'Z'].map((name) => ({
@@ -46,7 +48,7 @@ export function store(capture: Capture, dir: string, samplesPerBatch: number): v
   const periodNanos = BigInt(CAPTURE_PERIOD_NANOS);
   const source = {
     name: 'lng2dm',
-    stream: STREAM,
+    stream: CAPTURE_STREAM,
     schema: { kind: 'samples' as const, channels: [...CHANNELS] },
     samplesPerEvent: SAMPLES_PER_EVENT_DEFAULT,
     writer: 'lng2dm',
@@ -77,7 +79,7 @@ export async function readBack(capture: Capture, dir: string): Promise<SamplesIt
   const reader = Store.open(dir);
   const items: SamplesItem[] = [];
   let at = 0;
-  for await (const item of reader.read(STREAM)) {
+  for await (const item of reader.read(CAPTURE_STREAM)) {
     if (item.kind !== 'samples') throw new HelicorderError('ASSERTION', `a ${item.kind} came back`);
     const { timeNanos, columns, samples } = item.batch;
     const origin = (items[0]?.batch ?? item.batch).timeNanos[0]! - capture.timeNanos[0]!;
@@ -102,7 +104,7 @@ function logArm(samplesPerBatch: number): Arm {
       store(capture, dir, samplesPerBatch);
       await readBack(capture, dir);
       const reader = Store.open(dir);
-      const { samples, bytes, paddingBytes } = reader.stream(STREAM).totals;
+      const { samples, bytes, paddingBytes } = reader.stream(CAPTURE_STREAM).totals;
       reader.close();
       return { bytesPerSample: bytes / samples, paddingPerSample: paddingBytes / samples };
     },
@@ -120,14 +122,32 @@ const zstd: Arm = {
   },
 };
 
-async function zstdBytes(dir: string, capture: Capture): Promise<number> {
-  let sum = 0;
-  for (let at = 0; at < CAPTURE_SAMPLES; at += ZSTD_PIECE_SAMPLES) {
-    const end = at + ZSTD_PIECE_SAMPLES;
+const lz4: Arm = {
+  name: 'lz4 on raw columns',
+  measure: async () => {
+    let sum = 0;
+    for (const piece of rawPieces(loadCapture())) sum += lz4Napi.compressSync(piece).length;
+    return { bytesPerSample: sum / CAPTURE_SAMPLES };
+  },
+};
+
+/** The columns as they are in memory, one after the other, a piece of samples at a time. */
+function rawPieces(capture: Capture): Buffer[] {
+  const pieces: Buffer[] = [];
+  for (let at = 0; at < CAPTURE_SAMPLES; at += PIECE_SAMPLES) {
+    const end = at + PIECE_SAMPLES;
     const time = new Uint8Array(capture.timeNanos.slice(at, end).buffer);
     const axes = [capture.x, capture.y, capture.z].map((axis) => axis.slice(at, end));
+    pieces.push(Buffer.concat([time, ...axes.map((axis) => new Uint8Array(axis.buffer))]));
+  }
+  return pieces;
+}
+
+async function zstdBytes(dir: string, capture: Capture): Promise<number> {
+  let sum = 0;
+  for (const piece of rawPieces(capture)) {
     const [raw, packed] = [join(dir, 'columns'), join(dir, 'columns.zst')];
-    writeFile(raw, Buffer.concat([time, ...axes.map((axis) => new Uint8Array(axis.buffer))]));
+    writeFile(raw, piece);
     const args = ['-1', '--quiet', '--force', '--no-check', raw, '-o', packed];
     await runProgram('zstd', args, { timeoutMs: ZSTD_TIMEOUT_MS });
     sum += readBytesIfThere(packed)!.length;
@@ -160,11 +180,12 @@ const common = {
   better: 'lower',
   gate: null,
   stretch: null,
+  steady: true,
   subject: thousand.name,
   value: (metrics: Metrics) => metrics.bytesPerSample!,
 } as const;
 
-function against(id: string, arm: Arm, gate: number, stretch: number): RowSpec {
+function against(id: string, arm: Arm, gate: number | null, stretch: number | null): RowSpec {
   return {
     ...common,
     ...{ id: `8-${id}`, name: `bytes per sample, to ${arm.name}`, gate, stretch },
@@ -174,7 +195,7 @@ function against(id: string, arm: Arm, gate: number, stretch: number): RowSpec {
 
 export const bytes: Experiment = {
   name: 'bytes',
-  arms: [thousand, tenth, zstd, json],
+  arms: [thousand, tenth, zstd, lz4, json],
   rows: [
     {
       ...common,
@@ -193,6 +214,7 @@ export const bytes: Experiment = {
       value: (metrics) => metrics.paddingPerSample!,
     },
     against('zstd', zstd, 0.6, 0.5),
+    against('lz4', lz4, null, null),
     against('json', json, 1 / 18, 1 / 25),
   ],
 };

@@ -4,6 +4,12 @@ import { columns } from './columns.ts';
 import { durableLatency } from './durable-latency.ts';
 import { durableRate } from './durable-rate.ts';
 import { footprint } from './footprint.ts';
+import { indexRows } from './index-rows.ts';
+import { readBack } from './read-back.ts';
+import { restarts } from './restart.ts';
+import { sealing } from './sealed.ts';
+import { segmentWrite } from './segment-write.ts';
+import { sensors } from './sensors.ts';
 import type { Experiment } from './harness.ts';
 import { schedule } from './schedule.ts';
 import { visibleLatency } from './visible-latency.ts';
@@ -11,9 +17,15 @@ import { visibleLatency } from './visible-latency.ts';
 export const EXPERIMENTS: readonly Experiment[] = [
   schedule,
   durableRate,
+  segmentWrite,
   durableLatency,
   visibleLatency,
   bytes,
+  sealing,
   columns,
   footprint,
+  sensors,
+  readBack,
+  restarts,
+  indexRows,
 ];

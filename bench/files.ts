@@ -11,6 +11,7 @@ import {
   rmSync,
   statfsSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -69,6 +70,11 @@ export function readBytesIfThere(path: string): Uint8Array | undefined {
 export function writeFile(path: string, content: string | Uint8Array): void {
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, content);
+}
+
+/** Writes to stdout past the buffers of the process: it is about to be killed. */
+export function printAtOnce(line: string): void {
+  writeSync(process.stdout.fd, `${line}\n`);
 }
 
 /** Magic number of the file system that holds `path`, as statfs(2) gives it. */

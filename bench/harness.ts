@@ -6,7 +6,7 @@
  * run, on one machine, under one load:
  *
  *   experiment ─┬─ subject       A     A     A     A     A
- *               ├─ reference 1     B     B     B     B     B      5 rounds, 3 with --quick
+ *               ├─ reference 1     B     B     B     B     B      5 rounds
  *               └─ reference 2       C     C     C     C     C
  *                                └──┬──┘
  *                                one round: the ratios of a round are taken within it
@@ -14,19 +14,22 @@
  * An **arm** is one side of an experiment: it does its work once and returns named numbers. A
  * **row** of the table takes one number of the subject and, where it has one, one of a reference.
  * Its value and reference are medians over the rounds; its ratio is the median of the rounds'
- * ratios, not the ratio of the medians: drift of the machine between rounds falls out of it.
+ * ratios, not the ratio of the medians: drift of the machine between rounds falls out of it. How
+ * sure the judged one of them is, says a confidence interval of the median (`stats.ts`).
  *
- * A gate is about the ratio where there is a reference, else about the value. The maximum of
- * anything is shown and never gated: one stall of a virtual machine lasts 8–100 ms and hits every
- * method alike. An arm whose tool is missing takes its rows out of the table, with the reason, in
- * words and in the count at the end; it never makes a row pass.
+ * A gate is about the ratio where there is a reference, else about the value. It fails a run where
+ * other load cannot be the reason: a ratio, or a value that is the same on a busy machine (bytes,
+ * memory: `steady`). Any other value only warns. The maximum of anything is shown and never gated:
+ * one stall of a virtual machine lasts 8–100 ms and hits every method alike. An arm whose tool is
+ * missing takes its rows out of the table, with the reason, in words and in the count at the end;
+ * it never makes a row pass.
  *
  * Limits: a round runs its arms one after the other, so what changes faster than a round does not
  * cancel; the load of others is recorded beside each row (`machine.ts`), not corrected for.
  */
 import { HelicorderError } from '../engine/base/errors.ts';
 import { LoadMeter, type Load } from './machine.ts';
-import { median, spread, type Spread } from './stats.ts';
+import { median, medianInterval, spread, type Spread } from './stats.ts';
 
 /** What one arm measured in one round, by name. Units are in the names. */
 export type Metrics = Readonly<Record<string, number>>;
@@ -35,6 +38,8 @@ export interface Context {
   quick: boolean;
   /** an empty directory on the file system that is measured, removed after the arm */
   dir: string;
+  /** what `prepare` has filled: one directory for all arms and rounds of the experiment */
+  shared: string;
   /** what the arms before this one have measured in this round */
   round: Round;
 }
@@ -58,6 +63,10 @@ export interface RowSpec {
   stretch: number | null;
   /** left out of `--quick` */
   fullOnly?: boolean;
+  /** a value without a reference that other load does not move: bytes, memory */
+  steady?: boolean;
+  /** where the row stands in the run's picture: a panel, and a place on its axis */
+  figure?: { panel: string; at: string };
   /** name of the arm that is measured */
   subject: string;
   value: (subject: Metrics) => number;
@@ -69,6 +78,10 @@ export interface Experiment {
   /** in the order in which a round measures them */
   arms: readonly Arm[];
   rows: readonly RowSpec[];
+  /** makes what all arms look at: a store with a long history takes longer to make than to open */
+  prepare?: (shared: string) => Promise<void>;
+  /** 1 for what is exact and takes long: a second time would give the same; default 5 */
+  rounds?: 1;
 }
 
 /** One line of the table; the names up to `skipped` are a promise to whoever reads the JSON. */
@@ -89,6 +102,11 @@ export interface Row {
   /** name of the reference arm */
   against: string | null;
   stretchReached: boolean | null;
+  steady: boolean;
+  figure: { panel: string; at: string } | null;
+  /** of the ratio, or of the value where there is none; `confidence`: 0…1 */
+  interval: [low: number, high: number] | null;
+  confidence: number | null;
   valueRange: [min: number, max: number] | null;
   referenceRange: [min: number, max: number] | null;
   ratioRange: [min: number, max: number] | null;
@@ -109,7 +127,6 @@ export interface Plan {
 export type Round = ReadonlyMap<string, Metrics>;
 
 export const ROUNDS = 5;
-export const QUICK_ROUNDS = 3;
 /** Beside a reference of zero a ratio has no meaning; the smaller of two zeros is neither. */
 const RATIO_OF_ZEROS = 1;
 
@@ -155,18 +172,8 @@ async function runExperiment(
     const reason = skips(row);
     if (reason !== undefined) plan.say(`SKIPPED ${row.id} ${row.name}: ${reason}`);
   }
-  const arms = armsOf(experiment, measured);
   const meter = new LoadMeter();
-  const rounds: Round[] = [];
-  const count = plan.quick ? QUICK_ROUNDS : ROUNDS;
-  for (let i = 0; measured.length > 0 && i < count; i++) {
-    const round = new Map<string, Metrics>();
-    for (const arm of arms) {
-      plan.say(`${experiment.name}: round ${i + 1} of ${count}, ${arm.name} …`);
-      round.set(arm.name, await measureArm(arm, round, plan));
-    }
-    rounds.push(round);
-  }
+  const rounds = measured.length === 0 ? [] : await measureRounds(experiment, measured, plan);
   const load = measured.length > 0 ? meter.read() : null;
   return wanted.map((row) => {
     const reason = skips(row);
@@ -175,17 +182,47 @@ async function runExperiment(
   });
 }
 
+async function measureRounds(
+  experiment: Experiment,
+  rows: readonly RowSpec[],
+  plan: Plan,
+): Promise<Round[]> {
+  const { name, prepare, rounds: count = ROUNDS } = experiment;
+  const shared = plan.makeDirectory(directoryName(`${name} shared`));
+  const rounds: Round[] = [];
+  try {
+    if (prepare) plan.say(`${name}: making what is looked at …`);
+    await prepare?.(shared.dir);
+    for (let i = 0; i < count; i++) {
+      const round = new Map<string, Metrics>();
+      for (const arm of armsOf(experiment, rows)) {
+        plan.say(`${name}: round ${i + 1} of ${count}, ${arm.name} …`);
+        round.set(arm.name, await measureArm(arm, shared.dir, round, plan));
+      }
+      rounds.push(round);
+    }
+    return rounds;
+  } finally {
+    shared.remove();
+  }
+}
+
 async function measureArm(
   arm: Arm,
+  shared: string,
   round: Round,
   { quick, makeDirectory }: Plan,
 ): Promise<Metrics> {
-  const { dir, remove } = makeDirectory(arm.name.replaceAll(/[^a-z0-9]+/gi, '-'));
+  const { dir, remove } = makeDirectory(directoryName(arm.name));
   try {
-    return await arm.measure({ quick, dir, round });
+    return await arm.measure({ quick, dir, shared, round });
   } finally {
     remove();
   }
+}
+
+function directoryName(name: string): string {
+  return name.replaceAll(/[^a-z0-9]+/gi, '-');
 }
 
 function missingArms({ arms }: Experiment): Map<string, string> {
@@ -214,6 +251,7 @@ export function makeRow(spec: RowSpec, rounds: readonly Round[], load: Load | nu
   const value = spread(values);
   const ratio = ratios && median(ratios);
   const judged = ratio ?? value.median;
+  const { low, high, confidence } = medianInterval(ratios ?? values);
   return {
     ...outline(spec),
     value: value.median,
@@ -222,6 +260,8 @@ export function makeRow(spec: RowSpec, rounds: readonly Round[], load: Load | nu
     pass: spec.gate === null ? null : isWithin(judged, spec.gate, spec.better),
     stretchReached: spec.stretch === null ? null : isWithin(judged, spec.stretch, spec.better),
     skipped: null,
+    interval: [low, high],
+    confidence,
     valueRange: rangeOf(value),
     referenceRange: references ? rangeOf(spread(references)) : null,
     ratioRange: ratios ? rangeOf(spread(ratios)) : null,
@@ -259,6 +299,8 @@ function skippedRow(spec: RowSpec, reason: string): Row {
     pass: null,
     stretchReached: null,
     skipped: reason,
+    interval: null,
+    confidence: null,
     valueRange: null,
     referenceRange: null,
     ratioRange: null,
@@ -269,7 +311,16 @@ function skippedRow(spec: RowSpec, reason: string): Row {
 
 function outline(
   spec: RowSpec,
-): Pick<Row, 'id' | 'name' | 'gate' | 'stretch' | 'unit' | 'better' | 'against'> {
-  const { id, name, gate, stretch, unit, better, reference } = spec;
-  return { id, name, gate, stretch, unit, better, against: reference?.arm ?? null };
+): Pick<
+  Row,
+  'id' | 'name' | 'gate' | 'stretch' | 'unit' | 'better' | 'against' | 'steady' | 'figure'
+> {
+  const { id, name, gate, stretch, unit, better, reference, steady = false, figure = null } = spec;
+  const against = reference?.arm ?? null;
+  return { id, name, gate, stretch, unit, better, against, steady, figure };
+}
+
+/** Is what the gate is about free of the load of others? Then missing it fails the run. */
+export function isBinding({ gate, ratio, steady }: Row): boolean {
+  return gate !== null && (ratio !== null || steady);
 }

@@ -7,6 +7,8 @@ export interface ChildOptions {
   /** called once it runs, with the process; what it returns is awaited before the end */
   during?: (child: ChildProcess) => Promise<void>;
   env?: Record<string, string>;
+  /** a program that is to end like this; no other end is a good one then */
+  endsBy?: NodeJS.Signals;
 }
 
 const running = new Set<ChildProcess>();
@@ -29,7 +31,7 @@ export interface ChildResult {
 export async function runProgram(
   program: string,
   args: readonly string[],
-  { timeoutMs, during, env }: ChildOptions,
+  { timeoutMs, during, env, endsBy }: ChildOptions,
 ): Promise<ChildResult> {
   const child = spawn(program, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -44,7 +46,8 @@ export async function runProgram(
   const ended = new Promise<string | undefined>((resolve) => {
     child.on('error', (error) => resolve(error.message));
     child.on('close', (code, signal) => {
-      resolve(code === 0 ? undefined : `ended with ${signal ?? `exit code ${code}`}`);
+      const isGood = endsBy === undefined ? code === 0 : signal === endsBy;
+      resolve(isGood ? undefined : `ended with ${signal ?? `exit code ${code}`}`);
     });
   });
   const watching = during?.(child) ?? Promise.resolve();

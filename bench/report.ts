@@ -1,6 +1,6 @@
 /** What the benchmarks print: the table for people, the object for programs, the comparison. */
 import Table from 'cli-table3';
-import type { Row } from './harness.ts';
+import { isBinding, type Row } from './harness.ts';
 import type { Machine } from './machine.ts';
 
 export interface Report {
@@ -20,7 +20,7 @@ const COLUMNS = [
   ['ratio', 9],
   ['gate', 10],
   ['stretch', 10],
-  ['min–max', 15],
+  ['interval', 15],
   ['', 9],
 ] as const;
 
@@ -37,7 +37,6 @@ export function tableOf({ rows }: Report): string {
 function cellsOf(row: Row): string[] {
   const bound = row.better === 'lower' ? '≤ ' : '≥ ';
   const bounded = (number: number | null): string => (number === null ? '' : bound + short(number));
-  const range = row.ratioRange ?? row.valueRange;
   return [
     row.id,
     row.name,
@@ -46,7 +45,7 @@ function cellsOf(row: Row): string[] {
     row.ratio === null ? '' : `${short(row.ratio)}×`,
     bounded(row.gate),
     bounded(row.stretch),
-    range === null ? '' : range.map(short).join('–'),
+    row.interval === null ? '' : row.interval.map(short).join('–'),
     verdictOf(row),
   ];
 }
@@ -54,7 +53,7 @@ function cellsOf(row: Row): string[] {
 export function verdictOf(row: Row): string {
   if (row.skipped !== null) return 'SKIPPED';
   if (row.pass === null) return '';
-  if (!row.pass) return 'WARN';
+  if (!row.pass) return isBinding(row) ? 'MISSED' : 'WARN';
   return row.stretchReached ? 'stretch' : 'ok';
 }
 
@@ -65,6 +64,11 @@ export function short(number: number): string {
   const [divisor, suffix] =
     size >= 1e9 ? [1e9, 'G'] : size >= 1e6 ? [1e6, 'M'] : size >= 1e4 ? [1e3, 'k'] : [1, ''];
   return `${Number((number / divisor).toPrecision(3))}${suffix}`;
+}
+
+/** The rows for which the run fails. */
+export function failedRows({ rows }: Report): Row[] {
+  return rows.filter((row) => row.pass === false && isBinding(row));
 }
 
 /** One line on the machine, one on who else used it, one on what was left out. */
@@ -82,27 +86,29 @@ export function summaryOf({ machine, rows }: Report): string[] {
       `${worst((load) => load.otherPercent)} % used by others during a row`,
     `${rows.length} rows: ${rows.length - skipped.length} measured, ${missed.length} missed ` +
       `their gate, ${reached.length} reached their stretch goal, ${skipped.length} skipped`,
-    ...missed.map((row) => `WARN ${row.id} ${row.name}: ${judgedOf(row)}`),
+    ...missed.map((row) => `${verdictOf(row)} ${row.id} ${row.name}: ${judgedOf(row)}`),
     ...skipped.map((row) => `SKIPPED ${row.id} ${row.name}: ${row.skipped}`),
   ];
 }
 
-function judgedOf({ ratio, value, gate, better, unit, against }: Row): string {
-  const bound = `${better === 'lower' ? '≤' : '≥'} ${short(gate!)}`;
+function judgedOf(row: Row): string {
+  const { ratio, value, gate, better, unit, against, interval, confidence } = row;
+  const sure = `${interval!.map(short).join('–')} with ${short(100 * confidence!)} %`;
+  const bound = `${better === 'lower' ? '≤' : '≥'} ${short(gate!)} (${sure})`;
   if (ratio === null) return `${short(value!)} ${unit}, gate ${bound}`;
   return `${short(ratio)} times ${against}, gate ${bound}`;
 }
 
 /**
- * What has become worse than the baseline by more than the tolerance, in words. Ratios where both
- * have one, else values; rows that only one of them has are not compared.
+ * What has become worse than the baseline by more than the tolerance, in words. Compared is what
+ * may fail a run; not what is only shown, nor rows that only one of the two has measured.
  */
 export function regressions(report: Report, baseline: Report): string[] {
   const before = new Map(baseline.rows.map((row) => [row.id, row]));
   const worse: string[] = [];
   for (const row of report.rows) {
     const old = before.get(row.id);
-    if (old === undefined) continue;
+    if (old === undefined || !isBinding(row)) continue;
     const [now, then] = row.ratio !== null ? [row.ratio, old.ratio] : [row.value, old.value];
     if (now === null || then === null) continue;
     const slack = 1 + COMPARE_TOLERANCE;

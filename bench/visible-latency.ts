@@ -60,7 +60,7 @@ const futex: Arm = {
   },
 };
 
-const common = { unit: 'ms', better: 'lower', gate: null } as const;
+const common = { unit: 'ms', better: 'lower', gate: null, fullOnly: true } as const;
 
 export const visibleLatency: Experiment = {
   name: 'visible latency',

@@ -23,6 +23,7 @@ import { streamCommand } from './commands/stream.ts';
 import { validateCommand } from './commands/validate.ts';
 import { streamToStreamCommand } from './commands/stream-to-stream.ts';
 import { topCommand } from './commands/top.ts';
+import { tuneCommand } from './commands/tune.ts';
 import { verifyCommand } from './commands/verify.ts';
 import type { Engine } from './engine.ts';
 
@@ -39,6 +40,7 @@ const COMMANDS: readonly CommandFactory[] = [
   gapsCommand,
   statsCommand,
   topCommand,
+  tuneCommand,
   verifyCommand,
   doctorCommand,
 ];

@@ -18,6 +18,7 @@ export { describeCursor, describeCursors } from './tools/cursors.ts';
 export { describeStream, describeStreams } from './tools/describe.ts';
 export { gaps } from './tools/gaps.ts';
 export { Top } from './tools/top.ts';
+export { tune, type TuneOptions } from './tools/tune.ts';
 export { doctor } from './tools/doctor.ts';
 export { repair } from './tools/doctor-repair.ts';
 export { migrateStore, storeInfo } from './tools/store-info.ts';

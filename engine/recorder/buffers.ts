@@ -10,6 +10,7 @@ import {
   NANOS_PER_SECOND,
 } from '../base/constants.ts';
 import { HelicorderError } from '../base/errors.ts';
+import type { ChannelType } from '../batch/schema.ts';
 import type { RecorderConfig, SourceConfig } from '../config/config.ts';
 import { RING } from '../ring/layout.ts';
 import type { BufferSizes, RateGroupBuffers } from '../tools/types.ts';
@@ -62,6 +63,7 @@ function buffersOf({ group, spec }: PlannedGroup, flushIntervalMs: number): Rate
     bus: group.bus,
     rateHz: NANOS_PER_SECOND / periodNanos,
     sources: spec.sources.map(({ name }) => name),
+    channels: countTypes(group.sources.flatMap(({ driver }) => driver.channels)),
     rowBytes: spec.rowBytes,
     ringBytes,
     ringSeconds: (Math.floor(ringBytes / spec.rowBytes) * periodNanos) / NANOS_PER_SECOND,
@@ -69,4 +71,10 @@ function buffersOf({ group, spec }: PlannedGroup, flushIntervalMs: number): Rate
     maxBatchRows: limit.rows,
     maxBatchBytes: limit.bytes,
   };
+}
+
+function countTypes(channels: readonly { type: ChannelType }[]): RateGroupBuffers['channels'] {
+  const counts: RateGroupBuffers['channels'] = {};
+  for (const { type } of channels) counts[type] = (counts[type] ?? 0) + 1;
+  return counts;
 }

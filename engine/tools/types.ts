@@ -2,7 +2,7 @@
  * What the engine reports and what its tools take: plain objects, printed as they are by `--json`.
  * 64-bit numbers are decimal strings, so that no reader rounds them through a double.
  */
-import type { Channel } from '../batch/schema.ts';
+import type { Channel, ChannelType } from '../batch/schema.ts';
 
 export interface Percentiles {
   p50: number;
@@ -275,6 +275,8 @@ export interface RateGroupBuffers {
   rateHz: number;
   /** names */
   sources: string[];
+  /** how many channels of all its sources have which type */
+  channels: Partial<Record<ChannelType, number>>;
   /** of one tick of all its sources */
   rowBytes: number;
   ringBytes: number;
@@ -295,4 +297,56 @@ export interface BufferSizes {
   expectedRssBytes: number;
   /** sources whose device cannot be opened here: they are not in the groups */
   unavailable: { source: string; problem: string }[];
+}
+
+/** What `tune` has measured of a machine. CPU is that of the whole process. */
+export interface BoxFacts {
+  fileSystem: string;
+  /** O_DIRECT|O_DSYNC; else buffered and fdatasync */
+  direct: boolean;
+  /** one durable block of 4 KiB */
+  syncMicros: Percentiles;
+  syncCpuMicros: number;
+  /** durable writes of 1 MiB */
+  writeBytesPerSecond: number;
+  /** how late a thread is woken by a timer */
+  wakeMicros: Percentiles;
+  wakeCpuMicros: number;
+}
+
+/** Sources that are read at the same ticks. */
+export interface TuneLoad {
+  rateHz: number;
+  sources: number;
+  /** of all its sources */
+  channels: Partial<Record<ChannelType, number>>;
+}
+
+/** One choice of flush-ms and samples-per-event, and what is to be expected of it. */
+export interface TuneCell {
+  flushMs: number;
+  samplesPerEvent: number;
+  /** from the moment a sample is taken until it is durable */
+  durableMs: { p50: number; p99: number };
+  /** from the first sample of an event of the fastest source to its last */
+  eventFillMs: number;
+  /** the same until all of it is durable, p99 */
+  eventMs: number;
+  /** of one processor */
+  cpuPercent: number;
+  /** groups of the log, padded to whole blocks */
+  logBytesPerDay: number;
+  /** what the device has to write: log, the zeros before it, chunks */
+  deviceBytesPerDay: number;
+  /** what is left once it is sealed */
+  keptBytesPerDay: number;
+}
+
+export interface TuneReport {
+  box: BoxFacts;
+  loads: TuneLoad[];
+  maxLatencyMs: number;
+  configured: { flushMs: number; samplesPerEvent: number };
+  table: TuneCell[];
+  recommended: TuneCell;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ROUNDS, QUICK_ROUNDS, isWanted, makeRow, runPlan } from '../../../bench/harness.ts';
+import { ROUNDS, isBinding, isWanted, makeRow, runPlan } from '../../../bench/harness.ts';
 import type { Arm, Experiment, Metrics, Plan, RowSpec } from '../../../bench/harness.ts';
 
 const LOAD = { seconds: 1, stealPercent: 0, otherPercent: 0 };
@@ -63,6 +63,20 @@ describe('a row', () => {
     expect(row).toMatchObject({ pass: null, stretchReached: null });
   });
 
+  it('says how sure it is: of five values, the least to the greatest', () => {
+    const pairs = rounds([5, 1], [1, 1], [4, 1], [2, 1], [3, 1]);
+    const row = makeRow(rowSpec(), pairs, LOAD);
+    expect(row).toMatchObject({ interval: [1, 5], confidence: 0.9375 });
+  });
+
+  it('fails a run where its gate is about a ratio, or about bytes; else it warns', () => {
+    const bind = (row: RowSpec): boolean => isBinding(makeRow(row, rounds([1, 1]), LOAD));
+    expect(bind(rowSpec())).toBe(true);
+    expect(bind(withoutReference({ steady: true }))).toBe(true);
+    expect(bind(withoutReference())).toBe(false);
+    expect(bind(rowSpec({ gate: null }))).toBe(false);
+  });
+
   it('of two zeros is a tie', () => {
     expect(makeRow(rowSpec(), rounds([0, 0]), LOAD).ratio).toBe(1);
   });
@@ -122,14 +136,20 @@ describe('a plan', () => {
     expect(open.size).toBe(0);
   });
 
-  it('in a hurry makes three rounds, and leaves out the rows that say so', async () => {
+  it('in a hurry leaves out the rows that say so, and makes as many rounds', async () => {
     const { plan, calls } = bench([rowSpec(), rowSpec({ id: '3-more', fullOnly: true })], {
       quick: true,
     });
     const [row, more] = await runPlan(plan);
-    expect(calls.length).toBe(2 * QUICK_ROUNDS);
+    expect(calls.length).toBe(2 * ROUNDS);
     expect(row!.skipped).toBeNull();
     expect(more!.skipped).toBe('not part of --quick');
+  });
+
+  it('measures once what is exact', async () => {
+    const { plan, calls } = bench([rowSpec()]);
+    await runPlan({ ...plan, experiments: [{ ...plan.experiments[0]!, rounds: 1 }] });
+    expect(calls).toEqual(['ours', 'theirs']);
   });
 
   it('does not measure an arm that no row asks for', async () => {
@@ -166,6 +186,23 @@ describe('a plan', () => {
     };
     await runPlan(bench([rowSpec()], {}, [{}, follower]).plan);
     expect(seen).toEqual(Array.from({ length: ROUNDS }, () => ({ rate: 3 })));
+  });
+
+  it('makes once what all arms look at, and removes it at the end', async () => {
+    const prepared: string[] = [];
+    const seen = new Set<string>();
+    const look: Partial<Arm> = {
+      measure: ({ shared }) => {
+        expect(open.has(shared)).toBe(true);
+        seen.add(shared);
+        return Promise.resolve({ rate: 1 });
+      },
+    };
+    const { plan, open } = bench([rowSpec()], {}, [look, look]);
+    const prepare = async (shared: string): Promise<void> => void prepared.push(shared);
+    await runPlan({ ...plan, experiments: [{ ...plan.experiments[0]!, prepare }] });
+    expect(prepared).toEqual([...seen]);
+    expect(open.size).toBe(0);
   });
 
   it('refuses a filter that names nothing', async () => {

@@ -1,12 +1,19 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { parseFio } from '../../../bench/fio.ts';
+import { runProgram } from '../../../bench/process.ts';
 import { parseRecords, repeat, synthesize } from '../../../bench/capture.ts';
 import { columnBytes } from '../../../bench/columns.ts';
 import { parseHistogram } from '../../../bench/cyclictest.ts';
 import { loadBetween, parseCpuTimes, parseProcessTimes } from '../../../bench/machine.ts';
 import { footprint } from '../../../bench/recorder.ts';
 import { encodeColumn, encodeColumnDense } from '../../../engine/codecs/codec.ts';
-import { median, quantileOfCounts, quantileOfSorted } from '../../../bench/stats.ts';
+import {
+  median,
+  medianInterval,
+  quantileOfCounts,
+  quantileOfSorted,
+} from '../../../bench/stats.ts';
 
 describe('order statistics', () => {
   it('the median of an odd number is one of them, of an even number the mean of the middle', () => {
@@ -44,6 +51,32 @@ describe('order statistics', () => {
   });
 });
 
+describe('the confidence interval of a median', () => {
+  it.each([
+    [1, [1, 1], 0],
+    [5, [1, 5], 0.9375],
+    [7, [1, 7], 0.984],
+    [8, [2, 7], 0.93],
+    [20, [6, 15], 0.959],
+  ])('of %s values is %s', (count, [low, high], confidence) => {
+    const interval = medianInterval(Array.from({ length: count }, (_, i) => count - i));
+    expect(interval).toMatchObject({ low, high });
+    expect(interval.confidence).toBeCloseTo(confidence, 3);
+  });
+
+  it('holds the true median as often as it says', () => {
+    let state = 20_201_230;
+    const uniform = (): number => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647;
+    let within = 0;
+    for (let i = 0; i < 4000; i++) {
+      const { low, high } = medianInterval(Array.from({ length: 9 }, uniform));
+      if (low <= 0.5 && 0.5 <= high) within++;
+    }
+    // k = 2 of n = 9: 1 − 2·(1 + 9)/512
+    expect(within / 4000).toBeCloseTo(1 - 20 / 512, 1);
+  });
+});
+
 describe("cyclictest's histogram", () => {
   const text = [
     '# Histogram',
@@ -69,6 +102,29 @@ describe("cyclictest's histogram", () => {
 
   it('that lacks a line is an error that names it', () => {
     expect(() => parseHistogram('000020 000090', 1000)).toThrow('Histogram Overflows');
+  });
+});
+
+describe('what fio prints', () => {
+  it('is read behind its notes', () => {
+    const job = { read: { bw_bytes: 0 }, write: { bw_bytes: 7 } };
+    expect(parseFio(`note: both iodepth\n${JSON.stringify({ jobs: [job] })}`)).toEqual(job);
+  });
+
+  it.each(['', 'fio: no such file', '{"jobs":[]}'])('"%s" is an error', (text) => {
+    expect(() => parseFio(text)).toThrow('fio printed no job');
+  });
+});
+
+describe('a program', () => {
+  const kill = ['-e', "process.kill(process.pid, 'SIGKILL')"];
+
+  it('that is to be killed may not end otherwise, and no other may be killed', async () => {
+    const run = (args: string[], endsBy?: 'SIGKILL'): Promise<unknown> =>
+      runProgram(process.execPath, args, { timeoutMs: 30_000, ...(endsBy && { endsBy }) });
+    await expect(run(kill, 'SIGKILL')).resolves.toMatchObject({ stdout: '' });
+    await expect(run(kill)).rejects.toMatchObject({ code: 'WORKER_DIED' });
+    await expect(run(['-e', ''], 'SIGKILL')).rejects.toMatchObject({ code: 'WORKER_DIED' });
   });
 });
 

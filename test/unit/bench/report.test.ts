@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import type { Row } from '../../../bench/harness.ts';
-import { regressions, short, summaryOf, tableOf, verdictOf } from '../../../bench/report.ts';
+import {
+  failedRows,
+  regressions,
+  short,
+  summaryOf,
+  tableOf,
+  verdictOf,
+} from '../../../bench/report.ts';
 import type { Report } from '../../../bench/report.ts';
 
 const MACHINE = {
@@ -22,7 +29,13 @@ function row(changes: Partial<Row> = {}): Row {
     },
     ...{ pass: true, skipped: null, unit: 'µs', better: 'lower', against: 'cyclictest' },
     ...{ stretchReached: true, valueRange: [50, 70], referenceRange: [40, 60], rounds: 5 },
-    ratioRange: [1.1, 1.3],
+    ...{
+      ratioRange: [1.1, 1.3],
+      interval: [1.1, 1.3],
+      confidence: 0.9375,
+      steady: false,
+      figure: null,
+    },
     load: { seconds: 9, stealPercent: 1.5, otherPercent: 30 },
     ...changes,
   };
@@ -44,9 +57,14 @@ describe('a comparison with the baseline', () => {
     expect(worse({ ratio: 0.5, better: 'higher' }, { ratio: 1, better: 'higher' })).toHaveLength(1);
   });
 
-  it('compares values only where there is no ratio', () => {
+  it('compares values only where there is no ratio, and other load does not move them', () => {
     expect(worse({ value: 900 }, { value: 60 })).toEqual([]);
-    expect(worse({ value: 900, ratio: null }, { ratio: null })).toHaveLength(1);
+    expect(worse({ value: 900, ratio: null }, { ratio: null })).toEqual([]);
+    expect(worse({ value: 900, ratio: null, steady: true }, { ratio: null })).toHaveLength(1);
+  });
+
+  it('passes over what is only shown', () => {
+    expect(worse({ ratio: 9, gate: null }, { ratio: 1 })).toEqual([]);
   });
 
   it('passes over what was skipped, then or now, and what the baseline does not know', () => {
@@ -57,19 +75,30 @@ describe('a comparison with the baseline', () => {
   });
 });
 
+describe('a run', () => {
+  it('fails for a missed ratio; not for a slow machine, nor for what was skipped', () => {
+    const missed = row({ id: '3', pass: false });
+    const slow = row({ id: '3-absolute', pass: false, ratio: null });
+    const skipped = row({ id: '4', pass: null, ratio: null, skipped: 'no fio' });
+    expect(failedRows(report(row(), missed, slow, skipped))).toEqual([missed]);
+  });
+});
+
 describe('what is printed', () => {
   it('has a line for each row, with its verdict', () => {
     const rows = [row(), row({ id: '2-missed', pass: false, stretchReached: false })];
     const lines = tableOf(report(...rows)).split('\n');
     expect(lines.find((line) => line.includes('1-p99'))).toMatch(/1\.2×.*≤ 2.*stretch/);
-    expect(lines.find((line) => line.includes('2-missed'))).toContain('WARN');
+    expect(lines.find((line) => line.includes('2-missed'))).toContain('MISSED');
   });
 
   it('counts loudly what was left out, and says which gate was missed by how much', () => {
     const skipped = row({ id: '4', skipped: 'no fio', value: null, ratio: null, pass: null });
     const text = summaryOf(report(row(), row({ ratio: 3, pass: false }), skipped)).join('\n');
     expect(text).toContain('3 rows: 2 measured, 1 missed their gate');
-    expect(text).toContain('WARN 1-p99 lateness: 3 times cyclictest, gate ≤ 2');
+    expect(text).toContain(
+      'MISSED 1-p99 lateness: 3 times cyclictest, gate ≤ 2 (1.1–1.3 with 93.8 %)',
+    );
     expect(text).toContain('SKIPPED 4 lateness: no fio');
     expect(text).toContain('1.5 % stolen, 30 % used by others');
   });
@@ -78,6 +107,7 @@ describe('what is printed', () => {
     expect(verdictOf(row({ skipped: 'no fio' }))).toBe('SKIPPED');
     expect(verdictOf(row({ pass: null }))).toBe('');
     expect(verdictOf(row({ stretchReached: false }))).toBe('ok');
+    expect(verdictOf(row({ pass: false, ratio: null }))).toBe('WARN');
   });
 
   it.each([

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { reportOf, type TuneOptions } from '../../../engine/tools/tune.ts';
 import type { BufferSizes } from '../../../engine/tools/types.ts';
 import { call } from '../../support/program.ts';
 
@@ -8,6 +9,7 @@ const BUFFERS: BufferSizes = {
       bus: 'native',
       rateHz: 1000,
       sources: ['a', 'b'],
+      channels: { i16: 6 },
       rowBytes: 24,
       ringBytes: 65_536,
       ringSeconds: 2.73,
@@ -52,5 +54,35 @@ describe('configuration', () => {
     expect(missing).toBe('not here       eth7: there is no eth7');
     const json = await call('validate good.yaml --json', { bufferSizes: () => BUFFERS });
     expect(JSON.parse(json.out)).toMatchObject({ ok: true, cpu: 1, buffers: BUFFERS });
+  });
+
+  test('tune asks about the configured sources and names what it recommends', async () => {
+    const box = {
+      ...{ fileSystem: 'ext4', direct: true, syncCpuMicros: 20, wakeCpuMicros: 25 },
+      syncMicros: { p50: 111, p99: 300, max: 9000 },
+      wakeMicros: { p50: 40, p99: 1000, max: 9000 },
+      writeBytesPerSecond: 1e9,
+    };
+    const asked: TuneOptions[] = [];
+    const engine = {
+      bufferSizes: () => BUFFERS,
+      tune: (options: TuneOptions) => {
+        asked.push(options);
+        return Promise.resolve(reportOf(box, options));
+      },
+    };
+    const { code, out, err } = await call('tune --max-latency 20ms --flush-ms 30', engine);
+    expect(code).toBe(0);
+    expect(asked[0]).toMatchObject({
+      ...{ maxLatencyMs: 20, configured: { flushMs: 30 } },
+      loads: [{ rateHz: 1000, sources: 2, channels: { i16: 6 } }],
+    });
+    expect(out).toMatch(/│ > +│ 10 /);
+    expect(out).toMatch(/│ \* +│ 30 /);
+    expect(out).toContain('recommended  --flush-ms 10 --samples-per-event 1000');
+    expect(err).toContain('left out: eth7: there is no eth7');
+    const json = await call('tune --json', engine);
+    expect(JSON.parse(json.out)).toMatchObject({ recommended: { flushMs: 200 } });
+    expect((await call('tune --max-latency soon', engine)).code).toBe(64);
   });
 });

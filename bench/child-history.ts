@@ -1,0 +1,24 @@
+/**
+ * Fills a store with events of 64 KiB and is killed, without having closed anything.
+ *   node child-history.js DATA_DIR BYTES SEGMENT_BYTES
+ */
+import { KIB, MIB } from '../engine/base/constants.ts';
+import { eventRun } from '../engine/store/run-plan.ts';
+import { systemEnvironment } from '../engine/store/store.ts';
+import { StoreWriter } from '../engine/store/writer.ts';
+
+const EVENT = new Uint8Array(64 * KIB).map((_, i) => (i * 2_654_435_761) >>> 24);
+
+const [dataDir = '.', bytes = '', segmentBytes = ''] = process.argv.slice(2);
+const writer = StoreWriter.open(dataDir, {
+  ...systemEnvironment,
+  segmentBytes: Number(segmentBytes),
+});
+const [opened] = writer.beginRuns([eventRun('bench/history', 'history')]);
+const events = Math.max(1, Math.min(16, Math.floor(writer.groupLimit / EVENT.length) - 1));
+const group = Array.from({ length: events }, () => EVENT);
+for (let left = Number(bytes); left > 0; left -= events * EVENT.length) {
+  writer.appendEvents(opened!, group);
+  if (left % (64 * MIB) === 0) writer.keepMark();
+}
+process.kill(process.pid, 'SIGKILL');

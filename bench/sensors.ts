@@ -1,0 +1,74 @@
+/**
+ * Row 11: what 1024 sources at 1 kHz cost beside 32 of them, flush 10 ms: CPU of the whole process,
+ * and p99 from sample to disk. Waking up costs the same for both; what a sample adds is the slope.
+ */
+import { NANOS_PER_SECOND } from '../engine/base/constants.ts';
+import { metricsOf, type Arm, type Context, type Experiment } from './harness.ts';
+import { record, verified } from './recorder.ts';
+
+const RATE_HZ = 1000;
+const FLUSH_MS = 10;
+const [FEW, MANY] = [32, 1024];
+
+const secondsOf = ({ quick }: Context): number => (quick ? 2 : 8);
+
+/** The recorder with so many sources: CPU, memory, and p99 from sample to disk. */
+export function withSources(count: number): Arm {
+  return {
+    name: `${count} sources`,
+    measure: async (context) => {
+      const sources = ['--source', 'synthetic', '--count', String(count)];
+      const { dataDir, status, cpuPercent, rssMib } = await record({
+        args: [...sources, '--rate', String(RATE_HZ), '--flush-ms', String(FLUSH_MS)],
+        dir: context.dir,
+        warmUpSeconds: 2,
+        seconds: secondsOf(context),
+      });
+      await verified(dataDir);
+      return { cpuPercent, rssMib, p99Ms: status.writes.durableMicros.p99 / 1000 };
+    },
+  };
+}
+
+const few = withSources(FEW);
+const many: Arm = {
+  ...withSources(MANY),
+  measure: async (context) => {
+    const metrics = await withSources(MANY).measure(context);
+    const { cpuPercent } = metricsOf(context.round, few.name);
+    const cpuNanosPerSecond = ((metrics.cpuPercent! - cpuPercent!) / 100) * NANOS_PER_SECOND;
+    return { ...metrics, marginalNanos: cpuNanosPerSecond / ((MANY - FEW) * RATE_HZ) };
+  },
+};
+
+const common = { better: 'lower', fullOnly: true, subject: many.name } as const;
+
+export const sensors: Experiment = {
+  name: 'sensors',
+  arms: [few, many],
+  rows: [
+    {
+      ...common,
+      id: '11-cpu',
+      name: `CPU of ${MANY} × 1 kHz, to ${FEW}`,
+      ...{ unit: '%', gate: 2, stretch: null },
+      value: (metrics) => metrics.cpuPercent!,
+      reference: { arm: few.name, value: (metrics) => metrics.cpuPercent! },
+    },
+    {
+      ...common,
+      id: '11-p99',
+      name: `sample→durable p99 of ${MANY} × 1 kHz, to ${FEW}`,
+      ...{ unit: 'ms', gate: 1.5, stretch: null },
+      value: (metrics) => metrics.p99Ms!,
+      reference: { arm: few.name, value: (metrics) => metrics.p99Ms! },
+    },
+    {
+      ...common,
+      id: '11-marginal',
+      name: 'CPU of one more sample',
+      ...{ unit: 'ns', gate: null, stretch: 50 },
+      value: (metrics) => metrics.marginalNanos!,
+    },
+  ],
+};
