@@ -127,7 +127,13 @@ export class Peeker {
 
   async #readChunks(stream: number, from: number): Promise<void> {
     const reader = this.#reader!;
-    for await (const item of new StreamReader(reader, stream, from).items()) this.#pass!.see(item);
+    for await (const item of new StreamReader(reader, stream, from).items()) {
+      // a gap of what was let go of meanwhile is given whole: it begins before what was seen
+      const seen = this.#pass!.nextOffset ?? 0;
+      const isBack = item.kind === 'gap' && item.reason === 'retired' && item.firstOffset < seen;
+      if (isBack) this.#pass = this.#oracle.pass(this.#name);
+      this.#pass!.see(item);
+    }
     this.#position = { lsn: reader.end, last: undefined };
   }
 
