@@ -14,6 +14,7 @@ import { lastDurable, saysClosed } from './mark.ts';
 import { ControlState } from './state.ts';
 import {
   NO_LINK,
+  alignUp,
   groupLimit,
   makeLsn,
   offsetOf,
@@ -156,9 +157,12 @@ function readForward(
     }
   }
   if (state === undefined) return undefined;
-  const { lsn, last } = step.value;
-  const writeFrom = nextWrite(fs, logDir, lsn, faults);
-  return { state, end: lsn, last: last ?? NO_LINK, writeFrom, faults, index, unbegun };
+  const last = step.value.last ?? NO_LINK;
+  // of the segment that was being made there may be a header: it goes, with the file
+  const isBegun = !unbegun.includes(segmentOf(step.value.lsn));
+  const reached = isBegun ? step.value.lsn : last.lsn + alignUp(last.length);
+  const writeFrom = nextWrite(fs, logDir, reached, faults);
+  return { state, end: reached, last, writeFrom, faults, index, unbegun };
 }
 
 /** What is intact of a snapshot. */
