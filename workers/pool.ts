@@ -22,6 +22,8 @@ export function upkeepPool(): UpkeepPool {
     idleTimeout: IDLE_TIMEOUT_MS,
     // a task waits for files: a thread that slept on Atomics would not hear of them
     atomics: 'disabled',
+    // ended while it instantiates a module for `require`, Node 20 aborts the process: `import` it
+    execArgv: [...process.execArgv, '--no-experimental-require-module'],
   });
   return { run: (options) => pool.run(options), close: () => pool.destroy() };
 }

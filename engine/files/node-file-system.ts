@@ -22,6 +22,7 @@ import { dirname, join, resolve } from 'node:path';
 import { native } from '../../native/index.ts';
 import { BLOCK_BYTES } from '../base/constants.ts';
 import { errnoCode } from '../base/errors.ts';
+import { edge } from '../base/failpoint.ts';
 import { alignedBuffer, openDurable } from './direct-file.ts';
 import { describeFileSystemType } from './file-system-types.ts';
 import type { File, FileSystem, FileSystemFacts, Lock, MarkFile } from './file-system.ts';
@@ -123,16 +124,16 @@ function writeFileDurably(path: string, bytes: Uint8Array): void {
     const fd = openSync(temporary, 'w');
     try {
       writeFully(fd, bytes, 0);
-      fsyncSync(fd);
+      edge('replace-sync', () => fsyncSync(fd));
     } finally {
       closeSync(fd);
     }
-    renameSync(temporary, path);
+    edge('replace-rename', () => renameSync(temporary, path));
   } catch (error) {
     rmSync(temporary, { force: true });
     throw error;
   }
-  syncDirectory(dirname(path));
+  edge('replace-directory', () => syncDirectory(dirname(path)));
 }
 
 function syncDirectory(dir: string): void {

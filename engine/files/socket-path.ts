@@ -41,9 +41,13 @@ export class SocketPath {
     }
   }
 
-  /** Nobody finds it any more. */
+  /** Nobody finds it any more. One that a failing disk keeps is replaced by the next owner. */
   remove(): void {
-    rmSync(this.#path, { force: true });
+    try {
+      rmSync(this.#path, { force: true });
+    } catch (error) {
+      if (errnoCode(error) === undefined) throw error;
+    }
   }
 
   /** After the socket is closed: what it was bound through stays open until then. */

@@ -330,7 +330,9 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
 
   /** A thread is gone: everything stops, and whoever waits learns why. */
   #die(error: unknown): void {
-    void this.#abandon().then(() => this.#settle.reject(error));
+    // what else fails by then says less than why
+    const abandoned = this.#abandon().catch(() => undefined);
+    void abandoned.then(() => this.#settle.reject(error));
   }
 
   async #abandon(): Promise<void> {

@@ -10,6 +10,7 @@
  */
 import Database from 'better-sqlite3';
 import { crc32c } from '../base/crc32c.ts';
+import { edge } from '../base/failpoint.ts';
 import type { FileSystem } from '../files/file-system.ts';
 import { footerEntry, type FooterStream } from './control.ts';
 import { hex } from './files.ts';
@@ -84,7 +85,8 @@ export class Catalog {
     try {
       if (this.#database && !this.#isInPlace()) this.#discard();
       this.#database ??= this.#open(state);
-      this.#database.transaction(() => this.#write(state, end))();
+      const database = this.#database;
+      edge('catalog', () => database.transaction(() => this.#write(state, end))());
     } catch (error) {
       this.problem = String(error);
       this.#discard();
@@ -105,8 +107,9 @@ export class Catalog {
     database.pragma('journal_mode = WAL');
     database.pragma('synchronous = NORMAL');
     database.pragma('wal_autocheckpoint = 0');
-    database.pragma(`user_version = ${CATALOG_VERSION}`);
     for (const table of Object.keys(TABLES) as Table[]) database.exec(createTable(table));
+    // last: one that was not finished is nobody's
+    database.pragma(`user_version = ${CATALOG_VERSION}`);
     if (trusted) this.#lastSegment = lastSegment(database);
     return database;
   }
@@ -302,6 +305,8 @@ function soundRows(database: Database.Database, table: Table): Record<string, Va
 function openToRead(fs: FileSystem, path: string): Database.Database {
   if (fs.exists(`${path}-wal`)) return new Database(path, { readonly: true, fileMustExist: true });
   const bytes = Buffer.from(fs.readFile(path));
+  // so begins every database
+  if (bytes.length === 0) return new Database(':memory:');
   // versions of the file format that is written and read: 2 would ask for a WAL (SQLite format 1.3)
   bytes.fill(1, 18, 20);
   return new Database(bytes);

@@ -6,6 +6,7 @@
  */
 import { assert } from '../base/assert.ts';
 import { HelicorderError } from '../base/errors.ts';
+import { edge } from '../base/failpoint.ts';
 import {
   cursorEntry,
   placeEntry,
@@ -82,7 +83,9 @@ export function trimStream(writer: StoreWriter, trim: TrimEntry): void {
   const stream = writer.state.streams.get(trim.stream);
   if (stream === undefined || trim.lowWater <= writer.state.lowWaterOf(trim.stream)) return;
   assert(trim.lowWater <= stream.nextOffset, 'only what is durable can be let go of');
-  writer.change((builder) => builder.add(KIND.trim, trim.stream, trimEntry.encode(trim)));
+  edge('trim-entry', () =>
+    writer.change((builder) => builder.add(KIND.trim, trim.stream, trimEntry.encode(trim))),
+  );
 }
 
 /** Says that everything before `end`, the beginning of a segment, lies in chunks. */
@@ -90,7 +93,9 @@ export function sealUpTo(writer: StoreWriter, end: Lsn): void {
   if (end <= writer.state.sealedEnd) return;
   const current = makeLsn(segmentOf(writer.durableEnd), 0);
   assert(end <= current, 'the segment being written is never sealed');
-  writer.change((builder) => builder.add(KIND.sealed, 0, sealedEntry.encode({ end })));
+  edge('sealed-entry', () =>
+    writer.change((builder) => builder.add(KIND.sealed, 0, sealedEntry.encode({ end }))),
+  );
 }
 
 /** Carries out what a step of upkeep has found, as far as it concerns the log. */

@@ -5,6 +5,7 @@
 import { BLOCK_BYTES, SEGMENT_MAX_BYTES, SEGMENT_MIN_BYTES } from '../base/constants.ts';
 import { crc32c } from '../base/crc32c.ts';
 import { HelicorderError, errnoCode } from '../base/errors.ts';
+import { edge } from '../base/failpoint.ts';
 import type { FileSystem } from '../files/file-system.ts';
 import type { StoreIdentity } from './log/log-writer.ts';
 import { listSegments, openSegment } from './log/segment.ts';
@@ -65,7 +66,8 @@ export function writeStoreJson(fs: FileSystem, path: string, identity: StoreIden
     ...(identity.origin && { origin: hex(identity.origin) }),
   };
   const json: StoreJson = { ...facts, checksum: checksumOf(facts) };
-  fs.writeFileDurably(path, new TextEncoder().encode(`${JSON.stringify(json, null, 2)}\n`));
+  const bytes = new TextEncoder().encode(`${JSON.stringify(json, null, 2)}\n`);
+  edge('store-json', () => fs.writeFileDurably(path, bytes));
 }
 
 /** The identity of the store, or undefined if `store.json` is missing or damaged. */

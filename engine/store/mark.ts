@@ -6,6 +6,7 @@
 import { BLOCK_BYTES } from '../base/constants.ts';
 import { crc32c } from '../base/crc32c.ts';
 import { errnoCode } from '../base/errors.ts';
+import { edge } from '../base/failpoint.ts';
 import type { FileSystem, MarkFile } from '../files/file-system.ts';
 import { viewOf, type Lsn } from './log/format.ts';
 import { checkVersion } from './version.ts';
@@ -33,7 +34,7 @@ export function createMark(fs: FileSystem, path: string, ids: MarkIds): MarkFile
   view.setBigUint64(40, BigInt(ids.generation), true);
   view.setUint32(84, MARK_STATE.open, true);
   view.setUint32(BLOCK_BYTES - 4, crc32c(page.subarray(0, HEADER_BYTES)), true);
-  fs.writeFileDurably(path, page);
+  edge('mark', () => fs.writeFileDurably(path, page));
   return fs.openMark(path, ids.generation, true);
 }
 

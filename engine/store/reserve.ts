@@ -1,5 +1,6 @@
 /** Space kept back, so that a store on a full disk can still do what makes room. */
 import { BALLAST_BYTES, ZERO_PIECE_BYTES } from '../base/constants.ts';
+import { edge } from '../base/failpoint.ts';
 import type { FileSystem } from '../files/file-system.ts';
 import type { StorePaths } from './files.ts';
 import { SPARE_NAME } from './log/segment.ts';
@@ -10,7 +11,7 @@ export function makeBallast(fs: FileSystem, { ballast, dir }: StorePaths): boole
   const file = fs.open(ballast, 'create');
   const zeros = new Uint8Array(ZERO_PIECE_BYTES);
   for (let at = 0; at < BALLAST_BYTES; at += zeros.length) file.write(zeros, at);
-  file.sync();
+  edge('ballast-sync', () => file.sync());
   file.close();
   return true;
 }

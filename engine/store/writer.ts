@@ -10,7 +10,8 @@
 import { defined } from '../base/assert.ts';
 import type { Clock, Random } from '../base/clock.ts';
 import { EVENT_MAX_BYTES, GROUP_TARGET_BYTES, MIB } from '../base/constants.ts';
-import { HelicorderError, errnoCode, openError } from '../base/errors.ts';
+import { HelicorderError, errnoCode, ioError, openError } from '../base/errors.ts';
+import { edge } from '../base/failpoint.ts';
 import { encodeEvents } from '../batch/format.ts';
 import { packEvents } from '../batch/opaque.ts';
 import type { FileSystem, Lock, MarkFile } from '../files/file-system.ts';
@@ -197,14 +198,14 @@ export class StoreWriter {
   /** Readers find the owner by its mark: one that was deleted or damaged is made anew. */
   keepMark(): void {
     const { fs, clock } = this.#options;
-    if (isInPlace(fs, this.paths.mark, clock.bootId(), this.#mark)) return;
     const lost = this.#mark;
     try {
+      if (isInPlace(fs, this.paths.mark, clock.bootId(), lost)) return;
       this.#mark = this.#createMark();
     } catch (error) {
       // on a full disk it has to wait, like everything else
       if (errnoCode(error) === 'ENOSPC') return;
-      throw error;
+      throw ioError(error, 'cannot keep the mark', this.paths.mark);
     }
     this.#mark.publish(this.#log.end, this.#generation);
     lost.close();
@@ -296,7 +297,7 @@ export class StoreWriter {
     const builder = this.group();
     const { utcNanos } = this.#options.clock.read();
     builder.add(KIND.shutdown, 0, shutdownEntry.encode({ utcNanos }));
-    this.#commitNaming(builder, this.state.progress.moved);
+    edge('shutdown-entry', () => this.#commitNaming(builder, this.state.progress.moved));
     this.#mark.setState(MARK_STATE.closed);
     this.abandon();
   }
@@ -323,9 +324,11 @@ export class StoreWriter {
     const { fs } = this.#options;
     const { end, unbegun } = recovered;
     const file = fs.open(segmentPath(this.paths.log, segmentOf(end)), 'write');
-    file.sync();
+    edge('recovered-sync', () => file.sync());
     file.close();
-    for (const segment of unbegun) fs.remove(segmentPath(this.paths.log, segment));
+    for (const segment of unbegun) {
+      edge('unbegun-remove', () => fs.remove(segmentPath(this.paths.log, segment)));
+    }
     fs.syncDirectory(this.paths.log);
   }
 

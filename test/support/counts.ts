@@ -5,7 +5,14 @@
 import { TestRunner } from 'vitest';
 
 /** In the order and the words of that line. */
-export const COUNTED = ['kills', 'tails cut or garbled', 'bytes flipped'] as const;
+export const COUNTED = [
+  'kills',
+  'power cuts',
+  'I/O faults',
+  'failpoints',
+  'tails cut or garbled',
+  'bytes flipped',
+] as const;
 
 export type Counts = Partial<Record<(typeof COUNTED)[number], number>>;
 

@@ -1,10 +1,13 @@
 /** Sealing as the owner does it, in one thread. */
-import { sealUpTo } from '../../engine/store/changes.ts';
+import type { RetentionRule } from '../../engine/base/retention.ts';
+import { applyUpkeep, sealUpTo } from '../../engine/store/changes.ts';
 import { DirectoryPlace } from '../../engine/store/chunks/directory-place.ts';
 import { sealSegments, type SealContext } from '../../engine/store/chunks/sealer.ts';
 import type { FileSystem } from '../../engine/files/file-system.ts';
 import { makeLsn, segmentOf } from '../../engine/store/log/format.ts';
 import { listSegments } from '../../engine/store/log/segment.ts';
+import { systemEnvironment } from '../../engine/store/store.ts';
+import { upkeepStep } from '../../engine/store/upkeep.ts';
 import type { StoreWriter } from '../../engine/store/writer.ts';
 
 export function sealContext(fs: FileSystem, writer: StoreWriter): SealContext {
@@ -36,4 +39,20 @@ export async function sealAll(
   await sealSegments(sealContext(fs, writer), { first, end });
   sealUpTo(writer, end);
   writer.recycleSealed();
+}
+
+/** Steps of the store's upkeep until there is nothing to do. @param pause called often */
+export async function upkeepToTheEnd(
+  writer: StoreWriter,
+  pause: () => Promise<void> = () => Promise.resolve(),
+  retention: readonly RetentionRule[] = [],
+): Promise<void> {
+  const rules = { budgetBytes: undefined, minFreeBytes: 0, retention };
+  const options = { dataDir: writer.paths.dir, ...rules };
+  for (;;) {
+    const result = await upkeepStep(options, systemEnvironment, pause);
+    await pause();
+    applyUpkeep(writer, result);
+    if (result.did === 'nothing') return;
+  }
 }

@@ -6,6 +6,7 @@ import { MIB } from '../../engine/base/constants.ts';
 import { KIND } from '../../engine/store/log/format.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../../engine/store/store.ts';
 import { StoreWriter, type OpenedRun } from '../../engine/store/writer.ts';
+import { cat } from '../../engine/tools/cat.ts';
 
 export const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 export const bytes = (content: string): Uint8Array => new TextEncoder().encode(content);
@@ -88,4 +89,18 @@ export async function readEvents(dir: string, stream = 'test/events'): Promise<s
   }
   store.close();
   return found;
+}
+
+/** What `cat --format ndjson-records` prints from an offset on, line by line. @throws at damage */
+export async function recordLines(dir: string, stream: string, from: number): Promise<string[]> {
+  const store = Store.open(dir);
+  const onDamage = (damage: unknown): never => {
+    throw new Error(`damage: ${JSON.stringify(damage)}`);
+  };
+  const form = { format: 'ndjson-records', withLedger: false, delimiter: '\n' } as const;
+  const pieces: string[] = [];
+  const printed = cat(store, { stream, from, follow: false, ...form, onDamage });
+  for await (const piece of printed) pieces.push(String(piece));
+  store.close();
+  return pieces.join('').split('\n').slice(0, -1);
 }

@@ -1,5 +1,6 @@
 /** Chunks in a directory: of this machine, or of a network mount (no locks, no maps are used). */
 import { HelicorderError, errnoCode } from '../../base/errors.ts';
+import { edge } from '../../base/failpoint.ts';
 import type { File, FileSystem } from '../../files/file-system.ts';
 import type { ChunkPlace, ChunkSink, ChunkSource } from './place.ts';
 
@@ -56,8 +57,8 @@ export class DirectoryPlace implements ChunkPlace {
     return this.#reaching(() => {
       const path = `${this.name}/${name}`;
       if (!this.#fs.exists(path)) return;
-      this.#fs.remove(path);
-      this.#fs.syncDirectory(this.name);
+      edge('chunk-remove', () => this.#fs.remove(path));
+      edge('chunk-remove-directory', () => this.#fs.syncDirectory(this.name));
     });
   }
 
@@ -139,10 +140,10 @@ class FileSink implements ChunkSink {
 
   commit(): Promise<void> {
     return attempt(() => {
-      this.#file.sync();
+      edge('chunk-sync', () => this.#file.sync());
       this.#close();
-      this.#fs.rename(this.#temporary, this.#path);
-      this.#fs.syncDirectory(this.#dir);
+      edge('chunk-rename', () => this.#fs.rename(this.#temporary, this.#path));
+      edge('chunk-directory', () => this.#fs.syncDirectory(this.#dir));
     });
   }
 

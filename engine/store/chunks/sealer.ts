@@ -8,6 +8,7 @@
  */
 import { assert, defined } from '../../base/assert.ts';
 import { HelicorderError } from '../../base/errors.ts';
+import { edge } from '../../base/failpoint.ts';
 import { parseSchema, type Schema } from '../../batch/schema.ts';
 import type { FileSystem } from '../../files/file-system.ts';
 import { Continuity } from '../continuity.ts';
@@ -286,7 +287,7 @@ async function finish(
   const header: ChunkHeader = { ...range, storeId, createdNanos };
   await checkIsOurs(context, range);
   const bytes = await writeChunk(place, header, streams);
-  await readBack(context, header);
+  await edge('chunk-read-back', () => readBack(context, header));
   return { ...range, bytes };
 }
 

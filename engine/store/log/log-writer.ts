@@ -20,6 +20,7 @@ import {
   SEGMENT_FIRST_BYTES,
 } from '../../base/constants.ts';
 import { HelicorderError, ioError } from '../../base/errors.ts';
+import { edge } from '../../base/failpoint.ts';
 import type { DurableFile, FileSystem } from '../../files/file-system.ts';
 import { footerEntry } from '../control.ts';
 import type { DataItem, GroupSize } from '../data.ts';
@@ -182,7 +183,7 @@ export class LogWriter {
     this.#segment!.index.add(items, groupOffset);
     builder.clear();
     this.#pending = undefined;
-    this.#options.onDurable(this.end);
+    edge('mark-publish', () => this.#options.onDurable(this.end));
     return items;
   }
 
@@ -209,8 +210,10 @@ export class LogWriter {
   recycleBefore(end: Lsn): number {
     const { fs, logDir, identity } = this.#options;
     const gone = listSegments(fs, logDir).filter((number) => number < segmentOf(end));
-    for (const segment of gone) recycle(fs, logDir, segment, identity.segmentBytes);
-    if (gone.length > 0) fs.syncDirectory(logDir);
+    for (const segment of gone) {
+      edge('recycle', () => recycle(fs, logDir, segment, identity.segmentBytes));
+    }
+    if (gone.length > 0) edge('recycle-directory', () => fs.syncDirectory(logDir));
     return gone.length;
   }
 
@@ -266,7 +269,7 @@ export class LogWriter {
       writtenNanos: this.#options.clock.read().utcNanos,
       entries: group.rows.length,
     });
-    segment.file.write(memory, offset);
+    edge('group', () => segment.file.write(memory, offset));
     this.#last = { lsn: makeLsn(segment.header.segment, offset), length, crc };
     this.#offset += memory.length;
   }
@@ -301,7 +304,7 @@ export class LogWriter {
     footer.add(KIND.footer, 0, footerEntry.encode(segment.index.footer()));
     const limit = Math.min(groupLimit(segment.header.size), segment.header.size - this.#offset);
     if (alignUp(footer.bytes) <= limit) {
-      this.#write(footer, this.#plan(footer), GROUP_FLAG.footer);
+      edge('footer', () => this.#write(footer, this.#plan(footer), GROUP_FLAG.footer));
     }
     segment.finished = true;
   }
@@ -337,13 +340,13 @@ export class LogWriter {
     };
     const file = fs.openDurable(path, direct);
     encodeSegmentHeader(header, this.#memory.subarray(0, BLOCK_BYTES));
-    file.write(this.#memory.subarray(0, BLOCK_BYTES), 0);
+    edge('segment-header', () => file.write(this.#memory.subarray(0, BLOCK_BYTES), 0));
     this.#segment?.file.close();
     this.#segment = { header, file, index: new SegmentIndex(), finished: false };
     this.#offset = BLOCK_BYTES;
     const snapshot = new GroupBuilder(MIB);
     for (const { kind, payload } of state.snapshot()) snapshot.add(kind, 0, payload);
-    this.#write(snapshot, this.#plan(snapshot), GROUP_FLAG.snapshot);
+    edge('snapshot', () => this.#write(snapshot, this.#plan(snapshot), GROUP_FLAG.snapshot));
   }
 
   /** A completely zero-filled spare; on a full disk the ballast makes room for a small one. */

@@ -9,6 +9,7 @@
  * about half of one that extends the file.
  */
 import { BLOCK_BYTES, ZERO_PIECE_BYTES } from '../../base/constants.ts';
+import { edge } from '../../base/failpoint.ts';
 import type { DurableFile, FileSystem } from '../../files/file-system.ts';
 import { checkVersion } from '../version.ts';
 import {
@@ -142,7 +143,7 @@ export class Spare {
   advance(): boolean {
     if (this.#filled >= this.size) return false;
     const piece = this.#zeros.subarray(0, Math.min(this.#zeros.length, this.size - this.#filled));
-    this.#file.write(piece, this.#filled);
+    edge('zeros', () => this.#file.write(piece, this.#filled));
     this.#filled += piece.length;
     return this.#filled < this.size;
   }
@@ -151,8 +152,8 @@ export class Spare {
   promote(fs: FileSystem, logDir: string, segment: number): string {
     while (this.advance());
     const path = segmentPath(logDir, segment);
-    fs.rename(this.path, path);
-    fs.syncDirectory(logDir);
+    edge('segment-rename', () => fs.rename(this.path, path));
+    edge('segment-directory', () => fs.syncDirectory(logDir));
     this.#file.close();
     return path;
   }

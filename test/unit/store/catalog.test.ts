@@ -190,6 +190,17 @@ describe('the catalog', () => {
     expect(checkCatalog(nodeFileSystem, recorded.path)).toBeUndefined();
   });
 
+  it('whose making was cut short is no damage', () => {
+    const path = join(temporaryDirectory(), 'catalog.db');
+    writeFileSync(path, '');
+    expect(checkCatalog(nodeFileSystem, path)).toBeUndefined();
+    const database = new Database(path);
+    database.pragma('journal_mode = WAL');
+    database.exec('CREATE TABLE meta (key, value, lsn, crc)');
+    database.close();
+    expect(checkCatalog(nodeFileSystem, path)).toBeUndefined();
+  });
+
   it('deleted under its owner, is there again after the next checkpoint', () => {
     const recorded = record();
     more(recorded);

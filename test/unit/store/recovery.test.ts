@@ -141,6 +141,33 @@ describe('recovery', () => {
     writer.close();
   });
 
+  it.each([
+    ['zeros', 0],
+    ['a header', 4096],
+  ])('a new segment that holds no more than %s is made again', async (_, kept) => {
+    const dir = temporaryDirectory();
+    const writer = openWriter(dir);
+    const opened = beginEvents(writer);
+    let acknowledged = 0;
+    for (const first = segmentOf(writer.durableEnd); ; acknowledged++) {
+      writer.appendEvents(opened, [bytes(eventText(acknowledged, 50_000))]);
+      if (segmentOf(writer.durableEnd) > first) break;
+    }
+    const newest = segmentOf(writer.durableEnd);
+    writer.abandon();
+    losePower(dir);
+    overwrite(segmentFile(dir, newest), kept, new Uint8Array(2 ** 20 - kept));
+
+    for (let life = 0; life < 2; life++) {
+      const next = openWriter(dir);
+      next.appendEvents(beginEvents(next), [bytes(`life ${life}`)]);
+      next.abandon();
+    }
+    const events = [...expected(acknowledged, 50_000), 'life 0', 'life 1'];
+    expect(await readEvents(dir)).toEqual(events);
+    expect((await verify(dir)).damage).toEqual([]);
+  });
+
   it('an event larger than a group is one run of groups, there whole or not at all', async () => {
     const dir = temporaryDirectory();
     const writer = openWriter(dir);

@@ -1,0 +1,91 @@
+/**
+ * Failpoints: the edges of durability by name, so that a test can end this process at each of them,
+ * or make the step fail, and then look at what it has left behind:
+ *
+ *   HELICORDER_FAILPOINT=segment-rename:kill-after     (…:kill-after:3 the third time)
+ *
+ * The list is what `test/crash/failpoints.test.ts` is made from: an edge that no test reaches fails
+ * it. Without the variable, which is looked up once in each thread, an edge is its step.
+ */
+import { assert } from './assert.ts';
+import { HelicorderError } from './errors.ts';
+
+export const FAILPOINTS = [
+  // a small file that is replaced as a whole: whose store it is, the mark
+  'replace-sync',
+  'replace-rename',
+  'replace-directory',
+  'store-json',
+  'mark',
+  // what an owner does before it writes
+  'recovered-sync',
+  'unbegun-remove',
+  'ballast-sync',
+  // a segment of the log, from zeros to its end
+  'zeros',
+  'segment-rename',
+  'segment-directory',
+  'segment-header',
+  'snapshot',
+  'footer',
+  // a group, and what is said of it
+  'group',
+  'mark-publish',
+  'catalog',
+  // a chunk, and what is let go of then
+  'chunk-sync',
+  'chunk-rename',
+  'chunk-directory',
+  'chunk-read-back',
+  'sealed-entry',
+  'recycle',
+  'recycle-directory',
+  'trim-entry',
+  'chunk-remove',
+  'chunk-remove-directory',
+  // the end of an owner
+  'shutdown-entry',
+] as const;
+
+export const FAILPOINT_ACTIONS = ['kill-before', 'kill-after', 'error'] as const;
+
+export type Failpoint = (typeof FAILPOINTS)[number];
+export type FailpointAction = (typeof FAILPOINT_ACTIONS)[number];
+
+interface Armed {
+  point: Failpoint;
+  action: FailpointAction;
+  /** times that it is passed unharmed */
+  spared: number;
+}
+
+const armed = parse(process.env['HELICORDER_FAILPOINT']);
+
+/** Takes a step across an edge of durability. @returns what it returns */
+export function edge<T>(point: Failpoint, step: () => T): T {
+  return armed?.point === point ? struck(armed, step) : step();
+}
+
+function struck<T>(failpoint: Armed, step: () => T): T {
+  if (failpoint.spared-- !== 0) return step();
+  if (failpoint.action === 'error') {
+    throw new HelicorderError('STORE_IO', `EIO: failpoint ${failpoint.point}`);
+  }
+  if (failpoint.action === 'kill-before') die();
+  const result = step();
+  if (result instanceof Promise) return result.finally(die) as T;
+  die();
+  return result;
+}
+
+function die(): void {
+  process.kill(process.pid, 'SIGKILL');
+}
+
+function parse(text: string | undefined): Armed | undefined {
+  if (!text) return undefined;
+  const [point, action, times = '1'] = text.split(':') as [Failpoint, FailpointAction, string?];
+  const isKnown = FAILPOINTS.includes(point) && FAILPOINT_ACTIONS.includes(action);
+  assert(isKnown, `HELICORDER_FAILPOINT=${text}: no such failpoint or action`);
+  return { point, action, spared: Number(times) - 1 };
+}
