@@ -139,8 +139,8 @@ async function lastSeq(
   base: number,
   { end, follow = false }: CopyOptions,
 ): Promise<number | undefined> {
-  if (end !== undefined) return Math.max(0, end - base);
-  return follow ? undefined : source.end();
+  if (follow) return undefined;
+  return Math.max(0, Math.min((end ?? Infinity) - base, await source.end()));
 }
 
 /** A recorder without sources: it owns the store, serves it and keeps it. */

@@ -194,9 +194,9 @@ function checkEnd({ dir, ended, calls }: Life, { fault }: Strike, where: string)
   expect(stderr, about).toContain(dir);
 }
 
-/** What a recorder can do without: catalog, chunks, and looking at what is to become one. */
+/** What a recorder can do without: catalog, chunks, its socket, and looking at what is to become one. */
 function isDispensable({ kind, path }: Call): boolean {
-  return /catalog\.db|\/chunks/.test(path) || (kind === 'open' && path.endsWith('.seg'));
+  return /catalog\.db|\/chunks|\/control/.test(path) || (kind === 'open' && path.endsWith('.seg'));
 }
 
 /**
