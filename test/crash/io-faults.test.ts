@@ -205,6 +205,8 @@ function checkEnd({ dir, ended, calls }: Life, { fault }: Strike, where: string)
 
 /** What a recorder can do without: catalog, chunks, its socket, and what is to become one. */
 function isDispensable({ kind, path }: Call): boolean {
+  // SQLite syncs the directory of its files
+  if (kind === 'fsync' && path.endsWith('/store')) return true;
   return /catalog\.db|\/chunks|\/control/.test(path) || (kind === 'open' && path.endsWith('.seg'));
 }
 
