@@ -58,7 +58,7 @@ const largeLine = denseLine(LARGE_BYTES);
 
 /** A store of small segments, some of them finished and none sealed, whose owner was killed. */
 /** The same strikes in every `npm test`; others in the soak, or where a seed is given. */
-const STRIKES_SEED = isSoak || process.env['HELICORDER_SEED'] ? SEED : 7;
+const STRIKES = isSoak || process.env['HELICORDER_SEED'] ? SEED : 7;
 
 const smallSegments = (
   (made?: Promise<string>) => () =>
@@ -234,10 +234,10 @@ describe.each(SUBJECTS)('$name', (subject) => {
   testOnShim(
     'whatever call fails, and however: the end is right and nothing acknowledged is lost',
     async () => {
-      const random = new SeededRandom(STRIKES_SEED);
+      const random = new SeededRandom(STRIKES);
       const strikes = strikesOf(await callCounts(subject), random);
       await inParallel(strikes, async (strike) => {
-        const where = `${strike.kind} ${strike.nth} ${strike.fault}, HELICORDER_SEED=${STRIKES_SEED}`;
+        const where = `${strike.kind} ${strike.nth} ${strike.fault}, HELICORDER_SEED=${STRIKES}`;
         await lifeOf(subject, strike, async (life) => {
           checkEnd(life, strike, where);
           checkNoRetry(life, where);
