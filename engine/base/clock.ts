@@ -58,3 +58,7 @@ export const systemRandom: Random = { bytes: (count) => new Uint8Array(randomByt
 export function monotonicMs(clock: Clock = systemClock): number {
   return Number(clock.read().monotonicNanos) / NANOS_PER_MILLI;
 }
+
+export function randomUint32(random: Random): number {
+  return new DataView(random.bytes(4).buffer as ArrayBuffer).getUint32(0);
+}

@@ -78,4 +78,9 @@ export class Histogram {
   quantile(quantile: number): number {
     return Math.min(quantileOf(this.#counts, quantile, this.#subBits), this.max);
   }
+
+  /** What is reported of most of them. */
+  percentiles(): { p50: number; p99: number; max: number } {
+    return { p50: this.quantile(0.5), p99: this.quantile(0.99), max: this.max };
+  }
 }

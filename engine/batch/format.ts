@@ -107,6 +107,11 @@ export interface GapEntry {
   bounds: { minNanos: bigint; maxNanos: bigint } | undefined;
 }
 
+/** A column of its own: what a reader gives may be a view of memory that moves on. */
+export function copiedColumn({ codec, bytes }: EncodedColumn): EncodedColumn {
+  return { codec, bytes: bytes.slice() };
+}
+
 export function encodeTimes(entry: TimesEntry): Uint8Array {
   const missing = entry.gaps.reduce((sum, gap) => sum + gap.ticks, 0);
   assert(entry.ticks === entry.rows + missing, 'every tick is a row or inside a gap');

@@ -2,7 +2,7 @@
  * Documentation made from the schema: `docs/configuration.md` and the commented sample file. Both
  * are held equal to it by a test; `npm run docs` writes them anew.
  */
-import { configSchema, copySchema, sourceSchema, streamSchema, type DriverFace } from './schema.ts';
+import { singleKeys, copySchema, sourceSchema, streamSchema, type DriverFace } from './schema.ts';
 import { factsOf, settingsOf, type KeyFacts } from './settings.ts';
 
 const INTRODUCTION = `# Configuration
@@ -45,15 +45,7 @@ change the one source of the configuration; if there are several, only \`--rate\
 
 /** The text of `docs/configuration.md`. */
 export function configurationDocument(drivers: readonly DriverFace[]): string {
-  const {
-    store,
-    chunks,
-    defaults,
-    streams: _streams,
-    copies: _copies,
-    sources: _sources,
-    ...top
-  } = configSchema.shape;
+  const { store, chunks, defaults, ...top } = singleKeys;
   const parts = [
     INTRODUCTION,
     section('store', factsOf(store.def.innerType.shape)),
@@ -112,7 +104,6 @@ function table([head = [], ...rows]: string[][]): string {
 
 /** A configuration with every key: the defaults, and what has none as a comment. */
 export function sampleFile(drivers: readonly DriverFace[]): string {
-  const { streams: _streams, copies: _copies, sources: _sources, ...groups } = configSchema.shape;
   const { stream: _stream, ...ofStream } = streamSchema.shape;
   const streams = [
     'streams:',
@@ -128,7 +119,7 @@ export function sampleFile(drivers: readonly DriverFace[]): string {
   ];
   const lines = [
     '# Helicorder: sample configuration. Every key with its default; made by "npm run docs".',
-    ...keyLines(factsOf(groups)),
+    ...keyLines(factsOf(singleKeys)),
     ...comment(streams),
     ...comment(copies),
     'sources:',

@@ -330,6 +330,15 @@ export const configSchema = z.strictObject({
   sources: z.array(z.unknown()).max(4096).optional(),
 });
 
+const {
+  streams: _streams,
+  copies: _copies,
+  sources: _sources,
+  ...withoutLists
+} = configSchema.shape;
+/** The keys that stand for one value each: all but the lists. */
+export const singleKeys = withoutLists;
+
 export type ConfigTree = z.output<typeof configSchema>;
 export type SourceTree = z.output<typeof sourceSchema>;
 export type RetentionTree = Pick<SourceTree, 'retain' | 'onFull' | 'class'>;

@@ -8,7 +8,7 @@ import * as z from 'zod';
 import type { Environment, Path } from './config-file.ts';
 import type { Layers, Origin, Tree } from './layers.ts';
 import { hintOf, isTree } from './layers.ts';
-import { configSchema, schemaOfSource, sourceSchema, type DriverFace } from './schema.ts';
+import { singleKeys, schemaOfSource, sourceSchema, type DriverFace } from './schema.ts';
 
 export interface Setting {
   /** without the dashes */
@@ -122,14 +122,7 @@ const OWN_NAMES: Readonly<Record<string, string>> = {
 
 /** All settings, those of the recorder first; a key that several drivers share appears once. */
 export function settingsOf(drivers: readonly DriverFace[]): Setting[] {
-  const {
-    store,
-    defaults,
-    streams: _streams,
-    copies: _copies,
-    sources: _sources,
-    ...top
-  } = configSchema.shape;
+  const { store, defaults, ...top } = singleKeys;
   const inDefaults = factsOf(defaults.def.innerType.shape);
   const all: Setting[] = [];
   const add = (facts: KeyFacts, at: Setting['at']): void => {

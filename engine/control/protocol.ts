@@ -15,6 +15,7 @@
  */
 import * as z from 'zod';
 import { ERRORS, HelicorderError, type ErrorCode } from '../base/errors.ts';
+import { hexWord, quotedCounter } from '../base/quoted.ts';
 import { EVENTS_MAX } from '../batch/format.ts';
 import { parseJson, protocolError, type Frame } from './frame.ts';
 
@@ -24,11 +25,7 @@ export const CONTROL_PROTOCOL = 'helicorder-control';
 const CURSOR_DETAIL_MAX_CHARACTERS = 4096;
 
 /** Counters below 2^53 travel as quoted strings, as in all reports. */
-const counter = z
-  .string()
-  .regex(/^\d{1,16}$/)
-  .transform(Number)
-  .refine(Number.isSafeInteger);
+const counter = quotedCounter;
 const id = z.int().min(0);
 const stream = z
   .string()
@@ -160,7 +157,7 @@ const COUNTERS = new Set(
 );
 export function encodeHead(message: object): object {
   const quoted = ([key, value]: [string, unknown]): [string, unknown] => {
-    if (typeof value === 'bigint') return [key, value.toString(16).padStart(16, '0')];
+    if (typeof value === 'bigint') return [key, hexWord(value)];
     return [key, COUNTERS.has(key) ? String(value) : value];
   };
   return Object.fromEntries(Object.entries(message).map(quoted));

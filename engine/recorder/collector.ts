@@ -319,8 +319,8 @@ export class Collector {
       offsets,
       waitingForSpace: this.#writer.isWaiting,
       direct: this.#writer.direct,
-      commitMicros: quantiles(this.#commits),
-      durableMicros: quantiles(this.#latency),
+      commitMicros: this.#commits.percentiles(),
+      durableMicros: this.#latency.percentiles(),
       diskBytes: this.#disk.bytes,
       limitBytes: limit,
       fullInSeconds: this.#growth.secondsUntil(limit),
@@ -386,12 +386,4 @@ function requestsOf(group: GroupSpec): RunRequest[] {
     const schedule = { t0Nanos, periodNanos, resolutionNanos };
     return { stream, schema, samplesPerEvent, writer, attributes, ...schedule };
   });
-}
-
-function quantiles(histogram: Histogram): { p50: number; p99: number; max: number } {
-  return {
-    p50: histogram.quantile(0.5),
-    p99: histogram.quantile(0.99),
-    max: histogram.max,
-  };
 }

@@ -6,10 +6,10 @@
  * nothing is sent before somebody has looked. What goes wrong is told as a sentence per stream.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { HelicorderError } from '../base/errors.ts';
 import { matchesPattern } from '../base/retention.ts';
 import type { CopyConfig } from '../config/config.ts';
 import { Store } from '../store/store.ts';
+import { isAlarm } from '../txn/copier.ts';
 import { copyThrough, linkTo, type CopyLinks } from './copy.ts';
 
 export interface CopiesOptions {
@@ -21,8 +21,8 @@ export interface CopiesOptions {
 }
 
 const LOOK_MS = 1000;
+const MARK_WAIT_MS = 1;
 const AGAIN_MS = 5000;
-const ALARMS = new Set(['TARGET_ROLLED_BACK', 'SOURCE_DIVERGED', 'MARKER_GONE']);
 
 export class Copies {
   readonly #options: CopiesOptions;
@@ -39,11 +39,7 @@ export class Copies {
 
   /** Returns once it has been told to stop. */
   async run(): Promise<void> {
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      for (const stream of this.#streams()) this.#begin(stream);
-      await sleep(LOOK_MS, undefined, { signal }).catch(() => undefined);
-    }
+    await this.#look();
     await Promise.all(this.#copies.values());
     await this.#links.target.close();
     await this.#links.source.close();
@@ -53,10 +49,17 @@ export class Copies {
     this.#stop.abort();
   }
 
-  #streams(): string[] {
+  /** Follows the store, and begins the copies of streams that come. */
+  async #look(): Promise<void> {
+    const { signal } = this.#stop;
     const store = Store.open(this.#options.dataDir);
     try {
-      return store.streamNames();
+      while (!signal.aborted) {
+        for (const stream of store.streamNames()) this.#begin(stream);
+        await sleep(LOOK_MS, undefined, { signal }).catch(() => undefined);
+        // in vain: the mark may have been made anew, which a wait finds out
+        if (!store.reader.refresh()) await store.reader.wait(MARK_WAIT_MS);
+      }
     } finally {
       store.close();
     }
@@ -86,7 +89,7 @@ export class Copies {
         return;
       } catch (error) {
         onProblem(stream, sentence(error));
-        if (error instanceof HelicorderError && ALARMS.has(error.code)) return;
+        if (isAlarm(error)) return;
         await sleep(AGAIN_MS, undefined, { signal }).catch(() => undefined);
       }
     }

@@ -75,7 +75,6 @@ export function linkTo(dataDir: string, onWaiting?: CopyOptions['onWaiting']): O
  * @throws NOT_A_STORE, NO_SUCH_STREAM, USAGE, TARGET_ROLLED_BACK, SOURCE_DIVERGED, STORE_IN_USE
  */
 export async function copyStream(options: CopyOptions): Promise<CopyReport> {
-  checkEnds(options);
   const { dataDir, toDataDir, onWaiting } = options;
   const links = { source: linkTo(dataDir, onWaiting), target: linkTo(toDataDir, onWaiting) };
   try {

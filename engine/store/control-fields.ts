@@ -3,6 +3,7 @@
  * encodes, checks and decodes it. Numbers of 64 bits are quoted strings in the JSON.
  */
 import { HelicorderError } from '../base/errors.ts';
+import { hexWord } from '../base/quoted.ts';
 
 /** How one value travels: as JSON outside, as a TypeScript value inside. */
 interface Field<T> {
@@ -50,7 +51,7 @@ export const nanos: Field<bigint> = {
 
 /** 64 bits without a meaning as a number: 16 hex digits. */
 export const word: Field<bigint> = {
-  encode: (value) => value.toString(16).padStart(16, '0'),
+  encode: hexWord,
   decode: (json) => {
     const digits = asText(json);
     if (!/^[0-9a-f]{16}$/.test(digits)) throw new Malformed(`expected a word, found ${digits}`);

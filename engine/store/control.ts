@@ -2,6 +2,7 @@
  * Control entries of the log: JSON whose 64-bit numbers are quoted strings. Each entry's shape is
  * one table of fields, which encodes, checks and decodes it; `docs/format-log.md` lists them.
  */
+import type { HeldPosition } from '../txn/position.ts';
 import {
   control,
   count,
@@ -58,6 +59,11 @@ export interface RunEntry {
    * stream holds. All else is what its first recorder wrote. undefined: it was begun here.
    */
   copied: { run: number; from: number } | undefined;
+}
+
+/** The number a run has in the store of its first recorder. */
+export function originRun({ id, copied }: RunEntry): number {
+  return copied?.run ?? id;
 }
 
 export interface RunEndEntry {
@@ -149,18 +155,10 @@ export interface CursorEntry {
 }
 
 /** A copy's writer: its epoch and last transaction, what `engine/txn/position.ts` judges by. */
-export interface TransactionEntry {
+export interface TransactionEntry extends HeldPosition {
   stream: number;
   /** `source store/incarnation/base` */
   writer: string;
-  epoch: number;
-  /** seqs of the transaction; hi 0 before the first one */
-  lo: number;
-  hi: number;
-  /** over seqs 1 to hi */
-  chain: bigint;
-  firstOffset: number;
-  endOffset: number;
 }
 
 /** The store has another id from now on: it was copied to another machine. */

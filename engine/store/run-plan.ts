@@ -3,9 +3,10 @@
  * they get. All of it is one group; numbers count on from the state before the state has it.
  */
 import { assert } from '../base/assert.ts';
-import type { Clock, Random } from '../base/clock.ts';
+import { randomUint32, type Clock, type Random } from '../base/clock.ts';
 import { HelicorderError } from '../base/errors.ts';
 import { OPAQUE_SCHEMA, canonicalSchema, schemaId, type Schema } from '../batch/schema.ts';
+import { epochCounter, epochOf } from '../txn/position.ts';
 import {
   runEntry,
   schemaEntry,
@@ -43,8 +44,6 @@ export interface CopiedRun extends Omit<RunEntry, 'id' | 'stream' | 'schemaId'> 
   schema: Schema;
   copied: { run: number; from: number };
 }
-
-const EPOCH_NONCE = 2 ** 20;
 
 /** A run of opaque events: it has no schedule. */
 export function eventRun(stream: string, writer: string): RunRequest {
@@ -124,9 +123,8 @@ export class RunPlan {
    * epoch.
    */
   #nextEpoch(before: number, run: number): number {
-    const nonce = new DataView(this.#options.random.bytes(4).buffer as ArrayBuffer).getUint32(0);
-    const counter = Math.max(Math.floor(before / EPOCH_NONCE) + 1, run);
-    return counter * EPOCH_NONCE + (nonce % EPOCH_NONCE);
+    const counter = Math.max(epochCounter(before) + 1, run);
+    return epochOf(counter, randomUint32(this.#options.random));
   }
 
   #schema(schema: Schema): string {

@@ -17,7 +17,7 @@
  * Memory: of one transaction what `groupLimit` allows, or one piece; of all TXN_OPEN_BYTES.
  */
 import { TXN_OPEN_BYTES, TXN_OPEN_RECORDS } from '../base/constants.ts';
-import type { Random } from '../base/clock.ts';
+import { randomUint32, type Random } from '../base/clock.ts';
 import { HelicorderError } from '../base/errors.ts';
 import { encodeBatch, encodeEvents, encodeGap, encodeTimes } from '../batch/format.ts';
 import { Refused, type CommitOutcome, type Range } from '../txn/participant.ts';
@@ -82,7 +82,10 @@ export class Transactions {
       );
     }
     const stream = this.#writer.planRuns(builder).addStream(request);
-    const held = openPosition(state.lastTransaction(stream, writer) ?? NEVER_OPENED, this.#nonce());
+    const held = openPosition(
+      state.lastTransaction(stream, writer) ?? NEVER_OPENED,
+      randomUint32(this.#random),
+    );
     addPosition(builder, stream, writer, held);
     for (const [txn, open] of this.#open) {
       if (open.stream === request.stream && open.writer === writer) this.#open.delete(txn);
@@ -178,10 +181,6 @@ export class Transactions {
     if (open === undefined) throw new Refused({ kind: 'ABORTED' });
     this.position(open, open.epoch);
     return open;
-  }
-
-  #nonce(): number {
-    return new DataView(this.#random.bytes(4).buffer as ArrayBuffer).getUint32(0);
   }
 
   #addRecords(

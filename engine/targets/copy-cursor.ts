@@ -5,6 +5,7 @@
  */
 import * as z from 'zod';
 import { HelicorderError } from '../base/errors.ts';
+import { quotedCounter } from '../base/quoted.ts';
 import type { Cursor } from '../txn/coordinator.ts';
 import type { Intent, WriterIdentity } from '../txn/participant.ts';
 
@@ -14,11 +15,7 @@ export interface CopyRecord {
   intent: Intent | undefined;
 }
 
-const counter = z
-  .string()
-  .regex(/^\d{1,16}$/)
-  .transform(Number)
-  .refine(Number.isSafeInteger);
+const counter = quotedCounter;
 const word = z
   .string()
   .regex(/^[0-9a-f]{1,16}$/)

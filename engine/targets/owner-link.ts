@@ -33,7 +33,6 @@ const LOOK_AGAIN_MS = 50;
 const ROOM_MS = 3000;
 
 export class OwnerLink {
-  readonly dataDir: string;
   readonly #options: OwnerLinkOptions;
   #client: ControlClient | undefined;
   #own: OwnStore | undefined;
@@ -43,7 +42,6 @@ export class OwnerLink {
 
   constructor(options: OwnerLinkOptions) {
     this.#options = options;
-    this.dataDir = options.dataDir;
   }
 
   /**

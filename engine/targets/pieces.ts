@@ -1,6 +1,6 @@
 /** From the stored form of a stream to pieces, and pieces to parts of them. */
 import { cutBatch, cutEvents, cutGap } from '../batch/cut.ts';
-import type { EncodedColumn } from '../batch/format.ts';
+import { copiedColumn } from '../batch/format.ts';
 import type { RawItem } from '../store/stream-reader.ts';
 import { contentBytes } from '../txn/piece-format.ts';
 import type { Origin, Piece, PieceContent } from '../txn/piece.ts';
@@ -32,10 +32,6 @@ function copied(content: PieceContent): PieceContent {
     case 'gap':
       return content;
   }
-}
-
-function copiedColumn({ codec, bytes }: EncodedColumn): EncodedColumn {
-  return { codec, bytes: bytes.slice() };
 }
 
 /** Seqs `from` to `to` − 1 of a piece, counted from its first. */

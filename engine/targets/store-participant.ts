@@ -49,7 +49,8 @@ export class StoreParticipant implements Participant {
   readonly #requests: Requests;
   readonly #target: StoreTarget;
   #writer = '';
-  #limits = { groupLimit: GROUP_TARGET_BYTES, eventLimit: GROUP_TARGET_BYTES };
+  /** the target's, once it is opened */
+  #groupLimit = GROUP_TARGET_BYTES;
   readonly #gathered = new Map<string, Gathered>();
 
   constructor(requests: Requests, target: StoreTarget) {
@@ -58,7 +59,7 @@ export class StoreParticipant implements Participant {
   }
 
   get capabilities(): Capabilities {
-    const maxBytes = this.#limits.groupLimit;
+    const maxBytes = this.#groupLimit;
     return { kind: 'position-with-data', maxRecords: Infinity, maxBytes };
   }
 
@@ -72,13 +73,13 @@ export class StoreParticipant implements Participant {
     this.#gathered.clear();
     const question = { type: 'txn-open', stream, writer: this.#writer, samplesPerEvent } as const;
     const payload = new TextEncoder().encode(canonicalSchema(schema));
-    const { epoch, last, chain, ...limits } = await this.#ask(
+    const { epoch, last, chain, groupLimit } = await this.#ask(
       question,
       'position',
       signal,
       payload,
     );
-    this.#limits = { groupLimit: limits.groupLimit, eventLimit: limits.eventLimit };
+    this.#groupLimit = groupLimit;
     return { kind: 'OPENED', epoch, last, chain };
   }
 

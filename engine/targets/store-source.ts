@@ -11,7 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { defined } from '../base/assert.ts';
 import { HelicorderError } from '../base/errors.ts';
 import { parseSchema } from '../batch/schema.ts';
-import { lostEntry, type StreamSnapshot } from '../store/control.ts';
+import { lostEntry, originRun, type StreamSnapshot } from '../store/control.ts';
 import { hex } from '../store/files.ts';
 import type { Question } from '../control/protocol.ts';
 import { Store, type StoreEnvironment } from '../store/store.ts';
@@ -22,8 +22,7 @@ import { recordsIn, type Origin, type Piece } from '../txn/piece.ts';
 import type { CopySource, CopyState, ReadLimits } from '../txn/source.ts';
 import { decodeCopyRecord, encodeCopyRecord, type CopyRecord } from './copy-cursor.ts';
 import { cutPiece, pieceOf } from './pieces.ts';
-import type { Requests } from './store-participant.ts';
-import type { StoreTarget } from './store-participant.ts';
+import type { Requests, StoreTarget } from './store-participant.ts';
 
 export interface StoreSourceOptions {
   dataDir: string;
@@ -293,9 +292,8 @@ export class StoreSource implements CopySource {
     const { writer, epoch, firstSeq, bootId, t0Nanos, periodNanos, resolutionNanos } = run;
     const { clock, kernelClock, attributes } = run;
     const schedule = { bootId, t0Nanos, periodNanos, resolutionNanos, clock, kernelClock };
-    const number = run.copied?.run ?? run.id;
     const origin: Origin = {
-      run: number,
+      run: originRun(run),
       writer,
       epoch,
       firstSeq,

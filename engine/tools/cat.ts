@@ -11,6 +11,7 @@ import { EventRepacker, type SampleEvent } from '../batch/event.ts';
 import { eventJson } from '../batch/json.ts';
 import type { SampleBatch } from '../batch/samples.ts';
 import { parseSchema } from '../batch/schema.ts';
+import { originRun } from '../store/control.ts';
 import type { ReadOptions, Store } from '../store/store.ts';
 import type { GapItem, RunInfo, SamplesItem, StreamItem } from '../store/stream-reader.ts';
 import { recordLines } from './records.ts';
@@ -163,7 +164,7 @@ function runIsOver(store: Store, run: number | undefined): boolean {
 function jsonLine({ event, info }: FoundEvent, { withLedger }: CatOptions): string {
   const { run, schema } = info;
   const channels = schema.kind === 'samples' ? schema.channels : [];
-  const origin = { writer: run.writer, epoch: run.epoch, run: run.copied?.run ?? run.id };
+  const origin = { writer: run.writer, epoch: run.epoch, run: originRun(run) };
   const ledger = withLedger ? { ledger: origin } : {};
   return `${eventJson(event, channels, { attributes: run.attributes, ...ledger })}\n`;
 }

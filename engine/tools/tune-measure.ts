@@ -105,11 +105,6 @@ class Phases {
       await sleep(0);
       breathMs = monotonicMs(clock);
     }
-    const micros = {
-      p50: histogram.quantile(0.5),
-      p99: histogram.quantile(0.99),
-      max: histogram.max,
-    };
-    return { micros, cpuMicros: cpuMicros / done };
+    return { micros: histogram.percentiles(), cpuMicros: cpuMicros / done };
   }
 }

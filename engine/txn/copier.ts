@@ -18,7 +18,7 @@
 import { defined } from '../base/assert.ts';
 import { systemRandom, type Random } from '../base/clock.ts';
 import { COPY_BATCH_BYTES, COPY_BATCH_RECORDS } from '../base/constants.ts';
-import { ERRORS, HelicorderError } from '../base/errors.ts';
+import { HelicorderError } from '../base/errors.ts';
 import { Bandwidth, systemTimer, withDeadline, type Timer } from './pacing.ts';
 import { Chain } from './chain.ts';
 import {
@@ -78,9 +78,14 @@ const ALARM_WORDS: Readonly<Record<Alarm, string>> = {
   MARKER_GONE: 'the target holds records of this copy, but not how far they go',
 };
 
+/** Did the copy end with one? Nothing is sent then before somebody has looked. */
+export function isAlarm(error: unknown): boolean {
+  return error instanceof HelicorderError && Object.hasOwn(ALARM_WORDS, error.code);
+}
+
 /** What no other attempt can change: a wrong target, a disk that fails, a bug. */
 function isFinal(error: unknown): boolean {
-  return error instanceof HelicorderError && !ERRORS[error.code].retryable;
+  return error instanceof HelicorderError && !error.retryable;
 }
 
 export class Copier {

@@ -7,6 +7,7 @@
  *                    each: varint length, bytes
  */
 import { ByteReader, ByteWriter, damaged } from '../base/bytes.ts';
+import { quotedCounter } from '../base/quoted.ts';
 import {
   decodeBatch,
   decodeEvents,
@@ -138,11 +139,7 @@ const nanos = z
   .string()
   .regex(/^-?\d{1,19}$/)
   .transform(BigInt);
-const counter = z
-  .string()
-  .regex(/^\d{1,16}$/)
-  .transform(Number)
-  .refine(Number.isSafeInteger);
+const counter = quotedCounter;
 const originJson = z.strictObject({
   run: counter,
   writer: z.string().min(1),

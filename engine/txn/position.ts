@@ -31,8 +31,12 @@ export const NEVER_OPENED: HeldPosition = {
 
 /** @param nonce random bits; what is more than an epoch takes is left out */
 export function openPosition(held: HeldPosition, nonce: number): HeldPosition {
-  const counter = epochCounter(held.epoch) + 1;
-  return { ...held, epoch: counter * EPOCH_NONCE + (nonce % EPOCH_NONCE) };
+  return { ...held, epoch: epochOf(epochCounter(held.epoch) + 1, nonce) };
+}
+
+/** @param nonce random bits; what is more than an epoch takes is left out */
+export function epochOf(counter: number, nonce: number): number {
+  return counter * EPOCH_NONCE + (nonce % EPOCH_NONCE);
 }
 
 export function epochCounter(epoch: number): number {

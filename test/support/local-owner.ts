@@ -6,6 +6,7 @@ import { HelicorderError } from '../../engine/base/errors.ts';
 import { errorOf, type Answer, type Question } from '../../engine/control/protocol.ts';
 import { ControlService, type StoreRequest } from '../../engine/control/service.ts';
 import { systemEnvironment } from '../../engine/store/store.ts';
+import { originRun } from '../../engine/store/control.ts';
 import { StoreReader } from '../../engine/store/reader.ts';
 import { StreamReader } from '../../engine/store/stream-reader.ts';
 import type { StoreWriter } from '../../engine/store/writer.ts';
@@ -95,7 +96,7 @@ export async function recordsOf(dir: string, name: string): Promise<string[]> {
   for await (const found of new StreamReader(reader, stream.id, 0).raw()) {
     if (found.kind === 'fault') throw new Error(found.fault.what);
     const { run, schema } = found.info;
-    const whole = pieceOf(found, { ...run, run: run.copied?.run ?? run.id, schema }, 0);
+    const whole = pieceOf(found, { ...run, run: originRun(run), schema }, 0);
     const from = Math.max(0, found.from - (whole.lo - 1));
     const piece = from > 0 ? cutPiece(whole, from, whole.seqs) : whole;
     if (piece.lo !== next) throw new Error(`a hole before offset ${piece.lo - 1}`);

@@ -6,7 +6,7 @@
  */
 import { assert } from '../../base/assert.ts';
 import { BATCH_MAX_ROWS } from '../../base/constants.ts';
-import type { BatchEntry, TimesEntry } from '../../batch/format.ts';
+import { copiedColumn, type BatchEntry, type TimesEntry } from '../../batch/format.ts';
 import { LATENESS_BUCKETS, addHistogram, histogramOf } from '../../batch/ledger.ts';
 import type { Schema } from '../../batch/schema.ts';
 import {
@@ -14,7 +14,6 @@ import {
   decodeIntegersInto,
   encodeColumnDense,
   newColumn,
-  type EncodedColumn,
 } from '../../codecs/codec.ts';
 import type { DataItem } from '../data.ts';
 
@@ -75,12 +74,12 @@ export class Lane {
 
   #append(items: readonly DataItem[]): void {
     const { times } = batchOf(items[0]!);
-    this.#times.push({ ...times, time: copied(times.time) });
+    this.#times.push({ ...times, time: copiedColumn(times.time) });
     this.#rows += times.rows;
     items.forEach((item, i) => {
       const { batch } = batchOf(item);
       const member = this.members[i]!;
-      member.batches.push({ ...batch, columns: batch.columns.map(copied) });
+      member.batches.push({ ...batch, columns: batch.columns.map(copiedColumn) });
       member.nextSeq += item.records;
       member.nextOffset += item.records;
       member.bytes += item.bytes;
@@ -143,8 +142,4 @@ function follows(member: LaneMember, item: DataItem): boolean {
     member.nextSeq === item.firstSeq &&
     member.nextOffset === item.firstOffset
   );
-}
-
-function copied({ codec, bytes }: EncodedColumn): EncodedColumn {
-  return { codec, bytes: bytes.slice() };
 }

@@ -1,0 +1,17 @@
+/**
+ * Numbers of 64 bits in JSON that comes from elsewhere: quoted strings, checked before anybody
+ * looks at them.
+ */
+import * as z from 'zod';
+
+/** A counter below 2^53, as a number. */
+export const quotedCounter = z
+  .string()
+  .regex(/^\d{1,16}$/)
+  .transform(Number)
+  .refine(Number.isSafeInteger);
+
+/** 64 bits without a meaning as a number: 16 hex digits. */
+export function hexWord(value: bigint): string {
+  return value.toString(16).padStart(16, '0');
+}
