@@ -17,7 +17,7 @@ import { LiveBlock, statusLine, statusLines, summaryLine } from '../status-view.
 
 type RunningRecorder = Pick<
   Awaited<ReturnType<Engine['Recorder']['start']>>,
-  'status' | 'stop' | 'finished'
+  'status' | 'stop' | 'finished' | 'on'
 >;
 
 const EXAMPLES = [
@@ -71,12 +71,12 @@ async function follow(
     await tellSpace();
     await tellWarnings();
   };
-  const spaceTimer = setInterval(() => void tell().catch(ignore), STATUS_INTERVAL_MS);
+  // with every status: what is over a moment later was a problem all the same
+  recorder.on('status', () => void tell().catch(ignore));
   try {
     return await recorder.finished;
   } finally {
     clearInterval(timer);
-    clearInterval(spaceTimer);
     await tellWarnings().catch(ignore);
   }
 }

@@ -128,8 +128,8 @@ const POSITION: Mutant[] = [
   {
     name: 'opening does not issue a new epoch',
     patch: position(
-      'const counter = epochCounter(held.epoch) + 1;',
-      'if (held.epoch > 0) return held; const counter = 1;',
+      'return { ...held, epoch: epochOf(epochCounter(held.epoch) + 1, nonce) };',
+      'if (held.epoch > 0) return held; return { ...held, epoch: epochOf(1, nonce) };',
     ),
     target: 'store',
     faults: ['network', 'damage'],

@@ -17,6 +17,7 @@ const SUMMARY: RecorderSummary = {
 
 interface RunningRecorder {
   status(): never;
+  on(): void;
   stop(reason?: string): Promise<RecorderSummary>;
   readonly finished: Promise<RecorderSummary>;
 }
@@ -28,6 +29,7 @@ function recorderThat(run: (config: RecorderConfig) => Promise<RecorderSummary>)
         status: (): never => {
           throw new Error('no status is due yet');
         },
+        on: () => undefined,
         stop: () => Promise.resolve(SUMMARY),
         finished: run(config),
       }),
@@ -65,6 +67,7 @@ describe('run', () => {
       status: () => {
         throw new Error('no status is due yet');
       },
+      on: () => undefined,
       stop: (reason) => {
         stops.push(reason);
         return finish.promise;
