@@ -21,7 +21,7 @@ import {
 import { dirname, join, resolve } from 'node:path';
 import { native } from '../../native/index.ts';
 import { BLOCK_BYTES } from '../base/constants.ts';
-import { errnoCode } from '../base/errors.ts';
+import { HelicorderError, errnoCode } from '../base/errors.ts';
 import { edge } from '../base/failpoint.ts';
 import { alignedBuffer, openDurable } from './direct-file.ts';
 import { describeFileSystemType } from './file-system-types.ts';
@@ -136,10 +136,15 @@ function writeFileDurably(path: string, bytes: Uint8Array): void {
   edge('replace-directory', () => syncDirectory(dirname(path)));
 }
 
+/** A failure is final, also for want of space: a second sync may say OK and the name be gone. */
 function syncDirectory(dir: string): void {
   const fd = openSync(dir, 'r');
   try {
     fsyncSync(fd);
+  } catch (error) {
+    const details = { file: dir, errno: errnoCode(error) ?? '' };
+    const message = `cannot sync ${dir}: ${errnoCode(error) ?? String(error)}`;
+    throw new HelicorderError('STORE_IO', message, { cause: error, details });
   } finally {
     closeSync(fd);
   }

@@ -59,7 +59,7 @@ export class StreamReader {
   readonly #from: number;
   readonly #view: View;
   readonly #projections = new Map<Schema, Projection | undefined>();
-  readonly #runs = new Map<number, RunInfo>();
+  readonly #runs = new Map<number, RunEntry>();
   readonly #schemas = new Map<string, Schema>();
   #position: LogPosition | undefined;
   #continuity: Continuity;
@@ -210,7 +210,7 @@ export class StreamReader {
       const directory = await chunk.directory(this.#stream);
       if (directory === undefined) return true;
       for (const { id, schema } of directory.schemas) this.#schemas.set(id, parseSchema(schema));
-      for (const run of directory.runs) this.#addRun(run);
+      for (const run of directory.runs) this.#runs.set(run.id, run);
       for (const row of directory.blocks) {
         const end = row.firstOffset + row.records;
         if (end <= this.#from) this.#continuity.nextOffset = end;
@@ -337,13 +337,16 @@ export class StreamReader {
     }
   }
 
-  #infoOf(run: number): RunInfo | undefined {
-    return this.#runs.get(run);
+  /** @returns undefined if damage has taken the entry of the run, or that of its schema */
+  #infoOf(id: number): RunInfo | undefined {
+    const run = this.#runs.get(id);
+    const schema = run && this.#schemas.get(run.schemaId);
+    return run && schema && { run, schema };
   }
 
   #learn(state: ControlState): void {
     for (const [id, schema] of state.schemas) this.#schemas.set(id, parseSchema(schema));
-    for (const run of state.writersOf(this.#stream)) this.#addRun(run);
+    for (const run of state.writersOf(this.#stream)) this.#runs.set(run.id, run);
   }
 
   #learnEntry(kind: number, payload: Uint8Array): void {
@@ -352,16 +355,8 @@ export class StreamReader {
       this.#schemas.set(id, parseSchema(schema));
     } else if (kind === KIND.run) {
       const run = runEntry.decode(payload);
-      if (run.stream === this.#stream) this.#addRun(run);
+      if (run.stream === this.#stream) this.#runs.set(run.id, run);
     }
-  }
-
-  #addRun(run: RunEntry): void {
-    const schema = this.#schemas.get(run.schemaId);
-    if (schema === undefined) {
-      throw new HelicorderError('DAMAGED', `schema ${run.schemaId} of run ${run.id} is missing`);
-    }
-    this.#runs.set(run.id, { run, schema });
   }
 }
 

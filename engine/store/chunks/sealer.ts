@@ -160,7 +160,7 @@ class Collected {
       const run = snapshot.writersOf(id).at(-1);
       const continuity = this.#continuityOf(id, nextOffset);
       const lowWater = this.#context.lowWaters.get(id) ?? Infinity;
-      if (run === undefined) continue;
+      if (run === undefined || !this.#schemaTexts.has(run.schemaId)) continue;
       const lost = [...continuity.fillUpTo(nextOffset, id, run)];
       if (nextOffset > lowWater) this.#blocks.add(lost);
     }

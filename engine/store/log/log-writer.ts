@@ -322,8 +322,9 @@ export class LogWriter {
   }
 
   #nextSegment(spare: Spare): void {
-    const { fs, logDir, direct, identity, clock, random, state } = this.#options;
-    const number = (this.#segment?.header.segment ?? 0) + 1;
+    const { fs, logDir, direct, identity, clock, random } = this.#options;
+    const before = { segment: this.#segment, offset: this.#offset, last: this.#last };
+    const number = (before.segment?.header.segment ?? 0) + 1;
     const path = spare.promote(fs, logDir, number);
     this.#spare = undefined;
     const header: SegmentHeader = {
@@ -339,13 +340,24 @@ export class LogWriter {
       storeCreatedNanos: identity.createdNanos,
     };
     const file = fs.openDurable(path, direct);
-    encodeSegmentHeader(header, this.#memory.subarray(0, BLOCK_BYTES));
-    edge('segment-header', () => file.write(this.#memory.subarray(0, BLOCK_BYTES), 0));
-    this.#segment?.file.close();
     this.#segment = { header, file, index: new SegmentIndex(), finished: false };
     this.#offset = BLOCK_BYTES;
+    try {
+      this.#beginSegment(this.#segment);
+    } catch (error) {
+      // one that has no snapshot is none: the next attempt makes it anew, under the same name
+      file.close();
+      [this.#segment, this.#offset, this.#last] = [before.segment, before.offset, before.last];
+      throw error;
+    }
+    before.segment?.file.close();
+  }
+
+  #beginSegment({ header, file }: CurrentSegment): void {
+    encodeSegmentHeader(header, this.#memory.subarray(0, BLOCK_BYTES));
+    edge('segment-header', () => file.write(this.#memory.subarray(0, BLOCK_BYTES), 0));
     const snapshot = new GroupBuilder(MIB);
-    for (const { kind, payload } of state.snapshot()) snapshot.add(kind, 0, payload);
+    for (const { kind, payload } of this.#options.state.snapshot()) snapshot.add(kind, 0, payload);
     edge('snapshot', () => this.#write(snapshot, this.#plan(snapshot), GROUP_FLAG.snapshot));
   }
 

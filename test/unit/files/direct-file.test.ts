@@ -138,3 +138,14 @@ describe('direct files', () => {
     expect(describeFileSystemType(0x12345)).toEqual({ type: '0x12345' });
   });
 });
+
+describe('the end of a thread', () => {
+  it('in the middle of calls that throw ends the thread, never the process', async () => {
+    const thrower = `for (;;) try { native.fileSystemInfo('/nowhere'); } catch {}`;
+    for (let i = 0; i < 20; i++) {
+      const worker = workerOnMark(`parentPort.postMessage('up'); ${thrower}`);
+      await once(worker, 'message');
+      expect(await worker.terminate()).toBe(1);
+    }
+  });
+});

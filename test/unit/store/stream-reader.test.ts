@@ -2,7 +2,8 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { MIB } from '../../../engine/base/constants.ts';
-import { segmentOf } from '../../../engine/store/log/format.ts';
+import { offsetOf, segmentOf } from '../../../engine/store/log/format.ts';
+import { segmentPath } from '../../../engine/store/log/segment.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../../../engine/store/store.ts';
 import { StreamReader, type StreamItem } from '../../../engine/store/stream-reader.ts';
 import { cat } from '../../../engine/tools/cat.ts';
@@ -170,5 +171,38 @@ describe.each([
       }),
       { numRuns: 30 },
     );
+  });
+});
+
+describe('damage to the entry of a schema', () => {
+  const OTHER = 'test/other';
+
+  /** Two streams of one schema, whose entry stands in the group that began the first. */
+  function damaged(): StoreEnvironment {
+    const fs = new SimulatedFileSystem();
+    const environment = { ...systemEnvironment, fs, pause: () => {} };
+    const writer = openWriter(DIR, MIB, environment);
+    const at = writer.durableEnd;
+    beginEvents(writer);
+    const other = beginEvents(writer, OTHER);
+    writer.appendEvents(other, [bytes('one'), bytes('two')]);
+    writer.abandon();
+    const segment = fs.bytesOf(segmentPath(`${DIR}/log`, segmentOf(at)));
+    const place = Buffer.from(segment.buffer, segment.byteOffset, segment.length);
+    segment[place.indexOf('"schema"', offsetOf(at))]! ^= 1;
+    return environment;
+  }
+
+  it('costs a stream beside it nothing but the time until somebody writes its kind again', async () => {
+    const environment = damaged();
+    expect(await readFrom(environment, OTHER, 0)).not.toContain('0: one');
+    const writer = openWriter(DIR, MIB, environment);
+    const other = beginEvents(writer, OTHER);
+    writer.appendEvents(other, [bytes('three')]);
+    writer.close();
+    const lines = await readFrom(environment, OTHER, 0);
+    expect(lines.filter((line) => !line.startsWith('fault'))).toEqual([
+      ...['0: one', '1: two', '2: three'],
+    ]);
   });
 });
