@@ -90,7 +90,7 @@ function tellsOfSpace(io: CliIo, recorder: RunningRecorder): () => Promise<void>
     if (isWaiting === wasWaiting || state === 'draining') return;
     wasWaiting = isWaiting;
     const what = isWaiting
-      ? 'the disk is full: waiting for space; what the rings cannot hold becomes gap(full)'
+      ? 'no space (disk or store.budget): waiting; what the rings cannot hold becomes gap(full)'
       : 'there is space again: recording goes on';
     await io.stderr.write(`helicorder: ${what}\n`);
   };

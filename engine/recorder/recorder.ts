@@ -312,7 +312,10 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
     const seconds = (monotonicMs() - this.#startedMs) / 1000;
     if (message.clean) return this.#settle.resolve(summaryOf(message.status, seconds));
     this.#settle.reject(
-      new HelicorderError('NO_SPACE', 'stopped while the disk was full: the last samples are lost'),
+      new HelicorderError(
+        'NO_SPACE',
+        'stopped while there was no space: the last samples are lost',
+      ),
     );
   }
 

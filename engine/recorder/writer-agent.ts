@@ -20,7 +20,7 @@ import { Collector, type CollectorOptions, type CollectorStatus } from './collec
 /** Each attempt reads the newest segment, so they are not made at every flush. */
 const RETRY_INTERVAL_MS = 1000;
 
-const WAITING = 'the disk is full: the recorder waits for space to open its store';
+const WAITING = 'no space: the recorder waits for it to open its store';
 
 interface OpenStore {
   collector: Collector;

@@ -68,6 +68,8 @@ export class StreamReader {
   #isDone = false;
   /** a part of the log that no chunk holds, though it is sealed */
   #missing: ChunkRange | undefined;
+  /** what is not there before this offset is in a chunk that is damaged, and told of already */
+  #damagedEnd = 0;
 
   /**
    * @param from the first offset wanted; the item that holds it is given whole
@@ -222,6 +224,8 @@ export class StreamReader {
       }
     } catch (error) {
       yield faultOf(error);
+      const row = chunk?.table.find(({ stream }) => stream === this.#stream);
+      this.#damagedEnd = row?.nextOffset ?? Infinity;
     } finally {
       if (chunk) chunks.release(chunk);
     }
@@ -234,6 +238,7 @@ export class StreamReader {
       items = await chunk.items(this.#stream, row);
     } catch (error) {
       yield faultOf(error);
+      this.#damagedEnd = row.firstOffset + row.records;
       return;
     }
     for (const item of items) yield* this.#follow(item);
@@ -294,9 +299,9 @@ export class StreamReader {
   *#follow(next: DataItem): Generator<RawItem | FaultItem> {
     const info = this.#infoOf(next.run);
     if (info === undefined) return;
-    const wanted = Math.max(this.#continuity.nextOffset, this.#from);
-    if (next.firstOffset > wanted) yield* this.#missingChunk();
+    if (this.#isHole(next.firstOffset)) yield* this.#missingChunk();
     else this.#missing = undefined;
+    this.#damagedEnd = 0;
     const from = this.#continuity.nextOffset;
     for (const item of this.#continuity.follow(next)) {
       if (this.#passes(item)) continue;
@@ -304,6 +309,11 @@ export class StreamReader {
       if (item.firstOffset + item.records > this.#from)
         yield { kind: 'raw', item, info: own, from };
     }
+  }
+
+  /** Are there records before `offset` that nothing has told of? */
+  #isHole(offset: number): boolean {
+    return offset > Math.max(this.#continuity.nextOffset, this.#from, this.#damagedEnd);
   }
 
   /** A hole in the chain of chunks is damage only to those streams whose records it has taken. */
@@ -321,8 +331,7 @@ export class StreamReader {
     const run = this.#reader.state.writersOf(this.#stream).at(-1);
     const info = run && this.#infoOf(run.id);
     if (stream === undefined || info === undefined) return;
-    if (stream.nextOffset > Math.max(this.#continuity.nextOffset, this.#from))
-      yield* this.#missingChunk();
+    if (this.#isHole(stream.nextOffset)) yield* this.#missingChunk();
     for (const item of this.#continuity.fillUpTo(stream.nextOffset, this.#stream, run!)) {
       if (item.firstOffset + item.records > this.#from) {
         yield { kind: 'raw', item, info, from: 0 };

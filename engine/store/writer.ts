@@ -15,7 +15,7 @@ import { edge } from '../base/failpoint.ts';
 import { encodeEvents } from '../batch/format.ts';
 import { packEvents } from '../batch/opaque.ts';
 import type { FileSystem, Lock, MarkFile } from '../files/file-system.ts';
-import { allowsSegment, type StoreBudget } from './budget.ts';
+import { allowsGrowth, checkBudget, type StoreBudget } from './budget.ts';
 import { catalogFacts } from './catalog.ts';
 import {
   identityEntry,
@@ -92,6 +92,7 @@ export class StoreWriter {
     this.recovered = recoverUnowned(fs, this.paths, clock.bootId());
     const settled = settleIdentity(this.paths, this.recovered?.state, options);
     this.identity = settled.identity;
+    checkBudget(dir, this.identity.segmentBytes, options.budget);
     this.warnings = settled.warnings;
     this.state = this.recovered?.state ?? new ControlState();
     if (this.recovered) this.#settle(this.recovered);
@@ -108,7 +109,7 @@ export class StoreWriter {
         direct,
         identity,
         state,
-        mayGrow: () => allowsSegment(fs, paths.dir, options.budget),
+        mayGrow: (bytes) => allowsGrowth(fs, paths.dir, bytes, options.budget),
         onDurable: (end) => this.#mark.publish(end, this.#generation),
       },
       this.recovered && startOf(this.recovered),
@@ -173,12 +174,14 @@ export class StoreWriter {
    * also says how far those have come whose last records are in the group before it.
    */
   commit(builder: GroupBuilder): DataItem[] {
-    return this.#commitNaming(builder, this.state.progress.last);
+    addReached(builder, this.state, this.state.progress.last);
+    return this.#whileWaiting(() => this.#log.commit(builder));
   }
 
-  #commitNaming(builder: GroupBuilder, runs: ReadonlySet<number>): DataItem[] {
+  /** Control entries without which nothing begins or ends: see `LogWriter.commit`. */
+  #commitControl(builder: GroupBuilder, runs: ReadonlySet<number>): void {
     addReached(builder, this.state, runs);
-    return this.#whileWaiting(() => this.#log.commit(builder));
+    this.#whileWaiting(() => this.#log.commit(builder, true));
   }
 
   resume(): DataItem[] {
@@ -227,7 +230,7 @@ export class StoreWriter {
   beginRuns(requests: readonly RunRequest[]): OpenedRun[] {
     const builder = this.group();
     const begun = this.addRuns(builder, requests);
-    if (!builder.isEmpty) this.commit(builder);
+    if (!builder.isEmpty) this.#commitControl(builder, this.state.progress.last);
     return begun();
   }
 
@@ -297,7 +300,7 @@ export class StoreWriter {
     const builder = this.group();
     const { utcNanos } = this.#options.clock.read();
     builder.add(KIND.shutdown, 0, shutdownEntry.encode({ utcNanos }));
-    edge('shutdown-entry', () => this.#commitNaming(builder, this.state.progress.moved));
+    edge('shutdown-entry', () => this.#commitControl(builder, this.state.progress.moved));
     this.#mark.setState(MARK_STATE.closed);
     this.abandon();
   }
@@ -366,7 +369,7 @@ export class StoreWriter {
       builder.add(KIND.identity, 0, identityEntry.encode(identity), ENTRY_FLAG.ignorable);
     }
     addLosses(builder, this.state);
-    this.#commitNaming(builder, this.state.progress.moved);
+    this.#commitControl(builder, this.state.progress.moved);
   }
 
   /**

@@ -2,7 +2,13 @@
  * What one seed's machine is like: each seed draws its own mix of faults (swarm testing), so that
  * rare combinations come up and no fault hides behind another that is always there.
  */
-import { BUDGET_MIN_SEGMENTS, KIB, MIB, SEGMENT_MIN_BYTES } from '../../engine/base/constants.ts';
+import {
+  BALLAST_BYTES,
+  BUDGET_MIN_SEGMENTS,
+  KIB,
+  MIB,
+  SEGMENT_MIN_BYTES,
+} from '../../engine/base/constants.ts';
 import { KEEP_ALL, STREAM_CLASSES, type RetentionRule } from '../../engine/base/retention.ts';
 import type { SeededRandom } from '../support/random.ts';
 import type { Operation } from '../support/simulated-file-system.ts';
@@ -73,7 +79,8 @@ export class Weather {
     this.cutAfterLookChance = some(0.3, 0.3);
     this.rotChance = some(0.3, 0.5);
     this.hasBallast = random.next() < 0.05;
-    this.upkeep = random.next() < 0.6 ? drawUpkeep(random, this.segmentBytes) : undefined;
+    this.upkeep =
+      random.next() < 0.6 ? drawUpkeep(random, this.segmentBytes, this.hasBallast) : undefined;
     // what fills segments is worth more than what fills groups
     if (this.upkeep) this.eventBytes = Math.min(largest, 10 * this.eventBytes);
     this.labour = this.upkeep ? 1 + random.below(3) : 1;
@@ -107,12 +114,17 @@ export class Weather {
   }
 }
 
-function drawUpkeep(random: SeededRandom, segmentBytes: number): UpkeepWeather {
+function drawUpkeep(
+  random: SeededRandom,
+  segmentBytes: number,
+  hasBallast: boolean,
+): UpkeepWeather {
+  const segments = BUDGET_MIN_SEGMENTS + random.below(4);
   return {
     idleMs: [60, 400, 2000][random.below(3)]!,
     pauseChance: [0, 0.05, 0.5][random.below(3)]!,
     budgetBytes:
-      random.next() < 0.4 ? segmentBytes * (BUDGET_MIN_SEGMENTS + random.below(4)) : undefined,
+      random.next() < 0.4 ? segmentBytes * segments + (hasBallast ? BALLAST_BYTES : 0) : undefined,
     retention: [
       { ...drawRule(random), pattern: '*/a' },
       { ...drawRule(random), pattern: '*/g0*' },

@@ -12,13 +12,7 @@
  */
 import { assert } from '../../base/assert.ts';
 import type { Clock, Random } from '../../base/clock.ts';
-import {
-  BALLAST_BYTES,
-  BLOCK_BYTES,
-  GROUP_MAX_BYTES,
-  MIB,
-  SEGMENT_FIRST_BYTES,
-} from '../../base/constants.ts';
+import { BLOCK_BYTES, GROUP_MAX_BYTES, MIB, SEGMENT_FIRST_BYTES } from '../../base/constants.ts';
 import { HelicorderError, ioError } from '../../base/errors.ts';
 import { edge } from '../../base/failpoint.ts';
 import type { DurableFile, FileSystem } from '../../files/file-system.ts';
@@ -41,7 +35,7 @@ import {
 } from './format.ts';
 import { GroupBuilder, type PlannedGroup } from './group.ts';
 import { SegmentIndex } from './segment-index.ts';
-import { Spare, listSegments, openSegment, recycle, segmentPath } from './segment.ts';
+import { NextSegment, listSegments, openSegment, recycle, segmentPath } from './segment.ts';
 
 export interface StoreIdentity {
   storeId: Uint8Array;
@@ -62,8 +56,8 @@ export interface LogWriterOptions {
   direct: boolean;
   identity: StoreIdentity;
   state: ControlState;
-  /** does the store's budget allow another segment? */
-  mayGrow: () => boolean;
+  /** does the store's budget allow `bytes` more? */
+  mayGrow: (bytes: number) => boolean;
   /** called after each commit has become durable, before commit returns */
   onDurable: (end: Lsn) => void;
 }
@@ -90,12 +84,12 @@ interface CurrentSegment {
   index: SegmentIndex;
   /** the footer is written; the next group goes into the next segment */
   finished: boolean;
+  /** taken beyond the budget, for control entries: records may use it once there is room again */
+  isReserve: boolean;
 }
 
 /** The end of a segment that only control entries may use, while records wait for space. */
 const CONTROL_RESERVE_BYTES = 16 * BLOCK_BYTES;
-/** Pieces of zeros written ahead after one commit: bounds what a commit can be late by. */
-const ZERO_PIECES_PER_COMMIT = 4;
 
 export class LogWriter {
   readonly #options: LogWriterOptions;
@@ -103,20 +97,23 @@ export class LogWriter {
   #segment: CurrentSegment | undefined;
   #offset = 0;
   #last: Link = NO_LINK;
-  #spare: Spare | undefined;
+  readonly #next: NextSegment;
   #pending: Pending | undefined;
   #failure: HelicorderError | undefined;
 
   constructor(options: LogWriterOptions, start: LogStart | undefined) {
     this.#options = options;
     this.#memory = options.fs.alignedBuffer(GROUP_MAX_BYTES);
+    this.#next = new NextSegment(options);
     if (start === undefined) return;
     const { fs, logDir, direct } = options;
     const open = openSegment(fs, logDir, start.segment);
     assert(open !== undefined, 'the segment to go on with exists');
     open.close();
     const file = fs.openDurable(segmentPath(logDir, start.segment), direct);
-    this.#segment = { header: open.header, file, index: start.index, finished: false };
+    // nobody knows what it was taken for
+    const begun = { finished: false, isReserve: !options.mayGrow(0) };
+    this.#segment = { header: open.header, file, index: start.index, ...begun };
     this.#offset = start.writeFrom % 2 ** 32;
     this.#last = start.last;
   }
@@ -132,20 +129,21 @@ export class LogWriter {
 
   /**
    * Makes the builder's entries durable, all or none, and clears it.
+   * @param isControl without them nothing can begin: they may go beyond the budget
    * @returns the records it held, with their shares of bytes
    * @throws NO_SPACE: pending, call `resume`; STORE_IO: final
    */
-  commit(builder: GroupBuilder): DataItem[] {
+  commit(builder: GroupBuilder, isControl = false): DataItem[] {
     assert(this.#pending === undefined, 'one group write is in flight, ever');
     assert(!builder.isEmpty, 'an empty group is not written');
-    this.#pending = { builder, items: undefined, isControl: false };
+    this.#pending = { builder, items: undefined, isControl };
     return this.resume();
   }
 
   /**
    * Commits control entries though a commit of records waits for space: what frees space must not
-   * wait for it. The end of each segment is kept for them.
-   * @throws NO_SPACE if even that is used up: nothing of it has happened
+   * wait for it.
+   * @throws NO_SPACE if the disk itself is full: nothing of it has happened
    */
   commitAhead(builder: GroupBuilder): void {
     const waiting = this.#pending;
@@ -189,16 +187,12 @@ export class LogWriter {
 
   /** Writes zeros ahead, so that the next segment is ready when this one is full. */
   prepare(): void {
-    const { fs, logDir, direct, identity, mayGrow } = this.#options;
+    const { logDir, identity } = this.#options;
     const segment = this.#segment;
     if (this.#failure || segment === undefined) return;
     try {
-      if (this.#spare === undefined && !mayGrow()) return;
-      this.#spare ??= Spare.open(fs, logDir, identity.segmentBytes, direct);
-      const wanted = (2 * this.#offset * this.#spare.size) / segment.header.size;
-      for (let i = 0; i < ZERO_PIECES_PER_COMMIT && this.#spare.filled < wanted; i++) {
-        if (!this.#spare.advance()) break;
-      }
+      if (!this.#next.hasBegun && !this.#mayGrow()) return;
+      this.#next.fillAhead(identity.segmentBytes, (2 * this.#offset) / segment.header.size);
     } catch (error) {
       // a full disk is met again, and answered, when the segment is needed
       const failure = ioError(error, 'cannot write ahead in', logDir);
@@ -206,12 +200,16 @@ export class LogWriter {
     }
   }
 
-  /** Lets go of the segments before `end`: their records are in chunks, and an entry says so. */
+  /**
+   * Lets go of the segments before `end`: their records are in chunks, and an entry says so.
+   * @returns how many
+   */
   recycleBefore(end: Lsn): number {
-    const { fs, logDir, identity } = this.#options;
+    const { fs, logDir, identity, mayGrow } = this.#options;
     const gone = listSegments(fs, logDir).filter((number) => number < segmentOf(end));
     for (const segment of gone) {
-      edge('recycle', () => recycle(fs, logDir, segment, identity.segmentBytes));
+      const spareBytes = mayGrow(0) ? identity.segmentBytes : undefined;
+      edge('recycle', () => recycle(fs, logDir, segment, spareBytes));
     }
     if (gone.length > 0) edge('recycle-directory', () => fs.syncDirectory(logDir));
     return gone.length;
@@ -219,7 +217,7 @@ export class LogWriter {
 
   close(): void {
     this.#segment?.file.close();
-    this.#spare?.close();
+    this.#next.close();
   }
 
   /** Runs what touches the disk; all but a full disk is final. */
@@ -275,23 +273,38 @@ export class LogWriter {
   }
 
   #makeRoom(builder: GroupBuilder, isControl: boolean): void {
+    const { segmentBytes } = this.#options.identity;
     const segment = this.#segment;
-    if (segment && !segment.finished) {
-      const needed =
-        sizeOf(this.#plan(builder)).padded +
-        this.#footerReserve(segment, builder.count) +
-        (isControl ? 0 : CONTROL_RESERVE_BYTES);
-      if (this.#offset + needed <= segment.header.size) return;
+    const mayGrow = segment === undefined || this.#mayGrow();
+    const mayUse = isControl || mayGrow || !segment.isReserve;
+    if (segment && mayUse && this.#hasRoom(segment, builder, isControl)) return;
+    if (!mayGrow && !isControl) {
+      throw new HelicorderError('NO_SPACE', 'the store has reached its budget (store.budget)');
     }
-    const spare = this.#readyForNext(segment);
+    const isSmall = segment === undefined || !mayGrow;
+    // before the current one is finished: on a full disk nothing has happened
+    this.#next.ready(isSmall ? Math.min(SEGMENT_FIRST_BYTES, segmentBytes) : segmentBytes);
     if (segment && !segment.finished) this.#finishSegment(segment);
-    this.#nextSegment(spare);
+    this.#nextSegment(!mayGrow);
     const { size } = this.#segment!.header;
     const fits = this.#offset + sizeOf(this.#plan(builder)).padded <= size;
     if (fits) return;
     // it never will: nothing is pending, and whoever commits may go on with something else
     this.#pending = undefined;
     throw new HelicorderError('USAGE', `one commit does not fit in a segment of ${size} bytes`);
+  }
+
+  #mayGrow(): boolean {
+    return this.#options.mayGrow(this.#next.bytesToTake(this.#options.identity.segmentBytes));
+  }
+
+  #hasRoom(segment: CurrentSegment, builder: GroupBuilder, isControl: boolean): boolean {
+    if (segment.finished) return false;
+    const needed =
+      sizeOf(this.#plan(builder)).padded +
+      this.#footerReserve(segment, builder.count) +
+      (isControl ? 0 : CONTROL_RESERVE_BYTES);
+    return this.#offset + needed <= segment.header.size;
   }
 
   /** Bytes kept free for the footer, if the group about to be written added all new streams. */
@@ -309,28 +322,15 @@ export class LogWriter {
     segment.finished = true;
   }
 
-  /** The file of the next segment, all zeros: before the current one is finished, or nothing is. */
-  #readyForNext(current: CurrentSegment | undefined): Spare {
-    const { identity, mayGrow } = this.#options;
-    if (current === undefined) {
-      return this.#readySpare(Math.min(SEGMENT_FIRST_BYTES, identity.segmentBytes));
-    }
-    if (!mayGrow()) {
-      throw new HelicorderError('NO_SPACE', 'the store has reached its budget (store.budget)');
-    }
-    return this.#readySpare(identity.segmentBytes);
-  }
-
-  #nextSegment(spare: Spare): void {
-    const { fs, logDir, direct, identity, clock, random } = this.#options;
+  #nextSegment(isReserve: boolean): void {
+    const { fs, direct, identity, clock, random } = this.#options;
     const before = { segment: this.#segment, offset: this.#offset, last: this.#last };
     const number = (before.segment?.header.segment ?? 0) + 1;
-    const path = spare.promote(fs, logDir, number);
-    this.#spare = undefined;
+    const { path, size } = this.#next.promote(number);
     const header: SegmentHeader = {
       segment: number,
       salt: new DataView(random.bytes(8).buffer as ArrayBuffer).getBigUint64(0, true),
-      size: spare.size,
+      size,
       storeId: identity.storeId,
       machineId: identity.machineId,
       blockBytes: BLOCK_BYTES,
@@ -340,7 +340,8 @@ export class LogWriter {
       storeCreatedNanos: identity.createdNanos,
     };
     const file = fs.openDurable(path, direct);
-    this.#segment = { header, file, index: new SegmentIndex(), finished: false };
+    const index = new SegmentIndex();
+    this.#segment = { header, file, index, finished: false, isReserve };
     this.#offset = BLOCK_BYTES;
     try {
       this.#beginSegment(this.#segment);
@@ -359,31 +360,6 @@ export class LogWriter {
     const snapshot = new GroupBuilder(MIB);
     for (const { kind, payload } of this.#options.state.snapshot()) snapshot.add(kind, 0, payload);
     edge('snapshot', () => this.#write(snapshot, this.#plan(snapshot), GROUP_FLAG.snapshot));
-  }
-
-  /** A completely zero-filled spare; on a full disk the ballast makes room for a small one. */
-  #readySpare(size: number): Spare {
-    const { fs, logDir, direct, ballastPath } = this.#options;
-    try {
-      this.#spare = this.#spare?.size === size ? this.#spare : this.#newSpare(size);
-      while (this.#spare.advance());
-      return this.#spare;
-    } catch (error) {
-      const failure = ioError(error, 'cannot make a segment in', logDir);
-      if (failure.code !== 'NO_SPACE' || !fs.exists(ballastPath)) throw failure;
-    }
-    this.#spare?.close();
-    if (this.#spare) fs.remove(this.#spare.path);
-    fs.remove(ballastPath);
-    this.#spare = Spare.open(fs, logDir, BALLAST_BYTES, direct);
-    while (this.#spare.advance());
-    return this.#spare;
-  }
-
-  #newSpare(size: number): Spare {
-    const { fs, logDir, direct } = this.#options;
-    this.#spare?.close();
-    return Spare.open(fs, logDir, size, direct);
   }
 }
 

@@ -8,7 +8,9 @@
  * Writing into zero-filled, allocated blocks needs no metadata update: a durable 4 KiB write costs
  * about half of one that extends the file.
  */
-import { BLOCK_BYTES, ZERO_PIECE_BYTES } from '../../base/constants.ts';
+import { defined } from '../../base/assert.ts';
+import { BALLAST_BYTES, BLOCK_BYTES, ZERO_PIECE_BYTES } from '../../base/constants.ts';
+import { ioError } from '../../base/errors.ts';
 import { edge } from '../../base/failpoint.ts';
 import type { DurableFile, FileSystem } from '../../files/file-system.ts';
 import { checkVersion } from '../version.ts';
@@ -25,6 +27,8 @@ const SEGMENT_NAME = /^(\d{20})\.seg$/;
 export const SPARE_NAME = /^spare-\d+\.seg$/;
 const NEW_NAME = 'spare-1.seg';
 const RECYCLED_NAME = 'spare-2.seg';
+/** Pieces of zeros written ahead after one commit: bounds what a commit can be late by. */
+const ZERO_PIECES_AHEAD = 4;
 
 export function segmentPath(logDir: string, segment: number): string {
   return `${logDir}/${String(segment).padStart(20, '0')}.seg`;
@@ -163,14 +167,96 @@ export class Spare {
   }
 }
 
+/** Where segments are made, and how. */
+export interface SegmentPlace {
+  fs: FileSystem;
+  logDir: string;
+  ballastPath: string;
+  direct: boolean;
+}
+
+/** The file of the next segment: filled ahead of need, all zeros when it is needed. */
+export class NextSegment {
+  readonly #place: SegmentPlace;
+  #spare: Spare | undefined;
+
+  constructor(place: SegmentPlace) {
+    this.#place = place;
+  }
+
+  get hasBegun(): boolean {
+    return this.#spare !== undefined;
+  }
+
+  /** What of a file of `size` bytes the disk does not hold yet. */
+  bytesToTake(size: number): number {
+    const { fs, logDir } = this.#place;
+    if (fs.fileSize(`${logDir}/${RECYCLED_NAME}`) === size) return 0;
+    return Math.max(0, size - (fs.fileSize(`${logDir}/${NEW_NAME}`) ?? 0));
+  }
+
+  /** Writes some pieces of zeros, towards `share` (0 … 1) of a file of `size` bytes. */
+  fillAhead(size: number, share: number): void {
+    const spare = (this.#spare ??= this.#open(size));
+    for (let i = 0; i < ZERO_PIECES_AHEAD && spare.filled < share * spare.size; i++) {
+      if (!spare.advance()) break;
+    }
+  }
+
+  /**
+   * Completes the file; on a full disk the ballast makes room for a small one.
+   * @throws NO_SPACE: nothing has changed, and it may be tried again
+   */
+  ready(size: number): void {
+    const { fs, logDir, ballastPath } = this.#place;
+    try {
+      this.#spare = this.#spare?.size === size ? this.#spare : this.#open(size);
+      while (this.#spare.advance());
+      return;
+    } catch (error) {
+      const failure = ioError(error, 'cannot make a segment in', logDir);
+      if (failure.code !== 'NO_SPACE' || !fs.exists(ballastPath)) throw failure;
+    }
+    this.#spare?.close();
+    if (this.#spare) fs.remove(this.#spare.path);
+    fs.remove(ballastPath);
+    this.#spare = this.#open(BALLAST_BYTES);
+    while (this.#spare.advance());
+  }
+
+  /** Gives the file, which is ready, its name. @returns its path and size */
+  promote(segment: number): { path: string; size: number } {
+    const spare = defined(this.#spare, 'the next segment');
+    const path = spare.promote(this.#place.fs, this.#place.logDir, segment);
+    this.#spare = undefined;
+    return { path, size: spare.size };
+  }
+
+  close(): void {
+    this.#spare?.close();
+  }
+
+  #open(size: number): Spare {
+    const { fs, logDir, direct } = this.#place;
+    this.#spare?.close();
+    return Spare.open(fs, logDir, size, direct);
+  }
+}
+
 /**
- * Lets go of a segment whose records are elsewhere: it becomes the next spare, or is removed.
+ * Lets go of a segment whose records are elsewhere: it becomes the next spare if it has the size
+ * of one, or is removed.
  * Nothing of it can be taken for a group of its next life: the salt is under every checksum. The
  * caller syncs the directory.
  */
-export function recycle(fs: FileSystem, logDir: string, segment: number, size: number): void {
+export function recycle(
+  fs: FileSystem,
+  logDir: string,
+  segment: number,
+  spareBytes: number | undefined,
+): void {
   const path = segmentPath(logDir, segment);
   const spare = `${logDir}/${RECYCLED_NAME}`;
-  if (fs.fileSize(path) === size && !fs.exists(spare)) fs.rename(path, spare);
+  if (fs.fileSize(path) === spareBytes && !fs.exists(spare)) fs.rename(path, spare);
   else fs.remove(path);
 }

@@ -175,3 +175,23 @@ describe('sealing a damaged log', () => {
     }
   });
 });
+
+describe('a damaged chunk before a hole that retention has left', () => {
+  it('is the only thing that is told of', async () => {
+    const store = new ChunkStore();
+    store.append(200);
+    store.endSegment();
+    const forget = { ...KEEP_ALL, pattern: FILLER, age: undefined, bytes: 1 };
+    await store.settle();
+    store.endSegment();
+    await store.settle({ retention: [forget], budgetBytes: 1 });
+    store.append(200);
+    const [first, ...others] = store.chunks();
+    expect(others, 'the chunk of what is forgotten has gone').toEqual([]);
+    store.writer.close();
+    const file = store.fs.bytesOf(first!);
+    file.fill(0xff, file.length - 64);
+    const report = await verify(DIR, store.environment);
+    expect(report.damage.map((found) => found.file)).toEqual([first]);
+  });
+});

@@ -8,7 +8,7 @@ import { listSegments } from '../../../engine/store/log/segment.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../../../engine/store/store.ts';
 import { applyUpkeep } from '../../../engine/store/changes.ts';
 import { upkeepStep, type UpkeepOptions } from '../../../engine/store/upkeep.ts';
-import type { OpenedRun, StoreWriter } from '../../../engine/store/writer.ts';
+import { StoreWriter, type OpenedRun } from '../../../engine/store/writer.ts';
 import { verify } from '../../../engine/tools/verify.ts';
 import { ChunkStore } from '../../support/chunk-store.ts';
 import { SimulatedDisk } from '../../support/simulated-disk.ts';
@@ -51,7 +51,7 @@ class Rig {
   }
 
   /** Steps until there is nothing to do. @returns what was done */
-  async settle(rules: Partial<UpkeepOptions> = {}): Promise<string[]> {
+  async settle(rules: Partial<UpkeepOptions> = {}, writer = this.writer): Promise<string[]> {
     const options = {
       dataDir: DIR,
       budgetBytes: undefined,
@@ -64,7 +64,7 @@ class Rig {
       const result = await upkeepStep(options, this.environment, () => Promise.resolve());
       if (result.did === 'nothing') return done;
       done.push(result.did);
-      applyUpkeep(this.writer, result);
+      applyUpkeep(writer, result);
     }
     throw new Error(`upkeep does not come to an end: ${done.join()}`);
   }
@@ -136,6 +136,14 @@ describe('upkeep', () => {
     expect(Number(stream.samples) + Number(gone)).toBe(Number(stream.ticksScheduled));
   });
 
+  it('a budget that cannot hold the segments there are is refused, naming what is needed', () => {
+    rig.writer.abandon();
+    const budget = { bytes: 7 * MIB, minFreeBytes: 0 };
+    const open = (): StoreWriter => StoreWriter.open(DIR, { ...rig.environment, budget });
+    expect(open).toThrow(/segments of 1 MiB and needs at least 8 MiB/);
+    beginEvents(openWriter(DIR, MIB, rig.environment));
+  });
+
   it('a backlog of segments is sealed in pieces for which there is room', async () => {
     let most = 0;
     const disk = new SimulatedDisk();
@@ -146,6 +154,33 @@ describe('upkeep', () => {
     expect(done.filter((what) => what === 'sealed').length).toBeGreaterThan(1);
     expect(most).toBeLessThanOrEqual(11 * MIB);
     expect(listSegments(store.fs, `${DIR}/log`)).toEqual([8]);
+  });
+
+  it('a full budget lets every owner begin, grows no further, and goes on when it may drop', async () => {
+    const budgetBytes = 12 * MIB;
+    const open = (): StoreWriter =>
+      StoreWriter.open(DIR, {
+        ...{ ...rig.environment, segmentBytes: MIB },
+        budget: { bytes: budgetBytes, minFreeBytes: 0 },
+      });
+    rig.writer.abandon();
+    let size = 0;
+    for (let life = 0; life < 120; life++) {
+      const writer = open();
+      const events = beginEvents(writer);
+      const fill = (): void => {
+        for (;;) writer.appendEvents(events, [NOISE]);
+      };
+      expect(fill).toThrow(/has reached its budget/);
+      writer.abandon();
+      size = Math.max(size, rig.fs.diskUse(DIR));
+    }
+    expect(size).toBeLessThanOrEqual(budgetBytes + 3 * MIB);
+    const writer = open();
+    const rules = { budgetBytes, retention: [dropOldest] };
+    for (let i = 0; i < 3; i++) await rig.settle(rules, writer);
+    writer.appendEvents(beginEvents(writer), [bytes('there is room again')]);
+    writer.close();
   });
 
   it('a stream that keeps all of its data is not taken from', async () => {
