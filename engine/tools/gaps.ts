@@ -46,7 +46,7 @@ export class TickAccount {
     else this.#addBatch(item);
   }
 
-  /** What comes next does not follow what came last: there are records between that nobody asked for. */
+  /** What comes next does not follow what came last: nobody asked for the records between. */
   skip(): void {
     this.#nextTick = undefined;
   }
