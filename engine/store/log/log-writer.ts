@@ -273,25 +273,41 @@ export class LogWriter {
   }
 
   #makeRoom(builder: GroupBuilder, isControl: boolean): void {
-    const { segmentBytes } = this.#options.identity;
     const segment = this.#segment;
+    const hasRoom = segment !== undefined && this.#hasRoom(segment, builder, isControl);
+    if (hasRoom && (isControl || !segment.isReserve)) return;
+    // it looks at every file: not at each commit
     const mayGrow = segment === undefined || this.#mayGrow();
-    const mayUse = isControl || mayGrow || !segment.isReserve;
-    if (segment && mayUse && this.#hasRoom(segment, builder, isControl)) return;
+    if (hasRoom && mayGrow) return;
     if (!mayGrow && !isControl) {
       throw new HelicorderError('NO_SPACE', 'the store has reached its budget (store.budget)');
     }
+    const snapshot = this.#snapshot();
     const isSmall = segment === undefined || !mayGrow;
     // before the current one is finished: on a full disk nothing has happened
-    this.#next.ready(isSmall ? Math.min(SEGMENT_FIRST_BYTES, segmentBytes) : segmentBytes);
+    const contentBytes = snapshot.bytes + builder.bytes;
+    this.#next.ready(this.#sizeOfNext(isSmall, contentBytes), contentBytes);
     if (segment && !segment.finished) this.#finishSegment(segment);
-    this.#nextSegment(!mayGrow);
+    this.#nextSegment(snapshot, !mayGrow);
     const { size } = this.#segment!.header;
-    const fits = this.#offset + sizeOf(this.#plan(builder)).padded <= size;
-    if (fits) return;
+    const needed = sizeOf(this.#plan(builder)).padded;
+    if (this.#offset + needed <= size) return;
     // it never will: nothing is pending, and whoever commits may go on with something else
     this.#pending = undefined;
-    throw new HelicorderError('USAGE', `one commit does not fit in a segment of ${size} bytes`);
+    throw tooLarge(needed, size, snapshot.bytes);
+  }
+
+  /** What each segment begins with. */
+  #snapshot(): GroupBuilder {
+    const snapshot = new GroupBuilder(MIB);
+    for (const { kind, payload } of this.#options.state.snapshot()) snapshot.add(kind, 0, payload);
+    return snapshot;
+  }
+
+  #sizeOfNext(isSmall: boolean, contentBytes: number): number {
+    const { segmentBytes } = this.#options.identity;
+    const smallBytes = Math.min(SEGMENT_FIRST_BYTES, segmentBytes);
+    return isSmall && 2 * contentBytes <= smallBytes ? smallBytes : segmentBytes;
   }
 
   #mayGrow(): boolean {
@@ -322,7 +338,7 @@ export class LogWriter {
     segment.finished = true;
   }
 
-  #nextSegment(isReserve: boolean): void {
+  #nextSegment(snapshot: GroupBuilder, isReserve: boolean): void {
     const { fs, direct, identity, clock, random } = this.#options;
     const before = { segment: this.#segment, offset: this.#offset, last: this.#last };
     const number = (before.segment?.header.segment ?? 0) + 1;
@@ -344,7 +360,7 @@ export class LogWriter {
     this.#segment = { header, file, index, finished: false, isReserve };
     this.#offset = BLOCK_BYTES;
     try {
-      this.#beginSegment(this.#segment);
+      this.#beginSegment(this.#segment, snapshot);
     } catch (error) {
       // one that has no snapshot is none: the next attempt makes it anew, under the same name
       file.close();
@@ -354,13 +370,23 @@ export class LogWriter {
     before.segment?.file.close();
   }
 
-  #beginSegment({ header, file }: CurrentSegment): void {
+  #beginSegment({ header, file }: CurrentSegment, snapshot: GroupBuilder): void {
+    const planned = this.#plan(snapshot);
+    const needed = sizeOf(planned).padded;
+    if (this.#offset + needed > header.size) throw tooLarge(needed, header.size, 0);
     encodeSegmentHeader(header, this.#memory.subarray(0, BLOCK_BYTES));
     edge('segment-header', () => file.write(this.#memory.subarray(0, BLOCK_BYTES), 0));
-    const snapshot = new GroupBuilder(MIB);
-    for (const { kind, payload } of this.#options.state.snapshot()) snapshot.add(kind, 0, payload);
-    edge('snapshot', () => this.#write(snapshot, this.#plan(snapshot), GROUP_FLAG.snapshot));
+    edge('snapshot', () => this.#write(snapshot, planned, GROUP_FLAG.snapshot));
   }
+}
+
+function tooLarge(bytes: number, segmentBytes: number, snapshotBytes: number): HelicorderError {
+  const taken = snapshotBytes > 0 ? ` beside ${snapshotBytes} on all of its streams` : '';
+  return new HelicorderError(
+    'USAGE',
+    `${bytes} bytes do not fit in a segment of ${segmentBytes}${taken}: this takes a store with ` +
+      'larger ones (store.segmentSize)',
+  );
 }
 
 function sizeOf(groups: readonly PlannedGroup[]): GroupSize {

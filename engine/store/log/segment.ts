@@ -204,10 +204,11 @@ export class NextSegment {
   }
 
   /**
-   * Completes the file; on a full disk the ballast makes room for a small one.
+   * Completes the file; on a full disk the ballast makes room for a small one, if that is enough
+   * for what comes into it first.
    * @throws NO_SPACE: nothing has changed, and it may be tried again
    */
-  ready(size: number): void {
+  ready(size: number, contentBytes: number): void {
     const { fs, logDir, ballastPath } = this.#place;
     try {
       this.#spare = this.#spare?.size === size ? this.#spare : this.#open(size);
@@ -215,7 +216,8 @@ export class NextSegment {
       return;
     } catch (error) {
       const failure = ioError(error, 'cannot make a segment in', logDir);
-      if (failure.code !== 'NO_SPACE' || !fs.exists(ballastPath)) throw failure;
+      const isEnough = 2 * contentBytes <= BALLAST_BYTES;
+      if (failure.code !== 'NO_SPACE' || !isEnough || !fs.exists(ballastPath)) throw failure;
     }
     this.#spare?.close();
     if (this.#spare) fs.remove(this.#spare.path);
