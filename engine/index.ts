@@ -7,6 +7,7 @@ export { DRIVERS as drivers } from './drivers/registry.ts';
 export type { Driver, OpenDriver } from './drivers/driver.ts';
 export { nodeFileSystem } from './files/node-file-system.ts';
 export { bufferSizes } from './recorder/buffers.ts';
+export { Consumer, type Commit, type ConsumerOptions } from './recorder/consumer.ts';
 export { copyStream, type CopyOptions, type CopyReport } from './recorder/copy.ts';
 export { Recorder, type RecorderOptions } from './recorder/recorder.ts';
 export { Appender, Store, type ReadOptions } from './store/store.ts';

@@ -31,7 +31,7 @@ import { nodeFileSystem, pauseThread } from '../files/node-file-system.ts';
 import type { StreamSnapshot } from './control.ts';
 import { locateTime } from './locate-time.ts';
 import { StoreReader } from './reader.ts';
-import { namedStream } from './named.ts';
+import { cursorOf, namedStream } from './named.ts';
 import { StreamReader, type FaultItem, type RawItem, type StreamItem } from './stream-reader.ts';
 import { checkColumns } from './view.ts';
 import { eventRun } from './run-plan.ts';
@@ -60,6 +60,11 @@ export const systemEnvironment: StoreEnvironment = {
 export interface ReadOptions {
   /** first offset wanted; default: the first there is */
   from?: number | 'start' | 'tail';
+  /**
+   * name of a cursor: once there is one, reading begins exactly at its offset, and not at `from`;
+   * see `Consumer` for one that moves it
+   */
+  cursor?: string;
   /** the first offset not wanted */
   to?: number;
   /** UTC ns: nothing that was before is wanted */
@@ -104,7 +109,8 @@ export class Store {
 
   /**
    * The records of a stream, in order, in the pieces in which they were stored; the first and last
-   * piece may reach beyond `from` and `to`, and any beyond the times. Damage comes as items of kind
+   * piece may reach beyond `from` and `to`, and any beyond the times; the first one after a cursor
+   * begins at its offset. Damage comes as items of kind
    * `fault`, the records it swallowed as gaps of reason `corrupt`. Arrays belong to the receiver.
    */
   async *read(name: string, options: ReadOptions = {}): AsyncGenerator<StreamItem> {
@@ -137,13 +143,15 @@ export class Store {
 
   async #streamReader(name: string, options: ReadOptions): Promise<StreamReader> {
     const stream = this.stream(name);
-    const { columns, fromTime, toTime } = options;
+    const { columns, fromTime, toTime, cursor } = options;
     if (columns) checkColumns(columns, parseSchema(this.reader.state.schemaOf(stream)), name);
-    const first = await this.#firstOffset(stream, options);
+    const known = cursor && cursorOf(this.reader.state, cursor, stream);
+    const first = known ? known.offset! : await this.#firstOffset(stream, options);
     return new StreamReader(this.reader, stream.id, first, {
       columns: columns && new Set(columns),
       fromNanos: fromTime,
       toNanos: toTime,
+      isExact: cursor !== undefined,
     });
   }
 

@@ -112,6 +112,30 @@ describe('writers', () => {
     ]);
   });
 
+  it('move the cursor of what they read in the group of what they append, or not at all', () => {
+    const scene = opened();
+    const [input, pen] = [scene.open(1, 'in', 'a/in'), scene.open(2, 'pen')];
+    scene.append(1, input.run, 'x', 'y');
+    scene.serve();
+    const cursor = { name: 'reader', stream: 'a/in', offset: 2, detail: 'state' };
+    const append = (offset: number, ...events: string[]): Answer => {
+      const request = { type: 'append', run: pen.run, cursor: { ...cursor, offset } };
+      return scene.ask(2, request, encodeEventList(events.map(bytes)));
+    };
+    const { cursors } = scene.writer.state;
+    const { writes } = scene.disk;
+    expect(append(3, 'too far')).toMatchObject({ code: 'USAGE' });
+    expect([scene.disk.writes, cursors.size]).toEqual([writes, 0]);
+    expect(append(1, 'a', 'b')).toEqual({ type: 'appended', firstSeq: 1, firstOffset: 0 });
+    expect(cursors.get('reader')).toMatchObject({ offset: 1, detail: 'state' });
+    expect(append(2)).toEqual({ type: 'appended', firstSeq: 3, firstOffset: 2 });
+    expect(scene.disk.writes).toBe(writes + 2);
+    scene.open(3, 'pen');
+    expect(append(0, 'late')).toMatchObject({ code: 'FENCED' });
+    expect(append(0)).toMatchObject({ code: 'FENCED' });
+    expect(cursors.get('reader')).toMatchObject({ offset: 2 });
+  });
+
   it('opened again fence the one before, and go on behind it', () => {
     const scene = opened();
     const first = scene.open(1, 'pen');
