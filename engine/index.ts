@@ -10,6 +10,7 @@ export { bufferSizes } from './recorder/buffers.ts';
 export { Consumer, type Commit, type ConsumerOptions } from './recorder/consumer.ts';
 export { copyStream, type CopyOptions, type CopyReport } from './recorder/copy.ts';
 export { Recorder, type RecorderOptions } from './recorder/recorder.ts';
+export type { InputPosition, WriterPosition } from './store/positions.ts';
 export { Appender, Store, type ReadOptions } from './store/store.ts';
 export type { EventsItem, GapItem, SamplesItem, StreamItem } from './store/stream-reader.ts';
 export { buckets, type BucketOptions } from './tools/buckets.ts';

@@ -39,6 +39,8 @@ const cursorFields = {
   offset: counter,
   detail: z.string().max(CURSOR_DETAIL_MAX_CHARACTERS).optional(),
 };
+/** What the store keeps of an input; `store/positions.ts` has its limits. */
+const position = z.strictObject({ file: z.string(), offset: counter, hash: z.string() });
 
 /** 64 bits of a chain. */
 const word = z
@@ -62,6 +64,7 @@ const request = z.discriminatedUnion('type', [
     id,
     run: counter,
     cursor: z.strictObject(cursorFields).optional(),
+    position: position.optional(),
   }),
   z.strictObject({ type: z.literal('end'), id, run: counter }),
   z.strictObject({ type: z.literal('trim'), id }),

@@ -14,6 +14,7 @@ import { addCursor, removeCursor, removeStream, setCursor, trimStream } from '..
 import { lostEntry, trimEntry, type TrimEntry } from '../store/control.ts';
 import { KIND } from '../store/log/format.ts';
 import type { GroupBuilder } from '../store/log/group.ts';
+import { addPosition } from '../store/positions.ts';
 import { eventRun } from '../store/run-plan.ts';
 import type { OpenedRun, StoreWriter } from '../store/writer.ts';
 import { decodeEventList, failureOf, type Answer, type Request } from './protocol.ts';
@@ -213,17 +214,21 @@ export class ControlService {
   }
 
   /**
-   * Adds the events to the group, and with them the cursor of what they were computed from.
+   * Adds the events to the group, and with them the cursor, or the place in a file, of what they
+   * were computed from. Whatever may be refused comes before anything is added.
    * @returns the answer to give once it is durable
    */
   #planAppend(
     job: Job<AppendRequest>,
     next: { seqs: Map<number, number>; offsets: Map<number, number> },
   ): Answer {
-    const { run, cursor } = job.request;
+    const { run, cursor, position } = job.request;
     try {
       const { opened } = this.#heldRun(run, job.connection);
       this.#checkFence(opened);
+      if (cursor && position) {
+        throw new HelicorderError('USAGE', 'an append carries a cursor or a position, not both');
+      }
       const isCursorOnly = cursor !== undefined && job.payload.length === 0;
       const events = isCursorOnly ? [] : this.#checkSizes(decodeEventList(job.payload));
       const { stream } = opened;
@@ -233,6 +238,7 @@ export class ControlService {
       if (cursor) addCursor(this.#writer, this.#builder, cursor, utcNanos);
       if (isCursorOnly) return { type: 'appended', firstSeq, firstOffset };
       const entry = packEvents(events, { run, firstSeq, firstOffset, utcNanos });
+      if (position) addPosition(this.#builder, opened.run, entry, position);
       this.#builder.add(KIND.events, stream.id, encodeEvents(entry));
       next.seqs.set(run, firstSeq + events.length);
       next.offsets.set(stream.id, firstOffset + events.length);

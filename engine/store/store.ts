@@ -32,6 +32,7 @@ import type { StreamSnapshot } from './control.ts';
 import { locateTime } from './locate-time.ts';
 import { StoreReader } from './reader.ts';
 import { cursorOf, namedStream } from './named.ts';
+import type { InputPosition, WriterPosition } from './positions.ts';
 import { StreamReader, type FaultItem, type RawItem, type StreamItem } from './stream-reader.ts';
 import { checkColumns } from './view.ts';
 import { eventRun } from './run-plan.ts';
@@ -105,6 +106,16 @@ export class Store {
   /** @throws NO_SUCH_STREAM, with the nearest name */
   stream(name: string): StreamSnapshot {
     return namedStream(this.reader.state, name);
+  }
+
+  /**
+   * Where the input of a writer was, as its last append that carried a position said; undefined:
+   * none did. After any crash it fits what the stream holds: records of the writer behind its `seq`
+   * were appended without one. @throws NO_SUCH_STREAM
+   */
+  positionOf(stream: string, writer: string): WriterPosition | undefined {
+    const { state } = this.reader;
+    return state.positions.of(namedStream(state, stream).id, writer);
   }
 
   /**
@@ -223,6 +234,12 @@ export class Appender {
     return this.#opened.run.nextSeq - 1;
   }
 
+  /** Where its input was with the last append that carried a position; see `Store.positionOf`. */
+  get position(): WriterPosition | undefined {
+    const { stream, run } = this.#opened;
+    return this.#writer.state.positions.of(stream.id, run.writer);
+  }
+
   /** The largest event that fits, bytes. */
   get eventLimit(): number {
     return this.#writer.eventLimit;
@@ -236,17 +253,19 @@ export class Appender {
   /**
    * Appends the events as one durable group; on a full disk it waits until there is space again.
    * One call at a time. @param onWait is told once, when the waiting begins
+   * @param position where the input of these events ends: durable with them, or not at all
    * @returns seq and offset of the first event; the others follow without holes
    */
   async append(
     events: readonly Uint8Array[],
     onWait?: (error: HelicorderError) => void,
+    position?: InputPosition,
   ): Promise<{ firstSeq: number; firstOffset: number }> {
     this.#writer.keepMark();
     for (let tell = onWait; ; tell = undefined) {
       try {
         if (this.#writer.isWaiting) return defined(this.#writer.resume()[0], 'the appended events');
-        return this.#writer.appendEvents(this.#opened, events);
+        return this.#writer.appendEvents(this.#opened, events, position);
       } catch (error) {
         if (!(error instanceof HelicorderError) || error.code !== 'NO_SPACE') throw error;
         tell?.(error);

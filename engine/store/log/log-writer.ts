@@ -358,7 +358,9 @@ export class LogWriter {
     encodeSegmentHeader(header, this.#memory.subarray(0, BLOCK_BYTES));
     edge('segment-header', () => file.write(this.#memory.subarray(0, BLOCK_BYTES), 0));
     const snapshot = new GroupBuilder(MIB);
-    for (const { kind, payload } of this.#options.state.snapshot()) snapshot.add(kind, 0, payload);
+    for (const { kind, flags, payload } of this.#options.state.snapshot()) {
+      snapshot.add(kind, 0, payload, flags);
+    }
     edge('snapshot', () => this.#write(snapshot, this.#plan(snapshot), GROUP_FLAG.snapshot));
   }
 }

@@ -136,6 +136,34 @@ describe('writers', () => {
     expect(cursors.get('reader')).toMatchObject({ offset: 2 });
   });
 
+  it('say where their input is in the group of what they append, or not at all', () => {
+    const scene = opened();
+    const { run } = scene.open(1, 'pen');
+    const position = { file: 'notes.txt', offset: 9, hash: 'ab' };
+    const append = (more: object, ...events: string[]): Answer =>
+      scene.ask(1, { type: 'append', run, ...more }, encodeEventList(events.map(bytes)));
+    const kept = (): unknown => scene.writer.state.positions.of(1, 'pen');
+    const { writes } = scene.disk;
+    const cursor = { name: 'reader', stream: 'a/b', offset: 0 };
+    expect(append({ position, cursor }, 'a')).toMatchObject({ code: 'USAGE' });
+    expect(append({ position: { ...position, offset: -1 } }, 'a')).toMatchObject({ code: 'USAGE' });
+    expect(append({ position })).toMatchObject({ code: 'PROTOCOL' });
+    expect([scene.disk.writes, kept()]).toEqual([writes, undefined]);
+    const [one, two] = [
+      scene.submit(1, { type: 'append', run, position }, encodeEventList([bytes('a')])),
+      scene.append(1, run, 'b', 'c'),
+    ];
+    scene.serve();
+    expect(scene.answers[one]).toMatchObject({ firstSeq: 1 });
+    expect(scene.answers[two]).toMatchObject({ firstSeq: 2 });
+    expect(kept()).toEqual({ ...position, seq: 1 });
+    expect(append({ position: { ...position, offset: 20 } }, 'd', 'e')).toMatchObject({
+      firstSeq: 4,
+    });
+    expect(kept()).toEqual({ ...position, offset: 20, seq: 5 });
+    expect(scene.disk.writes).toBe(writes + 2);
+  });
+
   it('opened again fence the one before, and go on behind it', () => {
     const scene = opened();
     const first = scene.open(1, 'pen');
