@@ -10,7 +10,8 @@
  * is looked for in the store, and sent again only if it is not there.
  *
  * Only one at a time: to open a consumer fences the one before it. The cursor is read after that,
- * so what a fenced one might still have sent is either seen or refused.
+ * so what a fenced one might still have sent is either seen or refused. One without an output has no
+ * writer to be fenced by: it keeps a position, and whatever it does with the items may happen again.
  *
  * Belongs to one thread. `commit` waits for the owner's answer: the disk, and its flush.
  */
@@ -39,8 +40,8 @@ export interface ConsumerOptions {
   from?: number | 'start' | 'tail';
   /** the channels to decode, by name */
   columns?: readonly string[];
-  /** where its events go: another stream of the store, made if there is none */
-  output: {
+  /** where its events go: another stream of the store, made if there is none; absent: it has none */
+  output?: {
     /** scope/name, of opaque events */
     stream: string;
     /** default: the name of the cursor */
@@ -70,7 +71,8 @@ type Client = Awaited<ReturnType<Requests['client']>>;
 /** What is held at the owner, for as long as one connection lasts. */
 interface Session {
   client: Client;
-  opened: Extract<Reply, { type: 'opened' }>;
+  /** the output's writer */
+  opened: Extract<Reply, { type: 'opened' }> | undefined;
 }
 
 const AGAIN_MS = 100;
@@ -177,10 +179,11 @@ export class Consumer {
   async close(): Promise<void> {
     const session = this.#session;
     this.#session = undefined;
-    // a run that is not ended here is ended by the owner
-    await session?.client
-      .ask({ type: 'end', run: session.opened.run }, 'done')
-      .catch(() => undefined);
+    if (session?.opened) {
+      const { run } = session.opened;
+      // one that is not ended here is ended by the owner
+      await session.client.ask({ type: 'end', run }, 'done').catch(() => undefined);
+    }
     this.#store.close();
     await this.#link.close();
   }
@@ -197,7 +200,7 @@ export class Consumer {
   #check({ stream, output, columns }: ConsumerOptions): void {
     const schema = parseSchema(this.#store.reader.state.schemaOf(this.#input()));
     if (columns) checkColumns(columns, schema, stream);
-    if (stream !== output.stream) return;
+    if (stream !== output?.stream) return;
     throw new HelicorderError('USAGE', `${stream} would be computed from itself: name another`);
   }
 
@@ -235,12 +238,13 @@ export class Consumer {
    * @returns false if there is no owner right now, or it went meanwhile: nothing is held
    */
   async #hold(): Promise<boolean> {
-    const { stream, writer = this.#options.cursor } = this.#options.output;
+    const { output, cursor } = this.#options;
     try {
       const client = await this.#link.client();
       if (client === this.#session?.client) return true;
       this.#session = undefined;
-      const opened = await client.ask({ type: 'open', stream, writer }, 'opened');
+      const open = output && { type: 'open' as const, writer: cursor, ...output };
+      const opened = open && (await client.ask(open, 'opened'));
       this.#store.reader.renew();
       this.#session = { client, opened };
       return true;
@@ -258,10 +262,13 @@ export class Consumer {
     checkEvents(events, opened);
     const { cursor: name, stream } = this.#options;
     const cursor = { name, stream, offset: this.#position, detail };
-    const question = { type: 'append', run: opened.run, cursor } as const;
     try {
-      const payload = events.length === 0 ? undefined : encodeEventList(events);
-      await client.ask(question, 'appended', payload);
+      if (opened === undefined) {
+        await client.ask({ type: 'set-cursor', ...cursor }, 'done');
+      } else {
+        const payload = events.length === 0 ? undefined : encodeEventList(events);
+        await client.ask({ type: 'append', run: opened.run, cursor }, 'appended', payload);
+      }
       return true;
     } catch (error) {
       return this.#isLeft(error);
@@ -313,6 +320,10 @@ export class Consumer {
 }
 
 function checkEvents(events: readonly Uint8Array[], limits: Session['opened']): void {
+  if (events.length === 0) return;
+  if (limits === undefined) {
+    throw new HelicorderError('USAGE', 'events of a consumer without an output');
+  }
   const bytes = events.reduce((sum, event) => sum + event.length, 0);
   const limit = events.length === 1 ? limits.eventLimit : limits.groupLimit;
   if (bytes <= limit && events.length <= EVENTS_MAX) return;

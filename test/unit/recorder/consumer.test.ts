@@ -131,6 +131,25 @@ describe('a consumer', () => {
     owner.close();
   });
 
+  it('sees what the one before it commits at the last moment', async () => {
+    const { owner, options } = scene();
+    const first = await Consumer.open(options, owner.connect());
+    await addUp(first, 1);
+    const store = Store.open(owner.dir);
+    const { detail } = store.reader.state.cursors.get('sums')!;
+    store.close();
+    owner.fate = (type) => {
+      const late = { name: 'sums', stream: INPUT, offset: 6, detail: detail! };
+      if (type === 'open') setCursor(owner.writer, late, 0n);
+      return 'served';
+    };
+    const second = await Consumer.open(options, owner.connect());
+    expect(second.position).toBe(6);
+    await first.close();
+    await second.close();
+    owner.close();
+  });
+
   it('that lost its owner too stays fenced where another one has moved the cursor', async () => {
     const { owner, options } = scene();
     const first = await Consumer.open(options, owner.connect());
@@ -151,6 +170,31 @@ describe('a consumer', () => {
 });
 
 describe('a position by name', () => {
+  it('is kept by a consumer without an output, with its state, whatever is lost', async () => {
+    const { owner, options } = scene();
+    const { output: _, ...reading } = options;
+    const fates: Fate[] = ['lost', 'served', 'reply lost', 'served'];
+    let asked = 0;
+    owner.fate = () => fates[asked++ % fates.length]!;
+    const seen: string[] = [];
+    for (let life = 0; life < 6; life++) {
+      const consumer = await Consumer.open(reading, owner.connect());
+      expect([consumer.position, consumer.state ?? 0]).toEqual([seen.length, seen.length]);
+      let patience = 2;
+      for await (const item of consumer.read()) {
+        if (item.kind === 'events') seen.push(...item.events.map(text));
+        await consumer.commit({ state: seen.length });
+        if (--patience === 0) break;
+      }
+      const events = [bytes('x')];
+      await expect(consumer.commit({ events })).rejects.toThrow('without an output');
+      await consumer.close();
+    }
+    expect(asked).toBeGreaterThan(10);
+    expect(seen).toEqual(await eventsOf(owner.dir, INPUT));
+    owner.close();
+  });
+
   it('is where a reading begins, exactly, once there is one', async () => {
     const { owner } = scene(6);
     const all = ['0', '1', '2', '3', '4', '5'];
@@ -170,7 +214,10 @@ describe('a position by name', () => {
     setCursor(owner.writer, { name: 'sums', stream: INPUT, offset: 4 }, 0n);
     const consumer = await Consumer.open(options, owner.connect());
     expect([consumer.position, consumer.state]).toEqual([4, undefined]);
+    await addUp(consumer);
     await consumer.close();
+    // in the middle of a piece as it is stored
+    expect(await eventsOf(owner.dir, OUTPUT)).toEqual(['4', '9']);
     owner.close();
   });
 });
