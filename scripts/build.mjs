@@ -30,11 +30,9 @@ const targets = {
     stamp: 'dist/inputs.stamp',
     build: () => {
       rmSync(join(root, 'dist'), { recursive: true, force: true });
-      run(process.execPath, [
-        join(root, 'node_modules/typescript/bin/tsc'),
-        '-p',
-        'tsconfig.build.json',
-      ]);
+      const tsc = join(root, 'node_modules/typescript/bin/tsc');
+      // types are checked by "npm run typecheck": without that a build takes half the time
+      run(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--noCheck']);
     },
   },
 };

@@ -2,22 +2,33 @@
 import Table from 'cli-table3';
 import type { Command } from 'commander';
 import type { GapReport, GapsReport, Quantiles } from '../../engine/tools/types.ts';
-import { dataDirOf, newCommand, printJson, streamName } from '../command.ts';
+import { dataDirOf, momentNanos, newCommand, printJson, streamName } from '../command.ts';
 import type { CliContext, CommonOptions } from '../command.ts';
 
-const EXAMPLES = ['helicorder gaps examples/network', 'helicorder gaps plant/eth0 --json'];
+const EXAMPLES = [
+  'helicorder gaps examples/network',
+  'helicorder gaps plant/eth0 --json',
+  'helicorder gaps plant/eth0 --from-time -1h',
+];
 const EXIT_UNBALANCED = 65;
+
+interface Options extends CommonOptions {
+  fromTime?: bigint;
+  toTime?: bigint;
+}
 
 export function gapsCommand({ io, run }: CliContext): Command {
   return newCommand('gaps', 'every gap of a stream, its reason and length', EXAMPLES)
     .argument('<stream>', 'scope/name')
-    .action((name: string, options: CommonOptions) =>
+    .option('--from-time <time>', 'begin at this time: 2026-11-25T14:30:00Z, -1h …', momentNanos)
+    .option('--to-time <time>', 'stop before this time', momentNanos)
+    .action((name: string, options: Options) =>
       run(async () => {
         const stream = streamName(name);
         const { Store, gaps } = await io.loadEngine();
         const store = Store.open(dataDirOf(options, io));
         try {
-          const report = await gaps(store, stream);
+          const report = await gaps(store, stream, options);
           if (options.json) await printJson(io, report);
           else await io.stdout.write(describe(report));
           return report.balanced ? 0 : EXIT_UNBALANCED;

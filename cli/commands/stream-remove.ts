@@ -5,12 +5,20 @@
 import type { Command } from 'commander';
 import { HelicorderError } from '../../engine/base/errors.ts';
 import type { Change } from '../../engine/tools/change.ts';
-import { dataDirOf, newCommand, streamName, tellWait, wholeNumber } from '../command.ts';
+import {
+  dataDirOf,
+  momentNanos,
+  newCommand,
+  streamName,
+  tellWait,
+  wholeNumber,
+} from '../command.ts';
 import type { CliContext, CliIo, CommonOptions } from '../command.ts';
 
 const TRIM_EXAMPLES = [
   'helicorder stream trim plant/eth0 --to 60000',
   'helicorder stream trim plant/eth0 --to 60000 --yes',
+  'helicorder stream trim plant/eth0 --before 2026-10-01 --yes',
 ];
 const RM_EXAMPLES = ['helicorder stream rm plant/old-pump', 'helicorder stream rm a/b --yes'];
 
@@ -18,17 +26,39 @@ interface Options extends CommonOptions {
   yes?: boolean;
 }
 
+interface TrimOptions extends Options {
+  to?: number;
+  before?: bigint;
+}
+
 export function trimCommand({ io, run }: CliContext): Command {
   return newCommand('trim', 'let go of the oldest records of a stream', TRIM_EXAMPLES)
     .argument('<stream>', 'scope/name')
-    .requiredOption('--to <offset>', 'keep the records from this offset on', wholeNumber)
+    .option('--to <offset>', 'keep the records from this offset on', wholeNumber)
+    .option('--before <time>', 'keep what was sampled at or after this time: -30d …', momentNanos)
     .option('--yes', 'do it without asking')
-    .action((name: string, options: Options & { to: number }) =>
-      run(() => {
-        const change: Change = { type: 'trim', stream: streamName(name), lowWater: options.to };
-        return takeAway(io, options, change);
+    .action((name: string, options: TrimOptions) =>
+      run(async () => {
+        const stream = streamName(name);
+        const lowWater = await lowWaterOf(io, options, stream);
+        return takeAway(io, options, { type: 'trim', stream, lowWater });
       }),
     );
+}
+
+async function lowWaterOf(io: CliIo, options: TrimOptions, stream: string): Promise<number> {
+  const { to, before } = options;
+  if (to !== undefined && before === undefined) return to;
+  if (to !== undefined || before === undefined) {
+    throw new HelicorderError('USAGE', 'say either --to OFFSET or --before TIME');
+  }
+  const { Store } = await io.loadEngine();
+  const store = Store.open(dataDirOf(options, io));
+  try {
+    return await store.locateTime(stream, before);
+  } finally {
+    store.close();
+  }
 }
 
 export function rmCommand({ io, run }: CliContext): Command {

@@ -6,7 +6,7 @@
  * schedule (boot, t0, period) the first tick of each must follow the last tick of the one before.
  */
 import { Histogram } from '../base/histogram.ts';
-import type { Store } from '../store/store.ts';
+import type { ReadOptions, Store } from '../store/store.ts';
 import type { GapItem, SamplesItem } from '../store/stream-reader.ts';
 import type { RunEntry } from '../store/control.ts';
 import type { GapReport, GapsReport, Quantiles } from './types.ts';
@@ -44,6 +44,11 @@ export class TickAccount {
     if (item.kind === 'gap' && item.reason === 'retired') this.#nextTick = undefined;
     if (item.kind === 'gap') this.#addGap(item);
     else this.#addBatch(item);
+  }
+
+  /** What comes next does not follow what came last: nobody asked for the records between. */
+  skip(): void {
+    this.#nextTick = undefined;
   }
 
   get balanced(): boolean {
@@ -109,16 +114,28 @@ function sameSchedule(a: RunEntry | undefined, b: RunEntry): boolean {
   return a?.bootId === b.bootId && a.t0Nanos === b.t0Nanos && a.periodNanos === b.periodNanos;
 }
 
-/** @throws NO_SUCH_STREAM */
-export async function gaps(store: Store, name: string): Promise<GapsReport> {
+/**
+ * @param times of a range, what is stored together with one of its samples counts as a whole, so
+ * that the sum can be checked
+ * @throws NO_SUCH_STREAM
+ */
+export async function gaps(
+  store: Store,
+  name: string,
+  times: Pick<ReadOptions, 'fromTime' | 'toTime'> = {},
+): Promise<GapsReport> {
   const account = new TickAccount();
   const delta = new Histogram(QUANTILE_SUB_BITS);
   const lateness = new Histogram(QUANTILE_SUB_BITS);
   const span = { firstNanos: 0n, lastNanos: 0n, intervals: 0, nanos: 0 };
   let run: RunEntry | undefined;
-  for await (const item of store.read(name)) {
+  let nextOffset = 0;
+  for await (const item of store.read(name, times)) {
     if (item.kind !== 'samples' && item.kind !== 'gap') continue;
-    const continues = run?.id === item.info.run.id;
+    const isNext = item.firstOffset === nextOffset;
+    if (!isNext) account.skip();
+    nextOffset = item.firstOffset + item.records;
+    const continues = isNext && run?.id === item.info.run.id;
     run = item.info.run;
     account.add(item);
     if (item.kind === 'samples') measure(item, delta, lateness, span, continues);

@@ -1,6 +1,8 @@
 #!/bin/sh
 # Builds every native/test/*_test.cc with all plain files of native/src under AddressSanitizer and
-# UBSan; those with threads (ring, sampler, mark) under ThreadSanitizer as well; runs them.
+# UBSan; those with threads (ring, sampler, mark) under ThreadSanitizer as well; runs them. What
+# computes, and so depends on the processor, also runs as 64-bit ARM where that can be emulated
+# (packages g++-aarch64-linux-gnu and qemu-user-static).
 cd "$(dirname "$0")/../.." || exit 1
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
@@ -33,5 +35,21 @@ build_objects address,undefined asan
 for test in native/test/*_test.cc; do run_test address,undefined asan "$test"; done
 build_objects thread tsan
 for test in native/test/ring_test.cc native/test/sampler_test.cc native/test/mark_test.cc; do run_test thread tsan "$test"; done
+if command -v aarch64-linux-gnu-g++ >/dev/null && command -v qemu-aarch64-static >/dev/null; then
+  sources=$(ls native/src/*.cc | grep -v -e addon.cc -e binding_)
+  for test in crc32c codecs batch chain; do
+    # shellcheck disable=SC2086
+    if aarch64-linux-gnu-g++ -std=c++20 -O2 -Wall -Wextra -Werror -Inative/src -pthread -static \
+      native/test/${test}_test.cc $sources -o "$work/${test}_arm" && qemu-aarch64-static "$work/${test}_arm"; then
+      echo "ok      ${test}_test (arm64)"
+      passed=$((passed + 1))
+    else
+      echo "FAILED  ${test}_test (arm64)"
+      failed=$((failed + 1))
+    fi
+  done
+else
+  echo "skipped *_test (arm64): no cross compiler, or no emulator"
+fi
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

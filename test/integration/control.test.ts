@@ -70,6 +70,13 @@ async function changes(dir: string, scope: string): Promise<void> {
     64,
     expect.stringContaining('ends at 4'),
   ]);
+  await helicorderOut(['stream', 'trim', stream, '--before', '2000-01-01', '--yes', ...at]);
+  expect(await helicorderOut(['stream', 'cat', stream, ...at])).toBe('a\nb\nc\nd\n');
+  const both = ['--to', '2', '--before', '-1h', '--yes'];
+  expect(await outcome(dir, 'stream', 'trim', stream, ...both)).toEqual([
+    64,
+    expect.stringContaining('either --to OFFSET or --before TIME'),
+  ]);
   await helicorderOut(['stream', 'trim', stream, '--to', '2', '--yes', ...at]);
   expect(await helicorderOut(['stream', 'cat', stream, ...at])).toBe('c\nd\n');
   expect(await outcome(dir, 'stream', 'rm', stream)).toEqual([

@@ -10,11 +10,27 @@ import { beginSamples, commitSamples, openWriter } from '../../support/stores.ts
 
 const FIXTURE = fileURLToPath(new URL('../../fixtures/log-v1', import.meta.url));
 
-async function gapsOf(dir: string, stream: string): Promise<GapsReport> {
+async function gapsOf(
+  dir: string,
+  stream: string,
+  times: Parameters<typeof gaps>[2] = {},
+): Promise<GapsReport> {
   const store = Store.open(dir);
-  const report = await gaps(store, stream);
+  const report = await gaps(store, stream, times);
   store.close();
   return report;
+}
+
+async function timeAt(dir: string, stream: string, offset: number): Promise<bigint> {
+  const store = Store.open(dir);
+  try {
+    for await (const item of store.read(stream, { from: offset })) {
+      if (item.kind === 'samples') return item.batch.timeNanos[offset - item.firstOffset]!;
+    }
+    throw new Error(`no sample at ${offset}`);
+  } finally {
+    store.close();
+  }
 }
 
 describe('the account of a stream', () => {
@@ -45,6 +61,19 @@ describe('the account of a stream', () => {
     const report = await gapsOf(dir, 'test/samples');
     expect(report.deltaMicros).toEqual({ min: 1000, p50: 1000, p99: 1000, p999: 1000, max: 1000 });
     expect(report.measuredHz).toBeCloseTo(1000, 9);
+  });
+
+  it('of a range of time counts what is stored with its samples, and balances', async () => {
+    const dir = temporaryDirectory();
+    const writer = openWriter(dir);
+    const opened = beginSamples(writer);
+    for (let i = 0; i < 5; i++) commitSamples(writer, opened, 100 * i, 100);
+    writer.close();
+    const from = await timeAt(dir, 'test/samples', 250);
+    const some = await gapsOf(dir, 'test/samples', { fromTime: from, toTime: from + 1n });
+    expect(some).toMatchObject({ balanced: true, samples: '100', ticksScheduled: '100' });
+    const rest = await gapsOf(dir, 'test/samples', { fromTime: from });
+    expect(rest).toMatchObject({ balanced: true, samples: '300' });
   });
 
   it('names the place where a tick is missing', async () => {
