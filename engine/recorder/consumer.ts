@@ -10,8 +10,8 @@
  * is looked for in the store, and sent again only if it is not there.
  *
  * Only one at a time: to open a consumer fences the one before it. The cursor is read after that,
- * so what a fenced one might still have sent is either seen or refused. One without an output has no
- * writer to be fenced by: it keeps a position, and whatever it does with the items may happen again.
+ * so what a fenced one might still have sent is either seen or refused. One without an output has
+ * no writer to be fenced by: it keeps a position, and what it does with items may happen again.
  *
  * Belongs to one thread. `commit` waits for the owner's answer: the disk, and its flush.
  */
@@ -40,7 +40,7 @@ export interface ConsumerOptions {
   from?: number | 'start' | 'tail';
   /** the channels to decode, by name */
   columns?: readonly string[];
-  /** where its events go: another stream of the store, made if there is none; absent: it has none */
+  /** where its events go: another stream of the store, made if there is none; default: nowhere */
   output?: {
     /** scope/name, of opaque events */
     stream: string;
