@@ -22,7 +22,7 @@ import { parseJson, protocolError, type Frame } from './frame.ts';
 export const CONTROL_VERSION = 1;
 export const CONTROL_PROTOCOL = 'helicorder-control';
 /** What an owner of a cursor keeps with it: fits in a head. */
-const CURSOR_DETAIL_MAX_CHARACTERS = 4096;
+export const CURSOR_DETAIL_MAX_CHARACTERS = 4096;
 
 /** Counters below 2^53 travel as quoted strings, as in all reports. */
 const counter = quotedCounter;
@@ -33,6 +33,14 @@ const stream = z
   .regex(/^[A-Za-z0-9._-]+\/[A-Za-z0-9._-]+$/);
 const writer = z.string().min(1).max(200);
 const cursor = z.string().regex(/^[A-Za-z0-9._-]{1,100}$/);
+const cursorFields = {
+  name: cursor,
+  stream,
+  offset: counter,
+  detail: z.string().max(CURSOR_DETAIL_MAX_CHARACTERS).optional(),
+};
+/** What the store keeps of an input; `store/positions.ts` has its limits. */
+const position = z.strictObject({ file: z.string(), offset: counter, hash: z.string() });
 
 /** 64 bits of a chain. */
 const word = z
@@ -51,17 +59,20 @@ const hello = z.strictObject({
 });
 const request = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('open'), id, stream, writer }),
-  z.strictObject({ type: z.literal('append'), id, run: counter }),
+  z.strictObject({
+    type: z.literal('append'),
+    id,
+    run: counter,
+    cursor: z.strictObject(cursorFields).optional(),
+    position: position.optional(),
+  }),
   z.strictObject({ type: z.literal('end'), id, run: counter }),
   z.strictObject({ type: z.literal('trim'), id }),
   z.strictObject({ type: z.literal('remove'), id, stream }),
   z.strictObject({
     type: z.literal('set-cursor'),
     id,
-    name: cursor,
-    stream,
-    offset: counter,
-    detail: z.string().max(CURSOR_DETAIL_MAX_CHARACTERS).optional(),
+    ...cursorFields,
   }),
   z.strictObject({ type: z.literal('remove-cursor'), id, name: cursor }),
   z.strictObject({ type: z.literal('pin'), id }),
@@ -158,6 +169,7 @@ const COUNTERS = new Set(
 export function encodeHead(message: object): object {
   const quoted = ([key, value]: [string, unknown]): [string, unknown] => {
     if (typeof value === 'bigint') return [key, hexWord(value)];
+    if (typeof value === 'object' && value !== null) return [key, encodeHead(value)];
     return [key, COUNTERS.has(key) ? String(value) : value];
   };
   return Object.fromEntries(Object.entries(message).map(quoted));

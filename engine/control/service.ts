@@ -10,10 +10,11 @@ import type { Clock, Random } from '../base/clock.ts';
 import { HelicorderError } from '../base/errors.ts';
 import { encodeEvents } from '../batch/format.ts';
 import { packEvents } from '../batch/opaque.ts';
-import { removeCursor, removeStream, setCursor, trimStream } from '../store/changes.ts';
+import { addCursor, removeCursor, removeStream, setCursor, trimStream } from '../store/changes.ts';
 import { lostEntry, trimEntry, type TrimEntry } from '../store/control.ts';
 import { KIND } from '../store/log/format.ts';
 import type { GroupBuilder } from '../store/log/group.ts';
+import { addPosition } from '../store/positions.ts';
 import { eventRun } from '../store/run-plan.ts';
 import type { OpenedRun, StoreWriter } from '../store/writer.ts';
 import { decodeEventList, failureOf, type Answer, type Request } from './protocol.ts';
@@ -200,7 +201,7 @@ export class ControlService {
       if (!isAppend(job)) break;
       if (bytes > 0 && bytes + job.payload.length > this.#writer.groupLimit) break;
       bytes += job.payload.length;
-      planned.push({ job, answer: this.#planAppend(job, job.request.run, next) });
+      planned.push({ job, answer: this.#planAppend(job, next) });
     }
     this.#queue = this.#queue.slice(planned.length);
     try {
@@ -212,21 +213,32 @@ export class ControlService {
     }
   }
 
-  /** Adds the events to the group. @returns the answer to give once it is durable */
+  /**
+   * Adds the events to the group, and with them the cursor, or the place in a file, of what they
+   * were computed from. Whatever may be refused comes before anything is added.
+   * @returns the answer to give once it is durable
+   */
   #planAppend(
-    job: Job,
-    run: number,
+    job: Job<AppendRequest>,
     next: { seqs: Map<number, number>; offsets: Map<number, number> },
   ): Answer {
+    const { run, cursor, position } = job.request;
     try {
       const { opened } = this.#heldRun(run, job.connection);
       this.#checkFence(opened);
-      const events = this.#checkSizes(decodeEventList(job.payload));
+      if (cursor && position) {
+        throw new HelicorderError('USAGE', 'an append carries a cursor or a position, not both');
+      }
+      const isCursorOnly = cursor !== undefined && job.payload.length === 0;
+      const events = isCursorOnly ? [] : this.#checkSizes(decodeEventList(job.payload));
       const { stream } = opened;
       const firstSeq = next.seqs.get(run) ?? opened.run.nextSeq;
       const firstOffset = next.offsets.get(stream.id) ?? stream.nextOffset;
       const { utcNanos } = this.#clock.read();
+      if (cursor) addCursor(this.#writer, this.#builder, cursor, utcNanos);
+      if (isCursorOnly) return { type: 'appended', firstSeq, firstOffset };
       const entry = packEvents(events, { run, firstSeq, firstOffset, utcNanos });
+      if (position) addPosition(this.#builder, opened.run, entry, position);
       this.#builder.add(KIND.events, stream.id, encodeEvents(entry));
       next.seqs.set(run, firstSeq + events.length);
       next.offsets.set(stream.id, firstOffset + events.length);

@@ -19,6 +19,17 @@ export function namedCursor(state: ControlState, name: string): CursorEntry {
   throw new HelicorderError('NO_SUCH_CURSOR', `no cursor ${name}${suggestion(name, names)}`);
 }
 
+/** A cursor of a stream, if there is one. @throws USAGE if it is of another stream */
+export function cursorOf(
+  state: ControlState,
+  name: string,
+  stream: StreamSnapshot,
+): CursorEntry | undefined {
+  const cursor = state.cursors.get(name);
+  if (cursor === undefined || cursor.stream === stream.id) return cursor;
+  throw new HelicorderError('USAGE', `cursor ${name} is of another stream than ${stream.name}`);
+}
+
 function suggestion(name: string, names: readonly string[]): string {
   const close = nearest(name, names);
   return close === undefined ? '' : `; did you mean ${close}?`;

@@ -10,6 +10,7 @@ import { CLOCK_DISORDER_NANOS } from '../base/constants.ts';
 import { HelicorderError } from '../base/errors.ts';
 import {
   cursorEntry,
+  emptyStream,
   identityEntry,
   lostEntry,
   placeEntry,
@@ -30,7 +31,6 @@ import {
   type RunSnapshot,
   type SnapshotEntry,
   type StartEntry,
-  type StreamEntry,
   type StreamSnapshot,
   type TransactionEntry,
   type TrimEntry,
@@ -39,6 +39,7 @@ import { dataItems, type DataItem, type GroupSize } from './data.ts';
 import { ENTRY_FLAG, KIND, isKnownKind, type Lsn } from './log/format.ts';
 import type { Entry } from './log/group.ts';
 import { Losses, isCorruptGap } from './losses.ts';
+import { Positions } from './positions.ts';
 import { Progress, decodeReached } from './reached.ts';
 
 /** A piece of the snapshot stays below this, so that it fits in any group. */
@@ -70,6 +71,8 @@ export class ControlState {
   readonly identities: IdentityEntry[] = [];
   /** which runs have moved, to be named again */
   readonly progress = new Progress();
+  /** where the inputs of writers are */
+  readonly positions = new Positions();
   /** what damage has taken */
   readonly losses = new Losses();
   /** everything before this LSN lies in chunks */
@@ -158,6 +161,8 @@ export class ControlState {
         const last = transactionEntry.decode(entry.payload);
         return void this.transactions.set(writerKey(last.stream, last.writer), last);
       }
+      case KIND.position:
+        return this.positions.take(entry.payload);
       case KIND.identity:
         return void this.identities.push(identityEntry.decode(entry.payload));
       case KIND.lost:
@@ -199,6 +204,7 @@ export class ControlState {
     this.#streamByName.delete(stream.name);
     this.trims.delete(id);
     this.losses.forget(id);
+    this.positions.forget(id);
     for (const run of this.writersOf(id)) {
       this.runs.delete(run.id);
       this.#runByWriter.delete(writerKey(id, run.writer));
@@ -332,6 +338,7 @@ export class ControlState {
       ...[...this.transactions.values()].map((last) =>
         part(KIND.transaction, transactionEntry.encode(last)),
       ),
+      ...this.positions.parts(),
       ...[...this.places].map((dir) => part(KIND.place, placeEntry.encode({ dir }))),
       ...this.identities.map((own) => part(KIND.identity, identityEntry.encode(own))),
       ...[...this.losses.pinnedBehind((stream) => this.lowWaterOf(stream))].map((lost) =>
@@ -386,12 +393,6 @@ function* piecesOf<T>(all: ReadonlyMap<number, T>): Generator<T[]> {
   for (let i = 0; i < values.length; i += SNAPSHOT_PIECE_ITEMS) {
     yield values.slice(i, i + SNAPSHOT_PIECE_ITEMS);
   }
-}
-
-function emptyStream(entry: StreamEntry): StreamSnapshot {
-  const nothing = { records: 0, samples: 0, bytes: 0, paddingBytes: 0 };
-  const times = { firstNanos: null, lastNanos: null, unorderedEnd: undefined };
-  return { ...entry, nextOffset: 0, totals: { ...nothing, ...times } };
 }
 
 function writerKey(stream: number, writer: string): string {

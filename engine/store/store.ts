@@ -31,7 +31,8 @@ import { nodeFileSystem, pauseThread } from '../files/node-file-system.ts';
 import type { StreamSnapshot } from './control.ts';
 import { locateTime } from './locate-time.ts';
 import { StoreReader } from './reader.ts';
-import { namedStream } from './named.ts';
+import { cursorOf, namedStream } from './named.ts';
+import type { InputPosition, WriterPosition } from './positions.ts';
 import { StreamReader, type FaultItem, type RawItem, type StreamItem } from './stream-reader.ts';
 import { checkColumns } from './view.ts';
 import { eventRun } from './run-plan.ts';
@@ -60,6 +61,11 @@ export const systemEnvironment: StoreEnvironment = {
 export interface ReadOptions {
   /** first offset wanted; default: the first there is */
   from?: number | 'start' | 'tail';
+  /**
+   * name of a cursor: once there is one, reading begins exactly at its offset, and not at `from`;
+   * see `Consumer` for one that moves it
+   */
+  cursor?: string;
   /** the first offset not wanted */
   to?: number;
   /** UTC ns: nothing that was before is wanted */
@@ -103,8 +109,19 @@ export class Store {
   }
 
   /**
+   * Where the input of a writer was, as its last append that carried a position said; undefined:
+   * none did. After any crash it fits what the stream holds: records of the writer behind its `seq`
+   * were appended without one. @throws NO_SUCH_STREAM
+   */
+  positionOf(stream: string, writer: string): WriterPosition | undefined {
+    const { state } = this.reader;
+    return state.positions.of(namedStream(state, stream).id, writer);
+  }
+
+  /**
    * The records of a stream, in order, in the pieces in which they were stored; the first and last
-   * piece may reach beyond `from` and `to`, and any beyond the times. Damage comes as items of kind
+   * piece may reach beyond `from` and `to`, and any beyond the times; the first one after a cursor
+   * begins at its offset. Damage comes as items of kind
    * `fault`, the records it swallowed as gaps of reason `corrupt`. Arrays belong to the receiver.
    */
   async *read(name: string, options: ReadOptions = {}): AsyncGenerator<StreamItem> {
@@ -137,13 +154,15 @@ export class Store {
 
   async #streamReader(name: string, options: ReadOptions): Promise<StreamReader> {
     const stream = this.stream(name);
-    const { columns, fromTime, toTime } = options;
+    const { columns, fromTime, toTime, cursor } = options;
     if (columns) checkColumns(columns, parseSchema(this.reader.state.schemaOf(stream)), name);
-    const first = await this.#firstOffset(stream, options);
+    const known = cursor && cursorOf(this.reader.state, cursor, stream);
+    const first = known ? known.offset! : await this.#firstOffset(stream, options);
     return new StreamReader(this.reader, stream.id, first, {
       columns: columns && new Set(columns),
       fromNanos: fromTime,
       toNanos: toTime,
+      isExact: cursor !== undefined,
     });
   }
 
@@ -215,6 +234,12 @@ export class Appender {
     return this.#opened.run.nextSeq - 1;
   }
 
+  /** Where its input was with the last append that carried a position; see `Store.positionOf`. */
+  get position(): WriterPosition | undefined {
+    const { stream, run } = this.#opened;
+    return this.#writer.state.positions.of(stream.id, run.writer);
+  }
+
   /** The largest event that fits, bytes. */
   get eventLimit(): number {
     return this.#writer.eventLimit;
@@ -228,17 +253,19 @@ export class Appender {
   /**
    * Appends the events as one durable group; on a full disk it waits until there is space again.
    * One call at a time. @param onWait is told once, when the waiting begins
+   * @param position where the input of these events ends: durable with them, or not at all
    * @returns seq and offset of the first event; the others follow without holes
    */
   async append(
     events: readonly Uint8Array[],
     onWait?: (error: HelicorderError) => void,
+    position?: InputPosition,
   ): Promise<{ firstSeq: number; firstOffset: number }> {
     this.#writer.keepMark();
     for (let tell = onWait; ; tell = undefined) {
       try {
         if (this.#writer.isWaiting) return defined(this.#writer.resume()[0], 'the appended events');
-        return this.#writer.appendEvents(this.#opened, events);
+        return this.#writer.appendEvents(this.#opened, events, position);
       } catch (error) {
         if (!(error instanceof HelicorderError) || error.code !== 'NO_SPACE') throw error;
         tell?.(error);

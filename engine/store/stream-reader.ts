@@ -72,7 +72,7 @@ export class StreamReader {
   #damagedEnd = 0;
 
   /**
-   * @param from the first offset wanted; the item that holds it is given whole
+   * @param from the first offset wanted; the item that holds it is given whole unless exact
    * @param view items with records in it are given whole; gaps are, wherever they stand
    */
   constructor(reader: StoreReader, stream: number, from: number, view: View = {}) {
@@ -101,7 +101,8 @@ export class StreamReader {
   *#decoded({ item, info, from }: RawItem, lowWater: number): Generator<StreamItem> {
     const isRetired = item.content.kind === 'gap' && item.content.gap.reason === 'retired';
     const end = item.firstOffset + item.records;
-    const first = isRetired ? from : Math.max(from, lowWater);
+    const wanted = this.#view.isExact ? Math.max(from, this.#from) : from;
+    const first = isRetired ? wanted : Math.max(wanted, lowWater);
     if (end <= first && item.records > 0) return;
     yield itemFrom(decodeItem(item, info, this.#projectionOf(info.schema)), first);
   }

@@ -13,6 +13,8 @@ import type { Schema } from '../batch/schema.ts';
 import type { Projection } from './stream-item.ts';
 
 export interface View {
+  /** without what of the first piece lies before the first offset wanted */
+  isExact?: boolean | undefined;
   /** channels by name; undefined: all */
   columns?: ReadonlySet<string> | undefined;
   /** UTC ns of the first record wanted, and of the first one not wanted */

@@ -37,6 +37,7 @@ import { MARK_STATE, createMark, isInPlace } from './mark.ts';
 import { idsOf, settleIdentity } from './identity.ts';
 import { addLosses, addLost } from './lost-entries.ts';
 import { takeLock } from './lock.ts';
+import { addPosition, type InputPosition } from './positions.ts';
 import { addReached } from './reached.ts';
 import { recoverUnowned, startOf, type Recovered } from './recover.ts';
 import { makeBallast, removeReserve } from './reserve.ts';
@@ -273,8 +274,12 @@ export class StoreWriter {
     builder.add(KIND.runEnd, run.stream, entry);
   }
 
-  /** Appends opaque events in one group. @returns their records, durable */
-  appendEvents({ run, stream }: OpenedRun, events: readonly Uint8Array[]): DataItem {
+  /** Appends events in one group, and where their input is. @returns their records, durable */
+  appendEvents(
+    { run, stream }: OpenedRun,
+    events: readonly Uint8Array[],
+    position?: InputPosition,
+  ): DataItem {
     const tooLarge = events.find((event) => event.length > this.eventLimit);
     if (tooLarge) {
       throw new HelicorderError(
@@ -290,6 +295,7 @@ export class StoreWriter {
       utcNanos: this.#options.clock.read().utcNanos,
     });
     builder.add(KIND.events, stream.id, encodeEvents(entry));
+    if (position) addPosition(builder, run, entry, position);
     const [item] = this.commit(builder);
     this.prepare();
     return defined(item, 'the appended events');

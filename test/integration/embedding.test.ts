@@ -1,33 +1,18 @@
 /** The example of docs/embedding.md, in a package of its own that depends on the built one. */
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import ts from 'typescript';
 import { expect, test } from 'vitest';
 import { helicorderJson, Program, REPOSITORY } from '../support/cli.ts';
-import { temporaryDirectory } from '../support/directory.ts';
+import { userPackage } from '../support/user-package.ts';
 
-const example = readFileSync(join(REPOSITORY, 'examples/embedding.ts'), 'utf8');
-
-/** A user's package: the example as JavaScript, and helicorder among its modules. */
-function userPackage(): string {
-  const dir = temporaryDirectory();
-  mkdirSync(join(dir, 'node_modules'));
-  symlinkSync(REPOSITORY, join(dir, 'node_modules/helicorder'));
-  writeFileSync(join(dir, 'package.json'), '{"type": "module"}');
-  const { outputText } = ts.transpileModule(example, {
-    compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext },
-  });
-  writeFileSync(join(dir, 'embedding.js'), outputText);
-  return dir;
-}
-
-test('the page shows the example as it is', () => {
+test.each(['embedding', 'rolling-rms'])('the page shows the example %s as it is', (name) => {
+  const example = readFileSync(join(REPOSITORY, `examples/${name}.ts`), 'utf8');
   const page = readFileSync(join(REPOSITORY, 'docs/embedding.md'), 'utf8');
   expect(page).toContain(`\`\`\`ts\n${example}\`\`\`\n`);
 });
 
 test('the example records, appends and reads, and goes on where it was', async () => {
-  const dir = userPackage();
+  const dir = userPackage('embedding');
   const dataDir = join(dir, 'store');
   for (const note of [1, 2]) {
     const program = new Program(process.execPath, ['embedding.js', dataDir], { cwd: dir });

@@ -58,7 +58,7 @@ export class LocalOwner {
     this.#writer.close();
   }
 
-  connect(): Requests {
+  connect(): Requests & { close: () => Promise<void> } {
     let connection = ++this.#connections;
     const ask = async (question: Question, _: unknown, payload = new Uint8Array(0)) => {
       const fate = this.fate(question.type);
@@ -69,13 +69,13 @@ export class LocalOwner {
       if (answer.type === 'failed') throw errorOf(answer);
       return { ...answer, id: 0 };
     };
-    return {
-      client: () => Promise.resolve({ ask: ask as never }),
-      drop: () => {
-        this.#service.gone(connection);
-        connection = ++this.#connections;
-      },
+    let client = { ask: ask as never };
+    const drop = (): void => {
+      this.#service.gone(connection);
+      connection = ++this.#connections;
+      client = { ask: ask as never };
     };
+    return { client: () => Promise.resolve(client), drop, close: () => Promise.resolve(drop()) };
   }
 
   #ask(connection: number, question: Question, payload: Uint8Array): Answer {

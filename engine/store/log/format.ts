@@ -52,6 +52,7 @@ export const KIND = {
   trim: 32,
   remove: 33,
   cursor: 34,
+  position: 36,
   sealed: 37,
   transaction: 39,
   place: 40,

@@ -36,6 +36,7 @@ import {
 import { GroupBuilder, type PlannedGroup } from './group.ts';
 import { SegmentIndex } from './segment-index.ts';
 import { NextSegment, listSegments, openSegment, recycle, segmentPath } from './segment.ts';
+import type { SegmentPlace } from './segment.ts';
 
 export interface StoreIdentity {
   storeId: Uint8Array;
@@ -46,14 +47,9 @@ export interface StoreIdentity {
   origin: Uint8Array | undefined;
 }
 
-export interface LogWriterOptions {
-  fs: FileSystem;
-  logDir: string;
-  ballastPath: string;
+export interface LogWriterOptions extends SegmentPlace {
   clock: Clock;
   random: Random;
-  /** which rung: O_DIRECT|O_DSYNC, or buffered writes and fdatasync */
-  direct: boolean;
   identity: StoreIdentity;
   state: ControlState;
   /** does the store's budget allow `bytes` more? */
@@ -283,16 +279,16 @@ export class LogWriter {
       throw new HelicorderError('NO_SPACE', 'the store has reached its budget (store.budget)');
     }
     const snapshot = this.#snapshot();
-    const isSmall = segment === undefined || !mayGrow;
     // before the current one is finished: on a full disk nothing has happened
     const contentBytes = snapshot.bytes + builder.bytes;
+    const isSmall = segment === undefined || !mayGrow;
     this.#next.ready(this.#sizeOfNext(isSmall, contentBytes), contentBytes);
     if (segment && !segment.finished) this.#finishSegment(segment);
     this.#nextSegment(snapshot, !mayGrow);
     const { size } = this.#segment!.header;
     const needed = sizeOf(this.#plan(builder)).padded;
     if (this.#offset + needed <= size) return;
-    // it never will: nothing is pending, and whoever commits may go on with something else
+    // it never will, and whoever commits may go on with something else
     this.#pending = undefined;
     throw tooLarge(needed, size, snapshot.bytes);
   }
@@ -300,7 +296,9 @@ export class LogWriter {
   /** What each segment begins with. */
   #snapshot(): GroupBuilder {
     const snapshot = new GroupBuilder(MIB);
-    for (const { kind, payload } of this.#options.state.snapshot()) snapshot.add(kind, 0, payload);
+    for (const { kind, flags, payload } of this.#options.state.snapshot()) {
+      snapshot.add(kind, 0, payload, flags);
+    }
     return snapshot;
   }
 

@@ -172,6 +172,7 @@ export interface SegmentPlace {
   fs: FileSystem;
   logDir: string;
   ballastPath: string;
+  /** which rung: O_DIRECT|O_DSYNC, or buffered writes and fdatasync */
   direct: boolean;
 }
 

@@ -112,6 +112,58 @@ describe('writers', () => {
     ]);
   });
 
+  it('move the cursor of what they read in the group of what they append, or not at all', () => {
+    const scene = opened();
+    const [input, pen] = [scene.open(1, 'in', 'a/in'), scene.open(2, 'pen')];
+    scene.append(1, input.run, 'x', 'y');
+    scene.serve();
+    const cursor = { name: 'reader', stream: 'a/in', offset: 2, detail: 'state' };
+    const append = (offset: number, ...events: string[]): Answer => {
+      const request = { type: 'append', run: pen.run, cursor: { ...cursor, offset } };
+      return scene.ask(2, request, encodeEventList(events.map(bytes)));
+    };
+    const { cursors } = scene.writer.state;
+    const { writes } = scene.disk;
+    expect(append(3, 'too far')).toMatchObject({ code: 'USAGE' });
+    expect([scene.disk.writes, cursors.size]).toEqual([writes, 0]);
+    expect(append(1, 'a', 'b')).toEqual({ type: 'appended', firstSeq: 1, firstOffset: 0 });
+    expect(cursors.get('reader')).toMatchObject({ offset: 1, detail: 'state' });
+    expect(append(2)).toEqual({ type: 'appended', firstSeq: 3, firstOffset: 2 });
+    expect(scene.disk.writes).toBe(writes + 2);
+    scene.open(3, 'pen');
+    expect(append(0, 'late')).toMatchObject({ code: 'FENCED' });
+    expect(append(0)).toMatchObject({ code: 'FENCED' });
+    expect(cursors.get('reader')).toMatchObject({ offset: 2 });
+  });
+
+  it('say where their input is in the group of what they append, or not at all', () => {
+    const scene = opened();
+    const { run } = scene.open(1, 'pen');
+    const position = { file: 'notes.txt', offset: 9, hash: 'ab' };
+    const append = (more: object, ...events: string[]): Answer =>
+      scene.ask(1, { type: 'append', run, ...more }, encodeEventList(events.map(bytes)));
+    const kept = (): unknown => scene.writer.state.positions.of(1, 'pen');
+    const { writes } = scene.disk;
+    const cursor = { name: 'reader', stream: 'a/b', offset: 0 };
+    expect(append({ position, cursor }, 'a')).toMatchObject({ code: 'USAGE' });
+    expect(append({ position: { ...position, offset: -1 } }, 'a')).toMatchObject({ code: 'USAGE' });
+    expect(append({ position })).toMatchObject({ code: 'PROTOCOL' });
+    expect([scene.disk.writes, kept()]).toEqual([writes, undefined]);
+    const [one, two] = [
+      scene.submit(1, { type: 'append', run, position }, encodeEventList([bytes('a')])),
+      scene.append(1, run, 'b', 'c'),
+    ];
+    scene.serve();
+    expect(scene.answers[one]).toMatchObject({ firstSeq: 1 });
+    expect(scene.answers[two]).toMatchObject({ firstSeq: 2 });
+    expect(kept()).toEqual({ ...position, seq: 1 });
+    expect(append({ position: { ...position, offset: 20 } }, 'd', 'e')).toMatchObject({
+      firstSeq: 4,
+    });
+    expect(kept()).toEqual({ ...position, offset: 20, seq: 5 });
+    expect(scene.disk.writes).toBe(writes + 2);
+  });
+
   it('opened again fence the one before, and go on behind it', () => {
     const scene = opened();
     const first = scene.open(1, 'pen');

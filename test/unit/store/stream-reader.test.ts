@@ -6,6 +6,7 @@ import { offsetOf, segmentOf } from '../../../engine/store/log/format.ts';
 import { segmentPath } from '../../../engine/store/log/segment.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../../../engine/store/store.ts';
 import { StreamReader, type StreamItem } from '../../../engine/store/stream-reader.ts';
+import type { View } from '../../../engine/store/view.ts';
 import { cat } from '../../../engine/tools/cat.ts';
 import { SimulatedFileSystem } from '../../support/simulated-file-system.ts';
 import { SeededRandom } from '../../support/random.ts';
@@ -66,9 +67,10 @@ async function readFrom(
   environment: StoreEnvironment,
   stream: string,
   from: number,
+  view: View = {},
 ): Promise<string[]> {
   const store = Store.open(DIR, environment);
-  const reader = new StreamReader(store.reader, store.stream(stream).id, from);
+  const reader = new StreamReader(store.reader, store.stream(stream).id, from, view);
   const lines: string[] = [];
   for await (const item of reader.items()) lines.push(...linesOf(item));
   store.close();
@@ -132,6 +134,13 @@ describe.each([
       expect(all.map(offsetIn)).toEqual(all.map((_, offset) => offset));
     },
   );
+
+  it.each(['test/samples', 'test/events'])('%s read exactly begins at the offset', async (name) => {
+    const all = await readFrom(environment, name, 0);
+    for (const from of [1, 5, 33, all.length - 1]) {
+      expect(await readFrom(environment, name, from, { isExact: true })).toEqual(all.slice(from));
+    }
+  });
 
   it.each(['test/samples', 'test/events'])(
     '%s read from any offset is the rest',
