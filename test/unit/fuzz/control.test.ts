@@ -1,7 +1,7 @@
 /**
- * What any process may send to the control socket, mutated from a seed: a decoder returns, or throws
- * a HelicorderError of the documented code; nothing else, and it asks for no more memory than a
- * frame may take.
+ * What any process may send to the control socket, mutated from a seed: a decoder returns, or
+ * throws a HelicorderError of the documented code; nothing else, and it asks for no more memory
+ * than a frame may take.
  */
 import { expect, it } from 'vitest';
 import { CONTROL_FRAME_MAX_BYTES } from '../../../engine/base/constants.ts';
