@@ -35,6 +35,8 @@ export interface CliIo {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly hostName: string;
   readonly platform: string;
+  /** the words that start this program */
+  readonly program: readonly string[];
   /** Calls `listener` for every signal; returns how to stop. */
   onSignal(listener: (signal: EndSignal) => void): () => void;
   /** Ends the process at once, after a second signal. */

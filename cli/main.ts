@@ -2,6 +2,7 @@
 /** The program: joins the command line to the process. The only place that ends the process. */
 import { createRequire } from 'node:module';
 import { hostname } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import type { CliIo, EndSignal, Output } from './command.ts';
 import { loadEngine } from './engine.ts';
 import { main } from './program.ts';
@@ -67,6 +68,7 @@ const io: CliIo = {
   environment: process.env,
   hostName: hostname(),
   platform: process.platform,
+  program: [process.execPath, fileURLToPath(import.meta.url)],
   onSignal,
   exitNow: (code) => process.exit(code),
   loadEngine,

@@ -16,6 +16,7 @@ import { doctorCommand } from './commands/doctor.ts';
 import { gapsCommand } from './commands/gaps.ts';
 import { reloadCommand } from './commands/reload.ts';
 import { runCommand } from './commands/run.ts';
+import { selftestCommand } from './commands/selftest.ts';
 import { statusCommand } from './commands/status.ts';
 import { statsCommand } from './commands/stats.ts';
 import { storeCommand } from './commands/store.ts';
@@ -43,6 +44,7 @@ const COMMANDS: readonly CommandFactory[] = [
   tuneCommand,
   verifyCommand,
   doctorCommand,
+  selftestCommand,
 ];
 
 /** @param words the command line behind the program's name */

@@ -13,6 +13,8 @@ export { Recorder, type RecorderOptions } from './recorder/recorder.ts';
 export type { InputPosition, WriterPosition } from './store/positions.ts';
 export { Appender, Store, type ReadOptions } from './store/store.ts';
 export type { EventsItem, GapItem, SamplesItem, StreamItem } from './store/stream-reader.ts';
+export { selfTest, type SelfTestOptions } from './selftest/selftest.ts';
+export type * from './selftest/types.ts';
 export { buckets, type BucketOptions } from './tools/buckets.ts';
 export { cat } from './tools/cat.ts';
 export { askRecorder, changeStore, type Change, type ChangeOptions } from './tools/change.ts';

@@ -72,7 +72,8 @@ interface Repeated {
   cpuMicros: number;
 }
 
-class Phases {
+/** Repeats a piece of work and measures each time of it; others get the thread in between. */
+export class Phases {
   readonly #environment: StoreEnvironment;
   readonly #signal: AbortSignal | undefined;
 

@@ -48,6 +48,7 @@ export function processWith(engine: EngineParts, change: Partial<CliIo> = {}): P
     environment: {},
     hostName: 'box',
     platform: 'linux',
+    program: [],
     onSignal: (listener) => {
       listeners.add(listener);
       return () => listeners.delete(listener);

@@ -38,6 +38,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   txn: ['base', 'batch', 'face'],
   targets: ['base', 'files', 'batch', 'txn', 'store', 'control', 'face'],
   tools: ['base', 'batch', 'codecs/codec.ts', 'store', 'control'],
+  selftest: ['base', 'files', 'store', 'tools'],
   recorder: ['engine', 'face', 'workers/spawn.ts', 'workers/pool.ts', 'workers/protocol.ts'],
   index: ['engine'],
   workers: ['engine', 'face'],
@@ -165,6 +166,11 @@ describe('one home each', () => {
 
   it('node:net', () => {
     expect(importsOutside(/^engine\/control\//, /^(node:)?net$/)).toEqual([]);
+  });
+
+  it('node:child_process', () => {
+    const home = /^(engine\/selftest\/child\.ts$|bench\/)/;
+    expect(importsOutside(home, /^(node:)?child_process$/)).toEqual([]);
   });
 
   it('better-sqlite3', () => {
