@@ -15,7 +15,7 @@ import type { Clock, Random } from '../../base/clock.ts';
 import { BLOCK_BYTES, GROUP_MAX_BYTES, MIB, SEGMENT_FIRST_BYTES } from '../../base/constants.ts';
 import { HelicorderError, ioError } from '../../base/errors.ts';
 import { edge } from '../../base/failpoint.ts';
-import type { DurableFile, FileSystem } from '../../files/file-system.ts';
+import type { DurableFile } from '../../files/file-system.ts';
 import { footerEntry } from '../control.ts';
 import type { DataItem, GroupSize } from '../data.ts';
 import type { ControlState } from '../state.ts';
