@@ -10,6 +10,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { defined } from '../base/assert.ts';
 import { HelicorderError } from '../base/errors.ts';
+import { edge } from '../base/failpoint.ts';
 import { parseSchema } from '../batch/schema.ts';
 import { lostEntry, originRun, type StreamSnapshot } from '../store/control.ts';
 import { hex } from '../store/files.ts';
@@ -196,7 +197,8 @@ export class StoreSource implements CopySource {
   async #begin(base: number, incarnation = this.#stream().incarnation): Promise<void> {
     const writer = { store: this.#storeId(), incarnation, base };
     this.#seek(Number.NaN);
-    await this.#write({ writer, cursor: { epoch: 0, acked: 0, chain: 0n }, intent: undefined });
+    const cursor = { epoch: 0, acked: 0, chain: 0n };
+    await edge('copy-base', () => this.#write({ writer, cursor, intent: undefined }));
   }
 
   /** What is written is what is true when it is sent: a second attempt may say more. */
@@ -282,7 +284,7 @@ export class StoreSource implements CopySource {
 
   async #pin({ stream, run, firstSeq, firstOffset, records }: RawItem['item']): Promise<void> {
     const entry = lostEntry.encode({ stream, run, firstSeq, firstOffset, records });
-    await this.#ask(() => [{ type: 'pin' }, entry]);
+    await edge('copy-pin', () => this.#ask(() => [{ type: 'pin' }, entry]));
   }
 
   /** One object per run, for those who keep something of it. */
