@@ -33,7 +33,7 @@ export interface CursorPosition {
 
 /** Sets a cursor. @throws NO_SUCH_STREAM, USAGE for an offset behind the stream's end */
 export function setCursor(writer: StoreWriter, cursor: CursorPosition, utcNanos: bigint): void {
-  writer.change((builder) => addCursor(writer, builder, cursor, utcNanos));
+  writer.change((builder) => addCursor(writer, builder, cursor, utcNanos), 'cursor');
 }
 
 /** The same within a group that holds more: what is in one group happens together. */

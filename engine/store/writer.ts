@@ -31,7 +31,7 @@ import type { DataItem } from './data.ts';
 import { hex, storePaths, type StorePaths } from './files.ts';
 import { ENTRY_FLAG, KIND, segmentOf, type Lsn } from './log/format.ts';
 import { GroupBuilder } from './log/group.ts';
-import { LogWriter, type StoreIdentity } from './log/log-writer.ts';
+import { LogWriter, type Rank, type StoreIdentity } from './log/log-writer.ts';
 import { segmentPath } from './log/segment.ts';
 import { MARK_STATE, createMark, isInPlace } from './mark.ts';
 import { idsOf, settleIdentity } from './identity.ts';
@@ -253,10 +253,10 @@ export class StoreWriter {
    * Adds control entries to a group of their own and makes it durable, also while records wait for
    * space; see `changes.ts`. @throws NO_SPACE if there is not even room for that: nothing happened
    */
-  change(add: (builder: GroupBuilder) => void): void {
+  change(add: (builder: GroupBuilder) => void, rank: Rank = 'change'): void {
     const builder = this.group();
     add(builder);
-    this.#log.commitAhead(builder);
+    this.#log.commitAhead(builder, rank);
   }
 
   /** Does a run that this owner has begun and not ended write to the stream? */
@@ -292,13 +292,20 @@ export class StoreWriter {
     return defined(item, 'the appended events');
   }
 
-  /** Writes the shutdown entry and lets go of everything. Runs have been ended before. */
+  /**
+   * Writes the shutdown entry, if there is room for it, and lets go of everything. Runs have been
+   * ended before.
+   */
   close(): void {
     const builder = this.group();
     const { utcNanos } = this.#options.clock.read();
     builder.add(KIND.shutdown, 0, shutdownEntry.encode({ utcNanos }));
-    edge('shutdown-entry', () => this.#commitNaming(builder, this.state.progress.moved));
-    this.#mark.setState(MARK_STATE.closed);
+    try {
+      edge('shutdown-entry', () => this.#commitNaming(builder, this.state.progress.moved));
+      this.#mark.setState(MARK_STATE.closed);
+    } catch (error) {
+      if (!(error instanceof HelicorderError) || error.code !== 'NO_SPACE') throw error;
+    }
     this.abandon();
   }
 

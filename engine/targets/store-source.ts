@@ -7,7 +7,6 @@
  *
  * Damage met on the way is made durable first (`pin`): what has been sent as a gap must stay one.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { defined } from '../base/assert.ts';
 import { HelicorderError } from '../base/errors.ts';
 import { edge } from '../base/failpoint.ts';
@@ -137,7 +136,7 @@ export class StoreSource implements CopySource {
 
   /** The owner has gone: the reader looks for the next one now and then. */
   async #awaitOwner(ms: number): Promise<void> {
-    await sleep(ms);
+    await this.#options.environment.sleep(ms);
     try {
       await this.#options.owner.client();
     } catch (error) {
@@ -223,7 +222,7 @@ export class StoreSource implements CopySource {
         return;
       } catch (error) {
         if (!isPassing(error)) throw error;
-        await sleep(AGAIN_MS);
+        await this.#options.environment.sleep(AGAIN_MS);
       }
     }
   }

@@ -80,8 +80,7 @@ interface Pending {
   builder: GroupBuilder;
   /** set once the state has taken the group in: from then on only the write is missing */
   items: DataItem[] | undefined;
-  /** what may use the end of a segment, and take a new one beyond the budget */
-  isControl: boolean;
+  rank: Rank;
 }
 
 interface CurrentSegment {
@@ -92,8 +91,12 @@ interface CurrentSegment {
   finished: boolean;
 }
 
-/** The end of a segment that only control entries may use, while records wait for space. */
-const CONTROL_RESERVE_BYTES = 16 * BLOCK_BYTES;
+/**
+ * How much of a segment's end is left to those behind it in this list, while space is waited for:
+ * cursors, of which a copy writes many, never take the place of what frees space.
+ */
+const RESERVES = { records: 16 * BLOCK_BYTES, cursor: 8 * BLOCK_BYTES, change: 0 };
+export type Rank = keyof typeof RESERVES;
 /** Pieces of zeros written ahead after one commit: bounds what a commit can be late by. */
 const ZERO_PIECES_PER_COMMIT = 4;
 
@@ -138,7 +141,7 @@ export class LogWriter {
   commit(builder: GroupBuilder): DataItem[] {
     assert(this.#pending === undefined, 'one group write is in flight, ever');
     assert(!builder.isEmpty, 'an empty group is not written');
-    this.#pending = { builder, items: undefined, isControl: false };
+    this.#pending = { builder, items: undefined, rank: 'records' };
     return this.resume();
   }
 
@@ -147,12 +150,12 @@ export class LogWriter {
    * wait for it. The end of each segment is kept for them.
    * @throws NO_SPACE if even that is used up: nothing of it has happened
    */
-  commitAhead(builder: GroupBuilder): void {
+  commitAhead(builder: GroupBuilder, rank: Rank): void {
     const waiting = this.#pending;
     if (waiting?.items !== undefined) {
       throw new HelicorderError('NO_SPACE', 'a group that has begun to be written comes first');
     }
-    const ahead: Pending = { builder, items: undefined, isControl: true };
+    const ahead: Pending = { builder, items: undefined, rank };
     this.#pending = ahead;
     try {
       this.resume();
@@ -172,7 +175,7 @@ export class LogWriter {
     assert(pending !== undefined, 'there is a pending commit');
     const { builder } = pending;
     const groupOffset = this.#guarded(() => {
-      if (pending.items === undefined) this.#makeRoom(builder, pending.isControl);
+      if (pending.items === undefined) this.#makeRoom(builder, pending.rank);
       const groups = this.#plan(builder);
       pending.items ??= this.#options.state.apply(builder.entries(), sizeOf(groups));
       const offset = this.#offset;
@@ -274,13 +277,13 @@ export class LogWriter {
     this.#offset += memory.length;
   }
 
-  #makeRoom(builder: GroupBuilder, isControl: boolean): void {
+  #makeRoom(builder: GroupBuilder, rank: Rank): void {
     const segment = this.#segment;
     if (segment && !segment.finished) {
       const needed =
         sizeOf(this.#plan(builder)).padded +
         this.#footerReserve(segment, builder.count) +
-        (isControl ? 0 : CONTROL_RESERVE_BYTES);
+        RESERVES[rank];
       if (this.#offset + needed <= segment.header.size) return;
     }
     const spare = this.#readyForNext(segment);
