@@ -293,7 +293,7 @@ export class World implements Machine {
     this.end(victim);
   }
 
-  /** All on the machine die, the disk keeps what it happens to keep, and the kernel starts again. */
+  /** All on the machine die, the disk keeps what it happens to, and the kernel starts again. */
   powerCut(machine: Machine = this): void {
     this.trace.add(`${this.now} power cut`);
     for (const one of [...this.#processes]) if (one.machine === machine) this.end(one);
