@@ -101,19 +101,23 @@ export class LocalOwner {
   }
 }
 
-/** Every record of a stream, with all that a reader can learn of it; none if it is not there. */
-export async function recordsOf(dir: string, name: string): Promise<string[]> {
+/**
+ * Every record of a stream from an offset on, with all that a reader can learn of it; none if it is
+ * not there.
+ */
+export async function recordsOf(dir: string, name: string, first = 0): Promise<string[]> {
   const reader = StoreReader.open(dir, systemEnvironment);
   const stream = reader.state.streamNamed(name);
   const texts: string[] = [];
-  let next = 1;
+  let next = first + 1;
   if (stream === undefined) return texts;
-  for await (const found of new StreamReader(reader, stream.id, 0).raw()) {
+  for await (const found of new StreamReader(reader, stream.id, first).raw()) {
     // what it took follows as a gap
     if (found.kind === 'fault') continue;
     const { run, schema } = found.info;
     const whole = pieceOf(found, { ...run, run: originRun(run), schema }, 0);
-    const from = Math.max(0, found.from - (whole.lo - 1));
+    const from = Math.max(0, Math.max(first, found.from) - (whole.lo - 1));
+    if (from >= whole.seqs) continue;
     const piece = from > 0 ? cutPiece(whole, from, whole.seqs) : whole;
     if (piece.lo !== next) throw new Error(`a hole before offset ${piece.lo - 1}`);
     next = endOf(piece);
