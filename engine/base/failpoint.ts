@@ -4,13 +4,14 @@
  *
  *   HELICORDER_FAILPOINT=segment-rename:kill-after     (…:kill-after:3 the third time)
  *
- * The list is what `test/crash/failpoints.test.ts` is made from: an edge that no test reaches fails
- * it. Without the variable, which is looked up once in each thread, an edge is its step.
+ * The lists are what `test/crash/failpoints.test.ts` and `copy-failpoints.test.ts` are made from:
+ * an edge that no test reaches fails them. Without the variable, which is looked up once in each
+ * thread, an edge is its step.
  */
 import { assert } from './assert.ts';
 import { HelicorderError } from './errors.ts';
 
-export const FAILPOINTS = [
+export const STORE_FAILPOINTS = [
   // a small file that is replaced as a whole: whose store it is, the mark
   'replace-sync',
   'replace-rename',
@@ -47,6 +48,38 @@ export const FAILPOINTS = [
   'shutdown-entry',
 ] as const;
 
+/** What a copier asks of both owners, in the order of its protocol; its error is a lost request. */
+export const COPIER_FAILPOINTS = [
+  'copy-base',
+  'copy-open',
+  'copy-begin',
+  'copy-append',
+  'copy-flush',
+  'copy-intent',
+  'copy-commit',
+  'copy-cursor',
+  'copy-pin',
+] as const;
+
+/** What the owner of the source does for a copy, up to the answer. */
+export const SOURCE_FAILPOINTS = ['cursor-entry', 'lost-entry'] as const;
+
+/** What the owner of the target does for a copy, up to the answer. */
+export const TARGET_FAILPOINTS = [
+  'txn-open',
+  'txn-begin',
+  'txn-append',
+  'txn-flush',
+  'txn-commit',
+] as const;
+
+export const FAILPOINTS = [
+  ...STORE_FAILPOINTS,
+  ...COPIER_FAILPOINTS,
+  ...SOURCE_FAILPOINTS,
+  ...TARGET_FAILPOINTS,
+] as const;
+
 export const FAILPOINT_ACTIONS = ['kill-before', 'kill-after', 'error'] as const;
 
 export type Failpoint = (typeof FAILPOINTS)[number];
@@ -68,14 +101,18 @@ export function edge<T>(point: Failpoint, step: () => T): T {
 
 function struck<T>(failpoint: Armed, step: () => T): T {
   if (failpoint.spared-- !== 0) return step();
-  if (failpoint.action === 'error') {
-    throw new HelicorderError('STORE_IO', `EIO: failpoint ${failpoint.point}`);
-  }
+  if (failpoint.action === 'error') throw errorAt(failpoint.point);
   if (failpoint.action === 'kill-before') die();
   const result = step();
   if (result instanceof Promise) return result.finally(die) as T;
   die();
   return result;
+}
+
+function errorAt(point: Failpoint): HelicorderError {
+  const isRequest = (COPIER_FAILPOINTS as readonly Failpoint[]).includes(point);
+  if (isRequest) return new HelicorderError('DISCONNECTED', `failpoint ${point}: it was lost`);
+  return new HelicorderError('STORE_IO', `EIO: failpoint ${point}`);
 }
 
 function die(): void {

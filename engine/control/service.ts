@@ -8,12 +8,14 @@
  */
 import type { Clock, Random } from '../base/clock.ts';
 import { HelicorderError } from '../base/errors.ts';
+import { TARGET_FAILPOINTS, edge } from '../base/failpoint.ts';
 import { encodeEvents } from '../batch/format.ts';
 import { packEvents } from '../batch/opaque.ts';
 import { addCursor, removeCursor, removeStream, setCursor, trimStream } from '../store/changes.ts';
 import { lostEntry, trimEntry, type TrimEntry } from '../store/control.ts';
 import { KIND } from '../store/log/format.ts';
 import type { GroupBuilder } from '../store/log/group.ts';
+import { addNewLosses } from '../store/lost-entries.ts';
 import { addPosition } from '../store/positions.ts';
 import { eventRun } from '../store/run-plan.ts';
 import type { OpenedRun, StoreWriter } from '../store/writer.ts';
@@ -152,15 +154,15 @@ export class ControlService {
           return this.#endRuns([this.#heldRun(request.run, connection)], 'stopped', done);
         case 'set-cursor': {
           const { utcNanos } = this.#clock.read();
-          setCursor(this.#writer, request, utcNanos);
+          edge('cursor-entry', () => setCursor(this.#writer, request, utcNanos));
           return done();
         }
         case 'remove-cursor':
           removeCursor(this.#writer, request.name);
           return done();
         case 'pin':
-          this.#writer.addLosses(this.#builder, [lostEntry.decode(job.payload)]);
-          return this.#commitBuilder(done);
+          addNewLosses(this.#builder, this.#writer.state, [lostEntry.decode(job.payload)]);
+          return edge('lost-entry', () => this.#commitBuilder(done));
         case 'trim':
           trimStream(this.#writer, this.#checkedTrim(job.payload));
           return done();
@@ -176,8 +178,13 @@ export class ControlService {
 
   #serveTransaction(job: Job, request: TransactionRequest): void {
     const { connection, payload } = job;
-    const answer = this.#transactions.serve(connection, request, payload, this.#builder);
-    this.#commitBuilder(() => this.#answer(job, answer));
+    const serve = (): void => {
+      const answer = this.#transactions.serve(connection, request, payload, this.#builder);
+      this.#commitBuilder(() => this.#answer(job, answer));
+    };
+    const point = TARGET_FAILPOINTS.find((name) => name === request.type);
+    if (point) edge(point, serve);
+    else serve();
   }
 
   #open(job: Job, { stream, writer: id }: Extract<StoreRequest, { type: 'open' }>): void {

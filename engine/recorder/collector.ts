@@ -338,19 +338,24 @@ export class Collector {
    */
   close(reason: string): boolean {
     while (this.flush());
-    if (this.#writer.isWaiting) {
+    if (!this.#end(reason)) {
       this.#writer.abandon();
       this.#catalog.close();
       return false;
     }
-    // they stay in the status, which is asked for once more
-    for (const { opened } of this.#groups.values()) this.#endRuns(opened, reason);
-    if (!this.#builder.isEmpty) this.#writer.commit(this.#builder);
     this.#catalogDue = 0;
     this.#checkpoint();
     this.#catalog.close();
     this.#writer.close();
     return true;
+  }
+
+  /** @returns false if there is no space for it */
+  #end(reason: string): boolean {
+    if (this.#writer.isWaiting) return false;
+    // they stay in the status, which is asked for once more
+    for (const { opened } of this.#groups.values()) this.#endRuns(opened, reason);
+    return this.#builder.isEmpty || this.#commit();
   }
 
   #noteWarnings(): void {

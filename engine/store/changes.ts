@@ -13,10 +13,12 @@ import {
   removeEntry,
   sealedEntry,
   trimEntry,
+  type LostEntry,
   type TrimEntry,
 } from './control.ts';
 import { KIND, makeLsn, segmentOf, type Lsn } from './log/format.ts';
 import type { GroupBuilder } from './log/group.ts';
+import { addNewLosses } from './lost-entries.ts';
 import { namedCursor, namedStream } from './named.ts';
 import type { UpkeepResult } from './upkeep.ts';
 import type { StoreWriter } from './writer.ts';
@@ -115,4 +117,15 @@ export function applyUpkeep(writer: StoreWriter, result: UpkeepResult): void {
 export function setChunksDir(writer: StoreWriter, dir: string | undefined): void {
   if (dir === undefined || [...writer.state.places].at(-1) === dir) return;
   writer.change((builder) => builder.add(KIND.place, 0, placeEntry.encode({ dir })));
+}
+
+/**
+ * Writes down ranges that a reader found lost, durably: they read as gap(corrupt) for good.
+ * @returns how many of them the log did not say yet
+ */
+export function pinLosses(writer: StoreWriter, lost: readonly LostEntry[]): number {
+  const builder = writer.group();
+  const count = addNewLosses(builder, writer.state, lost);
+  if (!builder.isEmpty) writer.commit(builder);
+  return count;
 }

@@ -14,6 +14,17 @@ export function addLosses(builder: GroupBuilder, state: ControlState): void {
   }
 }
 
-export function addLost(builder: GroupBuilder, lost: LostEntry): void {
+/** Adds, of ranges that a reader found lost, those that are news. @returns how many */
+export function addNewLosses(
+  builder: GroupBuilder,
+  state: ControlState,
+  lost: readonly LostEntry[],
+): number {
+  const news = lost.filter((one) => !state.losses.isPinned(one.stream, one.firstOffset));
+  news.forEach((one) => addLost(builder, one));
+  return news.length;
+}
+
+function addLost(builder: GroupBuilder, lost: LostEntry): void {
   builder.add(KIND.lost, lost.stream, lostEntry.encode(lost), ENTRY_FLAG.ignorable);
 }

@@ -23,7 +23,6 @@ import {
   shutdownEntry,
   startEntry,
   type IdentityEntry,
-  type LostEntry,
   type RunSnapshot,
   type StreamSnapshot,
 } from './control.ts';
@@ -35,7 +34,7 @@ import { LogWriter, type StoreIdentity } from './log/log-writer.ts';
 import { segmentPath } from './log/segment.ts';
 import { MARK_STATE, createMark, isInPlace } from './mark.ts';
 import { idsOf, settleIdentity } from './identity.ts';
-import { addLosses, addLost } from './lost-entries.ts';
+import { addLosses } from './lost-entries.ts';
 import { takeLock } from './lock.ts';
 import { addPosition, type InputPosition } from './positions.ts';
 import { addReached } from './reached.ts';
@@ -301,13 +300,20 @@ export class StoreWriter {
     return defined(item, 'the appended events');
   }
 
-  /** Writes the shutdown entry and lets go of everything. Runs have been ended before. */
+  /**
+   * Writes the shutdown entry, if there is room for it, and lets go of everything. Runs have been
+   * ended before.
+   */
   close(): void {
     const builder = this.group();
     const { utcNanos } = this.#options.clock.read();
     builder.add(KIND.shutdown, 0, shutdownEntry.encode({ utcNanos }));
-    edge('shutdown-entry', () => this.#commitControl(builder, this.state.progress.moved));
-    this.#mark.setState(MARK_STATE.closed);
+    try {
+      edge('shutdown-entry', () => this.#commitControl(builder, this.state.progress.moved));
+      this.#mark.setState(MARK_STATE.closed);
+    } catch (error) {
+      if (!(error instanceof HelicorderError) || error.code !== 'NO_SPACE') throw error;
+    }
     this.abandon();
   }
 
@@ -376,23 +382,5 @@ export class StoreWriter {
     }
     addLosses(builder, this.state);
     this.#commitControl(builder, this.state.progress.moved);
-  }
-
-  /**
-   * Writes down ranges that a reader found lost, durably: they read as gap(corrupt) for good.
-   * @returns how many of them the log did not say yet
-   */
-  pinLosses(lost: readonly LostEntry[]): number {
-    const builder = this.group();
-    const count = this.addLosses(builder, lost);
-    if (!builder.isEmpty) this.commit(builder);
-    return count;
-  }
-
-  /** The same within a group of the caller's. */
-  addLosses(builder: GroupBuilder, lost: readonly LostEntry[]): number {
-    const news = lost.filter((one) => !this.state.losses.isPinned(one.stream, one.firstOffset));
-    news.forEach((one) => addLost(builder, one));
-    return news.length;
   }
 }

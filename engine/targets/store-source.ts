@@ -7,9 +7,9 @@
  *
  * Damage met on the way is made durable first (`pin`): what has been sent as a gap must stay one.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { defined } from '../base/assert.ts';
 import { HelicorderError } from '../base/errors.ts';
+import { edge } from '../base/failpoint.ts';
 import { parseSchema } from '../batch/schema.ts';
 import { lostEntry, originRun, type StreamSnapshot } from '../store/control.ts';
 import { hex } from '../store/files.ts';
@@ -136,7 +136,7 @@ export class StoreSource implements CopySource {
 
   /** The owner has gone: the reader looks for the next one now and then. */
   async #awaitOwner(ms: number): Promise<void> {
-    await sleep(ms);
+    await this.#options.environment.sleep(ms);
     try {
       await this.#options.owner.client();
     } catch (error) {
@@ -196,7 +196,8 @@ export class StoreSource implements CopySource {
   async #begin(base: number, incarnation = this.#stream().incarnation): Promise<void> {
     const writer = { store: this.#storeId(), incarnation, base };
     this.#seek(Number.NaN);
-    await this.#write({ writer, cursor: { epoch: 0, acked: 0, chain: 0n }, intent: undefined });
+    const cursor = { epoch: 0, acked: 0, chain: 0n };
+    await edge('copy-base', () => this.#write({ writer, cursor, intent: undefined }));
   }
 
   /** What is written is what is true when it is sent: a second attempt may say more. */
@@ -221,7 +222,7 @@ export class StoreSource implements CopySource {
         return;
       } catch (error) {
         if (!isPassing(error)) throw error;
-        await sleep(AGAIN_MS);
+        await this.#options.environment.sleep(AGAIN_MS);
       }
     }
   }
@@ -282,7 +283,7 @@ export class StoreSource implements CopySource {
 
   async #pin({ stream, run, firstSeq, firstOffset, records }: RawItem['item']): Promise<void> {
     const entry = lostEntry.encode({ stream, run, firstSeq, firstOffset, records });
-    await this.#ask(() => [{ type: 'pin' }, entry]);
+    await edge('copy-pin', () => this.#ask(() => [{ type: 'pin' }, entry]));
   }
 
   /** One object per run, for those who keep something of it. */

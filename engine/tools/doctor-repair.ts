@@ -9,6 +9,7 @@
  */
 import { HelicorderError } from '../base/errors.ts';
 import { Catalog } from '../store/catalog.ts';
+import { pinLosses } from '../store/changes.ts';
 import type { LostEntry } from '../store/control.ts';
 import { storePaths } from '../store/files.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../store/store.ts';
@@ -126,7 +127,7 @@ function own(
   const { paths, identity, state } = writer;
   tell('opened the store as its owner: store.json, mark and ballast are as they should be');
   for (const warning of writer.warnings) tell(warning);
-  const pinned = writer.pinLosses(lost);
+  const pinned = pinLosses(writer, lost);
   if (pinned > 0)
     tell(`wrote down ${pinned} ranges of lost records: they are gap(corrupt) for good`);
   const catalog = new Catalog(environment.fs, paths.catalog, paths.log, identity.storeId);

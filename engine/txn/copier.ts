@@ -19,6 +19,7 @@ import { defined } from '../base/assert.ts';
 import { systemRandom, type Random } from '../base/clock.ts';
 import { COPY_BATCH_BYTES, COPY_BATCH_RECORDS } from '../base/constants.ts';
 import { HelicorderError } from '../base/errors.ts';
+import { edge } from '../base/failpoint.ts';
 import { Bandwidth, systemTimer, withDeadline, type Timer } from './pacing.ts';
 import { Chain } from './chain.ts';
 import {
@@ -157,12 +158,16 @@ export class Copier {
   #begin(effect: Effect): void {
     if (effect.kind !== 'writeCursor') return;
     const { acked } = effect.cursor;
-    this.#released = this.#source.writeCursor(effect.cursor).then(
+    this.#released = this.#writeCursor(effect.cursor).then(
       () => this.#options.onProgress?.({ kind: 'released', acked }),
       (error: Error) => {
         this.#sourceError ??= error;
       },
     );
+  }
+
+  async #writeCursor(cursor: Cursor): Promise<void> {
+    await edge('copy-cursor', () => this.#source.writeCursor(cursor));
   }
 
   /** Source and rules may throw: that ends the copy. A participant's error is an event. */
@@ -173,7 +178,7 @@ export class Copier {
       case 'recompute':
         return { kind: 'recomputed', chain: await this.#recompute(effect) };
       case 'writeIntent':
-        await this.#source.writeIntent(effect.intent);
+        await edge('copy-intent', () => this.#source.writeIntent(effect.intent));
         return { kind: 'intentDurable' };
       case 'wait':
         await this.#timer.sleep(this.#between(effect.minMs, effect.maxMs), this.#signal);
@@ -205,8 +210,8 @@ export class Copier {
       case 'open': {
         this.#openTransaction = undefined;
         const writer = defined(this.#writer, 'the writer');
-        const outcome = await this.#call((signal) =>
-          participant.open(writer, effect.intent, signal),
+        const outcome = await edge('copy-open', () =>
+          this.#call((signal) => participant.open(writer, effect.intent, signal)),
         );
         return { kind: 'opened', outcome, end: 0 };
       }
@@ -214,8 +219,8 @@ export class Copier {
         return { kind: 'sent', txn: await this.#send(effect.epoch, effect.range) };
       case 'commit': {
         const intent = this.#named(effect.intent);
-        const outcome = await this.#call((signal) =>
-          participant.commit(effect.epoch, intent, signal),
+        const outcome = await edge('copy-commit', () =>
+          this.#call((signal) => participant.commit(effect.epoch, intent, signal)),
         );
         this.#openTransaction = undefined;
         return { kind: 'answered', outcome };
@@ -241,13 +246,17 @@ export class Copier {
 
   async #send(epoch: number, range: Range): Promise<string | undefined> {
     const participant = this.#participant;
-    const txn = await this.#call((signal) => participant.begin(epoch, range.lo, signal));
+    const txn = await edge('copy-begin', () =>
+      this.#call((signal) => participant.begin(epoch, range.lo, signal)),
+    );
     this.#openTransaction = txn;
     for (const piece of this.#pieces) {
       await this.#bandwidth.take(piece.bytes, this.#signal);
-      await this.#call((signal) => participant.append(txn, piece, signal));
+      await edge('copy-append', () =>
+        this.#call((signal) => participant.append(txn, piece, signal)),
+      );
     }
-    await this.#call((signal) => participant.flush(txn, signal));
+    await edge('copy-flush', () => this.#call((signal) => participant.flush(txn, signal)));
     return participant.capabilities.kind === 'two-phase' ? txn : undefined;
   }
 

@@ -1,5 +1,5 @@
 /**
- * A recorder ends, or a step of it fails, at every edge of durability that production code has
+ * A recorder ends, or a step of it fails, at every edge of durability that the store's code has
  * named (`engine/base/failpoint.ts`): whatever it leaves behind is a store that lacks nothing, and
  * with which the next owner goes on. The tests are made from that list: an edge that the life below
  * does not come to fails its test.
@@ -8,7 +8,7 @@ import { cpSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { MIB } from '../../engine/base/constants.ts';
-import { FAILPOINTS, FAILPOINT_ACTIONS } from '../../engine/base/failpoint.ts';
+import { FAILPOINT_ACTIONS, STORE_FAILPOINTS } from '../../engine/base/failpoint.ts';
 import type { Failpoint, FailpointAction } from '../../engine/base/failpoint.ts';
 import { nodeFileSystem } from '../../engine/files/node-file-system.ts';
 import { removeStream } from '../../engine/store/changes.ts';
@@ -128,7 +128,7 @@ async function checkStore(dir: string, where: string): Promise<void> {
   ).toEqual([]);
 }
 
-test.each(FAILPOINTS)('%s: kill before, kill after, error', async (point) => {
+test.each(STORE_FAILPOINTS)('%s: kill before, kill after, error', async (point) => {
   const from = await template();
   const lives = FAILPOINT_ACTIONS.map(async (action) => {
     const where = `${point}:${action}`;

@@ -21,9 +21,9 @@
  * flip at rest in any file. Not simulated: native threads, the catalog (SQLite opens its files by
  * itself), a disk that lies about syncs, and rot while a process holds the store.
  *
- * What must hold is in oracle.ts. One more actor (a copier) is an async
- * function of a Process: spawn it beside the readers in `#life`, let it use nothing but
- * `process.environment`, and tell the oracle what it was promised.
+ * What must hold is in oracle.ts. One more actor is an async function of a Process: spawn it beside
+ * the readers in `#life`, let it use nothing but `process.environment`, and tell the oracle what it
+ * was promised. Copies have a world of their own: copy-simulation.ts.
  *
  * `HELICORDER_SEED=n npx vitest run test/sim/simulation.test.ts` replays one seed;
  * `HELICORDER_SIM_TRACE=1` prints its trace.

@@ -88,6 +88,12 @@ const UTC_START_NANOS = 1_700_000_000_000_000_000n;
 /** No seed is this busy: whatever comes later does not end. */
 const EVENTS_MAX = 200_000;
 
+/** What processes run on, with a power of its own. A world is one, and may have more. */
+export interface Machine {
+  readonly disk: SimulatedDisk;
+  readonly clock: MachineClock;
+}
+
 /** One life of the machine's kernel after the other. */
 class MachineClock implements Clock {
   readonly #world: World;
@@ -140,7 +146,7 @@ class MachineClock implements Clock {
   }
 }
 
-export class World {
+export class World implements Machine {
   readonly random: SeededRandom;
   readonly disk = new SimulatedDisk();
   readonly weather: Weather;
@@ -253,8 +259,13 @@ export class World {
     }
   }
 
-  spawn(name: string, body: (process: Process) => Promise<void>): Process {
-    const started = new Process(this, name);
+  /** Another machine in the same time. */
+  addMachine(): Machine {
+    return { disk: new SimulatedDisk(), clock: new MachineClock(this) };
+  }
+
+  spawn(name: string, body: (process: Process) => Promise<void>, machine: Machine = this): Process {
+    const started = new Process(this, name, machine);
     this.#processes.add(started);
     this.trace.add(`${this.now} start ${name}`);
     body(started).then(
@@ -282,12 +293,12 @@ export class World {
     this.end(victim);
   }
 
-  /** Everybody dies, the disk keeps what it happens to keep, and the kernel starts again. */
-  powerCut(): void {
+  /** All on the machine die, the disk keeps what it happens to, and the kernel starts again. */
+  powerCut(machine: Machine = this): void {
     this.trace.add(`${this.now} power cut`);
-    for (const victim of [...this.#processes]) this.end(victim);
-    this.disk.powerCut(this.random, this.weather.namesAreOrdered);
-    this.clock.reboot(this.random.below(100e9));
+    for (const one of [...this.#processes]) if (one.machine === machine) this.end(one);
+    machine.disk.powerCut(this.random, this.weather.namesAreOrdered);
+    machine.clock.reboot(this.random.below(100e9));
   }
 }
 
@@ -299,6 +310,7 @@ function settled(): Promise<void> {
 export class Process implements Host {
   readonly name: string;
   readonly world: World;
+  readonly machine: Machine;
   readonly random: SeededRandom;
   readonly environment: StoreEnvironment;
   readonly finished: Promise<void>;
@@ -308,15 +320,16 @@ export class Process implements Host {
   readonly #fs: SimulatedFileSystem;
   #finish!: () => void;
 
-  constructor(world: World, name: string) {
+  constructor(world: World, name: string, machine: Machine) {
     this.world = world;
+    this.machine = machine;
     this.name = name;
     this.random = world.random;
-    this.#fs = new SimulatedFileSystem(world.disk, this);
+    this.#fs = new SimulatedFileSystem(machine.disk, this);
     this.finished = new Promise((resolve) => (this.#finish = resolve));
     this.environment = world.mutate({
       fs: this.#fs,
-      clock: world.clock,
+      clock: machine.clock,
       random: world.random,
       pause: (ms) => this.#pause(ms),
       sleep: (ms) => this.sleep(ms),

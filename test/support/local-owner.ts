@@ -1,11 +1,14 @@
 /**
  * The owner of a store in the test's own thread: requests reach its service without a socket, and a
- * test says which of them, or which of their replies, get lost.
+ * test says which of them, or which of their replies, get lost. With `listen()` it serves other
+ * processes as a recorder would.
  */
 import { HelicorderError } from '../../engine/base/errors.ts';
 import { errorOf, type Answer, type Question } from '../../engine/control/protocol.ts';
+import { ControlServer } from '../../engine/control/server.ts';
 import { ControlService, type StoreRequest } from '../../engine/control/service.ts';
 import { systemEnvironment } from '../../engine/store/store.ts';
+import { storePaths } from '../../engine/store/files.ts';
 import { originRun } from '../../engine/store/control.ts';
 import { StoreReader } from '../../engine/store/reader.ts';
 import { StreamReader } from '../../engine/store/stream-reader.ts';
@@ -58,6 +61,18 @@ export class LocalOwner {
     this.#writer.close();
   }
 
+  /** @returns what takes the socket away */
+  async listen(): Promise<() => Promise<void>> {
+    // not the numbers of those that connect without a socket
+    const numbered = (connection: number): number => -connection;
+    const server = await ControlServer.listen(storePaths(this.dir).control, {
+      request: (connection, request, payload, answer) =>
+        answer(this.#ask(numbered(connection), request, payload)),
+      gone: (connection) => this.#service.gone(numbered(connection)),
+    });
+    return () => server.close();
+  }
+
   connect(): Requests & { close: () => Promise<void> } {
     let connection = ++this.#connections;
     const ask = async (question: Question, _: unknown, payload = new Uint8Array(0)) => {
@@ -86,18 +101,23 @@ export class LocalOwner {
   }
 }
 
-/** Every record of a stream, with all that a reader can learn of it; none if it is not there. */
-export async function recordsOf(dir: string, name: string): Promise<string[]> {
+/**
+ * Every record of a stream from an offset on, with all that a reader can learn of it; none if it is
+ * not there.
+ */
+export async function recordsOf(dir: string, name: string, first = 0): Promise<string[]> {
   const reader = StoreReader.open(dir, systemEnvironment);
   const stream = reader.state.streamNamed(name);
   const texts: string[] = [];
-  let next = 1;
+  let next = first + 1;
   if (stream === undefined) return texts;
-  for await (const found of new StreamReader(reader, stream.id, 0).raw()) {
-    if (found.kind === 'fault') throw new Error(found.fault.what);
+  for await (const found of new StreamReader(reader, stream.id, first).raw()) {
+    // what it took follows as a gap
+    if (found.kind === 'fault') continue;
     const { run, schema } = found.info;
     const whole = pieceOf(found, { ...run, run: originRun(run), schema }, 0);
-    const from = Math.max(0, found.from - (whole.lo - 1));
+    const from = Math.max(0, Math.max(first, found.from) - (whole.lo - 1));
+    if (from >= whole.seqs) continue;
     const piece = from > 0 ? cutPiece(whole, from, whole.seqs) : whole;
     if (piece.lo !== next) throw new Error(`a hole before offset ${piece.lo - 1}`);
     next = endOf(piece);

@@ -6,62 +6,32 @@ import { describe, expect, test } from 'vitest';
 import { MIB } from '../../../engine/base/constants.ts';
 import { nodeFileSystem } from '../../../engine/files/node-file-system.ts';
 import { trimStream } from '../../../engine/store/changes.ts';
-import { Store, systemEnvironment } from '../../../engine/store/store.ts';
+import { Store } from '../../../engine/store/store.ts';
 import { planTrim } from '../../../engine/store/trim.ts';
-import { StoreParticipant } from '../../../engine/targets/store-participant.ts';
-import { StoreSource, type StoreSourceOptions } from '../../../engine/targets/store-source.ts';
-import { cat } from '../../../engine/tools/cat.ts';
-import { gaps } from '../../../engine/tools/gaps.ts';
-import { verify } from '../../../engine/tools/verify.ts';
-import { Copier, type CopierOptions, type CopyResult } from '../../../engine/txn/copier.ts';
-import { systemTimer } from '../../../engine/txn/pacing.ts';
+import type { CopyResult } from '../../../engine/txn/copier.ts';
+import {
+  COPIED_STREAM,
+  copyOnce as copyBetween,
+  expectEqual,
+  expectSame as expectBoth,
+  record,
+  type End,
+} from '../../support/copies.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { LocalOwner, recordsOf, type Fate } from '../../support/local-owner.ts';
 import { SEED, SeededRandom } from '../../support/random.ts';
-import {
-  beginEvents,
-  beginSamples,
-  bytes,
-  commitGap,
-  commitSamples,
-} from '../../support/stores.ts';
+import { beginEvents, bytes } from '../../support/stores.ts';
 import { sealAll } from '../../support/sealing.ts';
 
-const STREAM = 'test/samples';
-/** Back-off and probes of no length. */
-const HASTY: CopierOptions = {
-  timer: { ...systemTimer, sleep: () => new Promise((resolve) => setImmediate(resolve)) },
-};
+const STREAM = COPIED_STREAM;
 
 async function copyOnce(
   from: LocalOwner,
   to: LocalOwner,
-  options: Partial<StoreSourceOptions> & CopierOptions & { target?: string } = {},
+  options: Parameters<typeof copyBetween>[2] = {},
 ): Promise<CopyResult> {
-  const {
-    target = STREAM,
-    stream = STREAM,
-    cursor = 'copy',
-    from: begin = 'start',
-    ...rest
-  } = options;
-  const source = new StoreSource({
-    dataDir: from.dir,
-    stream,
-    cursor,
-    from: begin,
-    owner: from.connect(),
-    environment: systemEnvironment,
-  });
-  const participant = new StoreParticipant(to.connect(), { stream: target, ...source.shape() });
-  try {
-    const { writer } = await source.open();
-    const until = rest.until ?? (await source.end());
-    expect(writer.base).toBeGreaterThanOrEqual(0);
-    return await new Copier(source, participant, { ...HASTY, ...rest, until }).run();
-  } finally {
-    source.close();
-  }
+  const end = (owner: LocalOwner): End => ({ dir: owner.dir, owner: owner.connect() });
+  return copyBetween(end(from), end(to), options);
 }
 
 /** The target has had runs of its own, so no number is the same on both sides by chance. */
@@ -72,47 +42,9 @@ function stores(): { from: LocalOwner; to: LocalOwner } {
   return { from, to };
 }
 
-/** Two runs of one writer with gaps, cut into batches of all sizes. */
-function record(owner: LocalOwner, random: SeededRandom, runs = 2): void {
-  for (let run = 0; run < runs; run++) {
-    const opened = beginSamples(owner.writer, STREAM);
-    let tick = (opened.run.lastTick ?? 9) + 1;
-    for (let i = 0; i < 30; i++) {
-      const count = 1 + random.below(90);
-      commitSamples(owner.writer, opened, tick, count);
-      tick += count;
-      if (random.below(4) === 0) tick += commitGap(owner.writer, opened, tick, 1 + random.below(9));
-    }
-  }
-}
-
-async function textOf(dir: string, stream = STREAM): Promise<string> {
-  const store = Store.open(dir);
-  const options = { stream, from: 'start', follow: false, withLedger: true, delimiter: '\n' };
-  let all = '';
-  const out = cat(store, { ...options, onDamage: () => undefined } as never);
-  for await (const part of out) all += String(part);
-  store.close();
-  return all;
-}
-
-async function expectEqual(from: LocalOwner, to: LocalOwner): Promise<void> {
-  expect(await recordsOf(to.dir, STREAM)).toEqual(await recordsOf(from.dir, STREAM));
-  const [there, here] = [Store.open(from.dir), Store.open(to.dir)];
-  expect(await gaps(here, STREAM)).toEqual(await gaps(there, STREAM));
-  there.close();
-  here.close();
-}
-
 async function expectSame(from: LocalOwner, to: LocalOwner): Promise<void> {
-  await expectEqual(from, to);
   [from, to].forEach((owner) => owner.close());
-  expect(await textOf(to.dir)).toBe(await textOf(from.dir));
-  const [there, here] = [await verify(from.dir), await verify(to.dir)];
-  expect(here).toMatchObject({ ok: true, damage: [] });
-  expect(here.streams.find(({ name }) => name === STREAM)).toEqual(
-    there.streams.find(({ name }) => name === STREAM),
-  );
+  await expectBoth(from.dir, to.dir);
 }
 
 describe('what arrives', () => {
@@ -143,8 +75,8 @@ describe('what arrives', () => {
     record(from, new SeededRandom(SEED), 3);
     await copyOnce(from, to, { batchRecords: 50 });
     await copyOnce(to, third);
-    await expectEqual(from, to);
-    await expectEqual(from, third);
+    await expectEqual(from.dir, to.dir);
+    await expectEqual(from.dir, third.dir);
   });
 
   test('chunks as well as log, and what a trim has let go of as gaps', async () => {

@@ -1,0 +1,162 @@
+/**
+ * A copy ends, or a request of it gets lost, at every edge that its protocol has named
+ * (`engine/base/failpoint.ts`); so do the owner of its source and the owner of its target, at
+ * whatever they do for it. Then the copy goes on, and both sides hold the same. The tests are made
+ * from those lists: an edge that a copy does not come to fails its test.
+ *
+ * The one that is to die is the built program; the other two are here, in the test's own thread.
+ */
+import { cpSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import {
+  COPIER_FAILPOINTS,
+  FAILPOINTS,
+  FAILPOINT_ACTIONS,
+  SOURCE_FAILPOINTS,
+  TARGET_FAILPOINTS,
+} from '../../engine/base/failpoint.ts';
+import type { Failpoint, FailpointAction } from '../../engine/base/failpoint.ts';
+import { OwnerLink } from '../../engine/targets/owner-link.ts';
+import { helicorder, nextOwner, type Ended } from '../support/cli.ts';
+import { COPIED_STREAM, copyOnce, expectSame, record } from '../support/copies.ts';
+import { count } from '../support/counts.ts';
+import { sharedDirectory, temporaryDirectory } from '../support/directory.ts';
+import { LocalOwner } from '../support/local-owner.ts';
+import { SEED, SeededRandom } from '../support/random.ts';
+import { overwrite, segmentFile, segmentNumbers } from '../support/segments.ts';
+
+/** What comes once per copy; the others are struck behind the first commit. */
+const ONCE: readonly Failpoint[] = [
+  ...(['copy-base', 'copy-open', 'txn-open'] as const),
+  ...(['copy-pin', 'lost-entry'] as const),
+];
+/** Only a source with damage brings a copy there. */
+const OF_DAMAGE: readonly Failpoint[] = ['copy-pin', 'lost-entry'];
+/** What the source refuses ends the copy; what the target does not answer is asked again. */
+const ENDING: readonly Failpoint[] = ['copy-base', 'copy-pin', 'copy-intent', 'copy-cursor'];
+const CURSOR = 'copy';
+const BATCH_RECORDS = 100;
+/** In a group of records: the same in each run, since all that is written there is. */
+const DAMAGED_AT = 7 * 4096 + 100;
+const CONTENT_SEED = 1;
+const DAMAGE = new Uint8Array(64).fill(0x5a);
+
+const base = sharedDirectory();
+/** Sources, each made once. */
+const template = (
+  (made: Map<boolean, string>) =>
+  (isDamaged: boolean): string => {
+    const known = made.get(isDamaged);
+    if (known !== undefined) return known;
+    const dir = join(base, isDamaged ? 'damaged' : 'whole');
+    const owner = new LocalOwner(dir);
+    record(owner, new SeededRandom(CONTENT_SEED), 1, 8);
+    owner.close();
+    if (isDamaged) overwrite(segmentFile(dir, segmentNumbers(dir)[0]!), DAMAGED_AT, DAMAGE);
+    made.set(isDamaged, dir);
+    return dir;
+  }
+)(new Map());
+
+function storesFor(point: Failpoint): { from: string; to: string } {
+  const parent = temporaryDirectory();
+  const from = join(parent, 'from');
+  cpSync(template(OF_DAMAGE.includes(point)), from, { recursive: true });
+  return { from, to: join(parent, 'to') };
+}
+
+function environmentOf(point: Failpoint, action: FailpointAction): Record<string, string> {
+  return { HELICORDER_FAILPOINT: `${point}:${action}:${ONCE.includes(point) ? 1 : 2}` };
+}
+
+function checkEnd(action: FailpointAction, exit: number, ended: Ended, where: string): void {
+  const { code, signal, stderr } = ended;
+  count('failpoints');
+  if (action !== 'error') expect([code, signal], `${where}: ${stderr}`).toEqual([null, 'SIGKILL']);
+  else expect([code, signal], `${where}: ${stderr}`).toEqual([exit, null]);
+  if (action === 'error') expect(stderr, where).toContain(`failpoint ${where.split(':')[0]}`);
+}
+
+/** The copy dies; both owners live on, with whatever it has left open there. */
+async function copierDies(point: Failpoint, action: FailpointAction): Promise<void> {
+  const where = `${point}:${action}`;
+  const { from, to } = storesFor(point);
+  const owners = [new LocalOwner(from), new LocalOwner(to)] as const;
+  const closes = await Promise.all(owners.map((owner) => owner.listen()));
+  const words = ['stream', 'cp', COPIED_STREAM, '--data-dir', from, '--to-data-dir', to];
+  const how = ['--cursor', CURSOR, '--batch-records', String(BATCH_RECORDS)];
+  const copy = helicorder([...words, ...how], { env: environmentOf(point, action) });
+  checkEnd(action, ENDING.includes(point) ? 69 : 0, await copy.ended, where);
+  const [source, target] = owners.map((owner) => ({ dir: owner.dir, owner: owner.connect() }));
+  await copyOnce(source!, target!, { cursor: CURSOR });
+  for (const close of closes) await close();
+  for (const owner of owners) owner.close();
+  await expectSame(from, to, where);
+}
+
+/** To whoever owns the store: the recorder, and once that has gone an owner in this thread. */
+function linkTo(dataDir: string): OwnerLink {
+  return new OwnerLink({
+    dataDir,
+    own: async () => {
+      const owner = new LocalOwner(dataDir);
+      const close = await owner.listen();
+      return {
+        ended: new Promise(() => undefined),
+        close: async () => {
+          await close();
+          owner.close();
+        },
+      };
+    },
+  });
+}
+
+/** A recorder of something else dies of what it does for a copy; somebody comes after it. */
+async function ownerDies(
+  victim: 'from' | 'to',
+  point: Failpoint,
+  action: FailpointAction,
+): Promise<void> {
+  const where = `${point}:${action}`;
+  const { from, to } = storesFor(point);
+  const dirs = { from, to };
+  if (victim === 'to') new LocalOwner(to).close();
+  const words = ['run', '--data-dir', dirs[victim], '--source', 'synthetic', '--quiet'];
+  const own = ['--stream', 'crash/own', '--rate', '50', '--flush-ms', '100'];
+  const isThere = nextOwner(dirs[victim], 'control');
+  const recorder = helicorder([...words, ...own], { env: environmentOf(point, action) });
+  await isThere;
+  const [source, target] = [linkTo(from), linkTo(to)];
+  const options = { cursor: CURSOR, batchRecords: BATCH_RECORDS };
+  await copyOnce({ dir: from, owner: source }, { dir: to, owner: target }, options);
+  checkEnd(action, 74, await recorder.ended, where);
+  await target.close();
+  await source.close();
+  await expectSame(from, to, where);
+}
+
+/** In the soak all of them; else one, another at each point and with each seed. */
+async function each(
+  point: Failpoint,
+  life: (action: FailpointAction) => Promise<void>,
+): Promise<void> {
+  const turn = SEED + FAILPOINTS.indexOf(point);
+  const one = FAILPOINT_ACTIONS[turn % FAILPOINT_ACTIONS.length]!;
+  await Promise.all((process.env['HELICORDER_SOAK'] ? FAILPOINT_ACTIONS : [one]).map(life));
+}
+
+describe(`kill before, kill after, error (HELICORDER_SEED=${SEED})`, () => {
+  test.each(COPIER_FAILPOINTS)('of a copy at %s', async (point) => {
+    await each(point, (action) => copierDies(point, action));
+  });
+
+  test.each(SOURCE_FAILPOINTS)('of the owner of its source at %s', async (point) => {
+    await each(point, (action) => ownerDies('from', point, action));
+  });
+
+  test.each(TARGET_FAILPOINTS)('of the owner of its target at %s', async (point) => {
+    await each(point, (action) => ownerDies('to', point, action));
+  });
+});

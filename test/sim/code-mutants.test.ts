@@ -1,0 +1,175 @@
+/**
+ * Negative controls in the code itself: modules of production code with one rule taken out, each
+ * found by a simulation. Rules that only two faults at once can need, the fence and the seq check,
+ * are taken out in the model (`model/mutants.ts`), which has them at once in all ways there are.
+ */
+import { afterAll, describe, expect, it, vi } from 'vitest';
+import type { Step } from '../../engine/txn/coordinator.ts';
+import { simulateCopy } from './copy-simulation.ts';
+import { MUTANTS } from './mutants.ts';
+import { simulate } from './simulation.ts';
+
+/** The rule that is out now; the modules below look at it at each call. */
+const mutation = vi.hoisted(() => ({ now: '' }));
+
+vi.mock(import('../../engine/txn/coordinator.ts'), async (original) => {
+  const real = await original();
+  const early = ({ state, effects }: Step): Step => {
+    const [effect] = effects;
+    if (effect?.kind !== 'commit') return { state, effects };
+    const { epoch, intent } = effect;
+    const cursor = { epoch, acked: intent.range.hi, chain: intent.range.chain };
+    return { state, effects: [{ kind: 'writeCursor', cursor }, effect] };
+  };
+  const withoutIntent = (step: Step): Step => {
+    const [effect] = step.effects;
+    if (effect?.kind !== 'writeIntent') return step;
+    return real.step(step.state, { kind: 'intentDurable' });
+  };
+  return {
+    ...real,
+    step: (state, event) => {
+      const step = real.step(state, event);
+      if (mutation.now === 'early release') return early(step);
+      return mutation.now === 'no intent' ? withoutIntent(step) : step;
+    },
+  };
+});
+
+vi.mock(import('../../engine/store/transactions.ts'), async (original) => {
+  const real = await original();
+  class OffsetsAtBegin extends real.Transactions {
+    readonly #state;
+    readonly #offsets = new Map<string, number>();
+
+    constructor(...[writer, random]: ConstructorParameters<typeof real.Transactions>) {
+      super(writer, random);
+      this.#state = writer.state;
+    }
+
+    override begin(...args: Parameters<InstanceType<typeof real.Transactions>['begin']>): string {
+      const txn = super.begin(...args);
+      this.#offsets.set(txn, this.#state.streamNamed(args[1].stream)!.nextOffset);
+      return txn;
+    }
+
+    override commit(...args: Parameters<InstanceType<typeof real.Transactions>['commit']>) {
+      const [, { stream: name }, , { txn }] = args;
+      const stream = this.#state.streamNamed(name);
+      const { nextOffset } = stream ?? {};
+      const early = mutation.now === 'early offsets' ? this.#offsets.get(txn) : undefined;
+      if (!stream || early === undefined) return super.commit(...args);
+      stream.nextOffset = early;
+      try {
+        return super.commit(...args);
+      } finally {
+        stream.nextOffset = nextOffset!;
+      }
+    }
+  }
+  return { ...real, Transactions: OffsetsAtBegin };
+});
+
+vi.mock(import('../../engine/store/log/format.ts'), async (original) => {
+  const real = await original();
+  const sameLink: typeof real.sameLink = (a, b) =>
+    mutation.now !== 'no predecessor' && real.sameLink(a, b);
+  return { ...real, sameLink };
+});
+
+vi.mock(import('../../engine/store/continuity.ts'), async (original) => {
+  const real = await original();
+  class Holes extends real.Continuity {
+    override *follow(...[item]: Parameters<InstanceType<typeof real.Continuity>['follow']>) {
+      for (const found of super.follow(item)) {
+        if (mutation.now !== 'holes' || found === item) yield found;
+      }
+    }
+  }
+  return { ...real, Continuity: Holes };
+});
+
+interface CodeMutant {
+  name: string;
+  rule: string;
+  /** it must be found within so many seeds */
+  seeds: number;
+  /** the first of them; one that finds it soon saves time, any other does as well */
+  from?: number;
+  play: (seed: number) => Promise<unknown>;
+}
+
+const unsynced = MUTANTS.find(({ name }) => name.startsWith('acknowledges a group before'))!;
+
+const CODE_MUTANTS: readonly CodeMutant[] = [
+  {
+    name: 'releases before the target has confirmed',
+    rule: 'early release',
+    seeds: 100,
+    play: simulateCopy,
+  },
+  {
+    name: 'commits without a durable intent',
+    rule: 'no intent',
+    ...{ seeds: 400, from: 13 },
+    play: simulateCopy,
+  },
+  {
+    name: 'gives offsets at begin instead of commit',
+    rule: 'early offsets',
+    seeds: 100,
+    play: simulateCopy,
+  },
+  {
+    name: 'answers COMMITTED before the sync',
+    rule: '',
+    seeds: 100,
+    play: (seed) => simulateCopy(seed, { mutate: unsynced.mutate! }),
+  },
+  {
+    name: 'takes a torn group for one although the next does not name it',
+    rule: 'no predecessor',
+    ...{ seeds: 300, from: 77 },
+    play: simulate,
+  },
+  {
+    name: 'leaves a hole for a damaged range',
+    rule: 'holes',
+    ...{ seeds: 100, from: 13 },
+    play: simulate,
+  },
+];
+
+/** The first seed that finds it, and what it says. */
+async function found({ rule, seeds, from = 1, play }: CodeMutant): Promise<string | undefined> {
+  mutation.now = rule;
+  try {
+    for (let seed = from; seed < from + seeds; seed++) await play(seed);
+    return undefined;
+  } catch (error) {
+    return String(error).split('\n')[0];
+  } finally {
+    mutation.now = '';
+  }
+}
+
+describe('the simulations find a program that', () => {
+  let killed = 0;
+
+  it.each(CODE_MUTANTS.map((mutant) => [mutant.name, mutant] as const))(
+    '%s',
+    async (name, mutant) => {
+      const finding = await found(mutant);
+      process.stdout.write(`mutant: ${name}: ${finding}\n`);
+      expect(finding, 'what a simulation says').toBeDefined();
+      killed++;
+    },
+    600_000,
+  );
+
+  afterAll(() => {
+    process.stdout.write(
+      `simulations: ${killed} of ${CODE_MUTANTS.length} mutants of code found\n`,
+    );
+  });
+});

@@ -1,0 +1,104 @@
+/** A stream to copy, the copier as production puts it together, and what must hold in the end. */
+import { expect } from 'vitest';
+import { Store, systemEnvironment } from '../../engine/store/store.ts';
+import { StoreParticipant, type Requests } from '../../engine/targets/store-participant.ts';
+import { StoreSource, type StoreSourceOptions } from '../../engine/targets/store-source.ts';
+import { cat } from '../../engine/tools/cat.ts';
+import { gaps } from '../../engine/tools/gaps.ts';
+import { verify } from '../../engine/tools/verify.ts';
+import { Copier, type CopierOptions, type CopyResult } from '../../engine/txn/copier.ts';
+import { systemTimer } from '../../engine/txn/pacing.ts';
+import type { LocalOwner } from './local-owner.ts';
+import { recordsOf } from './local-owner.ts';
+import type { SeededRandom } from './random.ts';
+import { beginSamples, commitGap, commitSamples } from './stores.ts';
+
+export const COPIED_STREAM = 'test/samples';
+
+/** Back-off and probes of no length. */
+export const HASTY: CopierOptions = {
+  timer: { ...systemTimer, sleep: () => new Promise((resolve) => setImmediate(resolve)) },
+};
+
+/** A store, and the way to whoever owns it. */
+export interface End {
+  dir: string;
+  owner: Requests;
+}
+
+/** Everything that is there now, or up to `until`. */
+export async function copyOnce(
+  from: End,
+  to: End,
+  options: Partial<StoreSourceOptions> & CopierOptions & { target?: string } = {},
+): Promise<CopyResult> {
+  const {
+    target = COPIED_STREAM,
+    stream = COPIED_STREAM,
+    cursor = 'copy',
+    from: begin = 'start',
+    ...rest
+  } = options;
+  const source = new StoreSource({
+    dataDir: from.dir,
+    stream,
+    cursor,
+    from: begin,
+    owner: from.owner,
+    environment: systemEnvironment,
+  });
+  const participant = new StoreParticipant(to.owner, { stream: target, ...source.shape() });
+  try {
+    const { writer } = await source.open();
+    const until = rest.until ?? (await source.end());
+    expect(writer.base).toBeGreaterThanOrEqual(0);
+    return await new Copier(source, participant, { ...HASTY, ...rest, until }).run();
+  } finally {
+    source.close();
+  }
+}
+
+/** Two runs of one writer with gaps, cut into batches of all sizes. */
+export function record({ writer }: LocalOwner, random: SeededRandom, runs = 2, batches = 30): void {
+  for (let run = 0; run < runs; run++) {
+    const opened = beginSamples(writer, COPIED_STREAM);
+    let tick = (opened.run.lastTick ?? 9) + 1;
+    for (let i = 0; i < batches; i++) {
+      const count = 1 + random.below(90);
+      commitSamples(writer, opened, tick, count);
+      tick += count;
+      if (random.below(4) === 0) tick += commitGap(writer, opened, tick, 1 + random.below(9));
+    }
+  }
+}
+
+/** `cat --with-ledger` */
+async function textOf(dir: string): Promise<string> {
+  const store = Store.open(dir);
+  const options = { stream: COPIED_STREAM, from: 'start', follow: false, withLedger: true };
+  const out = cat(store, { ...options, delimiter: '\n', onDamage: () => undefined } as never);
+  let all = '';
+  for await (const part of out) all += String(part);
+  store.close();
+  return all;
+}
+
+/** Record by record, and gap by gap. */
+export async function expectEqual(from: string, to: string, where = ''): Promise<void> {
+  expect(await recordsOf(to, COPIED_STREAM), where).toEqual(await recordsOf(from, COPIED_STREAM));
+  const [there, here] = [Store.open(from), Store.open(to)];
+  expect(await gaps(here, COPIED_STREAM), where).toEqual(await gaps(there, COPIED_STREAM));
+  there.close();
+  here.close();
+}
+
+/** Whatever can be asked of both; nobody owns them any more. */
+export async function expectSame(from: string, to: string, where = ''): Promise<void> {
+  await expectEqual(from, to, where);
+  expect((await textOf(to)) === (await textOf(from)), `${where}: cat says the same`).toBe(true);
+  const [there, here] = [await verify(from), await verify(to)];
+  expect(here, where).toMatchObject({ ok: true, damage: [] });
+  const copied = ({ streams }: typeof here): unknown =>
+    streams.find(({ name }) => name === COPIED_STREAM);
+  expect(copied(here), where).toEqual(copied(there));
+}
