@@ -99,17 +99,18 @@ export class RecorderControl implements ControlHandler {
 
 /**
  * Asks the owner of a store to make room for a recorder: one that only keeps it, for a copy, does.
- * @returns true once it has gone
+ * @returns whether it has gone or may go yet: it did so, or serves nobody right now, as one does
+ *   that begins or ends. false: it records, and will not
  */
 export async function askToYield(dataDir: string): Promise<boolean> {
   try {
     const client = await ControlClient.connect(storePaths(dataDir).control);
-    if (client === undefined) return false;
+    if (client === undefined) return true;
     await client.ask({ type: 'yield' }, 'done');
     await client.ended.catch(() => undefined);
     return true;
   } catch (error) {
-    if (error instanceof HelicorderError) return false;
-    throw error;
+    if (!(error instanceof HelicorderError)) throw error;
+    return error.code === 'OWNER_BUSY' || error.code === 'DISCONNECTED';
   }
 }
