@@ -4,6 +4,7 @@
  * are taken out in the model (`model/mutants.ts`), which has them at once in all ways there are.
  */
 import { afterAll, describe, expect, it, vi } from 'vitest';
+import { count } from '../support/counts.ts';
 import type { Step } from '../../engine/txn/coordinator.ts';
 import { simulateCopy } from './copy-simulation.ts';
 import { MUTANTS } from './mutants.ts';
@@ -161,6 +162,7 @@ describe('the simulations find a program that', () => {
     async (name, mutant) => {
       const finding = await found(mutant);
       process.stdout.write(`mutant: ${name}: ${finding}\n`);
+      count('mutants found');
       expect(finding, 'what a simulation says').toBeDefined();
       killed++;
     },

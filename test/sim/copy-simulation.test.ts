@@ -1,5 +1,6 @@
 /** Copies between stores under simulated faults of disks, power, processes and network. */
 import { describe, expect, it } from 'vitest';
+import { count } from '../support/counts.ts';
 import { simulateCopy, type CopyCounts } from './copy-simulation.ts';
 
 const ONE_SEED = process.env['HELICORDER_SEED'];
@@ -28,6 +29,7 @@ describe('a simulated copy', () => {
         }
         seeds++;
       }
+      count('simulated histories', seeds);
       const counts = [...sum].map(([name, count]) => `${name} ${count}`);
       process.stdout.write(`copy simulation: seeds ${seeds}, ${counts.join(', ')}\n`);
       // a fault that never comes proves nothing

@@ -1,5 +1,6 @@
 /** Negative controls: each bug of mutants.ts is found. */
 import { describe, expect, it } from 'vitest';
+import { count } from '../support/counts.ts';
 import { MUTANTS, type Mutant } from './mutants.ts';
 import { simulate } from './simulation.ts';
 
@@ -21,6 +22,7 @@ describe('the simulation finds a program that', () => {
     async (name, mutant) => {
       const finding = await found(mutant);
       process.stdout.write(`mutant: ${name}: ${finding}\n`);
+      count('mutants found');
       expect(finding, 'what the simulation says').toBeDefined();
     },
     600_000,

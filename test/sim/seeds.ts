@@ -1,5 +1,6 @@
 /** Runs seeds one after the other and adds up what they went through. */
 import { describe, expect, it } from 'vitest';
+import { count } from '../support/counts.ts';
 import { simulate, type Counts } from './simulation.ts';
 
 const ONE_SEED = process.env['HELICORDER_SEED'];
@@ -36,6 +37,7 @@ export function describeSeeds(first: number, step: number): void {
           add(sum, (await simulate(seed)).counts);
           seeds++;
         }
+        count('simulated histories', seeds);
         const counts = Object.entries(sum).map(([name, count]) => `${name} ${count}`);
         process.stdout.write(`simulation: seeds ${seeds}, ${counts.join(', ')}\n`);
         // a fault that never comes proves nothing

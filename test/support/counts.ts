@@ -1,5 +1,5 @@
 /**
- * What the crash tests did to their stores, added up for the line at the end of a run: how much was
+ * What the tests did to break the program, added up for the line at the end of a run: how much was
  * tried is as much a result as that nothing failed.
  */
 import { TestRunner } from 'vitest';
@@ -12,6 +12,9 @@ export const COUNTED = [
   'failpoints',
   'tails cut or garbled',
   'bytes flipped',
+  'simulated histories',
+  'mutants found',
+  'fuzzed inputs',
 ] as const;
 
 export type Counts = Partial<Record<(typeof COUNTED)[number], number>>;
@@ -30,7 +33,7 @@ export function count(what: keyof Counts, times = 1): void {
   counts[what] = (counts[what] ?? 0) + times;
 }
 
-/** `crash tests: 20 kills, 74 tails cut or garbled, …`; undefined if none of them ran. */
+/** `tried: 20 kills, 74 tails cut or garbled, …`; undefined if none of them ran. */
 export function countsLine(all: readonly Counts[]): string | undefined {
   const sums = COUNTED.map((what) => ({
     what,
@@ -38,5 +41,5 @@ export function countsLine(all: readonly Counts[]): string | undefined {
   }));
   const done = sums.filter(({ times }) => times > 0);
   if (done.length === 0) return undefined;
-  return `crash tests: ${done.map(({ what, times }) => `${times} ${what}`).join(', ')}`;
+  return `tried: ${done.map(({ what, times }) => `${times} ${what}`).join(', ')}`;
 }
