@@ -11,8 +11,6 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import {
   COPIER_FAILPOINTS,
-  FAILPOINTS,
-  FAILPOINT_ACTIONS,
   SOURCE_FAILPOINTS,
   TARGET_FAILPOINTS,
 } from '../../engine/base/failpoint.ts';
@@ -23,6 +21,7 @@ import { COPIED_STREAM, copyOnce, expectSame, record } from '../support/copies.t
 import { count } from '../support/counts.ts';
 import { sharedDirectory, temporaryDirectory } from '../support/directory.ts';
 import { LocalOwner } from '../support/local-owner.ts';
+import { actionsAt } from '../support/failpoint-actions.ts';
 import { SEED, SeededRandom } from '../support/random.ts';
 import { overwrite, segmentFile, segmentNumbers } from '../support/segments.ts';
 
@@ -142,9 +141,7 @@ async function each(
   point: Failpoint,
   life: (action: FailpointAction) => Promise<void>,
 ): Promise<void> {
-  const turn = SEED + FAILPOINTS.indexOf(point);
-  const one = FAILPOINT_ACTIONS[turn % FAILPOINT_ACTIONS.length]!;
-  await Promise.all((process.env['HELICORDER_SOAK'] ? FAILPOINT_ACTIONS : [one]).map(life));
+  await Promise.all(actionsAt(point).map(life));
 }
 
 describe(`kill before, kill after, error (HELICORDER_SEED=${SEED})`, () => {

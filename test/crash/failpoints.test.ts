@@ -8,13 +8,14 @@ import { cpSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { MIB } from '../../engine/base/constants.ts';
-import { FAILPOINT_ACTIONS, STORE_FAILPOINTS } from '../../engine/base/failpoint.ts';
+import { STORE_FAILPOINTS } from '../../engine/base/failpoint.ts';
 import type { Failpoint, FailpointAction } from '../../engine/base/failpoint.ts';
 import { nodeFileSystem } from '../../engine/files/node-file-system.ts';
 import { removeStream } from '../../engine/store/changes.ts';
 import { eventRun } from '../../engine/store/run-plan.ts';
 import type { StoreWriter } from '../../engine/store/writer.ts';
 import { verify } from '../../engine/tools/verify.ts';
+import { actionsAt } from '../support/failpoint-actions.ts';
 import { helicorder, helicorderOut, nextOwner, type Ended } from '../support/cli.ts';
 import { count } from '../support/counts.ts';
 import { sharedDirectory, temporaryDirectory } from '../support/directory.ts';
@@ -24,7 +25,8 @@ import { segmentFile, segmentNumbers } from '../support/segments.ts';
 import { openWriter, readEvents } from '../support/stores.ts';
 
 /** Far beyond what a recorder needs to come to an edge: one that lives so long does not. */
-const LIFE_MS = 30_000;
+const LIFE_MS = 150_000;
+const TEST_MS = 200_000;
 const LINES_STREAM = 'crash/lines';
 const LINES = 60;
 const LARGE_BYTES = 40_000;
@@ -128,18 +130,22 @@ async function checkStore(dir: string, where: string): Promise<void> {
   ).toEqual([]);
 }
 
-test.each(STORE_FAILPOINTS)('%s: kill before, kill after, error', async (point) => {
-  const from = await template();
-  const lives = FAILPOINT_ACTIONS.map(async (action) => {
-    const where = `${point}:${action}`;
-    const dir = join(temporaryDirectory(), 'store');
-    cpSync(from, dir, { recursive: true });
-    checkEnd(point, action, await liveTo(where, AT_END.includes(point), dir));
-    count('failpoints');
-    await checkStore(dir, where);
-  });
-  await Promise.all(lives);
-});
+test.each(STORE_FAILPOINTS)(
+  `%s (HELICORDER_SEED=${SEED})`,
+  async (point) => {
+    const from = await template();
+    const lives = actionsAt(point).map(async (action) => {
+      const where = `${point}:${action}`;
+      const dir = join(temporaryDirectory(), 'store');
+      cpSync(from, dir, { recursive: true });
+      checkEnd(point, action, await liveTo(where, AT_END.includes(point), dir));
+      count('failpoints');
+      await checkStore(dir, where);
+    });
+    await Promise.all(lives);
+  },
+  TEST_MS,
+);
 
 test('a failpoint that does not exist is refused, not ignored', async () => {
   const env = { HELICORDER_FAILPOINT: 'no-such-edge:kill-before' };

@@ -32,7 +32,7 @@ import { recordLines } from '../support/stores.ts';
 const testOnShim = skipLoudly(!canShim, 'failing system calls: there is no C compiler (cc)');
 const isSoak = process.env['HELICORDER_SOAK'] !== undefined;
 /** Of each kind of call and each subject below, in `npm test`. */
-const STRIKES_PER_KIND = 3;
+const STRIKES_PER_KIND = 2;
 /** Lives at a time: most of one is waiting. */
 const AT_ONCE = 3;
 const SAMPLES = 'crash/box';

@@ -19,7 +19,7 @@ import { bytes, text } from '../../support/stores.ts';
 
 const DIR = '/store';
 const IS_SOAK = process.env['HELICORDER_SOAK'] !== undefined;
-const STREAMS = IS_SOAK ? 10_000 : 300;
+const STREAMS = IS_SOAK ? 10_000 : 100;
 const SEGMENT_BYTES = IS_SOAK ? 32 * MIB : MIB;
 const BUDGET_BYTES = 8 * SEGMENT_BYTES;
 const ROUNDS = 3;
