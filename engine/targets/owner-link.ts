@@ -9,7 +9,6 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicMs } from '../base/clock.ts';
-import { LOCK_WAIT_MS } from '../base/constants.ts';
 import { HelicorderError } from '../base/errors.ts';
 import { ControlClient } from '../control/client.ts';
 import { storePaths } from '../store/files.ts';
@@ -29,6 +28,8 @@ export interface OwnerLinkOptions {
 }
 
 const LOOK_AGAIN_MS = 50;
+/** In this time an owner that has the lock serves others, also on a machine that is busy. */
+const BEGIN_MS = 15_000;
 /** In about this time a recorder that was made room for owns the store. */
 const ROOM_MS = 3000;
 
@@ -69,7 +70,7 @@ export class OwnerLink {
 
   async #connect(): Promise<ControlClient> {
     const { dataDir, own, onWaiting } = this.#options;
-    const deadline = Math.max(monotonicMs(), this.#roomUntilMs) + LOCK_WAIT_MS;
+    const deadline = Math.max(monotonicMs(), this.#roomUntilMs) + BEGIN_MS;
     for (;;) {
       try {
         const client = await ControlClient.connect(storePaths(dataDir).control, onWaiting);
