@@ -152,14 +152,9 @@ export class Spare {
     return this.#filled < this.size;
   }
 
-  /** Completes the zeros and gives the file its name. */
-  promote(fs: FileSystem, logDir: string, segment: number): string {
-    while (this.advance());
-    const path = segmentPath(logDir, segment);
+  /** Gives the file, which is complete, its name; the caller syncs the directory. */
+  rename(fs: FileSystem, path: string): void {
     edge('segment-rename', () => fs.rename(this.path, path));
-    edge('segment-directory', () => fs.syncDirectory(logDir));
-    this.#file.close();
-    return path;
   }
 
   close(): void {
@@ -229,9 +224,14 @@ export class NextSegment {
 
   /** Gives the file, which is ready, its name. @returns its path and size */
   promote(segment: number): { path: string; size: number } {
+    const { fs, logDir } = this.#place;
     const spare = defined(this.#spare, 'the next segment');
-    const path = spare.promote(this.#place.fs, this.#place.logDir, segment);
+    const path = segmentPath(logDir, segment);
+    spare.rename(fs, path);
+    // from here on it is no spare: another attempt makes one, and gives it the same name
     this.#spare = undefined;
+    spare.close();
+    edge('segment-directory', () => fs.syncDirectory(logDir));
     return { path, size: spare.size };
   }
 

@@ -5,9 +5,13 @@ import { segmentOf } from '../../../engine/store/log/format.ts';
 import { listSegments, segmentPath } from '../../../engine/store/log/segment.ts';
 import { recover } from '../../../engine/store/recover.ts';
 import { verify } from '../../../engine/tools/verify.ts';
+import { Store } from '../../../engine/store/store.ts';
 import { ChunkStore, DIR, EVENTS, recordsOf } from '../../support/chunk-store.ts';
+import { SeededRandom } from '../../support/random.ts';
+import { beginEvents, bytes } from '../../support/stores.ts';
 
 const LOG = `${DIR}/log`;
+const NOISE = Buffer.from(new SeededRandom(4).bytes(100_000)).toString('base64');
 
 /** A store that has come to segment `segment`, and let go of by its owner. */
 function filledUpTo(segment: number): ChunkStore {
@@ -48,5 +52,34 @@ describe('a segment that was being made', () => {
     expect(faults.some(({ lost, segment }) => lost && segment === 2)).toBe(true);
     new ChunkStore(store.fs.disk, store.written).writer.close();
     expect(listSegments(store.fs, LOG)).toContain(2);
+  });
+
+  it('and for whose name there was no space is made again by the next attempt', async () => {
+    const { fs, writer, environment } = new ChunkStore();
+    const opened = beginEvents(writer, 'test/more');
+    const sync = fs.syncDirectory.bind(fs);
+    let failures = 1;
+    fs.syncDirectory = (dir) => {
+      if (dir !== LOG || failures-- !== 1) return sync(dir);
+      throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' });
+    };
+    const events = Array.from({ length: 12 }, (_, i) => bytes(`${i} ${NOISE}`));
+    for (const event of events) {
+      try {
+        writer.appendEvents(opened, [event]);
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'NO_SPACE' });
+        writer.resume();
+      }
+    }
+    expect(failures, 'a segment was begun').toBeLessThan(1);
+    writer.close();
+    const store = Store.open(DIR, environment);
+    let count = 0;
+    for await (const item of store.read('test/more'))
+      if (item.kind === 'events') count += item.records;
+    store.close();
+    expect(count).toBe(events.length);
+    expect(await verify(DIR, environment)).toMatchObject({ ok: true, damage: [] });
   });
 });
