@@ -193,13 +193,17 @@ function checkEnd({ dir, ended, calls }: Life, { fault }: Strike, where: string)
   if (struck && fault.startsWith('kill')) {
     return expect([code, signal], about).toEqual([null, 'SIGKILL']);
   }
-  // what a disk that is full for a moment delays is done then, but for a sync of names
-  const isFinal = fault === 'EIO' || (fault === 'ENOSPC' && struck?.kind === 'fsync');
+  const isFinal = fault === 'EIO' || (fault === 'ENOSPC' && struck && isOfNames(struck));
   if (struck === undefined || !isFinal) return expect([code, signal], about).toEqual([0, null]);
   if (code === 0 && (fault === 'ENOSPC' || isDispensable(struck))) return;
   expect([code, signal], about).toEqual([74, null]);
   expect(stderr, about).toMatch(new RegExp(`^helicorder: .*: ${fault}$`, 'm'));
   expect(stderr, about).toContain(dir);
+}
+
+/** A sync of names, which is final; all else that a disk full for a moment delays is done then. */
+function isOfNames({ kind, path }: Call): boolean {
+  return kind === 'fsync' || (kind === 'open' && path.endsWith('/log'));
 }
 
 /** What a recorder can do without: catalog, chunks, its socket, and what is to become one. */
