@@ -209,7 +209,7 @@ function isOfNames({ kind, path }: Call): boolean {
 /** What a recorder can do without: catalog, chunks, its socket, and what is to become one. */
 function isDispensable({ kind, path }: Call): boolean {
   // SQLite syncs the directory of its files
-  if (kind === 'fsync' && path.endsWith('/store')) return true;
+  if (/^(open|fsync)$/.test(kind) && path.endsWith('/store')) return true;
   return /catalog\.db|\/chunks|\/control/.test(path) || (kind === 'open' && path.endsWith('.seg'));
 }
 
