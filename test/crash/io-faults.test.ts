@@ -246,7 +246,7 @@ describe.each(SUBJECTS)('$name', (subject) => {
         count('I/O faults');
       });
     },
-    isSoak ? 3_600_000 : 120_000,
+    isSoak ? 7_200_000 : 360_000,
   );
 });
 
