@@ -17,15 +17,15 @@ import { Histogram } from '../base/histogram.ts';
 import { REASONS } from '../batch/ledger.ts';
 import { setFullReason } from '../ring/layout.ts';
 import { Catalog } from '../store/catalog.ts';
-import { applyUpkeep, setChunksDir } from '../store/changes.ts';
+import { applyUpkeep, setChunksDir, setRetention } from '../store/changes.ts';
 import type { DataItem } from '../store/data.ts';
 import { formatLsn, segmentOf } from '../store/log/format.ts';
 import type { GroupBuilder } from '../store/log/group.ts';
 import { gapsOf } from '../store/log/segment-index.ts';
 import type { StoreEnvironment } from '../store/store.ts';
+import type { RetentionEntry } from '../store/retention-entry.ts';
 import type { UpkeepResult } from '../store/upkeep.ts';
 import type { RunRequest } from '../store/run-plan.ts';
-import type { StoreBudget } from '../store/budget.ts';
 import { StoreWriter, type OpenedRun } from '../store/writer.ts';
 import { Growth, limitBytes } from '../tools/growth.ts';
 import { GroupDrain } from './group-drain.ts';
@@ -35,7 +35,8 @@ import { UtcOffset } from './utc-offset.ts';
 export interface CollectorOptions {
   dataDir: string;
   segmentBytes: number;
-  budget?: StoreBudget;
+  /** what is to be kept; undefined: what the store was told last */
+  retention?: RetentionEntry | undefined;
   /** where chunks go; undefined: into the store itself */
   chunksDir?: string | undefined;
   groups: GroupSpec[];
@@ -100,31 +101,30 @@ export class Collector {
   #catalogDue = 0;
   #disk = { due: 0, bytes: 0 };
   readonly #growth = new Growth();
-  readonly #budget: StoreBudget | undefined;
 
   /** Opens the store and begins the runs. @throws what StoreWriter.open throws */
   constructor(options: CollectorOptions, environment: StoreEnvironment) {
     this.#environment = environment;
     const { fs, clock } = environment;
-    const { dataDir, segmentBytes, budget, chunksDir, groups } = options;
+    const { dataDir, segmentBytes, retention, groups } = options;
     this.#writer = StoreWriter.open(dataDir, {
       ...environment,
       segmentBytes,
-      ...(budget && { budget }),
+      budget: retention?.budget ?? 'as-told',
     });
-    setChunksDir(this.#writer, chunksDir && resolve(chunksDir));
-    this.#budget = budget;
     const { paths, identity } = this.#writer;
     this.#catalog = new Catalog(fs, paths.catalog, paths.log, identity.storeId);
     this.#builder = this.#writer.group();
     this.#utc = new UtcOffset(clock);
-    this.#addGroups(groups, this.#beginRuns(groups));
+    this.#addGroups(groups, this.#begin(options));
     this.#noteWarnings();
   }
 
-  /** If they cannot begin, nobody owns the store. */
-  #beginRuns(groups: readonly GroupSpec[]): OpenedRun[] {
+  /** If it cannot begin, nobody owns the store. */
+  #begin({ groups, retention, chunksDir }: CollectorOptions): OpenedRun[] {
     try {
+      setChunksDir(this.#writer, chunksDir && resolve(chunksDir));
+      if (retention) setRetention(this.#writer, retention);
       return this.#writer.beginRuns(groups.flatMap((group) => requestsOf(group)));
     } catch (error) {
       this.#catalog.close();
@@ -305,7 +305,7 @@ export class Collector {
       this.#disk = { due: now + DISK_USE_INTERVAL_MS, bytes: fs.diskUse(dir) };
       this.#growth.note(now, this.#disk.bytes);
     }
-    const limit = limitBytes(this.#disk.bytes, freeBytes, this.#budget);
+    const limit = limitBytes(this.#disk.bytes, freeBytes, this.#writer.budget);
     const opened = [...this.#groups.values()].flatMap((group) => group.opened);
     const offsets = opened.slice(0, STATUS_STREAMS).map(({ stream }) => ({
       stream: stream.name,

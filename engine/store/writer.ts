@@ -49,8 +49,8 @@ export interface StoreWriterOptions {
   random: Random;
   /** size of the log's segments if the store is made now; else what it was made with holds */
   segmentBytes?: number;
-  /** what the store may take of the disk; undefined: all of it */
-  budget?: StoreBudget;
+  /** what the store may take of the disk; undefined: all of it; or as it was told last */
+  budget?: StoreBudget | 'as-told';
   /** version of the program, for the start entry */
   version: string;
   /** blocks the thread for some ms, while waiting for readers to let go of the lock */
@@ -69,6 +69,8 @@ export class StoreWriter {
   readonly state: ControlState;
   readonly identity: StoreIdentity;
   readonly direct: boolean;
+  /** what it may take of the disk; undefined: all of it */
+  readonly budget: StoreBudget | undefined;
   /** what a person should know of this opening */
   readonly warnings: readonly string[];
   /** what recovery found that was not as it should be */
@@ -92,9 +94,11 @@ export class StoreWriter {
     this.recovered = recoverUnowned(fs, this.paths, clock.bootId());
     const settled = settleIdentity(this.paths, this.recovered?.state, options);
     this.identity = settled.identity;
-    checkBudget(dir, this.identity.segmentBytes, options.budget);
     this.warnings = settled.warnings;
     this.state = this.recovered?.state ?? new ControlState();
+    const { budget } = options;
+    this.budget = budget === 'as-told' ? this.state.retention?.budget : budget;
+    checkBudget(dir, this.identity.segmentBytes, this.budget);
     if (this.recovered) this.#settle(this.recovered);
     this.#generation = this.state.generation + 1;
     this.#mark = this.#createMark();
@@ -109,7 +113,7 @@ export class StoreWriter {
         direct,
         identity,
         state,
-        mayGrow: (bytes) => allowsGrowth(fs, paths.dir, bytes, options.budget),
+        mayGrow: (bytes) => allowsGrowth(fs, paths.dir, bytes, this.budget),
         onDurable: (end) => this.#mark.publish(end, this.#generation),
       },
       this.recovered && startOf(this.recovered),
