@@ -109,6 +109,7 @@ export function applyUpkeep(writer: StoreWriter, result: UpkeepResult): void {
   } else if (result.did === 'planned') {
     for (const trim of result.trims) trimStream(writer, trim);
   }
+  if (result.droppableBytes !== undefined) writer.admission.hear(result.droppableBytes);
 }
 
 /**

@@ -47,7 +47,11 @@ export interface UpkeepOptions extends Partial<UpkeepRules> {
 
 const KEEP_EVERYTHING: UpkeepRules = { budgetBytes: undefined, minFreeBytes: 0, retention: [] };
 
-export type UpkeepResult = { isFull: boolean } & (
+export type UpkeepResult = {
+  isFull: boolean;
+  /** what may still be let go of in the store's directory; undefined: it was not looked for */
+  droppableBytes?: number;
+} & (
   | { did: 'sealed'; end: Lsn }
   | { did: 'planned'; trims: TrimEntry[] }
   | { did: 'tidied' | 'nothing' }
@@ -112,8 +116,9 @@ class Step {
     const plan = await this.#plan(over);
     const isFull = plan.leftOverBytes > 0;
     const trims = await this.#trimsOf(plan);
-    if (trims.length > 0) return { did: 'planned', trims, isFull };
-    return { did: (await tidy.joinNeighbours()) ? 'tidied' : 'nothing', isFull };
+    const found = { isFull, droppableBytes: plan.droppableBytes };
+    if (trims.length > 0) return { did: 'planned', trims, ...found };
+    return { did: (await tidy.joinNeighbours()) ? 'tidied' : 'nothing', ...found };
   }
 
   async #plan(overBytes: number): Promise<RetentionPlan> {

@@ -15,6 +15,7 @@ import { edge } from '../base/failpoint.ts';
 import { encodeEvents } from '../batch/format.ts';
 import { packEvents } from '../batch/opaque.ts';
 import type { FileSystem, Lock, MarkFile } from '../files/file-system.ts';
+import { Admission } from './admission.ts';
 import { allowsGrowth, checkBudget, type StoreBudget } from './budget.ts';
 import { catalogFacts } from './catalog.ts';
 import {
@@ -71,6 +72,8 @@ export class StoreWriter {
   readonly direct: boolean;
   /** what it may take of the disk; undefined: all of it */
   readonly budget: StoreBudget | undefined;
+  /** which streams may take records */
+  readonly admission: Admission;
   /** what a person should know of this opening */
   readonly warnings: readonly string[];
   /** what recovery found that was not as it should be */
@@ -103,6 +106,7 @@ export class StoreWriter {
     this.#generation = this.state.generation + 1;
     this.#mark = this.#createMark();
     const { paths, identity, direct, state } = this;
+    this.admission = new Admission({ fs, dir, state, identity, budget: this.budget });
     this.#log = new LogWriter(
       {
         fs,
@@ -222,6 +226,7 @@ export class StoreWriter {
     try {
       const items = work();
       this.#mark.setState(MARK_STATE.open);
+      this.admission.reached(segmentOf(this.#log.end));
       return items;
     } catch (error) {
       const full = error instanceof HelicorderError && error.code === 'NO_SPACE';
