@@ -41,11 +41,17 @@ export interface UpkeepRules {
   retention: readonly RetentionRule[];
 }
 
-export interface UpkeepOptions extends UpkeepRules {
+export interface UpkeepOptions extends Partial<UpkeepRules> {
   dataDir: string;
 }
 
-export type UpkeepResult = { isFull: boolean } & (
+const KEEP_EVERYTHING: UpkeepRules = { budgetBytes: undefined, minFreeBytes: 0, retention: [] };
+
+export type UpkeepResult = {
+  isFull: boolean;
+  /** what may still be let go of in the store's directory; undefined: it was not looked for */
+  droppableBytes?: number;
+} & (
   | { did: 'sealed'; end: Lsn }
   | { did: 'planned'; trims: TrimEntry[] }
   | { did: 'tidied' | 'nothing' }
@@ -54,7 +60,10 @@ export type UpkeepResult = { isFull: boolean } & (
 /** Log that one chunk is made of, at most; a single segment may be larger. */
 const SEAL_LOG_BYTES = 64 * MIB;
 
-/** @param pause lets others have the processor; called often */
+/**
+ * @param options without rules: what the store was told last
+ * @param pause lets others have the processor; called often
+ */
 export async function upkeepStep(
   options: UpkeepOptions,
   environment: StoreReaderOptions,
@@ -69,7 +78,7 @@ export async function upkeepStep(
 }
 
 class Step {
-  readonly #options: UpkeepOptions;
+  readonly #rules: UpkeepRules;
   readonly #environment: StoreReaderOptions;
   readonly #reader: StoreReader;
   readonly #pause: () => Promise<void>;
@@ -81,7 +90,7 @@ class Step {
     reader: StoreReader,
     pause: () => Promise<void>,
   ) {
-    this.#options = options;
+    this.#rules = options.retention ? { ...KEEP_EVERYTHING, ...options } : rulesOf(reader);
     this.#environment = environment;
     this.#reader = reader;
     this.#pause = pause;
@@ -107,15 +116,16 @@ class Step {
     const plan = await this.#plan(over);
     const isFull = plan.leftOverBytes > 0;
     const trims = await this.#trimsOf(plan);
-    if (trims.length > 0) return { did: 'planned', trims, isFull };
-    return { did: (await tidy.joinNeighbours()) ? 'tidied' : 'nothing', isFull };
+    const found = { isFull, droppableBytes: plan.droppableBytes };
+    if (trims.length > 0) return { did: 'planned', trims, ...found };
+    return { did: (await tidy.joinNeighbours()) ? 'tidied' : 'nothing', ...found };
   }
 
   async #plan(overBytes: number): Promise<RetentionPlan> {
     return planRetention({
       nowNanos: this.#environment.clock.read().utcNanos,
       overBytes,
-      rules: this.#options.retention,
+      rules: this.#rules.retention,
       streams: this.#streams(),
       parts: await this.#parts(),
     });
@@ -179,7 +189,7 @@ class Step {
 
   /** How much the store holds too much, counting one segment that is to stay free. */
   #overBytes(): number {
-    const { budgetBytes, minFreeBytes } = this.#options;
+    const { budgetBytes, minFreeBytes } = this.#rules;
     const { fs, paths } = this.#reader;
     const overBudget =
       budgetBytes === undefined
@@ -190,7 +200,7 @@ class Step {
 
   /** What may be written at once without going over the budget. */
   #roomBytes(): number {
-    const { budgetBytes } = this.#options;
+    const { budgetBytes } = this.#rules;
     if (budgetBytes === undefined) return Infinity;
     return budgetBytes - this.#reader.fs.diskUse(this.#reader.paths.dir);
   }
@@ -232,6 +242,13 @@ class Step {
       [...lowWaters].map(([stream, lowWater]) => planTrim(this.#reader, stream, lowWater)),
     );
   }
+}
+
+function rulesOf({ state }: StoreReader): UpkeepRules {
+  if (state.retention === undefined) return KEEP_EVERYTHING;
+  const { budget, rules } = state.retention;
+  const { bytes, minFreeBytes } = budget;
+  return { budgetBytes: bytes, minFreeBytes, retention: rules };
 }
 
 function identityOf({ fs, paths }: StoreReader): StoreIdentity {

@@ -1,5 +1,5 @@
 /**
- * Where one event of an input ends and the next begins. Which events come out depends on the bytes
+ * Where one event of an input ends and the next begins, and how many go together. Which events come out depends on the bytes
  * alone, never on how they arrive.
  *
  *   lines      events, each behind it a line feed; the last one may have none
@@ -7,11 +7,12 @@
  *   file       the whole input is one event
  */
 import { HelicorderError } from '../base/errors.ts';
+import { EVENTS_MAX } from '../batch/format.ts';
 
 export type Framing = 'lines' | 'length32' | 'file';
 
-/** A 4-byte little-endian length, as in `length32`. */
-export const EVENT_LENGTH_BYTES = 4;
+/** A 4-byte little-endian length, as in `length32`, and as the control socket carries an event. */
+const EVENT_LENGTH_BYTES = 4;
 
 /**
  * The events that each piece of input completes: those before an event that is refused, too.
@@ -36,7 +37,28 @@ export async function* framed(
   if (last !== undefined) yield [last];
 }
 
-/** The same for whoever has the pieces at hand. */
+/** Events as a store takes them: at most `limit` bytes each, but for a single event that is larger. */
+export function* grouped(
+  events: readonly Uint8Array[],
+  limit: number,
+): Generator<{ group: Uint8Array[]; bytes: number }> {
+  let group: Uint8Array[] = [];
+  let bytes = 0;
+  for (const event of events) {
+    // an empty event is not nothing
+    const eventBytes = EVENT_LENGTH_BYTES + event.length;
+    const full = bytes + eventBytes > limit || group.length === EVENTS_MAX;
+    if (full && group.length > 0) {
+      yield { group, bytes };
+      [group, bytes] = [[], 0];
+    }
+    group.push(event);
+    bytes += eventBytes;
+  }
+  if (group.length > 0) yield { group, bytes };
+}
+
+/** `framed` for whoever has the pieces at hand. */
 export class Cutter {
   readonly #framing: Framing;
   readonly #limit: number;

@@ -2,7 +2,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { HelicorderError } from '../../../engine/base/errors.ts';
 import type { CatOptions, StreamInfo } from '../../../engine/tools/types.ts';
 import type { Output } from '../../../cli/command.ts';
-import type { WriteOptions } from '../../../engine/tools/write.ts';
+import type { WriteOptions } from '../../../engine/index.ts';
 import { call } from '../../support/program.ts';
 
 const INFO: StreamInfo = {

@@ -3,14 +3,13 @@ import { expect, test } from 'vitest';
 import { Upkeep } from '../../../engine/recorder/upkeep.ts';
 import type { UpkeepResult } from '../../../engine/store/upkeep.ts';
 
-const OPTIONS = { dataDir: '/store', budgetBytes: undefined, minFreeBytes: 0, retention: [] };
 const SEALED: UpkeepResult = { did: 'sealed', end: 1, isFull: false };
 const NOTHING: UpkeepResult = { did: 'nothing', isFull: false };
 
 /** Steps that give these results, one after the other, then nothing; what was carried out. */
 function upkeepOf(results: (UpkeepResult | Error)[]) {
   const applied: string[] = [];
-  const upkeep = new Upkeep(OPTIONS, {
+  const upkeep = new Upkeep('/store', {
     step: () => {
       const next = results.shift() ?? NOTHING;
       return next instanceof Error ? Promise.reject(next) : Promise.resolve(next);
@@ -24,6 +23,15 @@ test('steps follow each other until there is nothing to do', async () => {
   const { upkeep, applied } = upkeepOf([SEALED, { did: 'tidied', isFull: false }]);
   await upkeep.run();
   expect(applied).toEqual(['sealed', 'tidied', 'nothing']);
+});
+
+test('what comes up during the last step is not left for the next occasion', async () => {
+  const { upkeep, applied } = upkeepOf([NOTHING, SEALED]);
+  const running = upkeep.run();
+  upkeep.heard(1, false);
+  upkeep.heard(2, false);
+  await running;
+  expect(applied).toEqual(['nothing', 'sealed', 'nothing']);
 });
 
 test('a step that fails is told, and forgotten with the next that does not', async () => {
