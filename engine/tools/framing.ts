@@ -1,6 +1,6 @@
 /**
- * Where one event of an input ends and the next begins, and how many go together. Which events come out depends on the bytes
- * alone, never on how they arrive.
+ * Where one event of an input ends and the next begins, and how many go together. Which events come
+ * out depends on the bytes alone, never on how they arrive.
  *
  *   lines      events, each behind it a line feed; the last one may have none
  *   length32   (u32 length, little-endian, bytes)*
@@ -37,7 +37,7 @@ export async function* framed(
   if (last !== undefined) yield [last];
 }
 
-/** Events as a store takes them: at most `limit` bytes each, but for a single event that is larger. */
+/** As a store takes them: at most `limit` bytes each, but for a single event that is larger. */
 export function* grouped(
   events: readonly Uint8Array[],
   limit: number,
