@@ -8,26 +8,24 @@
  * tell the difference.
  */
 import { CONTROL_WINDOW_BYTES } from '../base/constants.ts';
-import { HelicorderError } from '../base/errors.ts';
+import type { HelicorderError } from '../base/errors.ts';
 import { EVENTS_MAX } from '../batch/format.ts';
 import type { ControlClient } from '../control/client.ts';
 import { encodeEventList, type Reply } from '../control/protocol.ts';
 import { Appender } from '../store/store.ts';
 import { throughOwner } from './change.ts';
+import { EVENT_LENGTH_BYTES, framed, type Framing } from './framing.ts';
 
 export interface WriteOptions {
   dataDir: string;
   stream: string;
   writer: string;
-  /** `file`: the whole input is one event */
-  framing: 'lines' | 'length32' | 'file';
+  framing: Framing;
   input: AsyncIterable<Uint8Array>;
   onOpen: (opened: { writer: string; epoch: number; lastSeq: number }) => void;
   onDurable: (seq: number, offset: number) => void;
   onWait: (error: HelicorderError) => void;
 }
-
-const EVENT_LENGTH_BYTES = 4;
 
 type OpenedReply = Extract<Reply, { type: 'opened' }>;
 
@@ -57,7 +55,7 @@ export async function writeEvents(options: WriteOptions): Promise<void> {
     onOpen({ writer, epoch: sink.epoch, lastSeq: sink.lastSeq });
     sink.ended.catch((error: unknown) => flow.fail(error));
     const input = untilFailed(options.input, flow);
-    for await (const events of framed({ ...options, input }, sink.eventLimit)) {
+    for await (const events of framed(input, options.framing, sink.eventLimit)) {
       for (const { group, bytes } of grouped(events, sink.groupLimit)) {
         await flow.room(bytes);
         const durable = sink.append(group).then(({ firstSeq, firstOffset }) => {
@@ -250,69 +248,4 @@ function* grouped(
     bytes += eventBytes;
   }
   if (group.length > 0) yield { group, bytes };
-}
-
-/** The events that each piece of input completes. */
-async function* framed(
-  { input, framing }: WriteOptions,
-  limit: number,
-): AsyncGenerator<Uint8Array[]> {
-  const cut = framing === 'lines' ? cutLine : framing === 'length32' ? cutLength32 : cutNothing;
-  let rest: Buffer = Buffer.alloc(0);
-  for await (const piece of input) {
-    rest = rest.length === 0 ? Buffer.from(piece) : Buffer.concat([rest, piece]);
-    const events: Uint8Array[] = [];
-    try {
-      for (let next = cut(rest, limit); next !== undefined; next = cut(rest, limit)) {
-        events.push(checkedSize(next.event, limit));
-        rest = rest.subarray(next.consumed);
-      }
-      if (framing !== 'length32') checkedSize(rest, limit);
-    } finally {
-      // also those before an event that is refused
-      if (events.length > 0) yield events;
-    }
-  }
-  if (framing === 'length32' && rest.length > 0) {
-    throw new HelicorderError(
-      'USAGE',
-      `the input ends within a frame: ${rest.length} bytes are left`,
-    );
-  }
-  if (rest.length > 0 || framing === 'file') yield [rest];
-}
-
-interface Cut {
-  event: Uint8Array;
-  consumed: number;
-}
-
-function cutLine(bytes: Buffer): Cut | undefined {
-  const end = bytes.indexOf(10);
-  return end < 0 ? undefined : { event: bytes.subarray(0, end), consumed: end + 1 };
-}
-
-/** A 4-byte little-endian length, then as many bytes. */
-function cutLength32(bytes: Buffer, limit: number): Cut | undefined {
-  if (bytes.length < 4) return undefined;
-  const length = bytes.readUInt32LE(0);
-  if (length > limit) throw tooLarge(length, limit);
-  if (bytes.length < 4 + length) return undefined;
-  return { event: bytes.subarray(4, 4 + length), consumed: 4 + length };
-}
-
-function cutNothing(): undefined {
-  return undefined;
-}
-
-function checkedSize(event: Uint8Array, limit: number): Uint8Array {
-  if (event.length > limit) throw tooLarge(event.length, limit);
-  return event;
-}
-
-function tooLarge(bytes: number, limit: number): HelicorderError {
-  return new HelicorderError(
-    'USAGE',
-    `an event of ${bytes} bytes: this store takes at most ${limit}`,
-  );
 }
