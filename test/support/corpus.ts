@@ -53,7 +53,9 @@ export function fromHex(text: string): Uint8Array {
 function toHex(bytes: Uint8Array, what: string): string {
   const digits = Buffer.from(bytes).toString('hex');
   const lines = digits.match(new RegExp(`.{1,${2 * LINE_BYTES}}`, 'g')) ?? [];
-  return [`# ${what.replaceAll(/\s+/g, ' ')}`, ...lines, ''].join('\n');
+  // the first line, without the paths of this machine
+  const [reason = ''] = what.replaceAll(/\/\S+/g, '…').split('\n');
+  return [`# ${reason}`, ...lines, ''].join('\n');
 }
 
 export interface NewInput {
