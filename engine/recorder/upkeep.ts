@@ -30,6 +30,8 @@ export class Upkeep {
   problem: string | undefined;
   /** over the budget, and nothing that may be dropped */
   isFull = false;
+  /** why a place for chunks cannot be reached; undefined: it can */
+  away: string | undefined;
 
   /** What is kept is what the owner has told the store. */
   constructor(dataDir: string, actions: UpkeepActions) {
@@ -69,14 +71,22 @@ export class Upkeep {
     const result = await this.#actions.step({ dataDir: this.#dataDir });
     if (this.#isOver) return;
     this.isFull = result.isFull;
+    if ('away' in result) this.away = result.away;
     await this.#actions.apply(result);
     this.#isWanted ||= result.did !== 'nothing';
   }
 
   /** What the status should say. */
   get warnings(): string[] {
-    const full = 'the store is over its budget, and no stream may drop its oldest (onFull)';
-    return [...(this.problem === undefined ? [] : [this.problem]), ...(this.isFull ? [full] : [])];
+    const full =
+      this.away === undefined
+        ? 'the store is over its budget, and no stream may drop its oldest (onFull)'
+        : 'the store is over its budget, and nothing can go before the place for chunks is back';
+    return [
+      ...(this.problem === undefined ? [] : [this.problem]),
+      ...(this.away === undefined ? [] : [`${this.away}: the store keeps them meanwhile`]),
+      ...(this.isFull ? [full] : []),
+    ];
   }
 
   /** No step is begun any more, and what one still finds is not carried out. */

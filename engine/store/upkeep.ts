@@ -51,11 +51,17 @@ export type UpkeepResult = {
   isFull: boolean;
   /** what may still be let go of in the store's directory; undefined: it was not looked for */
   droppableBytes?: number;
+  /** a place for chunks that cannot be reached: why */
+  away?: string | undefined;
 } & (
   | { did: 'sealed'; end: Lsn }
   | { did: 'planned'; trims: TrimEntry[] }
   | { did: 'tidied' | 'nothing' }
 );
+
+interface FoundPart extends HeldPart {
+  firstOffset: number;
+}
 
 /** Log that one chunk is made of, at most; a single segment may be larger. */
 const SEAL_LOG_BYTES = 64 * MIB;
@@ -116,7 +122,8 @@ class Step {
     const plan = await this.#plan(over);
     const isFull = plan.leftOverBytes > 0;
     const trims = await this.#trimsOf(plan);
-    const found = { isFull, droppableBytes: plan.droppableBytes };
+    const away = chunks.away?.message;
+    const found = { isFull, droppableBytes: plan.droppableBytes, away };
     if (trims.length > 0) return { did: 'planned', trims, ...found };
     return { did: (await tidy.joinNeighbours()) ? 'tidied' : 'nothing', ...found };
   }
@@ -217,22 +224,34 @@ class Step {
 
   async #parts(): Promise<HeldPart[]> {
     const { chunks, state } = this.#reader;
-    const parts: HeldPart[] = [];
-    const chain = await chunks.chain(state.sealedEnd);
-    // what is gone is summed up from the beginning: that cannot be done while a part is away
-    if (chunks.away) return [];
-    for (const range of chain) {
+    const parts: FoundPart[] = [];
+    for (const range of await chunks.chain(state.sealedEnd)) {
       await skipDamaged(() => chunks.use(range, (chunk) => parts.push(...this.#partsOf(chunk))));
     }
-    return parts;
+    return chunks.away ? this.#whole(parts) : parts;
   }
 
-  #partsOf({ table, path }: ChunkReader): HeldPart[] {
+  /**
+   * What goes is summed up from the beginning of a stream: of one with records in a place that is
+   * away, nothing can go until that is back.
+   */
+  #whole(parts: readonly FoundPart[]): FoundPart[] {
+    const { state } = this.#reader;
+    const isWhole = new Map<number, boolean>();
+    return parts.filter(({ stream, firstOffset }) => {
+      const known = isWhole.get(stream) ?? firstOffset <= state.lowWaterOf(stream);
+      isWhole.set(stream, known);
+      return known;
+    });
+  }
+
+  #partsOf({ table, path }: ChunkReader): FoundPart[] {
     const isLocal = path.startsWith(`${this.#reader.paths.chunks}/`);
     return table
       .filter(({ directory }) => directory.length > 0)
-      .map(({ stream, nextOffset, bytes, lastNanos }) => ({
-        ...{ stream, endOffset: nextOffset, bytes, localBytes: isLocal ? bytes : 0 },
+      .map(({ stream, firstOffset, nextOffset, bytes, lastNanos }) => ({
+        ...{ stream, firstOffset, endOffset: nextOffset },
+        ...{ bytes, localBytes: isLocal ? bytes : 0 },
         lastNanos: lastNanos === NO_NANOS ? undefined : lastNanos,
       }));
   }

@@ -56,3 +56,20 @@ test('a store that is full, with nothing to let go of, says so', async () => {
   await upkeep.run();
   expect(upkeep.warnings).toEqual([expect.stringContaining('over its budget')]);
 });
+
+test('a place for chunks that is away is told until it is back', async () => {
+  const away = 'the place for chunks /mnt cannot be reached';
+  const { upkeep } = upkeepOf([{ did: 'nothing', isFull: true, away }]);
+  await upkeep.run();
+  expect(upkeep.warnings).toEqual([
+    expect.stringContaining(away),
+    expect.stringContaining('nothing can go before the place for chunks is back'),
+  ]);
+  const back = upkeepOf([
+    { did: 'nothing', isFull: false, away },
+    { did: 'nothing', isFull: false, away: undefined },
+  ]).upkeep;
+  await back.run();
+  await back.run();
+  expect(back.warnings).toEqual([]);
+});
