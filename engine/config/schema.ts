@@ -24,6 +24,7 @@ import {
   SEGMENT_MIN_BYTES,
 } from '../base/constants.ts';
 import { ON_FULL, STREAM_CLASSES } from '../base/retention.ts';
+import { Where } from '../derive/where.ts';
 import {
   formatBytes,
   formatDuration,
@@ -233,6 +234,12 @@ const retentionOfOne = {
     .meta({ description: asDefaults('class'), type: CLASS_TYPE }),
 };
 
+/** Checks an expression; channels are known only when a stream is there. @throws RangeError */
+function expression(value: unknown): string {
+  if (typeof value !== 'string') throw new RangeError('expected an expression, such as Temp > 20');
+  return new Where(value).text;
+}
+
 const streamPattern = (): z.ZodString =>
   z
     .string()
@@ -262,6 +269,23 @@ export const copySchema = z.strictObject({
     description: 'Go on with what is recorded; false: only what is there at the start.',
     type: 'true or false',
   }),
+  where: parsed(expression, () => undefined)
+    .optional()
+    .meta({
+      description:
+        'Only samples for which it holds, as stream cp --where: abs(X) > 2.5. Default: all.',
+      type: 'text',
+    }),
+  transform: group('{file: magnitude.js, options: {range: 4}}', {
+    file: z.string().min(1).meta({
+      description: 'ES module with a defineTransform, applied to what is kept.',
+      type: 'path',
+    }),
+    options: z.record(z.string(), z.unknown()).optional().meta({
+      description: 'Options of the transform.',
+      type: 'keys',
+    }),
+  }).optional(),
   bandwidth: sizeBytes(1).optional().meta({
     description: 'Most bytes per second, of each stream. Default: no limit.',
     type: 'size',
