@@ -129,7 +129,7 @@ function jsonPart({ timeNanos, x, y, z }: Capture): Part {
   });
   const event: SampleEvent = {
     ...{ run: 1, ordinal: 0, samples, firstSeq: 1, lastSeq: samples, firstOffset: 0 },
-    ...{ lastOffset: samples - 1, ticks: new Float64Array(samples), gaps: [] },
+    ...{ lastOffset: samples - 1, ticks: new Float64Array(samples), gaps: [], filtered: 0 },
     timeNanos: timeNanos.slice(0, samples),
     columns: [x, y, z].map((axis) => Float64Array.from(axis.slice(0, samples))),
   };

@@ -3,6 +3,17 @@ export { ERRORS, HelicorderError, type ErrorCode } from './base/errors.ts';
 export type { Channel, ChannelType, Schema } from './batch/schema.ts';
 export type { SampleBatch, SampleGap } from './batch/samples.ts';
 export { resolveConfig, type RecorderConfig, type SourceConfig } from './config/config.ts';
+export { defineTransform } from './derive/transform.ts';
+export type {
+  EventsTransform,
+  SamplesTransform,
+  Transform,
+  TransformEvents,
+  TransformOptions,
+  TransformSamples,
+  TransformedSamples,
+} from './derive/transform.ts';
+export type { TransformFile } from './derive/transform-file.ts';
 export { DRIVERS as drivers } from './drivers/registry.ts';
 export type { Driver, OpenDriver } from './drivers/driver.ts';
 export { nodeFileSystem } from './files/node-file-system.ts';

@@ -47,12 +47,21 @@ function describe(report: GapsReport): string {
     ...(deltaMicros ? [`Δt        ${quantilesText(deltaMicros)}`] : []),
     ...(latenessMicros ? [`lateness  ${quantilesText(latenessMicros)}`] : []),
     ...(report.gaps.length > 0 ? [gapTable(report)] : []),
+    ...filteredLine(report),
     ...imbalances,
     `${report.samples} samples + ${report.gapTicks} ticks in gaps ` +
       `${report.balanced ? '=' : '≠'} ${report.ticksScheduled} ticks scheduled: ` +
       `${report.balanced ? 'balanced' : 'NOT balanced'}`,
   ];
   return `${lines.join('\n')}\n`;
+}
+
+function filteredLine({ gapsByReason }: GapsReport): string[] {
+  const filtered = gapsByReason.find(({ reason }) => reason === 'filtered');
+  if (filtered === undefined) return [];
+  return [
+    `filtered  ${filtered.ticks} ticks: left out by the copy that made this stream, not lost`,
+  ];
 }
 
 function hertz(value: number | null): string {

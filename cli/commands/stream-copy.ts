@@ -11,9 +11,11 @@ const EXAMPLES = [
   'helicorder stream cp examples/network --to-data-dir /mnt/edge',
   'helicorder stream cp plant/pump-3 plant/pump-3 --to-data-dir /mnt/edge --follow',
   'helicorder stream cp examples/network archive/network --from tail --bandwidth 1MiB',
+  'helicorder stream cp plant/pump-3 plant/pump-3-loud --where "abs(X) > 2.5 || Temp >= 80" --follow',
+  'helicorder stream cp plant/pump-3 plant/pump-3-g --transform magnitude.js',
 ];
 
-export interface CopyCommandOptions extends CommonOptions {
+export interface CopyCommandOptions extends CommonOptions, DerivationOptions {
   toDataDir?: string;
   from: CopyOptions['begin'];
   to: number | 'end';
@@ -22,6 +24,19 @@ export interface CopyCommandOptions extends CommonOptions {
   batchRecords?: number;
   bandwidth?: number;
 }
+
+/** Also those of `stream-to-stream`. */
+export interface DerivationOptions {
+  where?: string;
+  transform?: string;
+  transformOptions?: Record<string, unknown>;
+}
+
+export const WHERE_TEXT =
+  'keep only samples for which it holds: channels in physical units, + - * / % **, comparisons, ' +
+  '&& || ! ?:, abs min max sqrt …; names with other characters in quotes';
+export const TRANSFORM_TEXT = 'ES module with a defineTransform, applied to what is kept';
+export const TRANSFORM_OPTIONS_TEXT = 'its options, as a JSON object';
 
 type Progress = Parameters<NonNullable<CopyOptions['onProgress']>>[0];
 
@@ -43,12 +58,41 @@ export function cpCommand({ io, run }: CliContext): Command {
         .argParser((text) => (text === 'end' ? text : wholeNumber(text))),
     )
     .option('--follow', 'go on with what is recorded from now on, until told to stop')
+    .option('--where <expression>', WHERE_TEXT)
+    .option('--transform <file>', TRANSFORM_TEXT)
+    .option('--transform-options <json>', TRANSFORM_OPTIONS_TEXT, jsonObject)
     .option('--cursor <name>', 'name under which the source keeps how far the copy has come')
     .option('--batch-records <n>', 'most records of one transaction', wholeNumber)
     .option('--bandwidth <size>', 'most bytes per second, such as 1MiB', bandwidth)
     .action((source: string, target: string | undefined, options: CopyCommandOptions) =>
       run(() => copy(io, streamName(source), streamName(target ?? source), options)),
     );
+}
+
+/** Parser of an option that is a JSON object. */
+export function jsonObject(text: string): Record<string, unknown> {
+  try {
+    const value = JSON.parse(text) as unknown;
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+      return value as Record<string, unknown>;
+    }
+  } catch {
+    // said below
+  }
+  throw new InvalidArgumentError('expected a JSON object, such as {"range": 4}.');
+}
+
+/** @throws USAGE for options of a transform that is not there */
+function derivationOf({ where, transform, transformOptions }: DerivationOptions) {
+  if (transformOptions && transform === undefined) {
+    throw new HelicorderError('USAGE', '--transform-options needs a --transform');
+  }
+  return {
+    ...(where === undefined ? {} : { where }),
+    ...(transform === undefined
+      ? {}
+      : { transform: { file: transform, ...(transformOptions && { options: transformOptions }) } }),
+  };
 }
 
 function beginning(text: string): number | 'start' | 'tail' {
@@ -76,6 +120,7 @@ export async function copy(
   if (options.follow && options.to !== 'end') {
     throw new HelicorderError('USAGE', '--follow has no --to: it goes on until told to stop');
   }
+  const derivation = derivationOf(options);
   const stop = new AbortController();
   const unlisten = io.onSignal(() => stop.abort());
   const progress = new ProgressLine(io, options.quiet === true);
@@ -95,6 +140,7 @@ export async function copy(
       onWaiting: (message) => progress.tell(`waiting: ${message}`),
       ...(options.to === 'end' ? {} : { end: options.to }),
       ...(options.follow ? { follow: true } : {}),
+      ...derivation,
       ...(options.cursor === undefined ? {} : { cursor: options.cursor }),
       ...(options.batchRecords === undefined ? {} : { batchRecords: options.batchRecords }),
       ...(options.bandwidth === undefined ? {} : { bytesPerSecond: options.bandwidth }),

@@ -6,7 +6,14 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import { HelicorderError } from '../../engine/base/errors.ts';
 import { dataDirOf, ignore, newCommand, streamName } from '../command.ts';
 import type { CliContext, CliIo, CommonOptions } from '../command.ts';
-import { copy } from './stream-copy.ts';
+import {
+  copy,
+  jsonObject,
+  TRANSFORM_OPTIONS_TEXT,
+  TRANSFORM_TEXT,
+  WHERE_TEXT,
+  type DerivationOptions,
+} from './stream-copy.ts';
 
 const EXAMPLES = [
   'helicorder stream-to-stream --input-stream plant/pump-3 --output-controller /mnt/edge',
@@ -21,7 +28,7 @@ const MEANINGLESS = [
   ...['output-scaleFactor', 'output-targetRate'],
 ];
 
-interface Options extends CommonOptions {
+interface Options extends CommonOptions, DerivationOptions {
   inputStream?: string;
   outputStream?: string;
   scope?: string;
@@ -48,6 +55,9 @@ export function streamToStreamCommand({ io, run }: CliContext): Command {
     .option('--output-controller <directory>', 'directory of the output (default: --data-dir)')
     .addOption(flag('--input-startAtTail [bool]', 'a new copy begins at the end', false))
     .addOption(flag('--input-endAtTail [bool]', 'end with all there is now', true))
+    .option('--where <expression>', WHERE_TEXT)
+    .option('--transform <file>', TRANSFORM_TEXT)
+    .option('--transform-options <json>', TRANSFORM_OPTIONS_TEXT, jsonObject)
     .option('--follow', 'the same as --input-endAtTail false');
   for (const name of MEANINGLESS) command.addOption(new Option(`--${name} [value]`).hideHelp());
   return command.action((options: Options) => run(() => copyAs(io, options)));

@@ -10,6 +10,7 @@ import { encodeColumn, encodeIntegers } from '../codecs/codec.ts';
 import type { BatchEntry, EventsEntry, GapEntry, TimesEntry } from './format.ts';
 import { LATENESS_BUCKETS, histogramOf, latenessBucket } from './ledger.ts';
 import { packEvents, unpackEvents } from './opaque.ts';
+import { gapsBetween, placeOf } from './record-place.ts';
 import { decodeRaw } from './samples.ts';
 import type { Schema } from './schema.ts';
 
@@ -22,20 +23,20 @@ export function cutBatch(
 ): { times: TimesEntry; batch: BatchEntry } {
   assert(schema.kind === 'samples', 'a batch is of a stream of samples');
   const whole = decodeRaw(times, batch, schema);
-  const before = whole.gaps.filter(({ recordIndex }) => recordIndex < from);
-  const gaps = whole.gaps.filter(({ recordIndex: i }) => i >= from && i < to);
-  const first = from - before.length;
-  const rows = to - from - gaps.length;
+  const [begin, end] = [placeOf(whole.gaps, from), placeOf(whole.gaps, to)];
+  const gaps = gapsBetween(whole.gaps, begin, end);
+  const first = begin.samples;
+  const rows = end.samples - first;
   const residuals = whole.residuals.subarray(first, first + rows);
   const part: TimesEntry = {
     ...times,
-    firstTick: times.firstTick + first + ticksIn(before),
-    ticks: rows + ticksIn(gaps),
+    firstTick: times.firstTick + begin.ticks,
+    ticks: end.ticks - begin.ticks,
     rows,
     gaps: gaps.map(({ samplesBefore, reason, ticks, nanos }) => {
-      return { rowsBefore: samplesBefore - first, reason, ticks, nanos };
+      return { rowsBefore: samplesBefore, reason, ticks, nanos };
     }),
-    histogram: histogram(residuals, times.resolutionNanos),
+    histogram: latenessHistogram(residuals, times.resolutionNanos),
     time: encodeIntegers(residuals),
   };
   const columns = whole.columns.map((column, i) =>
@@ -44,7 +45,7 @@ export function cutBatch(
   const place = {
     firstSeq: batch.firstSeq + from,
     firstOffset: batch.firstOffset + from,
-    ordinal: batch.ordinal + first,
+    ordinal: batch.ordinal + first + begin.filtered,
   };
   return { times: part, batch: { ...batch, ...place, samples: rows, failed: [], columns } };
 }
@@ -57,18 +58,18 @@ export function cutEvents(entry: EventsEntry, from: number, to: number): EventsE
   return packEvents(unpackEvents(entry).slice(from, to), { run, firstSeq, firstOffset, utcNanos });
 }
 
-/** Part of a gap of lost records: which ticks fell into it is not known any more. */
+/** Part of a gap of many records: which ticks fell into it is not known any more. */
 export function cutGap(gap: GapEntry, from: number, to: number): GapEntry {
   if (from === 0 && to === gap.records) return gap;
   const place = { firstSeq: gap.firstSeq + from, firstOffset: gap.firstOffset + from };
   return { ...gap, ...place, records: to - from, ticks: undefined, bounds: undefined };
 }
 
-function ticksIn(gaps: readonly { ticks: number }[]): number {
-  return gaps.reduce((sum, { ticks }) => sum + ticks, 0);
-}
-
-function histogram(residuals: BigInt64Array, resolutionNanos: bigint): TimesEntry['histogram'] {
+/** Rows per bucket of lateness. */
+export function latenessHistogram(
+  residuals: BigInt64Array,
+  resolutionNanos: bigint,
+): TimesEntry['histogram'] {
   const counts = new Float64Array(LATENESS_BUCKETS);
   for (const residual of residuals) counts[latenessBucket(Number(residual * resolutionNanos))]!++;
   return histogramOf(counts);

@@ -1,15 +1,21 @@
 /**
  * Repacking: batches as they were flushed → events as consumers receive them. An event of a run
- * ends where the sample's ordinal + 1 is a multiple of N, and at the end of its run (a schema
- * belongs to a run, so a new schema is a new run); never by timing or by how batches were cut. So
- * every reader at any time sees the same events.
+ * holds the samples whose ordinals lie between two multiples of N: it ends where they reach the
+ * next one, and at the end of its run (a schema belongs to a run, so a new schema is a new run);
+ * never by timing or by how batches were cut. So every reader at any time sees the same events.
+ *
+ * Samples that a copy has left out keep their ordinals: events of what is left end where those of
+ * the source do, with fewer samples; of those that would be empty there is none. They are counted,
+ * not listed: how they are cut into gaps depends on the batches.
  *
  * A gap belongs to the event of the next sample of its run; behind a run's last sample it belongs
- * to the last event if that is short, else to no event: as a record it is there all the same.
+ * to the last event if that is short, else to no event: as a record it is there all the same. So
+ * does a sample that was left out.
  */
 import { assert } from '../base/assert.ts';
 import type { Reason } from './ledger.ts';
-import type { Column, SampleBatch } from './samples.ts';
+import { recordOf } from './record-place.ts';
+import type { Column, SampleBatch, SampleGap } from './samples.ts';
 
 /** A gap among an event's records. */
 export interface EventGap {
@@ -38,6 +44,8 @@ export interface SampleEvent {
   timeNanos: BigInt64Array;
   columns: Column[];
   gaps: EventGap[];
+  /** samples that a copy has left out, by the rule for gaps */
+  filtered: number;
 }
 
 /** Samples `from` to `to` of a batch. */
@@ -45,12 +53,18 @@ interface Part {
   batch: SampleBatch;
   from: number;
   to: number;
+  /** of the first of them */
+  ordinal: number;
 }
 
 export class EventRepacker {
   readonly #samplesPerEvent: number;
   #parts: Part[] = [];
+  /** gaps and samples left out: those before the last sample, and those behind it */
   #gaps: EventGap[] = [];
+  #filtered = 0;
+  #gapsBehind: EventGap[] = [];
+  #filteredBehind = 0;
   #run = -1;
 
   /** @param samplesPerEvent N ≥ 1, a property of the stream */
@@ -72,34 +86,60 @@ export class EventRepacker {
       if (last !== undefined) events.push(last);
       this.#run = batch.run;
     }
-    let [from, gap] = [0, 0];
-    while (from < batch.samples) {
-      const filled = (batch.ordinal + from) % this.#samplesPerEvent;
-      const to = Math.min(batch.samples, from + this.#samplesPerEvent - filled);
-      gap = this.#takeGaps(batch, gap, to);
-      this.#parts.push({ batch, from, to });
+    let [from, ordinal] = [0, batch.ordinal];
+    const takeSamples = (to: number): void => {
+      if (to > from) this.#takeSamples({ batch, from, to, ordinal }, events);
+      ordinal += to - from;
       from = to;
-      if ((batch.ordinal + to) % this.#samplesPerEvent === 0) events.push(this.#emit());
+    };
+    for (const gap of batch.gaps) {
+      takeSamples(gap.samplesBefore);
+      if (gap.reason !== 'filtered') this.#gapsBehind.push(eventGap(batch, gap));
+      else {
+        this.#filteredBehind += gap.ticks;
+        ordinal += gap.ticks;
+        this.#endBefore(ordinal, events);
+      }
     }
-    this.#takeGaps(batch, gap, Infinity);
+    takeSamples(batch.samples);
     return events;
   }
 
   /** The run is over: its short last event, if there is one. */
   flush(): SampleEvent | undefined {
+    if (this.#parts.length > 0) this.#takeGaps();
     const event = this.#parts.length > 0 ? this.#emit() : undefined;
-    this.#gaps = [];
+    this.#gapsBehind = [];
+    this.#filteredBehind = 0;
     return event;
   }
 
-  /** Gaps from number `gap` on that have fewer than `to` samples of the batch before them. */
-  #takeGaps(batch: SampleBatch, gap: number, to: number): number {
-    for (; gap < batch.gaps.length && batch.gaps[gap]!.samplesBefore < to; gap++) {
-      const { recordIndex, reason, firstTick, ticks, nanos } = batch.gaps[gap]!;
-      const [offset, seq] = [batch.firstOffset + recordIndex, batch.firstSeq + recordIndex];
-      this.#gaps.push({ offset, seq, reason, firstTick, ticks, nanos });
+  #takeSamples({ batch, from, to, ordinal }: Part, events: SampleEvent[]): void {
+    this.#endBefore(ordinal, events);
+    for (let at = from, next = ordinal; at < to;) {
+      const end = Math.min(to, at + this.#samplesPerEvent - (next % this.#samplesPerEvent));
+      this.#takeGaps();
+      this.#parts.push({ batch, from: at, to: end, ordinal: next });
+      next += end - at;
+      at = end;
+      this.#endBefore(next, events);
     }
-    return gap;
+  }
+
+  /** What is pending ends if the next ordinal is another event's. */
+  #endBefore(ordinal: number, events: SampleEvent[]): void {
+    const first = this.#parts[0];
+    if (first === undefined) return;
+    const end = first.ordinal - (first.ordinal % this.#samplesPerEvent) + this.#samplesPerEvent;
+    if (ordinal >= end || ordinal < first.ordinal) events.push(this.#emit());
+  }
+
+  /** What was behind the last sample is before another one, or before the end of the run. */
+  #takeGaps(): void {
+    this.#gaps.push(...this.#gapsBehind);
+    this.#filtered += this.#filteredBehind;
+    this.#gapsBehind = [];
+    this.#filteredBehind = 0;
   }
 
   #emit(): SampleEvent {
@@ -109,7 +149,7 @@ export class EventRepacker {
     const lastRecord = recordOf(last.batch, last.to - 1);
     const event = {
       run: this.#run,
-      ordinal: first.batch.ordinal + first.from,
+      ordinal: first.ordinal,
       samples: this.pendingSamples,
       firstSeq: first.batch.firstSeq + firstRecord,
       lastSeq: last.batch.firstSeq + lastRecord,
@@ -119,18 +159,19 @@ export class EventRepacker {
       timeNanos: joined(parts, (batch) => batch.timeNanos),
       columns: first.batch.columns.map((_, i) => joined(parts, (batch) => batch.columns[i]!)),
       gaps: this.#gaps,
+      filtered: this.#filtered,
     };
     this.#parts = [];
     this.#gaps = [];
+    this.#filtered = 0;
     return event;
   }
 }
 
-/** Index among the batch's records of its sample number `sample`. */
-export function recordOf(batch: SampleBatch, sample: number): number {
-  let gaps = 0;
-  while (gaps < batch.gaps.length && batch.gaps[gaps]!.samplesBefore <= sample) gaps++;
-  return sample + gaps;
+function eventGap(batch: SampleBatch, gap: SampleGap): EventGap {
+  const { recordIndex, reason, firstTick, ticks, nanos } = gap;
+  const [offset, seq] = [batch.firstOffset + recordIndex, batch.firstSeq + recordIndex];
+  return { offset, seq, reason, firstTick, ticks, nanos };
 }
 
 function joined<T extends Column>(parts: readonly Part[], of: (batch: SampleBatch) => T): T {

@@ -24,7 +24,7 @@ import { assert } from '../base/assert.ts';
 import { ByteReader, ByteWriter, damaged } from '../base/bytes.ts';
 import { BATCH_MAX_ROWS, EVENT_MAX_BYTES, GROUP_MAX_BYTES } from '../base/constants.ts';
 import type { EncodedColumn } from '../codecs/codec.ts';
-import { LATENESS_BUCKETS, REASONS, reasonOf } from './ledger.ts';
+import { LATENESS_BUCKETS, REASONS, filteredIn, gapRecords, reasonOf } from './ledger.ts';
 import type { GroupGap, Histogram, Reason } from './ledger.ts';
 
 export type { EncodedColumn } from '../codecs/codec.ts';
@@ -73,7 +73,7 @@ export interface BatchEntry {
   run: number;
   firstSeq: number;
   firstOffset: number;
-  /** of the first sample within the run, from 0 */
+  /** of the first sample within the run, from 0; the first may be one that was left out */
   ordinal: number;
   samples: number;
   failed: FailedRange[];
@@ -115,7 +115,8 @@ export function copiedColumn({ codec, bytes }: EncodedColumn): EncodedColumn {
 export function encodeTimes(entry: TimesEntry): Uint8Array {
   const missing = entry.gaps.reduce((sum, gap) => sum + gap.ticks, 0);
   assert(entry.ticks === entry.rows + missing, 'every tick is a row or inside a gap');
-  assert(entry.rows <= ROWS_MAX, `a batch has at most ${ROWS_MAX} rows`);
+  const filtered = filteredIn(entry.gaps);
+  assert(entry.rows + filtered <= ROWS_MAX, `a batch has at most ${ROWS_MAX} rows`);
   const writer = begin(MAGIC.times);
   writer.varint(entry.t0Nanos);
   writer.varint(entry.periodNanos);
@@ -154,6 +155,7 @@ export function decodeTimes(payload: Uint8Array): TimesEntry {
   const gaps = readGaps(reader, rows);
   const missing = gaps.reduce((sum, gap) => sum + gap.ticks, 0);
   if (ticks !== rows + missing) throw reader.fail('ticks are not rows and gaps together');
+  if (rows + filteredIn(gaps) > ROWS_MAX) throw reader.fail(`more than ${ROWS_MAX} rows left out`);
   const histogram = readHistogram(reader, rows);
   const time = readColumn(reader);
   reader.end();
@@ -170,6 +172,7 @@ function readGaps(reader: ByteReader, rows: number): GroupGap[] {
     const reason = reasonOf(reader.u8());
     const ticks = reader.count();
     const nanos = reason === 'suspended' ? reader.varint() : 0n;
+    if (reason === 'filtered' && ticks < 1) throw reader.fail('a gap(filtered) of no record');
     gaps.push({ rowsBefore, reason, ticks, nanos });
   }
   return gaps;
@@ -239,7 +242,8 @@ export function decodeBatch(payload: Uint8Array): BatchEntry {
 }
 
 /**
- * Records of a batch: its samples, the gaps of its times entry and its failed ranges.
+ * Records of a batch: its samples, the gaps of its times entry and its failed ranges. A gap of
+ * samples left out covers as many records as ticks.
  * Throws DAMAGED if the two do not belong together.
  */
 export function recordsOf(times: TimesEntry, batch: BatchEntry): number {
@@ -248,7 +252,8 @@ export function recordsOf(times: TimesEntry, batch: BatchEntry): number {
   if (batch.samples + failedRows !== times.rows || (last?.firstRow ?? 0) > times.rows) {
     throw damaged('batch entry: its rows are not those of its times entry');
   }
-  return batch.samples + times.gaps.length + batch.failed.length;
+  const inGaps = times.gaps.reduce((sum, gap) => sum + gapRecords(gap), 0);
+  return batch.samples + inGaps + batch.failed.length;
 }
 
 export function encodeEvents(entry: EventsEntry): Uint8Array {
@@ -309,6 +314,9 @@ export function decodeGap(payload: Uint8Array): GapEntry {
   if (flags > (FLAG_TICKS | FLAG_BOUNDS)) throw reader.fail(`flags ${flags}`);
   const [run, firstSeq, firstOffset] = [reader.count(), reader.count(), reader.count()];
   const records = reader.count();
+  if (reason === 'filtered' && (records < 1 || records > EVENTS_MAX)) {
+    throw reader.fail(`a gap(filtered) of ${records} records`);
+  }
   const ticks = flags & FLAG_TICKS ? { first: reader.count(), count: reader.count() } : undefined;
   const bounds =
     flags & FLAG_BOUNDS ? { minNanos: reader.varint(), maxNanos: reader.varint() } : undefined;

@@ -17,7 +17,10 @@ const NANOS_PER_MILLI = 1_000_000n;
 export interface EventJsonOptions {
   /** of the run: written after the arrays, in this order */
   attributes?: readonly (readonly [name: string, value: string | number | boolean])[];
-  /** adds where the event comes from: the run's writer and epoch, seqs, offsets and gaps */
+  /**
+   * adds where the event comes from: the run's writer and epoch, seqs, offsets and gaps, and how
+   * many samples a copy has left out, if any
+   */
   ledger?: EventOrigin;
 }
 
@@ -77,6 +80,7 @@ function ledgerFields(event: SampleEvent, { writer, epoch, run }: EventOrigin): 
   return [
     ...Object.entries(quoted).map(([name, value]) => `"${name}":${JSON.stringify(String(value))}`),
     `"gaps":${JSON.stringify(event.gaps.map(gapFields))}`,
+    ...(event.filtered > 0 ? [`"filtered":"${event.filtered}"`] : []),
   ];
 }
 

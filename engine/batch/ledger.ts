@@ -14,6 +14,7 @@ export const REASONS = {
   full: 7,
   retired: 8,
   corrupt: 9,
+  filtered: 10,
 } as const;
 
 export type Reason = keyof typeof REASONS;
@@ -27,6 +28,19 @@ export function reasonOf(code: number): Reason {
   const reason = REASON_OF_CODE.get(code);
   if (reason === undefined) throw damaged(`gap reason ${code} is unknown`);
   return reason;
+}
+
+/**
+ * Records that a gap inside a batch covers: one, but for samples that a copy has left out, which
+ * keep their seqs, offsets and ordinals each.
+ */
+export function gapRecords({ reason, ticks }: { reason: Reason; ticks: number }): number {
+  return reason === 'filtered' ? ticks : 1;
+}
+
+/** Records of these gaps that are samples left out: what they add to the ordinals. */
+export function filteredIn(gaps: readonly { reason: Reason; ticks: number }[]): number {
+  return gaps.reduce((sum, { reason, ticks }) => sum + (reason === 'filtered' ? ticks : 0), 0);
 }
 
 /** Ticks of a whole rate group that have no row. */

@@ -8,8 +8,9 @@ import { decodeColumn, decodeIntegers, encodeColumn, encodeIntegers } from '../c
 import type { Column } from '../codecs/codec.ts';
 import { encodeBatch, encodeTimes, recordsOf } from './format.ts';
 import type { BatchEntry, FailedRange, TimesEntry } from './format.ts';
-import { LATENESS_BUCKETS, histogramOf, latenessBucket } from './ledger.ts';
+import { LATENESS_BUCKETS, gapRecords, histogramOf, latenessBucket } from './ledger.ts';
 import type { GroupGap, Reason } from './ledger.ts';
+import { gapsBetween, placeOf } from './record-place.ts';
 import type { Channel, Schema } from './schema.ts';
 
 export type { Column } from '../codecs/codec.ts';
@@ -120,7 +121,10 @@ function keep(column: Column, valid: readonly boolean[]): Column {
   return column instanceof BigInt64Array ? column.filter(chosen) : column.filter(chosen);
 }
 
-/** One gap record of a batch, in its place among the samples. */
+/**
+ * A gap of a batch, in its place among the samples: one record, or, of reason `filtered`, one for
+ * each of its ticks (`gapRecords`).
+ */
 export interface SampleGap {
   /** records of the batch before it: its offset is firstOffset + recordIndex */
   recordIndex: number;
@@ -137,7 +141,7 @@ export interface SampleBatch {
   run: number;
   firstSeq: number;
   firstOffset: number;
-  /** of the first sample within the run */
+  /** of the first sample within the run, kept or filtered */
   ordinal: number;
   records: number;
   samples: number;
@@ -165,10 +169,18 @@ export interface RawSamples {
   gaps: SampleGap[];
 }
 
-/** Throws DAMAGED unless the two entries and the schema belong together. */
-export function decodeRaw(times: TimesEntry, batch: BatchEntry, schema: Schema): RawSamples {
+/**
+ * Throws DAMAGED unless the two entries and the schema belong together.
+ * @param wanted as for `decodeSamples`
+ */
+export function decodeRaw(
+  times: TimesEntry,
+  batch: BatchEntry,
+  schema: Schema,
+  wanted?: readonly number[],
+): RawSamples {
   const allTicks = ticksOf(times.firstTick, times.rows, times.gaps);
-  return rawSamples(times, batch, schema, allTicks, keptRows(times, batch));
+  return rawSamples(times, batch, schema, allTicks, keptRows(times, batch), wanted);
 }
 
 /**
@@ -190,6 +202,13 @@ export function decodeSamples(
   const { run, firstSeq, firstOffset, ordinal } = batch;
   const identity = { run, firstSeq, firstOffset, ordinal, records, samples };
   return { ...identity, ticks, timeNanos, latenessNanos, columns, gaps };
+}
+
+/** Ticks of a batch's samples. */
+export function sampleTicks(times: TimesEntry, batch: BatchEntry): Float64Array {
+  const all = ticksOf(times.firstTick, times.rows, times.gaps);
+  const rows = keptRows(times, batch);
+  return rows === undefined ? all : Float64Array.from(rows, (row) => all[row]!);
 }
 
 function rawSamples(
@@ -223,18 +242,14 @@ export function samplesFrom(
   batch: SampleBatch,
   records: number,
 ): { batch: SampleBatch; ticks: number } {
-  const before = batch.gaps.filter((gap) => gap.recordIndex < records);
-  const samples = records - before.length;
-  const gaps = batch.gaps.slice(before.length).map((gap) => ({
-    ...gap,
-    recordIndex: gap.recordIndex - records,
-    samplesBefore: gap.samplesBefore - samples,
-  }));
+  const from = placeOf(batch.gaps, records);
+  const { samples } = from;
+  const gaps = gapsBetween(batch.gaps, from, placeOf(batch.gaps, batch.records));
   const rest: SampleBatch = {
     run: batch.run,
     firstSeq: batch.firstSeq + records,
     firstOffset: batch.firstOffset + records,
-    ordinal: batch.ordinal + samples,
+    ordinal: batch.ordinal + samples + from.filtered,
     records: batch.records - records,
     samples: batch.samples - samples,
     ticks: batch.ticks.subarray(samples),
@@ -243,7 +258,7 @@ export function samplesFrom(
     columns: batch.columns.map((column) => column.subarray(samples)),
     gaps,
   };
-  return { batch: rest, ticks: before.reduce((sum, gap) => sum + gap.ticks, samples) };
+  return { batch: rest, ticks: from.ticks };
 }
 
 /** Tick of each row. */
@@ -270,7 +285,8 @@ export function keptRows(times: TimesEntry, batch: BatchEntry): Uint32Array | un
   return rows;
 }
 
-function timesOf(
+/** @param residuals values of the time column, one per tick */
+export function timesOf(
   times: TimesEntry,
   ticks: Float64Array,
   residuals: BigInt64Array,
@@ -295,11 +311,12 @@ function timesOf(
 /** The group's gaps and this source's failed ranges, merged; at one row the group's come first. */
 function gapsOf(times: TimesEntry, batch: BatchEntry, allTicks: Float64Array): SampleGap[] {
   const gaps: SampleGap[] = [];
-  let [failedRows, next, tick, row] = [0, 0, times.firstTick, 0];
+  let [failedRows, next, tick, row, inGaps] = [0, 0, times.firstTick, 0, 0];
   const add = (atRow: number, reason: Reason, firstTick: number, ticks: number, nanos: bigint) => {
     const samplesBefore = atRow - failedRows;
-    const recordIndex = samplesBefore + gaps.length;
+    const recordIndex = samplesBefore + inGaps;
     gaps.push({ recordIndex, samplesBefore, reason, firstTick, ticks, nanos });
+    inGaps += gapRecords({ reason, ticks });
   };
   const addFailedBefore = (end: number): void => {
     for (; next < batch.failed.length && batch.failed[next]!.firstRow < end; next++) {

@@ -24,7 +24,7 @@
  */
 import { NANOS_PER_MILLI } from '../base/constants.ts';
 import type { RetentionRule } from '../base/retention.ts';
-import { expandEach } from './each.ts';
+import { expandEach, templateSchema } from './each.ts';
 import type { ConfigFiles, Environment } from './config-file.ts';
 import {
   DEFAULT_ORIGIN,
@@ -37,13 +37,7 @@ import {
 import type { Layers, Origin, Tree } from './layers.ts';
 import { generalRetention, retentionRules, sourceRetention } from './retention.ts';
 import type { SourceRetention } from './retention.ts';
-import {
-  configSchema,
-  DEFAULT_STREAM,
-  schemaOfSource,
-  sourceSchema,
-  templateSchema,
-} from './schema.ts';
+import { configSchema, DEFAULT_STREAM, schemaOfSource, sourceSchema } from './schema.ts';
 import type { ConfigTree, DriverFace, SourceTree } from './schema.ts';
 import { segmentBytesOf } from './segment-size.ts';
 import { applySettings, driverOf, keysAt } from './settings.ts';
@@ -94,6 +88,9 @@ export interface CopyConfig {
   follow: boolean;
   /** undefined: no limit */
   bytesPerSecond: number | undefined;
+  /** which samples are kept, what becomes of them (`engine/derive`); default: all, as they are */
+  where?: string;
+  transform?: { file: string; options?: Record<string, unknown> | undefined };
 }
 
 export interface ConfigRequest {
@@ -153,8 +150,9 @@ export function resolveConfig(request: ConfigRequest): ResolvedConfig {
     realtime: tree.realtime,
     cpu: tree.cpu,
     durationMs: tree.duration,
-    copies: tree.copies.map(({ from, to, follow, bandwidth }) => {
-      return { pattern: from, toDataDir: to, follow, bytesPerSecond: bandwidth };
+    copies: tree.copies.map(({ from, to, follow, bandwidth, where, transform }) => {
+      const derivation = { ...(where && { where }), ...(transform && { transform }) };
+      return { pattern: from, toDataDir: to, follow, bytesPerSecond: bandwidth, ...derivation };
     }),
     sources: sources.map(({ config: source }) => source),
   };
@@ -195,11 +193,13 @@ function globalValues(layers: Layers, tree: ConfigTree, segmentBytes: number): E
 
 function copyValues(
   layers: Layers,
-  { from, to, follow, bandwidth }: ConfigTree['copies'][number],
+  { from, to, follow, bandwidth, where, transform }: ConfigTree['copies'][number],
   index: number,
 ): EffectiveValue[] {
   const limit = bandwidth === undefined ? null : formatSize(bandwidth);
-  return Object.entries({ from, to, follow, bandwidth: limit }).map(([name, value]) => {
+  const derivation = { where: where ?? null, transform: transform ?? null };
+  const facts = { from, to, follow, ...derivation, bandwidth: limit };
+  return Object.entries(facts).map(([name, value]) => {
     const path = ['copies', index, name];
     return { key: pathText(path), value, origin: originOfKey(layers, path).name };
   });

@@ -6,9 +6,40 @@
  *
  * A text that is nothing but `{name}` becomes the value itself, so a number stays a number.
  */
+import * as z from 'zod';
 import type { Path } from './config-file.ts';
 import { hintOf, isTree, REPORT_INPUT, type Layers, type Tree } from './layers.ts';
-import { SOURCES_MAX, templateSchema, type EachValue } from './schema.ts';
+import { SOURCES_MAX } from './schema.ts';
+import { parseRange } from './units.ts';
+
+/** What `{name}` in the texts of a source stands for. */
+export type EachValue = string | number;
+
+const eachList = z
+  .array(z.union([z.string().min(1), z.number()]), {
+    error: 'expected a list such as [a, b], or numbers such as 0..511',
+  })
+  .min(1)
+  .max(SOURCES_MAX);
+
+/** What makes one entry of `sources` stand for many. */
+export const templateSchema = z.strictObject({
+  each: z
+    .record(
+      z.string().regex(/^[A-Za-z][A-Za-z0-9_]*$/, 'must be a name such as probe'),
+      z.preprocess(
+        (given) => (typeof given === 'string' ? (parseRange(given, SOURCES_MAX) ?? given) : given),
+        eachList,
+      ),
+      { error: ({ code }) => (code === 'invalid_type' ? 'expected {probe: 0..511}' : undefined) },
+    )
+    .meta({
+      description:
+        'As many sources as there are combinations of these values; in their texts, {rack} and ' +
+        '{probe} stand for one of each: {rack: [a, b], probe: 0..511}.',
+      type: 'names with values',
+    }),
+});
 
 type Chosen = ReadonlyMap<string, EachValue>;
 

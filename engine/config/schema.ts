@@ -1,8 +1,9 @@
 /**
  * The one schema of the configuration. From it come validation, the flags and environment
  * variables of `run`, `docs/configuration.md` and the sample file: an option is added here (or in
- * its driver's own `options`) and nowhere else. Keys a driver adds to its sources are checked
- * together with the common ones, so that a misspelled one is found wherever it stands.
+ * its driver's own `options`; `each.ts` has what makes one source many) and nowhere else. Keys a
+ * driver adds to its sources are checked together with the common ones, so that a misspelled one is
+ * found wherever it stands.
  */
 import * as z from 'zod';
 import {
@@ -24,11 +25,11 @@ import {
   SEGMENT_MIN_BYTES,
 } from '../base/constants.ts';
 import { ON_FULL, STREAM_CLASSES } from '../base/retention.ts';
+import { Where } from '../derive/where.ts';
 import {
   formatBytes,
   formatDuration,
   parseDurationNanos,
-  parseRange,
   parseRateHz,
   parseSizeBytes,
 } from './units.ts';
@@ -234,6 +235,12 @@ const retentionOfOne = {
     .meta({ description: asDefaults('class'), type: CLASS_TYPE }),
 };
 
+/** Checks an expression; channels are known only when a stream is there. @throws RangeError */
+function expression(value: unknown): string {
+  if (typeof value !== 'string') throw new RangeError('expected an expression, such as Temp > 20');
+  return new Where(value).text;
+}
+
 const streamPattern = (): z.ZodString =>
   z
     .string()
@@ -263,6 +270,23 @@ export const copySchema = z.strictObject({
     description: 'Go on with what is recorded; false: only what is there at the start.',
     type: 'true or false',
   }),
+  where: parsed(expression, () => undefined)
+    .optional()
+    .meta({
+      description:
+        'Only samples for which it holds, as stream cp --where: abs(X) > 2.5. Default: all.',
+      type: 'text',
+    }),
+  transform: group('{file: magnitude.js, options: {range: 4}}', {
+    file: z.string().min(1).meta({
+      description: 'ES module with a defineTransform, applied to what is kept.',
+      type: 'path',
+    }),
+    options: z.record(z.string(), z.unknown()).optional().meta({
+      description: 'Options of the transform.',
+      type: 'keys',
+    }),
+  }).optional(),
   bandwidth: sizeBytes(1).optional().meta({
     description: 'Most bytes per second, of each stream. Default: no limit.',
     type: 'size',
@@ -271,35 +295,6 @@ export const copySchema = z.strictObject({
 
 /** Sources of one configuration, those that an entry stands for counted one by one. */
 export const SOURCES_MAX = 4096;
-
-/** What `{name}` in the texts of a source stands for. */
-export type EachValue = string | number;
-
-const eachList = z
-  .array(z.union([z.string().min(1), z.number()]), {
-    error: 'expected a list such as [a, b], or numbers such as 0..511',
-  })
-  .min(1)
-  .max(SOURCES_MAX);
-
-/** What makes one entry of `sources` stand for many; `each.ts` takes it apart. */
-export const templateSchema = z.strictObject({
-  each: z
-    .record(
-      z.string().regex(/^[A-Za-z][A-Za-z0-9_]*$/, 'must be a name such as probe'),
-      z.preprocess(
-        (given) => (typeof given === 'string' ? (parseRange(given, SOURCES_MAX) ?? given) : given),
-        eachList,
-      ),
-      { error: ({ code }) => (code === 'invalid_type' ? 'expected {probe: 0..511}' : undefined) },
-    )
-    .meta({
-      description:
-        'As many sources as there are combinations of these values; in their texts, {rack} and ' +
-        '{probe} stand for one of each: {rack: [a, b], probe: 0..511}.',
-      type: 'names with values',
-    }),
-});
 
 /** What every source takes, whatever its driver; the rest is the driver's own. */
 export const sourceSchema = z.strictObject({

@@ -80,6 +80,9 @@ export class Copies {
         await copyThrough(this.#links, {
           ...{ dataDir, from: stream, toDataDir: rule.toDataDir, to: stream, signal, ...limit },
           follow: rule.follow,
+          ...(rule.where === undefined ? {} : { where: rule.where }),
+          ...(rule.transform && { transform: rule.transform }),
+          blame: 'CONFIG',
           onProgress: (progress) => {
             if (progress.kind === 'committed') onProblem(stream, undefined);
             else if (progress.kind === 'failed' && !signal.aborted)

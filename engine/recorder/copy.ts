@@ -1,10 +1,12 @@
 /**
  * `stream cp`: one stream into another, in the same store or in another one, exactly once.
  *
- *   StoreSource ─ pieces ─▶ Copier ─▶ StoreParticipant
- *        │ cursor, intent                  │ transactions
- *        ▼                                 ▼
- *   owner of the source                owner of the target      by their control sockets
+ *   StoreSource ─ pieces ─▶ (DerivedSource) ─▶ Copier ─▶ StoreParticipant
+ *        │ cursor, intent                                     │ transactions
+ *        ▼                                                    ▼
+ *   owner of the source                          owner of the target      by their control sockets
+ *
+ * With `where` or `transform` the records are derived on their way (`engine/derive`).
  *
  * Each owner is whatever recorder runs on the store, or one without sources begun here. The copy
  * may be killed at any moment, and so may they: called again with the same names it goes on where
@@ -20,6 +22,10 @@ import type { Fault } from '../store/stream-item.ts';
 import { OwnerLink, type OwnStore } from '../targets/owner-link.ts';
 import { StoreParticipant } from '../targets/store-participant.ts';
 import { StoreSource } from '../targets/store-source.ts';
+import { DerivedSource } from '../targets/derived-source.ts';
+import { loadDerivation, type Derivation } from '../derive/derivation.ts';
+import type { TransformFile } from '../derive/transform-file.ts';
+import type { CopySource } from '../txn/source.ts';
 import { Copier, type CopyProgress } from '../txn/copier.ts';
 import { Recorder } from './recorder.ts';
 
@@ -36,8 +42,14 @@ export interface CopyOptions {
   end?: number;
   /** goes on until the signal aborts */
   follow?: boolean;
-  /** name of the cursor; default: derived from source and target */
+  /** name of the cursor; default: from source, target and derivation */
   cursor?: string;
+  /** only the samples for which it holds, `derive/where.ts`; the others become gap(filtered) */
+  where?: string;
+  /** what becomes of each record that is kept: a file with a `defineTransform` */
+  transform?: TransformFile;
+  /** whose fault an error in these two is: the command's (USAGE, the default) or a file's */
+  blame?: 'USAGE' | 'CONFIG';
   batchRecords?: number;
   bytesPerSecond?: number;
   signal?: AbortSignal;
@@ -88,26 +100,29 @@ export async function copyStream(options: CopyOptions): Promise<CopyReport> {
 /** The same through links of the caller's. */
 export async function copyThrough(links: CopyLinks, options: CopyOptions): Promise<CopyReport> {
   checkEnds(options);
-  const { cursor = cursorName(options) } = options;
-  const source = new StoreSource({
-    dataDir: options.dataDir,
-    stream: options.from,
-    cursor,
-    from: options.begin ?? 'start',
+  const { from, to, dataDir, begin = 'start', blame = 'USAGE' } = options;
+  const derivation = await loadDerivation(options, blame);
+  const { cursor = cursorName(options, derivation) } = options;
+  const store = new StoreSource({
+    ...{ dataDir, stream: from, cursor, from: begin },
+    ...(derivation && { derivation: derivation.id }),
     owner: links.source,
     environment: systemEnvironment,
     ...(options.onDamage && { onDamage: options.onDamage }),
   });
   try {
-    const target = { stream: options.to, ...source.shape() };
-    return await run(source, new StoreParticipant(links.target, target), { ...options, cursor });
+    const shape = store.shape();
+    const schema = derivation ? derivation.schemaOf(shape.schema) : shape.schema;
+    const source = derivation ? new DerivedSource(store, derivation) : store;
+    const participant = new StoreParticipant(links.target, { ...shape, stream: to, schema });
+    return await run(source, participant, { ...options, cursor });
   } finally {
-    source.close();
+    store.close();
   }
 }
 
 async function run(
-  source: StoreSource,
+  source: CopySource,
   participant: StoreParticipant,
   options: CopyOptions & { cursor: string },
 ): Promise<CopyReport> {
@@ -134,7 +149,7 @@ async function run(
 }
 
 async function lastSeq(
-  source: StoreSource,
+  source: CopySource,
   base: number,
   { end, follow = false }: CopyOptions,
 ): Promise<number | undefined> {
@@ -181,10 +196,11 @@ function checkEnds({ dataDir, from, toDataDir, to }: CopyOptions): void {
   throw new HelicorderError('USAGE', `${from} would be copied onto itself: name another stream`);
 }
 
-/** The same for the same source and target: a copy that is called again goes on. */
-function cursorName({ from, toDataDir, to }: CopyOptions): string {
+/** The same for the same source, target and derivation: a copy that is called again goes on. */
+function cursorName({ from, toDataDir, to }: CopyOptions, derivation?: Derivation): string {
   const target = createHash('sha256')
     .update(`${resolve(toDataDir)}\n${to}`)
     .digest('hex');
-  return `cp-${from.replace('/', '.').slice(0, 80)}-${target.slice(0, 8)}`;
+  const name = `cp-${from.replace('/', '.').slice(0, 80)}-${target.slice(0, 8)}`;
+  return derivation ? `${name}-${derivation.id.slice(0, 8)}` : name;
 }

@@ -32,6 +32,7 @@ import { upkeepPool } from '../../workers/pool.ts';
 import { revive, spawnWorker } from '../../workers/spawn.ts';
 import type { CollectorStatus } from './collector.ts';
 import { RecorderControl, askToYield } from './control.ts';
+import { checkCopies } from './check-copies.ts';
 import { CopySet } from './copy-set.ts';
 import { closeDrivers, planGroups, type PlannedGroup, type RecordingPlan } from './plan.ts';
 import { checkFixed, groupChanges, reportOf } from './reload.ts';
@@ -113,6 +114,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
   async #start(): Promise<void> {
     const { dataDir, segmentBytes, chunksDir, flushIntervalMs, durationMs } = this.#config;
     const retention = this.#retention();
+    await checkCopies(this.#config.copies, this.#plan);
     const groups = this.#plan.groups.map(({ spec }) => spec);
     const data: WriterData = {
       options: { dataDir, segmentBytes, retention, chunksDir, groups },

@@ -18,6 +18,7 @@ import {
   type GapEntry,
   type TimesEntry,
 } from '../batch/format.ts';
+import { filteredIn } from '../batch/ledger.ts';
 import { HelicorderError } from '../base/errors.ts';
 import { decodeIntegers } from '../codecs/codec.ts';
 import { ENTRY_ROW_BYTES, GROUP_CRC_BYTES, GROUP_HEADER_BYTES, KIND } from './log/format.ts';
@@ -176,6 +177,13 @@ function gapFacts(gap: GapEntry): Facts {
     lastTick: gap.ticks && gap.ticks.first + gap.ticks.count - 1,
     content: { kind: 'gap', gap },
   };
+}
+
+/** The ordinal of the first sample behind a batch. */
+export function ordinalBehind({ content }: DataItem): number | undefined {
+  if (content.kind !== 'batch') return undefined;
+  const { ordinal, samples } = content.batch;
+  return ordinal + samples + filteredIn(content.times.gaps);
 }
 
 /** First and last row that is in no failed range. */

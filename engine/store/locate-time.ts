@@ -4,7 +4,7 @@
  * and the first record at or after it is in there. Where the wall clock was set back, this is the
  * earliest of the places that could be meant.
  */
-import { recordOf } from '../batch/event.ts';
+import { recordOf } from '../batch/record-place.ts';
 import { NO_NANOS } from './chunks/format.ts';
 import { locatePlace } from './locate.ts';
 import type { StoreReader } from './reader.ts';

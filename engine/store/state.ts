@@ -36,7 +36,7 @@ import {
   type TransactionEntry,
   type TrimEntry,
 } from './control.ts';
-import { dataItems, type DataItem, type GroupSize } from './data.ts';
+import { dataItems, ordinalBehind, type DataItem, type GroupSize } from './data.ts';
 import { ENTRY_FLAG, KIND, isKnownKind, type Lsn } from './log/format.ts';
 import type { Entry } from './log/group.ts';
 import { Losses, isCorruptGap } from './losses.ts';
@@ -290,7 +290,7 @@ export class ControlState {
     stream.nextOffset = item.firstOffset + item.records;
     // after damage a seq may have been guessed too high, for records that were another writer's
     if (!isPast) run.nextSeq = item.firstSeq + item.records;
-    if (item.content.kind === 'batch') run.ordinal = item.content.batch.ordinal + item.samples;
+    run.ordinal = ordinalBehind(item) ?? run.ordinal;
     if (item.lastTick !== undefined) run.lastTick = item.lastTick;
     this.#addTotals(stream, run, item);
   }

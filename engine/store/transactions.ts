@@ -20,8 +20,9 @@ import { TXN_OPEN_BYTES, TXN_OPEN_RECORDS } from '../base/constants.ts';
 import { randomUint32, type Random } from '../base/clock.ts';
 import { HelicorderError } from '../base/errors.ts';
 import { encodeBatch, encodeEvents, encodeGap, encodeTimes } from '../batch/format.ts';
+import { schemaId } from '../batch/schema.ts';
 import { Refused, type CommitOutcome, type Range } from '../txn/participant.ts';
-import type { Origin, Piece } from '../txn/piece.ts';
+import { DERIVED, type Origin, type Piece } from '../txn/piece.ts';
 import {
   NEVER_OPENED,
   applyCommit,
@@ -123,10 +124,28 @@ export class Transactions {
       const { origin } = piece;
       const known = open.origins.get(origin.writer) ?? origin;
       if (!isSameRun(known, origin)) throw new Refused({ kind: 'REJECTED', reason: 'CONTENT' });
+      this.#checkDerivation(open.stream, piece);
       open.tally.add(piece);
       open.origins.set(origin.writer, known);
       open.pieces.push(piece);
     }
+  }
+
+  /**
+   * Records that were derived in another way may follow those that are here, not repeat them.
+   * @throws USAGE
+   */
+  #checkDerivation(stream: string, { origin, originSeq }: Piece): void {
+    const { state } = this.#writer;
+    const latest = state.latestRun(namedStream(state, stream).id, origin.writer);
+    if (latest?.copied === undefined || originSeq >= latest.nextSeq) return;
+    const [here, there] = [derivationOf(latest), derivationOf(origin)];
+    if (here === there) return;
+    throw new HelicorderError(
+      'USAGE',
+      `${stream} holds records of ${origin.writer} up to seq ${latest.nextSeq - 1}, ` +
+        `${here ? `derived (${here})` : 'as they were recorded'}; choose another target`,
+    );
   }
 
   /** Everything appended has arrived, and the writer is still the live one. @throws Refused */
@@ -212,7 +231,8 @@ export class Transactions {
   #runOf(stream: number, origin: Origin): number | undefined {
     const latest = this.#writer.state.latestRun(stream, origin.writer);
     if (latest?.copied === undefined) return undefined;
-    return isSameRun(latest, origin) ? latest.id : undefined;
+    const isSame = isSameRun(latest, origin) && latest.schemaId === schemaId(origin.schema);
+    return isSame && derivationOf(latest) === derivationOf(origin) ? latest.id : undefined;
   }
 }
 
@@ -227,6 +247,10 @@ function isSameRun(a: RunIdentity, b: RunIdentity): boolean {
 }
 
 type RunIdentity = Pick<Origin, 'epoch' | 'firstSeq' | 'bootId' | 'clock'>;
+
+function derivationOf({ attributes }: Pick<Origin, 'attributes'>): string | undefined {
+  return attributes.find(([name]) => name === DERIVED)?.[1];
+}
 
 function copiedRun({ run, ...origin }: Origin, from: number): CopiedRun {
   return { ...origin, copied: { run, from } };

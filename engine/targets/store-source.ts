@@ -18,9 +18,10 @@ import { Store, type StoreEnvironment } from '../store/store.ts';
 import { StreamReader, type FaultItem, type RawItem } from '../store/stream-reader.ts';
 import type { Cursor } from '../txn/coordinator.ts';
 import type { Intent } from '../txn/participant.ts';
-import { recordsIn, type Origin, type Piece } from '../txn/piece.ts';
+import type { Origin, Piece } from '../txn/piece.ts';
 import type { CopySource, CopyState, ReadLimits } from '../txn/source.ts';
 import { decodeCopyRecord, encodeCopyRecord, type CopyRecord } from './copy-cursor.ts';
+import { PieceQueue } from './piece-queue.ts';
 import { cutPiece, pieceOf } from './pieces.ts';
 import type { Requests, StoreTarget } from './store-participant.ts';
 
@@ -32,11 +33,15 @@ export interface StoreSourceOptions {
   cursor: string;
   /** where a new copy begins; one that has a cursor goes on from there */
   from: number | 'start' | 'tail';
+  /** id of the derivation, if the records are derived on their way: another copy of the stream */
+  derivation?: string;
   owner: Requests;
   environment: StoreEnvironment;
   onDamage?: (fault: FaultItem['fault']) => void;
 }
 
+/** Hex digits of a stream's incarnation; a derivation's id stands behind them. */
+const INCARNATION_DIGITS = 16;
 const AGAIN_MS = 100;
 /** How long a reader waits for the mark before it looks at the signal. */
 const WAIT_MS = 500;
@@ -48,10 +53,7 @@ export class StoreSource implements CopySource {
   readonly #origins = new Map<number, Origin>();
   #record: CopyRecord | undefined;
   #reader: { items: AsyncIterator<RawItem | FaultItem>; stream: StreamReader } | undefined;
-  /** read, and not given yet; in order */
-  #ahead: Piece[] = [];
-  /** the seq that comes next from `#ahead` and `#reader` */
-  #next = 0;
+  readonly #queue = new PieceQueue(() => this.#pull());
 
   /** @throws NOT_A_STORE, NO_SUCH_STREAM, DAMAGED */
   constructor(options: StoreSourceOptions) {
@@ -78,29 +80,9 @@ export class StoreSource implements CopySource {
   }
 
   async read(lo: number, limits: ReadLimits): Promise<Piece[]> {
-    if (lo !== this.#next) this.#seek(lo);
+    if (lo !== this.#queue.next) this.#seek(lo);
     this.#store.reader.refresh();
-    const pieces: Piece[] = [];
-    const writers = new Map<string, Origin>();
-    let [records, bytes] = [0, 0];
-    for (;;) {
-      const piece = await this.#take(limits);
-      if (piece === undefined) break;
-      const { origin } = piece;
-      const isFull = records + recordsIn(piece) > limits.maxRecords;
-      const isOther = (writers.get(origin.writer) ?? origin) !== origin;
-      if (pieces.length > 0 && (isFull || bytes + piece.bytes > limits.maxBytes || isOther)) {
-        this.#ahead.unshift(piece);
-        break;
-      }
-      writers.set(origin.writer, origin);
-      pieces.push(piece);
-      records += recordsIn(piece);
-      bytes += piece.bytes;
-      this.#next = piece.lo + piece.seqs;
-      if (this.#next > (limits.hi ?? Infinity)) break;
-    }
-    return pieces;
+    return this.#queue.take(limits);
   }
 
   async end(): Promise<number> {
@@ -175,11 +157,26 @@ export class StoreSource implements CopySource {
     if (cursor.stream !== this.#id) {
       throw new HelicorderError('USAGE', `cursor ${name} is of another stream than ${stream}`);
     }
-    if (cursor.detail !== null) return decodeCopyRecord(name, cursor.detail);
+    if (cursor.detail !== null) return this.#sameDerivation(decodeCopyRecord(name, cursor.detail));
     throw new HelicorderError(
       'USAGE',
       `cursor ${name} was set by hand: a copy that begins at its offset ${cursor.offset} is ` +
         `another one; remove it and give --from ${cursor.offset}`,
+    );
+  }
+
+  /** What was derived in another way would be other records under the same numbers. */
+  #sameDerivation(record: CopyRecord): CopyRecord {
+    const { cursor: name, derivation = '' } = this.#options;
+    const was = record.writer.incarnation.slice(INCARNATION_DIGITS);
+    if (was === derivation) return record;
+    const difference =
+      was === '' || derivation === ''
+        ? `a copy ${was === '' ? 'without' : 'with'} --where or --transform`
+        : 'a copy with another --where, --transform or options of it';
+    throw new HelicorderError(
+      'USAGE',
+      `cursor ${name} is of ${difference}: remove it, or give another --cursor, and another target`,
     );
   }
 
@@ -194,7 +191,8 @@ export class StoreSource implements CopySource {
 
   /** The base of a copy is durable before anything is sent. */
   async #begin(base: number, incarnation = this.#stream().incarnation): Promise<void> {
-    const writer = { store: this.#storeId(), incarnation, base };
+    const { derivation = '' } = this.#options;
+    const writer = { store: this.#storeId(), incarnation: incarnation + derivation, base };
     this.#seek(Number.NaN);
     const cursor = { epoch: 0, acked: 0, chain: 0n };
     await edge('copy-base', () => this.#write({ writer, cursor, intent: undefined }));
@@ -228,27 +226,11 @@ export class StoreSource implements CopySource {
   }
 
   #seek(lo: number): void {
-    this.#next = lo;
-    this.#ahead = [];
+    this.#queue.seek(lo);
     this.#reader = undefined;
   }
 
-  async #take({ hi = Infinity, maxBytes, maxRecords }: ReadLimits): Promise<Piece | undefined> {
-    const piece = this.#ahead.shift() ?? (await this.#pull());
-    if (piece === undefined) return undefined;
-    const limit = Math.min(maxRecords, Math.floor((piece.seqs * maxBytes) / piece.bytes / 2) || 1);
-    const isLarge = piece.seqs > 1 && (piece.bytes > maxBytes || recordsIn(piece) > maxRecords);
-    const seqs = Math.min(piece.seqs, hi - piece.lo + 1, isLarge ? limit : Infinity);
-    if (seqs < 1) {
-      this.#ahead.unshift(piece);
-      return undefined;
-    }
-    if (seqs === piece.seqs) return piece;
-    this.#ahead.unshift(cutPiece(piece, seqs, piece.seqs));
-    return cutPiece(piece, 0, seqs);
-  }
-
-  /** The next piece as it is stored, from `#next` on; undefined at the end there is now. */
+  /** The next piece as it is stored; undefined at the end there is now. */
   async #pull(): Promise<Piece | undefined> {
     for (let attempt = 0; attempt < 2;) {
       const step = await this.#items().next();
@@ -267,7 +249,7 @@ export class StoreSource implements CopySource {
   }
 
   #items(): AsyncIterator<RawItem | FaultItem> {
-    const offset = this.#base + this.#next - 1;
+    const offset = this.#base + this.#queue.next - 1;
     this.#reader ??= again(new StreamReader(this.#store.reader, this.#id, offset));
     return this.#reader.items;
   }
@@ -276,7 +258,7 @@ export class StoreSource implements CopySource {
     const { item } = found;
     if (item.content.kind === 'gap' && item.content.gap.reason === 'corrupt') await this.#pin(item);
     const whole = pieceOf(found, this.#originOf(found), this.#base);
-    const from = Math.max(this.#next, found.from - this.#base + 1) - whole.lo;
+    const from = Math.max(this.#queue.next, found.from - this.#base + 1) - whole.lo;
     if (from >= whole.seqs) return undefined;
     return from > 0 ? cutPiece(whole, from, whole.seqs) : whole;
   }

@@ -108,7 +108,7 @@ async function* events(
     const attempt = eventsFrom(store, options, range, samplesPerEvent, start);
     const first = await attempt.next();
     if (first.done) return;
-    if (start > 0 && first.value.event.ordinal % samplesPerEvent !== 0) {
+    if (!first.value.isWhole) {
       await attempt.return(undefined);
       back *= 4;
       continue;
@@ -127,6 +127,8 @@ async function* events(
 interface FoundEvent {
   event: SampleEvent;
   info: RunInfo;
+  /** false: samples or gaps of it may lie before the place where reading began */
+  isWhole: boolean;
 }
 
 async function* eventsFrom(
@@ -138,7 +140,10 @@ async function* eventsFrom(
 ): AsyncGenerator<FoundEvent, undefined> {
   const repacker = new EventRepacker(samplesPerEvent);
   const runs = new Map<number, RunInfo>();
-  const found = (event: SampleEvent): FoundEvent => ({ event, info: runs.get(event.run)! });
+  let isWhole = start === 0;
+  const found = (event: SampleEvent): FoundEvent => {
+    return { event, info: runs.get(event.run)!, isWhole };
+  };
   const { id } = store.stream(options.stream);
   for await (const item of items(store, options, { from: start })) {
     if (item.kind === 'events') continue;
@@ -147,6 +152,7 @@ async function* eventsFrom(
       const { unorderedEnd } = store.reader.state.streams.get(id)?.totals ?? {};
       if (range.isBehind(event, unorderedEnd)) return undefined;
       if (range.takesEvent(event)) yield found(event);
+      isWhole = true;
     }
     if (item.firstOffset >= range.end && repacker.pendingSamples === 0) return undefined;
   }

@@ -22,13 +22,18 @@ const NANOS_PER_SECOND = 1e9;
 /** Quantiles at most 0.8 % above the truth: a period of 1 ms prints as one. */
 const QUANTILE_SUB_BITS = 7;
 
-/** Ticks of one stream, item by item. Also used by `verify`. */
+/**
+ * Ticks of one stream, item by item. Also used by `verify`. Samples that a copy has left out are no
+ * loss and may be most of a stream: they are summed up, and not listed.
+ */
 export class TickAccount {
   scheduled = 0;
   samples = 0;
   gapTicks = 0;
   readonly gaps: Gap[] = [];
+  readonly filtered = { gaps: 0, ticks: 0 };
   readonly imbalances: string[] = [];
+  #filteredEnd: number | undefined;
   #run: RunEntry | undefined;
   #nextTick: number | undefined;
 
@@ -68,6 +73,10 @@ export class TickAccount {
     let gapTicks = 0;
     for (const { reason, firstTick, ticks: count, nanos, recordIndex } of batch.gaps) {
       gapTicks += count;
+      if (reason === 'filtered') {
+        this.#addFiltered(firstTick, count);
+        continue;
+      }
       const seconds = nanos > 0n ? { exact: Number(nanos) / NANOS_PER_SECOND } : undefined;
       this.#list(info.run, {
         reason,
@@ -86,11 +95,32 @@ export class TickAccount {
 
   #addGap({ reason, firstOffset, ticks, bounds, info }: GapItem): void {
     this.gapTicks += ticks?.count ?? 0;
+    if (reason === 'filtered') return this.#addFiltered(ticks?.first ?? 0, ticks?.count ?? 0);
     const seconds = bounds && {
       min: Number(bounds.minNanos) / NANOS_PER_SECOND,
       max: Number(bounds.maxNanos) / NANOS_PER_SECOND,
     };
     this.#list(info.run, { reason, firstOffset, ticks, seconds });
+  }
+
+  /** Neighbours are one, however batches cut them. */
+  #addFiltered(first: number, count: number): void {
+    if (count === 0 || first !== this.#filteredEnd) this.filtered.gaps++;
+    this.filtered.ticks += count;
+    this.#filteredEnd = first + count;
+  }
+
+  /** Per reason, in the order in which they came; those left out by a copy last. */
+  byReason(): GapsReport['gapsByReason'] {
+    const sums = new Map<string, { gaps: number; ticks: number }>();
+    for (const { reason, ticks } of this.gaps) {
+      const sum = sums.get(reason) ?? { gaps: 0, ticks: 0 };
+      sums.set(reason, { gaps: sum.gaps + 1, ticks: sum.ticks + (ticks?.count ?? 0) });
+    }
+    if (this.filtered.gaps > 0) sums.set('filtered', this.filtered);
+    return [...sums].map(([reason, { gaps: count, ticks }]) => {
+      return { reason, gaps: count, ticks: String(ticks) };
+    });
   }
 
   /** Neighbours of one reason are one gap to a user, however flushes cut them. */
@@ -148,7 +178,7 @@ export async function gaps(
     balanced: account.balanced,
     imbalances: account.imbalances,
     gaps: account.gaps.map(reportOf),
-    gapsByReason: byReason(account.gaps),
+    gapsByReason: account.byReason(),
     nominalHz: run && run.periodNanos > 0n ? NANOS_PER_SECOND / Number(run.periodNanos) : null,
     measuredHz: span.nanos > 0 ? (span.intervals * NANOS_PER_SECOND) / span.nanos : null,
     deltaMicros: quantiles(delta),
@@ -190,15 +220,6 @@ function reportOf(gap: Gap): GapReport {
     minSeconds: bounds?.min ?? null,
     maxSeconds: bounds?.max ?? null,
   };
-}
-
-function byReason(all: readonly Gap[]): GapsReport['gapsByReason'] {
-  const sums = new Map<string, { gaps: number; ticks: number }>();
-  for (const { reason, ticks } of all) {
-    const sum = sums.get(reason) ?? { gaps: 0, ticks: 0 };
-    sums.set(reason, { gaps: sum.gaps + 1, ticks: sum.ticks + (ticks?.count ?? 0) });
-  }
-  return [...sums].map(([reason, sum]) => ({ reason, gaps: sum.gaps, ticks: String(sum.ticks) }));
 }
 
 function quantiles(histogram: Histogram): Quantiles | null {

@@ -1,8 +1,9 @@
 /** One line per record: `ndjson-records` (every record, gaps too) and `csv` (samples). */
 import { physicalColumn } from '../batch/json.ts';
-import { recordOf } from '../batch/event.ts';
+import { recordOf } from '../batch/record-place.ts';
 import type { Channel } from '../batch/schema.ts';
-import type { Column } from '../batch/samples.ts';
+import { gapRecords } from '../batch/ledger.ts';
+import type { Column, SampleGap } from '../batch/samples.ts';
 import type { EventsItem, GapItem, SamplesItem } from '../store/stream-reader.ts';
 
 import type { Wanted } from './wanted.ts';
@@ -91,14 +92,10 @@ function* sampleObjects(item: SamplesItem): Generator<Line> {
   for (let index = 0; index < batch.records; index++) {
     const offset = item.firstOffset + index;
     if (batch.gaps[gap]?.recordIndex === index) {
-      const { reason, firstTick, ticks, nanos } = batch.gaps[gap++]!;
-      const facts = { reason, firstTick: String(firstTick), ticks: String(ticks) };
-      const lasted = nanos > 0n ? { nanos: String(nanos) } : {};
-      yield {
-        offset,
-        nanos: undefined,
-        line: JSON.stringify({ ...identity(item, index), type: 'gap', ...facts, ...lasted }),
-      };
+      const found = batch.gaps[gap++]!;
+      const line = JSON.stringify({ ...identity(item, index), type: 'gap', ...gapFacts(found) });
+      yield { offset, nanos: undefined, line };
+      index += gapRecords(found) - 1;
       continue;
     }
     const values = Object.fromEntries(
@@ -111,6 +108,18 @@ function* sampleObjects(item: SamplesItem): Generator<Line> {
     yield { offset, nanos, line: JSON.stringify({ ...identity(item, index), ...facts }) };
     sample++;
   }
+}
+
+/** A gap inside a batch; `records` only where it may cover more than one. */
+function gapFacts(gap: SampleGap): Record<string, string> {
+  const { reason, firstTick, ticks, nanos } = gap;
+  return {
+    reason,
+    ...(reason === 'filtered' ? { records: String(gapRecords(gap)) } : {}),
+    firstTick: String(firstTick),
+    ticks: String(ticks),
+    ...(nanos > 0n ? { nanos: String(nanos) } : {}),
+  };
 }
 
 function jsonValue(value: bigint | number): string | number {

@@ -212,6 +212,7 @@ export interface GapsReport {
   balanced: boolean;
   /** sentences, if not balanced */
   imbalances: string[];
+  /** all but those of reason `filtered`, of which there may be one for every sample */
   gaps: GapReport[];
   gapsByReason: { reason: string; gaps: number; ticks: string }[];
   nominalHz: number | null;

@@ -303,6 +303,7 @@ function gapsOf(account: TickAccount): VerifiedStream['gaps'] {
     const sum = sums.has(reason) ? sums.get(reason)! : 0;
     sums.set(reason, sum === null || ticks === undefined ? null : sum + ticks.count);
   }
+  if (account.filtered.gaps > 0) sums.set('filtered', account.filtered.ticks);
   return [...sums].map(([reason, ticks]) => ({
     reason,
     ticks: ticks === null ? null : String(ticks),

@@ -3,7 +3,7 @@
  * Slow; it is what tests hold `chain.ts` and the addon against.
  */
 import { unpackEvents } from '../batch/opaque.ts';
-import { decodeSamples, type Column } from '../batch/samples.ts';
+import { decodeSamples, type Column, type SampleGap } from '../batch/samples.ts';
 import { isFloat, isWide, type Schema } from '../batch/schema.ts';
 import {
   canonicalOrigin,
@@ -46,8 +46,22 @@ export function recordHashes(piece: Piece): bigint[] {
         ]),
       );
     case 'gap':
-      return [gapHash(digest, originSeq, gapAlone(content.gap))];
+      return gapHashes(piece, digest);
   }
+}
+
+function gapHashes({ originSeq, content }: Piece, digest: bigint): bigint[] {
+  if (content.kind !== 'gap') return [];
+  const { gap } = content;
+  if (gap.reason !== 'filtered') return [gapHash(digest, originSeq, gapAlone(gap))];
+  return Array.from({ length: gap.records }, (_, i) =>
+    filteredHash(digest, originSeq + i, originSeq + i, originSeq + i),
+  );
+}
+
+function filteredHash(digest: bigint, seq: number, ordinal: number, tick: number): bigint {
+  const numbers = [seq, ordinal, tick].map(BigInt);
+  return hashOf([digest + RECORD_KIND.filtered, ...numbers, 0n, 0n]);
 }
 
 export function chainReference(chain: bigint, pieces: Iterable<Piece>): bigint {
@@ -62,11 +76,20 @@ function batchHashes({ origin, originSeq, content }: Piece, digest: bigint): big
   if (content.kind !== 'batch') return [];
   const batch = decodeSamples(content.times, content.batch, origin.schema);
   const hashes: bigint[] = [];
-  let gaps = 0;
+  let [gaps, filtered] = [0, 0];
   const seq = (): number => originSeq + hashes.length;
+  const addGap = (gap: SampleGap): void => {
+    if (gap.reason !== 'filtered') hashes.push(gapHash(digest, seq(), gapInBatch(gap)));
+    else {
+      for (let i = 0; i < gap.ticks; i++, filtered++) {
+        const ordinal = batch.ordinal + gap.samplesBefore + filtered;
+        hashes.push(filteredHash(digest, seq(), ordinal, gap.firstTick + i));
+      }
+    }
+  };
   const addGaps = (samples: number): void => {
     for (; batch.gaps[gaps] && batch.gaps[gaps]!.samplesBefore <= samples; gaps++) {
-      hashes.push(gapHash(digest, seq(), gapInBatch(batch.gaps[gaps]!)));
+      addGap(batch.gaps[gaps]!);
     }
   };
   for (let i = 0; i < batch.samples; i++) {
@@ -75,7 +98,7 @@ function batchHashes({ origin, originSeq, content }: Piece, digest: bigint): big
       hashOf([
         digest + RECORD_KIND.sample,
         BigInt(seq()),
-        BigInt(batch.ordinal + i),
+        BigInt(batch.ordinal + i + filtered),
         BigInt(batch.ticks[i]!),
         BigInt(batch.latenessNanos[i]!),
         batch.timeNanos[i]!,

@@ -11,7 +11,9 @@
  * the addon, `chain-reference.ts` says the same in TypeScript.
  */
 import { assert } from '../base/assert.ts';
-import { REASONS, type Reason } from '../batch/ledger.ts';
+import { damaged } from '../base/bytes.ts';
+import { EVENTS_MAX } from '../batch/format.ts';
+import { REASONS, gapRecords, type Reason } from '../batch/ledger.ts';
 import { unpackEvents } from '../batch/opaque.ts';
 import { decodeRaw, type SampleGap } from '../batch/samples.ts';
 import { isFloat, isWide, schemaId, type Schema } from '../batch/schema.ts';
@@ -20,8 +22,19 @@ import type { EventsEntry, GapEntry, TimesEntry } from '../batch/format.ts';
 import type { Origin, Piece } from './piece.ts';
 
 /** What is added to an origin's digest to make the first word of a record. */
-export const RECORD_KIND = { sample: 1n, event: 2n, gap: 3n } as const;
+export const RECORD_KIND = { sample: 1n, event: 2n, gap: 3n, filtered: 4n } as const;
 export const GAP_FLAG = { ticks: 1n, bounds: 2n } as const;
+
+/** Lateness of samples that are left out, as many as there can be in one gap. */
+const ZEROS = new BigInt64Array(EVENTS_MAX);
+const NO_WORDS = new Uint8Array();
+
+/** Numbers of the first of some records that follow each other. */
+interface Place {
+  seq: number;
+  ordinal: number;
+  tick: number;
+}
 
 const GOLDEN = 0x9e3779b97f4a7c15n;
 
@@ -145,7 +158,7 @@ export class Chain {
       case 'events':
         return this.#addEvents(content.events, piece.originSeq, digest);
       case 'gap':
-        return this.#fold(gapHash(digest, piece.originSeq, gapAlone(content.gap)));
+        return this.#addGap(piece, digest);
     }
   }
 
@@ -154,24 +167,48 @@ export class Chain {
     const { times, batch } = content;
     const { residuals, columns, samples, gaps } = decodeRaw(times, batch, origin.schema);
     const words = columnWords(origin.schema);
-    let [from, tick, records] = [0, times.firstTick, 0];
+    let [from, seq, ordinal, tick] = [0, originSeq, batch.ordinal, times.firstTick];
     const addSamples = (to: number): void => {
-      if (to === from) return;
-      const [seq, ordinal] = [originSeq + from + records, batch.ordinal + from];
-      this.#setStretch(digest, times, seq, ordinal, tick);
-      native.chainSamples(this.#state, this.#stretch, residuals, columns, words, from, to - from);
+      const count = to - from;
+      if (count === 0) return;
+      this.#setStretch(digest, times, { seq, ordinal, tick });
+      native.chainSamples(this.#state, this.#stretch, residuals, columns, words, from, count);
+      [from, seq, ordinal] = [to, seq + count, ordinal + count];
     };
     for (const gap of gaps) {
       addSamples(gap.samplesBefore);
-      from = gap.samplesBefore;
+      if (gap.reason === 'filtered') {
+        this.#addFiltered(digest, { seq, ordinal, tick: gap.firstTick }, gap.ticks);
+        ordinal += gap.ticks;
+      } else this.#fold(gapHash(digest, seq, gapInBatch(gap)));
+      seq += gapRecords(gap);
       tick = gap.firstTick + gap.ticks;
-      this.#fold(gapHash(digest, originSeq + from + records, gapInBatch(gap)));
-      records++;
     }
     addSamples(samples);
   }
 
-  #setStretch(digest: bigint, times: TimesEntry, seq: number, ordinal: number, tick: number): void {
+  #addGap({ origin, originSeq, content }: Piece, digest: bigint): void {
+    assert(content.kind === 'gap', 'a gap');
+    const { gap } = content;
+    if (gap.reason !== 'filtered') return this.#fold(gapHash(digest, originSeq, gapAlone(gap)));
+    if (origin.schema.kind !== 'opaque')
+      throw damaged('a gap(filtered) of samples without a batch');
+    this.#addFiltered(digest, { seq: originSeq, ordinal: originSeq, tick: originSeq }, gap.records);
+  }
+
+  /** Each as a record of its own: nobody knows how they will be cut. */
+  #addFiltered(digest: bigint, { seq, ordinal, tick }: Place, count: number): void {
+    const stretch = this.#stretch.fill(0n);
+    stretch[CHAIN_STRETCH.head] = digest + RECORD_KIND.filtered;
+    stretch[CHAIN_STRETCH.seq] = BigInt(seq);
+    stretch[CHAIN_STRETCH.ordinal] = BigInt(ordinal);
+    stretch[CHAIN_STRETCH.tick] = BigInt(tick);
+    stretch[CHAIN_STRETCH.resolutionNanos] = 1n;
+    if (ZEROS.length < count) throw damaged(`a gap(filtered) of ${count} records`);
+    native.chainSamples(this.#state, stretch, ZEROS, [], NO_WORDS, 0, count);
+  }
+
+  #setStretch(digest: bigint, times: TimesEntry, { seq, ordinal, tick }: Place): void {
     const { t0Nanos, utcOffsetNanos, periodNanos, resolutionNanos } = times;
     const stretch = this.#stretch;
     stretch[CHAIN_STRETCH.head] = digest + RECORD_KIND.sample;

@@ -111,7 +111,10 @@ function seqsOf(content: PieceContent): number {
 }
 
 function checkKind({ schema }: Origin, content: PieceContent): void {
-  if (content.kind === 'gap') return;
+  if (content.kind === 'gap') {
+    if (content.gap.reason !== 'filtered' || schema.kind === 'opaque') return;
+    throw damaged('pieces: samples that were left out, without their batch');
+  }
   const isRight =
     content.kind === 'events'
       ? schema.kind === 'opaque'

@@ -12,7 +12,8 @@
  * run in which the records were first written, and stays the same over any number of copies.
  *
  * A gap record is never cut: a gap of lost records that is only partly wanted is, cut, another
- * record. Samples and events may be cut into pieces anywhere.
+ * record. Samples and events may be cut into pieces anywhere, and so may those that a derived copy
+ * has left out (gap(filtered)), which are records one by one.
  */
 import type { BatchEntry, EventsEntry, GapEntry, TimesEntry } from '../batch/format.ts';
 import type { Schema } from '../batch/schema.ts';
@@ -36,6 +37,9 @@ export interface Origin {
   attributes: [string, string][];
 }
 
+/** Name of the attribute of an origin that says how its records were derived from the source's. */
+export const DERIVED = 'derived';
+
 export type PieceContent =
   | { kind: 'batch'; times: TimesEntry; batch: BatchEntry }
   | { kind: 'events'; events: EventsEntry }
@@ -49,7 +53,7 @@ export interface Piece {
   originSeq: number;
   /** seq of the first record of the copy: offset − base + 1 */
   lo: number;
-  /** seqs that it covers: more than its records only for a gap of lost records */
+  /** seqs that it covers: more than its records only for a gap of lost or filtered ones */
   seqs: number;
   /** of the encoded entries */
   bytes: number;

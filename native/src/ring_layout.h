@@ -51,6 +51,7 @@ enum class GapReason : uint32_t {
   kFull = 7,
   kRetired = 8,
   kCorrupt = 9,
+  kFiltered = 10,
 };
 
 // A ring's memory, checked once: what producer and consumer have in common.

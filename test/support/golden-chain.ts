@@ -34,12 +34,25 @@ function events(): Meant[] {
   return [event('{"data":"✓"}'), event(''), event('12345678'), event('123456789')];
 }
 
+/** What derived copies have: samples left out between others, and events. */
+function derived(): Piece[] {
+  const left = (tick: number): Meant => ({ type: 'filtered', tick });
+  const [sample] = samples().filter(({ type }) => type === 'sample');
+  const kept = { ...sample, tick: 42 } as Meant;
+  const opaque = [left(0), ...events().slice(0, 1), left(0), left(0)];
+  return [
+    ...piecesOf([left(40), left(41), kept, left(43)], testOrigin('samples', 1), () => false),
+    ...piecesOf(opaque, testOrigin('opaque', 1), () => false),
+  ];
+}
+
 export function goldenPieces(): Piece[] {
   const [nanos, micros] = [testOrigin('samples', 1), testOrigin('samples', 2)];
   return [
     ...piecesOf(samples(), nanos, () => false),
     ...piecesOf(samples(), micros, () => false),
     ...piecesOf(events(), testOrigin('opaque', 1), () => false),
+    ...derived(),
   ];
 }
 

@@ -12,6 +12,8 @@ import type { SeededRandom } from './random.ts';
 export type Meant =
   | { type: 'sample'; tick: number; lateness: bigint; values: (number | bigint)[] }
   | { type: 'gap'; reason: Reason; tick: number; ticks: number; nanos: bigint }
+  /** a sample or an event that a copy has left out */
+  | { type: 'filtered'; tick: number }
   | { type: 'event'; bytes: Uint8Array; utcNanos: bigint }
   /** `samples`: how many of them were samples of the run, for the ordinals behind */
   | { type: 'lost'; reason: Reason; records: number; samples?: number };
@@ -61,7 +63,11 @@ export function meantRecords(random: SeededRandom, count: number, origin: Origin
   let tick = random.below(1000);
   for (let i = 0; i < count; i++) {
     const dice = random.below(20);
-    if (dice === 0) {
+    const isFiltered = dice === 3 || (records.at(-1)?.type === 'filtered' && dice > 10);
+    if (isFiltered) {
+      records.push({ type: 'filtered', tick });
+      if (origin.schema.kind === 'samples') tick++;
+    } else if (dice === 0) {
       records.push({ type: 'lost', reason: 'corrupt', records: 1 + random.below(30) });
     } else if (origin.schema.kind === 'opaque') {
       const utcNanos = 1_700_000_000_000_000_000n + BigInt(i >> 3);
@@ -86,7 +92,7 @@ export function seqsOf(record: Meant): number {
 
 export function samplesIn(record: Meant): number {
   if (record.type === 'lost') return record.samples ?? 0;
-  return record.type === 'sample' ? 1 : 0;
+  return record.type === 'sample' || record.type === 'filtered' ? 1 : 0;
 }
 
 /** Where in a copy and in their origin the records of one piece begin. */
@@ -106,8 +112,9 @@ export function pieceOf(records: readonly Meant[], place: Place): Piece {
   const identity = { run: 99, firstSeq: originSeq, firstOffset: 5000 + lo };
   const [first] = records;
   assert(first !== undefined, 'a piece holds records');
-  if (first.type === 'lost') {
-    const { reason } = first;
+  const isOpaque = origin.schema.kind === 'opaque';
+  if (first.type === 'lost' || (isOpaque && first.type === 'filtered')) {
+    const reason = first.type === 'lost' ? first.reason : 'filtered';
     const gap = { ...identity, reason, records: seqs, ticks: undefined, bounds: undefined };
     return { ...base, bytes: encodeGap(gap).length, content: { kind: 'gap', gap } };
   }
@@ -139,6 +146,7 @@ function batchPiece(
   };
   for (const record of records) {
     if (record.type === 'sample') addRow(record.tick, record.lateness, record.values);
+    else if (record.type === 'filtered') addFiltered(gaps, rows.length, record.tick);
     else if (record.type !== 'gap') throw new Error(`${record.type} in a batch`);
     else if (record.reason !== 'device') gaps.push({ ...record, rowsBefore: rows.length });
     else for (let i = 0; i < record.ticks; i++) addRow(record.tick + i, 0n);
@@ -166,8 +174,22 @@ function batchPiece(
   return { ...base, bytes: times!.length + batch!.length, content };
 }
 
+/** Some of one run, as one gap; the times entry says their ticks by those before them. */
+function addFiltered(
+  gaps: (GroupGap & { end?: number })[],
+  rowsBefore: number,
+  tick: number,
+): void {
+  const last = gaps.at(-1);
+  if (last?.reason === 'filtered' && last.rowsBefore === rowsBefore && last.end === tick) {
+    last.ticks++;
+    last.end++;
+  } else gaps.push({ rowsBefore, reason: 'filtered', ticks: 1, nanos: 0n, end: tick + 1 });
+}
+
 /** May `next` stand in one entry behind `last`? Ranges of failed rows that touch would be one. */
-function isJoinable(last: Meant, next: Meant): boolean {
+function isJoinable(last: Meant, next: Meant, { schema }: Origin): boolean {
+  if (schema.kind === 'opaque' && last.type !== next.type) return false;
   if (last.type === 'lost' || next.type === 'lost') return false;
   if (last.type === 'event') return next.type === 'event' && next.utcNanos === last.utcNanos;
   if (next.type === 'event') return false;
@@ -198,7 +220,7 @@ export function piecesOf(
   };
   for (const record of records) {
     const last = pending.at(-1);
-    if (last && (!isJoinable(last, record) || isCut())) emit();
+    if (last && (!isJoinable(last, record, origin) || isCut())) emit();
     pending.push(record);
   }
   if (pending.length > 0) emit();
@@ -211,6 +233,9 @@ export function recordTexts(piece: Piece): string[] {
   const who = `${origin.writer} ${origin.epoch}`;
   if (content.kind === 'gap') {
     const { reason, records } = content.gap;
+    if (reason === 'filtered') {
+      return Array.from({ length: records }, (_, i) => `${who} ${originSeq + i} filtered`);
+    }
     return [`${who} ${originSeq} lost ${reason} ${records}`];
   }
   if (content.kind === 'events') {
@@ -222,9 +247,18 @@ export function recordTexts(piece: Piece): string[] {
   }
   const batch = decodeSamples(content.times, content.batch, origin.schema);
   const texts: string[] = [];
+  let ordinal = batch.ordinal;
   for (let i = 0, gap = 0; i < batch.samples || gap < batch.gaps.length;) {
     const seq = `${who} ${originSeq + texts.length}`;
     const next = batch.gaps[gap];
+    if (next && next.samplesBefore <= i && next.reason === 'filtered') {
+      for (let j = 0; j < next.ticks; j++) {
+        const place = `${originSeq + texts.length} filtered ${ordinal++} ${next.firstTick + j}`;
+        texts.push(`${who} ${place}`);
+      }
+      gap++;
+      continue;
+    }
     if (next && next.samplesBefore <= i) {
       texts.push(`${seq} gap ${next.reason} ${next.firstTick} ${next.ticks} ${next.nanos}`);
       gap++;
@@ -232,7 +266,7 @@ export function recordTexts(piece: Piece): string[] {
     }
     const values = batch.columns.map((column) => (Object.is(column[i], -0) ? '-0' : column[i]));
     const times = `${batch.ticks[i]} ${batch.latenessNanos[i]} ${batch.timeNanos[i]}`;
-    texts.push(`${seq} sample ${batch.ordinal + i} ${times} ${values.join(' ')}`);
+    texts.push(`${seq} sample ${ordinal++} ${times} ${values.join(' ')}`);
     i++;
   }
   return texts;

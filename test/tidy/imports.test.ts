@@ -24,7 +24,7 @@ const PARTICIPANT_RULES = ['participant', 'piece', 'position', 'tally'].map(
  */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   base: ['face'],
-  config: ['base', 'drivers/driver.ts', 'drivers/registry.ts'],
+  config: ['base', 'drivers/driver.ts', 'drivers/registry.ts', 'derive/where.ts'],
   files: ['base', 'face'],
   // the ring carries the ledger's reasons and the schema's channel types; it knows no batch
   ring: ['base', 'batch/ledger.ts', 'batch/schema.ts', 'face'],
@@ -36,7 +36,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   store: ['base', 'files', 'batch', 'codecs/codec.ts', 'face', ...PARTICIPANT_RULES],
   control: ['base', 'files', 'batch', 'store', ...PARTICIPANT_RULES, 'txn/piece-format.ts'],
   txn: ['base', 'batch', 'face'],
-  targets: ['base', 'files', 'batch', 'txn', 'store', 'control', 'face'],
+  derive: ['base', 'batch', 'codecs/codec.ts', 'txn'],
+  targets: ['base', 'files', 'batch', 'txn', 'derive', 'store', 'control', 'face'],
   tools: ['base', 'batch', 'codecs/codec.ts', 'store', 'control'],
   selftest: ['base', 'files', 'store', 'tools'],
   recorder: ['engine', 'face', 'workers/spawn.ts', 'workers/pool.ts', 'workers/protocol.ts'],

@@ -7,7 +7,7 @@
 import { assert } from '../../base/assert.ts';
 import { BATCH_MAX_ROWS } from '../../base/constants.ts';
 import { copiedColumn, type BatchEntry, type TimesEntry } from '../../batch/format.ts';
-import { LATENESS_BUCKETS, addHistogram, histogramOf } from '../../batch/ledger.ts';
+import { LATENESS_BUCKETS, addHistogram, filteredIn, histogramOf } from '../../batch/ledger.ts';
 import type { Schema } from '../../batch/schema.ts';
 import {
   decodeColumnInto,
@@ -34,6 +34,8 @@ export class Lane {
   readonly members: LaneMember[];
   readonly #times: TimesEntry[] = [];
   #rows = 0;
+  /** samples that a copy has left out: they count as rows for the most that a batch may have */
+  #filtered = 0;
 
   /** @param items the batches of one times entry */
   constructor(items: readonly DataItem[]) {
@@ -60,9 +62,10 @@ export class Lane {
   #continues(items: readonly DataItem[]): boolean {
     const last = this.#times.at(-1)!;
     const { times } = batchOf(items[0]!);
+    const rows = this.#rows + this.#filtered + times.rows + filteredIn(times.gaps);
     return (
       items.length === this.members.length &&
-      this.#rows + times.rows <= BATCH_MAX_ROWS &&
+      rows <= BATCH_MAX_ROWS &&
       times.firstTick === last.firstTick + last.ticks &&
       times.t0Nanos === last.t0Nanos &&
       times.periodNanos === last.periodNanos &&
@@ -76,6 +79,7 @@ export class Lane {
     const { times } = batchOf(items[0]!);
     this.#times.push({ ...times, time: copiedColumn(times.time) });
     this.#rows += times.rows;
+    this.#filtered += filteredIn(times.gaps);
     items.forEach((item, i) => {
       const { batch } = batchOf(item);
       const member = this.members[i]!;

@@ -6,7 +6,8 @@ import { eventJson, formatUtc } from '../../../engine/batch/json.ts';
 import type { SampleBatch, SampleGap } from '../../../engine/batch/samples.ts';
 import type { Channel } from '../../../engine/batch/schema.ts';
 
-type Item = { kind: 'sample' } | { kind: 'gap'; ticks: number };
+/** `filtered`: a sample that a copy has left out. */
+type Item = { kind: 'sample' } | { kind: 'filtered' } | { kind: 'gap'; ticks: number };
 
 /** A run's records from number `from` to `to` as one batch. */
 function batchOf(run: number, base: number, items: Item[], from: number, to: number): SampleBatch {
@@ -23,7 +24,10 @@ function batchOf(run: number, base: number, items: Item[], from: number, to: num
       tick += item.ticks;
       return;
     }
-    if (index >= from) ticks.push(tick);
+    if (item.kind === 'filtered') {
+      if (index >= from)
+        addFiltered(gaps, { recordIndex: index - from, samples: ticks.length, tick });
+    } else if (index >= from) ticks.push(tick);
     tick++;
     ordinal++;
   });
@@ -37,9 +41,24 @@ function batchOf(run: number, base: number, items: Item[], from: number, to: num
   };
 }
 
+/** Neighbours are one gap of their batch. */
+function addFiltered(
+  gaps: SampleGap[],
+  { recordIndex, samples, tick }: { recordIndex: number; samples: number; tick: number },
+): void {
+  const last = gaps.at(-1);
+  const isNext = last?.reason === 'filtered' && last.recordIndex + last.ticks === recordIndex;
+  if (isNext) last.ticks++;
+  else {
+    const place = { recordIndex, samplesBefore: samples, firstTick: tick };
+    gaps.push({ ...place, reason: 'filtered', ticks: 1, nanos: 0n });
+  }
+}
+
 const items: fc.Arbitrary<Item[]> = fc.array(
   fc.oneof(
     { weight: 5, arbitrary: fc.constant<Item>({ kind: 'sample' }) },
+    { weight: 3, arbitrary: fc.constant<Item>({ kind: 'filtered' }) },
     fc.record({ kind: fc.constant('gap' as const), ticks: fc.integer({ min: 1, max: 9 }) }),
   ),
   { minLength: 1, maxLength: 80 },
@@ -65,6 +84,11 @@ function repack(runs: Item[][], cuts: number[], samplesPerEvent: number): Sample
 const cutsOf = fc.array(fc.integer({ min: 1, max: 30 }), { minLength: 1, maxLength: 10 });
 const runsOf = fc.array(items, { minLength: 1, maxLength: 4 });
 
+function keptOrdinals(run: readonly Item[]): number[] {
+  const ordered = run.filter(({ kind }) => kind !== 'gap');
+  return ordered.flatMap(({ kind }, ordinal) => (kind === 'sample' ? [ordinal] : []));
+}
+
 describe('repacking', () => {
   test('events do not depend on how batches were cut', () => {
     fc.assert(
@@ -74,18 +98,22 @@ describe('repacking', () => {
     );
   });
 
-  test('every sample is in one event, which ends at a multiple of N or with its run', () => {
+  test('every sample is in the event of its ordinal, what is left out ends them where it stood', () => {
     fc.assert(
       fc.property(runsOf, cutsOf, fc.integer({ min: 1, max: 25 }), (runs, cuts, n) => {
         const events = repack(runs, cuts, n);
         runs.forEach((run, index) => {
           const own = events.filter((event) => event.run === index + 1);
-          const samples = run.filter((item) => item.kind === 'sample').length;
-          expect(own.map((event) => event.samples)).toEqual([
-            ...Array<number>(Math.floor(samples / n)).fill(n),
-            ...(samples % n > 0 ? [samples % n] : []),
-          ]);
-          own.forEach((event, i) => expect(event.ordinal).toBe(i * n));
+          const ordinals = keptOrdinals(run);
+          const blocks = [...new Set(ordinals.map((ordinal) => Math.floor(ordinal / n)))];
+          const inBlock = (block: number): number[] =>
+            ordinals.filter((ordinal) => Math.floor(ordinal / n) === block);
+          expect(own.map((event) => event.samples)).toEqual(
+            blocks.map((block) => inBlock(block).length),
+          );
+          expect(own.map((event) => event.ordinal)).toEqual(
+            blocks.map((block) => inBlock(block)[0]),
+          );
         });
         for (const event of events) {
           expect(event.lastOffset - event.firstOffset).toBe(event.lastSeq - event.firstSeq);
@@ -93,6 +121,15 @@ describe('repacking', () => {
         }
       }),
     );
+  });
+
+  test('an event ends when samples that are left out reach its end, not with the next sample', () => {
+    const run = (['sample', 'filtered', 'filtered', 'sample'] as const).map((kind) => ({ kind }));
+    const repacker = new EventRepacker(3);
+    const [first] = repacker.push(batchOf(1, 0, run, 0, 3));
+    expect(first).toMatchObject({ samples: 1, filtered: 0, lastOffset: 0 });
+    expect(repacker.push(batchOf(1, 0, run, 3, 4))).toEqual([]);
+    expect(repacker.flush()).toMatchObject({ ordinal: 3, filtered: 2, firstOffset: 3 });
   });
 
   test('a gap is in the event of the sample behind it', () => {
@@ -121,6 +158,7 @@ describe('the reference JSON', () => {
     timeNanos: BigInt64Array.of(1609363757807000001n, 1609363757809999999n),
     columns: [BigUint64Array.of(18446744073709551615n, 9007199254740993n)],
     gaps: [{ offset: 1, seq: 2, reason: 'late', firstTick: 1, ticks: 1, nanos: 0n }],
+    filtered: 0,
   };
 
   test('has its keys in order and its numbers exact to the last digit', () => {

@@ -85,6 +85,8 @@ describe('the chain', () => {
     differs('its reason', (records) => {
       records[20] = { type: 'gap', reason: 'device', tick: 20, ticks: 1, nanos: 0n };
     });
+    differs('one left out', (records) => (records[20] = { type: 'filtered', tick: 20 }));
+    differs('another one left out', (records) => (records[21] = { type: 'filtered', tick: 21 }));
     differs('less', (records) => records.pop());
   });
 
