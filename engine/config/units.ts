@@ -1,7 +1,8 @@
 /**
  * Durations, sizes and rates as people write them. A bare number is refused where it could mean
  * two things: `flush: 100` may be seconds or milliseconds to its reader, `100ms` is neither.
- * All parsers throw a RangeError whose message says what was expected, for the caller to place.
+ * Parsers of one value throw a RangeError whose message says what was expected, for the caller to
+ * place.
  */
 import { GIB, KIB, MIB } from '../base/constants.ts';
 
@@ -107,4 +108,23 @@ export function formatBytes(bytes: number): string {
   let unit = 0;
   for (; value >= 1024 && unit < units.length - 1; unit++) value /= 1024;
   return `${Number(value.toPrecision(value >= 1000 ? 4 : 3))} ${units[unit]}`;
+}
+
+const RANGE = /^(\d+)\.\.(\d+)$/;
+
+/**
+ * Whole numbers from the first to the last: `0..511`. Where the first is written with leading
+ * zeros, texts of as many digits: `000..511`.
+ * @returns undefined for any other text, and for more than `max` numbers
+ */
+export function parseRange(text: string, max: number): (number | string)[] | undefined {
+  const [, first, last] = RANGE.exec(text) ?? [];
+  if (first === undefined || last === undefined) return undefined;
+  const length = Number(last) - Number(first) + 1;
+  if (length < 1 || length > max) return undefined;
+  const isPadded = first.length > 1 && first.startsWith('0');
+  return Array.from({ length }, (_, i) => {
+    const number = Number(first) + i;
+    return isPadded ? String(number).padStart(first.length, '0') : number;
+  });
 }

@@ -247,7 +247,7 @@ describe('reading', () => {
     };
     const stdout: Output = { isTTY: false, columns: undefined, rows: undefined, write };
     const ended = call('stream write a/b --ack', { writeEvents }, { stdin: pieces(), stdout });
-    await vi.waitFor(() => expect(durable).toBe(1000));
+    await vi.waitFor(() => expect(durable).toBe(1000), { timeout: 60_000 });
     await new Promise((resolve) => setImmediate(resolve));
     expect([taken, durable], 'nobody has read anything yet').toEqual([0, 1000]);
     let isOver = false;

@@ -34,7 +34,8 @@ function goldenEntries(): Entry[] {
   const found: Entry[] = [];
   for (const item of readLog(nodeFileSystem, `${FIXTURES}/log-v1/log`, from, undefined)) {
     if (item.kind !== 'group') continue;
-    for (const entry of item.entries) found.push({ ...entry, payload: entry.payload.slice() });
+    for (const entry of item.entries.all())
+      found.push({ ...entry, payload: entry.payload.slice() });
   }
   return found;
 }

@@ -13,7 +13,7 @@ const SIZE = { length: 1000, padded: 4096 };
 const SCHEMA = schemaId(OPAQUE_SCHEMA);
 
 function entry(kind: number, payload: Uint8Array, changes: Partial<Entry> = {}): Entry {
-  return { kind, flags: 0, stream: 1, payload, intact: true, ...changes };
+  return { kind, index: 0, flags: 0, stream: 1, payload, intact: true, ...changes };
 }
 
 const streamOne = entry(
