@@ -15,7 +15,7 @@ import { temporaryDirectory } from '../support/directory.ts';
 import { SEED, SeededRandom } from '../support/random.ts';
 
 const STREAM = 'plant/box';
-/** Its ring, as small as rings are, holds 8 s of this: what a busy machine may take from a writer. */
+/** Its ring, as small as rings are, holds 8 s of this: as long as a busy machine may stall. */
 const RATE = '250';
 const LIFE_MS = 300_000;
 const AT_ONCE = 1000;
