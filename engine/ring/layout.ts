@@ -34,6 +34,8 @@ export const ROW_TIME_AT = 16;
 export const ROW_VALIDITY_AT = 24;
 /** Missed ticks that a producer can hold apart while the ring is full. */
 export const PENDING_GAPS_MAX = 16;
+/** Reasons for which a producer misses ticks: late, overflow, full, suspended. */
+export const MISS_REASONS = 4;
 
 export interface RowLayout {
   /** bytes of one row record, header included; a multiple of 8 */

@@ -5,12 +5,24 @@
  *   producer: claimRow(tick, time) → fill → commit;  miss(tick, ticks, reason)
  *   consumer: for (const record of consumer.records()) …;  release()
  *
- * Invariant: from head on there is always room for one gap record, so that missed ticks can always
- * be written down later. Each class belongs to one thread; head has one writer, tail the other.
+ * Invariant: from head on there is always room for one gap record of each reason, so that missed
+ * ticks can always be written down later. Each class belongs to one thread; head has one writer,
+ * tail the other.
  */
 import { assert } from '../base/assert.ts';
 import { REASONS, reasonOf, type Reason } from '../batch/ledger.ts';
-import { GAP_BYTES, PENDING_GAPS_MAX, RECORD, RING, ROW_TICK_AT, ROW_TIME_AT } from './layout.ts';
+import {
+  GAP_BYTES,
+  MISS_REASONS,
+  PENDING_GAPS_MAX,
+  RECORD,
+  RING,
+  ROW_TICK_AT,
+  ROW_TIME_AT,
+} from './layout.ts';
+
+/** Beyond so many, gaps are no longer told apart: one for each reason takes what comes. */
+const PENDING_APART_MAX = PENDING_GAPS_MAX - MISS_REASONS;
 
 interface PendingGap {
   first: number;
@@ -66,14 +78,17 @@ export class RingProducer {
     this.#publish(this.#claimedEnd);
   }
 
-  /** These ticks have no row. Named in order, each once; runs of one reason become one gap. */
+  /**
+   * These ticks have no row. Named in order, each once; runs of one reason become one gap. Where
+   * there are too many to hold apart, those of one reason become one gap nevertheless: the ticks of
+   * each reason are counted exactly, only where they lie between the others is lost.
+   */
   miss(first: number, ticks: number, reason: Reason, nanos = 0n): void {
+    const gap = { first, ticks, reason, nanos };
     const last = this.#pending.at(-1);
-    if (last !== undefined) {
-      const isFull = this.#pending.length === PENDING_GAPS_MAX;
-      if (last.reason === reason || isFull) return grow(last, ticks, nanos);
-    }
-    this.#pending.push({ first, ticks, reason, nanos });
+    if (last?.reason === reason) return grow(last, gap);
+    fold(this.#pending, PENDING_APART_MAX, gap);
+    assert(this.#pending.length <= PENDING_GAPS_MAX, 'ticks are missed for known reasons');
   }
 
   /** What a full ring means right now, as the consumer says. */
@@ -82,15 +97,12 @@ export class RingProducer {
     return reason === REASONS.full ? 'full' : 'overflow';
   }
 
-  /** No record will follow. Pending gaps that do not fit become one, of the first one's reason. */
+  /** No record will follow. Pending gaps that do not fit become one of each reason. */
   close(): void {
-    while (this.#pending.length > 1 && this.#writeFirstPending());
-    const [first, ...others] = this.#pending;
-    if (first !== undefined) {
-      for (const { ticks, nanos } of others) grow(first, ticks, nanos);
-      this.#writeGap(first);
-      this.#pending.length = 0;
-    }
+    while (this.#pending.length > 0 && this.#writeFirstPending());
+    const folded: PendingGap[] = [];
+    for (const gap of this.#pending.splice(0)) fold(folded, 0, gap);
+    for (const gap of folded) this.#writeGap(gap);
     Atomics.store(this.#halves, RING.closedAt / 4, 1);
   }
 
@@ -116,7 +128,8 @@ export class RingProducer {
   }
 
   #hasRoom(bytes: number): boolean {
-    const end = this.#endOf(this.#endOf(this.#head, bytes), GAP_BYTES);
+    let end = this.#endOf(this.#head, bytes);
+    for (let i = 0; i < MISS_REASONS; i++) end = this.#endOf(end, GAP_BYTES);
     if (end - this.#tail <= this.#capacity) return true;
     this.#tail = Number(Atomics.load(this.#words, RING.tailAt / 8));
     return end - this.#tail <= this.#capacity;
@@ -142,9 +155,20 @@ export class RingProducer {
   }
 }
 
-function grow(gap: PendingGap, ticks: number, nanos: bigint): void {
+function grow(gap: PendingGap, { ticks, nanos }: PendingGap): void {
   gap.ticks += ticks;
   if (gap.reason === 'suspended') gap.nanos += nanos;
+}
+
+/**
+ * Adds a gap whose ticks follow the last one's. From index `from` on there is one of each reason:
+ * it grows, and those behind it move on.
+ */
+function fold(gaps: PendingGap[], from: number, gap: PendingGap): void {
+  const same = gaps.findIndex(({ reason }, i) => i >= from && reason === gap.reason);
+  if (same < 0) return void gaps.push(gap);
+  grow(gaps[same]!, gap);
+  for (const later of gaps.slice(same + 1)) later.first += gap.ticks;
 }
 
 export type RingRecord =

@@ -1,16 +1,17 @@
 // Both sides of a ring (docs/format-ring.md; ring_layout.h has its bytes).
 //
 // The producer: claim → fill → commit, and the account of every tick that did not fit.
-//   Claim(tick)   nullptr if a row and one gap record behind it do not fit: full is a result
+//   Claim(tick)   nullptr if a row and the gap records behind it do not fit: full is a result
 //   Miss(...)     this tick will have no row; consecutive ones of one reason are one pending gap
 //   Commit()      one release store of head publishes the row, its padding and all gaps before it
 // The reader: positions only, no knowledge of records.
 //   Head()        acquire: what stands before it has been published
 //   Release(p)    one release store of tail: what stands before p may be overwritten
 //
-// Invariant: from head on there is always room for one gap record. So whatever was refused can be
-// written down later, and Close() can always account for the last missed ticks, by merging pending
-// gaps if it must. One thread on each side; nothing here allocates, blocks or throws.
+// Invariant: from head on there is always room for one gap record of each reason. So whatever was
+// refused can be written down later, and Close() can always account for the last missed ticks, by
+// merging pending gaps of one reason if it must. One thread on each side; nothing here allocates,
+// blocks or throws.
 #pragma once
 
 #include <atomic>
@@ -48,14 +49,15 @@ class RingProducer {
 
   void Commit() { Publish(claimed_end_); }
 
-  // `ticks` ticks from `first` on have no row. Ticks are named in order, each exactly once. With
-  // all pending places taken the last gap grows and keeps its reason.
+  // `ticks` ticks from `first` on have no row. Ticks are named in order, each exactly once. Where
+  // there are too many gaps to hold apart, those of one reason become one: the ticks of each reason
+  // are counted exactly, only where they lie between the others is lost.
   void Miss(uint64_t first, uint64_t ticks, GapReason reason, uint64_t nanos = 0) {
-    if (pending_count_ > 0) {
-      Gap& last = pending_[pending_count_ - 1];
-      if (last.reason == reason || pending_count_ == kPendingMax) return Grow(last, ticks, nanos);
+    const Gap gap{first, ticks, nanos, reason};
+    if (pending_count_ > 0 && pending_[pending_count_ - 1].reason == reason) {
+      return Grow(pending_[pending_count_ - 1], gap);
     }
-    pending_[pending_count_++] = Gap{first, ticks, nanos, reason};
+    Fold(pending_, pending_count_, kPendingApart, gap);
   }
 
   // What a full ring means right now, as the consumer says.
@@ -65,17 +67,15 @@ class RingProducer {
                                                              : GapReason::kOverflow;
   }
 
-  // No record will follow. Pending gaps that do not fit one by one become one, of the first reason.
+  // No record will follow. Pending gaps that do not fit one by one become one of each reason.
   void Close() {
-    while (pending_count_ > 1 && WriteFirstPending()) {
+    while (pending_count_ > 0 && WriteFirstPending()) {
     }
-    if (pending_count_ > 0) {
-      for (size_t i = 1; i < pending_count_; i++) {
-        Grow(pending_[0], pending_[i].ticks, pending_[i].nanos);
-      }
-      WriteGap(pending_[0]);
-      pending_count_ = 0;
-    }
+    Gap folded[kPendingMax] = {};
+    size_t count = 0;
+    for (size_t i = 0; i < pending_count_; i++) Fold(folded, count, 0, pending_[i]);
+    for (size_t i = 0; i < count; i++) WriteGap(folded[i]);
+    pending_count_ = 0;
     memory_.Half(kClosedAt).store(1, std::memory_order_release);
   }
 
@@ -87,9 +87,26 @@ class RingProducer {
     GapReason reason;
   };
 
-  static void Grow(Gap& gap, uint64_t ticks, uint64_t nanos) {
-    gap.ticks += ticks;
-    if (gap.reason == GapReason::kSuspended) gap.nanos += nanos;
+  // Beyond so many, one gap for each reason takes what comes.
+  static constexpr size_t kPendingApart = kPendingMax - kMissReasons;
+
+  static void Grow(Gap& gap, const Gap& by) {
+    gap.ticks += by.ticks;
+    if (gap.reason == GapReason::kSuspended) gap.nanos += by.nanos;
+  }
+
+  // Adds a gap whose ticks follow the last one's. From index `from` on there is one of each reason:
+  // it grows, and those behind it move on. A reason that nobody misses ticks for joins the last.
+  static void Fold(Gap (&gaps)[kPendingMax], size_t& count, size_t from, const Gap& gap) {
+    size_t same = from;
+    while (same < count && gaps[same].reason != gap.reason) same++;
+    if (same >= count && count < kPendingMax) {
+      gaps[count++] = gap;
+      return;
+    }
+    if (same >= count) same = count - 1;
+    Grow(gaps[same], gap);
+    for (size_t later = same + 1; later < count; later++) gaps[later].first += gap.ticks;
   }
 
   // Where a record of `bytes` ends if it is begun at `position`, padding before it included.
@@ -98,10 +115,11 @@ class RingProducer {
     return position + bytes + (rest < bytes ? rest : 0);
   }
 
-  // Room for a record and one gap record behind it. Tail is loaded only when the cached copy is
-  // too old to say yes: the consumer's cache line is left alone otherwise.
+  // Room for a record and a gap record of each reason behind it. Tail is loaded only when the
+  // cached copy is too old to say yes: the consumer's cache line is left alone otherwise.
   bool HasRoom(size_t bytes) {
-    const uint64_t end = EndOf(EndOf(head_, bytes), kGapBytes);
+    uint64_t end = EndOf(head_, bytes);
+    for (size_t i = 0; i < kMissReasons; i++) end = EndOf(end, kGapBytes);
     if (end - tail_ <= memory_.capacity()) return true;
     tail_ = memory_.Word(kTailAt).load(std::memory_order_acquire);
     memory_.Word(kCachedTailAt).store(tail_, std::memory_order_relaxed);

@@ -40,6 +40,8 @@ inline constexpr size_t kGapBytes = 40;
 
 // Missed ticks that a producer can hold apart while the ring is full.
 inline constexpr size_t kPendingMax = 16;
+// Reasons for which a producer misses ticks: late, overflow, full, suspended.
+inline constexpr size_t kMissReasons = 4;
 
 enum class GapReason : uint32_t {
   kLate = 1,

@@ -1,6 +1,7 @@
 // A consumer on another thread sees every tick exactly once, in order, as a row or in a gap.
 #include "ring.h"
 
+#include <array>
 #include <thread>
 #include <vector>
 
@@ -21,8 +22,11 @@ std::vector<uint64_t> MakeRing(size_t capacity) {
   return memory;
 }
 
-// Reads all that is published; returns the next tick expected.
-uint64_t Drain(RingReader& reader, uint64_t expected) {
+// Ticks by the number of their reason.
+using Ticks = std::array<uint64_t, 16>;
+
+// Reads all that is published, adds what is missing to `missed`; returns the next tick expected.
+uint64_t Drain(RingReader& reader, uint64_t expected, Ticks* missed = nullptr) {
   const uint64_t head = reader.Head();
   uint64_t at = reader.Tail();
   while (at < head) {
@@ -35,6 +39,11 @@ uint64_t Drain(RingReader& reader, uint64_t expected) {
       std::memcpy(words, reader.At(at) + 8, sizeof words);
       CHECK(words[0] == expected);
       expected += kind == kRow ? 1 : words[1];
+      if (kind == kGap && missed != nullptr) {
+        uint32_t reason;
+        std::memcpy(&reason, reader.At(at) + kGapReasonAt, 4);
+        (*missed)[reason] += words[1];
+      }
     }
     at += length;
   }
@@ -42,12 +51,19 @@ uint64_t Drain(RingReader& reader, uint64_t expected) {
   return expected;
 }
 
-void Produce(RingProducer& producer, uint64_t tick) {
+GapReason ReasonOf(uint64_t tick) {
+  constexpr GapReason kReasons[] = {GapReason::kLate, GapReason::kOverflow, GapReason::kFull};
+  return kReasons[tick % 3];
+}
+
+// Returns false if the tick was missed.
+bool Produce(RingProducer& producer, uint64_t tick) {
   if (producer.Claim(tick, kRowBytes) == nullptr) {
-    producer.Miss(tick, 1, tick % 3 == 0 ? GapReason::kLate : GapReason::kOverflow);
-  } else {
-    producer.Commit();
+    producer.Miss(tick, 1, ReasonOf(tick));
+    return false;
   }
+  producer.Commit();
+  return true;
 }
 
 void EveryTickOnceAcrossThreads() {
@@ -75,9 +91,14 @@ void ARingThatIsNeverDrainedAccountsForAllTicksAtClose() {
   RingProducer producer;
   RingReader reader;
   CHECK(producer.Attach(bytes, memory.size() * 8) && reader.Attach(bytes, memory.size() * 8));
-  for (uint64_t tick = 0; tick < 100; tick++) Produce(producer, tick);
+  Ticks missed{};
+  for (uint64_t tick = 0; tick < 100; tick++) {
+    if (!Produce(producer, tick)) missed[static_cast<uint32_t>(ReasonOf(tick))]++;
+  }
   producer.Close();
-  CHECK(Drain(reader, 0) == 100);
+  Ticks found{};
+  CHECK(Drain(reader, 0, &found) == 100);
+  CHECK(found == missed);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@ import { CHANNEL_TYPES, isFloat } from '../../../engine/batch/schema.ts';
 import { NETWORK_COUNTERS } from '../../../engine/drivers/network.ts';
 import {
   GAP_BYTES,
+  MISS_REASONS,
   PENDING_GAPS_MAX,
   RECORD,
   RING,
@@ -52,6 +53,7 @@ test('records have the same kinds, and rows and gaps the same fields', () => {
     kValidityAt: ROW_VALIDITY_AT,
     kGapBytes: GAP_BYTES,
     kPendingMax: PENDING_GAPS_MAX,
+    kMissReasons: MISS_REASONS,
   });
 });
 
