@@ -5,14 +5,17 @@
 import { z } from 'zod';
 import { HelicorderError, nearest } from '../base/errors.ts';
 import { CHANNELS_MAX } from '../base/constants.ts';
-import { CHANNEL_TYPES } from '../batch/schema.ts';
-import { defineDriver, type DriverFiles, type OpenText } from './driver.ts';
+import { CHANNEL_TYPES, type ChannelType } from '../batch/schema.ts';
+import { defineDriver, type DriverFiles, type OpenText, type RowWriter } from './driver.ts';
 
 const channel = z.strictObject({
   name: z.string().min(1).describe('name of the channel'),
   path: z.string().min(1).describe('file that holds the number'),
   field: z.int().min(0).default(0).describe('which of the words in the file, from 0'),
-  type: z.enum(CHANNEL_TYPES).default('f64').describe('how the number is stored'),
+  type: z
+    .enum(CHANNEL_TYPES)
+    .default('f64')
+    .describe('how the number is stored; one that does not fit is a gap'),
   unit: z.string().default('1').describe('unit of the physical value'),
   scale: z.number().default(1).describe('physical value = number × scale + offset'),
   offset: z.number().default(0).describe('physical value = number × scale + offset'),
@@ -45,10 +48,9 @@ export const sysfsDriver = defineDriver({
       attributes: [],
       read(row) {
         for (let i = 0; i < channels.length; i++) {
-          const text = opened[i]?.read();
-          const value = text === undefined ? NaN : wordAt(text, channels[i]!.field);
-          if (Number.isNaN(value)) return false;
-          row.setNumber(i, value);
+          const { field, type } = channels[i]!;
+          const word = wordAt(opened[i]?.read(), field);
+          if (word === undefined || !put(row, i, type, word)) return false;
         }
         return true;
       },
@@ -92,8 +94,45 @@ function namesIn(files: DriverFiles, dir: string): string[] {
   }
 }
 
-/** The number that is word `field` of a text; NaN if it is none. */
-function wordAt(text: string, field: number): number {
-  const word = text.trim().split(/\s+/)[field];
-  return word === undefined || word === '' ? NaN : Number(word);
+/** Word `field` of a text; undefined if there is none. */
+function wordAt(text: string | undefined, field: number): string | undefined {
+  return text?.trim().split(/\s+/)[field] || undefined;
+}
+
+/** The numbers that an integer type holds: from the first to before the second. */
+const RANGES: Partial<Record<ChannelType, [from: number, to: number]>> = {
+  ...{ i8: [-(2 ** 7), 2 ** 7], u8: [0, 2 ** 8], i16: [-(2 ** 15), 2 ** 15], u16: [0, 2 ** 16] },
+  ...{
+    i32: [-(2 ** 31), 2 ** 31],
+    u32: [0, 2 ** 32],
+    i64: [-(2 ** 63), 2 ** 63],
+    u64: [0, 2 ** 64],
+  },
+};
+
+/** @returns false if the word is no number, or none that the type holds: nothing is made up */
+function put(row: RowWriter, channel: number, type: ChannelType, word: string): boolean {
+  const value = Number(word);
+  if (Number.isNaN(value)) return false;
+  const range = RANGES[type];
+  if (range === undefined) {
+    row.setNumber(channel, value);
+    return true;
+  }
+  const whole = Math.trunc(value);
+  // a number that is rounded up to the end of the range is looked at as it stands
+  if (whole < range[0] || whole > range[1]) return false;
+  if (type === 'i64' || type === 'u64') return putExactly(row, channel, BigInt(range[1]), word);
+  if (whole === range[1]) return false;
+  row.setNumber(channel, whole);
+  return true;
+}
+
+/** A counter beyond 2^53 is not what a double makes of it. */
+function putExactly(row: RowWriter, channel: number, end: bigint, word: string): boolean {
+  const isWhole = /^-?\d+$/.test(word);
+  const value = isWhole ? BigInt(word) : BigInt(Math.trunc(Number(word)));
+  if (value >= end || value < (end === 2n ** 64n ? 0n : -end)) return false;
+  row.setBigInt(channel, value);
+  return true;
 }

@@ -11,7 +11,7 @@ import { count } from './counts.ts';
 import { minimized } from './minimize.ts';
 import { SEED, SeededRandom } from './random.ts';
 
-export const FUZZ_ROUNDS = process.env['HELICORDER_SOAK'] ? 300_000 : 3_000;
+export const FUZZ_ROUNDS = process.env['HELICORDER_SOAK'] ? 100_000 : 3_000;
 /** Of what one input makes, on the heap and beside it. */
 const MEMORY_MAX_BYTES = 256 * MIB;
 /** Processor time of one input; none is as long as 256 KiB. */

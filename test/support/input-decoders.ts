@@ -12,7 +12,10 @@ import { crc32c } from '../../engine/base/crc32c.ts';
 import { HelicorderError } from '../../engine/base/errors.ts';
 import { parseTimeNanos } from '../../engine/base/time-text.ts';
 import { resolveConfig } from '../../engine/config/config.ts';
+import { CHANNEL_TYPES } from '../../engine/batch/schema.ts';
+import type { RowWriter } from '../../engine/drivers/driver.ts';
 import { DRIVERS } from '../../engine/drivers/registry.ts';
+import { sysfsDriver } from '../../engine/drivers/sysfs.ts';
 import type { FileSystem } from '../../engine/files/file-system.ts';
 import { nodeFileSystem } from '../../engine/files/node-file-system.ts';
 import { decodeConsumerDetail } from '../../engine/recorder/consumer-detail.ts';
@@ -22,6 +25,7 @@ import { openMark } from '../../engine/store/mark.ts';
 import { isQuarantined, readManifest } from '../../engine/store/quarantine.ts';
 import { decodeCopyRecord } from '../../engine/targets/copy-cursor.ts';
 import { Cutter, type Framing } from '../../engine/tools/framing.ts';
+import { FakeDriverFiles } from './driver-files.ts';
 import type { Decoder } from './fuzz.ts';
 import { memoryFiles } from './memory-files.ts';
 
@@ -173,6 +177,27 @@ function resealMark(input: Uint8Array): void {
   view.setBigUint64(72, (BigInt(~crc >>> 0) << 32n) | BigInt(crc), true);
 }
 
+/** The first byte is the channel's type, the others are the file: a value, or a gap(device). */
+function kernelNumber(input: Uint8Array): unknown {
+  const type = CHANNEL_TYPES[(input[0] ?? 0) % CHANNEL_TYPES.length]!;
+  const files = new FakeDriverFiles({ '/sys/value': utf8(input.subarray(1)) });
+  const channels = [{ name: 'C', path: '/sys/value', type }];
+  const driver = sysfsDriver.open(sysfsDriver.options.parse({ channels }), {
+    files,
+    sourceName: 'heat',
+  });
+  const view = new DataView(new ArrayBuffer(8));
+  const row: RowWriter = {
+    // as the sampler's own, which takes 64-bit channels as integers
+    setNumber: (_, value) => {
+      if (type === 'i64' || type === 'u64') BigInt(value);
+      else view.setFloat64(0, value, true);
+    },
+    setBigInt: (_, value) => view.setBigInt64(0, value, true),
+  };
+  return known(view, driver.read!(row, 0));
+}
+
 const NOW_NANOS = 1_700_000_000_000_000_000n;
 
 /** Its caller makes a USAGE of what it throws. */
@@ -221,6 +246,12 @@ export const INPUT_DECODERS: readonly Decoder[] = [
     },
   },
   { name: 'mark', decode: mark, codes: ['DAMAGED', 'FORMAT_VERSION'], reseal: resealMark },
+  {
+    name: 'sysfs-number',
+    decode: kernelNumber,
+    codes: DAMAGED,
+    words: ['1e999', 'Infinity', '-', '.', '0x', '9007199254740993'],
+  },
   {
     name: 'time',
     decode: time,

@@ -212,6 +212,12 @@ function inputs(): MadeInput[] {
     framed('lines', 'as-long-as-may-be', utf8(`${'x'.repeat(64)}\n`)),
     framed('lines', 'carriage-returns', utf8('a\r\nb\r\n')),
     framed('length32', 'three', list),
+    ...Object.entries({ 0: '17', 4: '-300000', 7: '18446744073709551615', 9: '0.5e-3' }).map(
+      ([type, text]): MadeInput => {
+        const bytes = Uint8Array.from([Number(type), ...utf8(text)]);
+        return { decoder: 'sysfs-number', name: `type-${type}`, bytes };
+      },
+    ),
     made('machine-id', 'a-machine', `${hex}\n`, 'txt'),
     ...['now', '2026-11-25T14:30:00.5+01:00', '-1h', '2026-11-25', '1700000000000000000'].map(
       (text, i) => made('time', `form-${i + 1}`, text, 'txt'),

@@ -51,6 +51,34 @@ test.each([
   driver.close();
 });
 
+test.each([
+  ['u8', '255', 255],
+  ['u8', '256', undefined],
+  ['u8', '-1', undefined],
+  ['i16', '-32768', -32768],
+  ['i16', '32768', undefined],
+  ['i32', '21.9', 21],
+  ['u32', 'Infinity', undefined],
+  ['i64', '1e999', undefined],
+  ['u64', '18446744073709551615', 18446744073709551615n],
+  ['u64', '18446744073709551616', undefined],
+  ['i64', '9223372036854775807', 9223372036854775807n],
+  ['i64', '-9223372036854775809', undefined],
+  ['f64', 'Infinity', Infinity],
+])('a channel of %s takes %s for what it is, or for nothing', (type, text, expected) => {
+  const path = `${temporaryDirectory()}/value`;
+  writeFileSync(path, text);
+  const driver = open([{ name: 'C', path, type }]);
+  let found: number | bigint | undefined;
+  const row: RowWriter = {
+    setNumber: (_, value) => (found = value),
+    setBigInt: (_, value) => (found = value),
+  };
+  expect(driver.read!(row, 0)).toBe(expected !== undefined);
+  expect(found).toBe(expected);
+  driver.close();
+});
+
 test('a file that is missing is named with the nearest, and the others are closed', () => {
   const dir = temporaryDirectory();
   writeFileSync(`${dir}/temp1_input`, '1\n');
