@@ -5,12 +5,12 @@
  * A copy that ends with an error is begun again after a while, but for an alarm: after that one
  * nothing is sent before somebody has looked. What goes wrong is told as a sentence per stream.
  */
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { matchesPattern } from '../base/retention.ts';
 import type { CopyConfig } from '../config/config.ts';
-import { Store } from '../store/store.ts';
 import { isAlarm } from '../txn/copier.ts';
-import { copyThrough, linkTo, type CopyLinks } from './copy.ts';
+import { CopyLinks, copyThrough } from './copy.ts';
 
 export interface CopiesOptions {
   dataDir: string;
@@ -34,15 +34,16 @@ export class Copies {
     this.#options = options;
     const [first] = options.copies;
     const toDataDir = first?.toDataDir ?? '';
-    this.#links = { source: linkTo(options.dataDir), target: linkTo(toDataDir) };
+    this.#links = new CopyLinks(options.dataDir, toDataDir);
+    // each copy listens to it
+    setMaxListeners(0, this.#stop.signal);
   }
 
   /** Returns once it has been told to stop. */
   async run(): Promise<void> {
     await this.#look();
     await Promise.all(this.#copies.values());
-    await this.#links.target.close();
-    await this.#links.source.close();
+    await this.#links.close();
   }
 
   stop(): void {
@@ -52,16 +53,12 @@ export class Copies {
   /** Follows the store, and begins the copies of streams that come. */
   async #look(): Promise<void> {
     const { signal } = this.#stop;
-    const store = Store.open(this.#options.dataDir);
-    try {
-      while (!signal.aborted) {
-        for (const stream of store.streamNames()) this.#begin(stream);
-        await sleep(LOOK_MS, undefined, { signal }).catch(() => undefined);
-        // in vain: the mark may have been made anew, which a wait finds out
-        if (!store.reader.refresh()) await store.reader.wait(MARK_WAIT_MS);
-      }
-    } finally {
-      store.close();
+    const { store } = this.#links.store;
+    while (!signal.aborted) {
+      for (const stream of store.streamNames()) this.#begin(stream);
+      await sleep(LOOK_MS, undefined, { signal }).catch(() => undefined);
+      // in vain: the mark may have been made anew, which a wait finds out
+      if (!store.reader.refresh()) await store.reader.wait(MARK_WAIT_MS);
     }
   }
 

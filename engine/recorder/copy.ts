@@ -21,6 +21,7 @@ import { systemEnvironment } from '../store/store.ts';
 import type { Fault } from '../store/stream-item.ts';
 import { OwnerLink, type OwnStore } from '../targets/owner-link.ts';
 import { StoreParticipant } from '../targets/store-participant.ts';
+import { SourceStore } from '../targets/source-store.ts';
 import { StoreSource } from '../targets/store-source.ts';
 import { DerivedSource } from '../targets/derived-source.ts';
 import { loadDerivation, type Derivation } from '../derive/derivation.ts';
@@ -72,10 +73,24 @@ export interface CopyReport {
   done: boolean;
 }
 
-/** Ways to the owners of both stores; several copies may share them. */
-export interface CopyLinks {
-  source: OwnerLink;
-  target: OwnerLink;
+/** Ways to the owners of both stores, and a reader of the source; several copies may share them. */
+export class CopyLinks {
+  readonly source: OwnerLink;
+  readonly target: OwnerLink;
+  readonly store: SourceStore;
+
+  /** @throws NOT_A_STORE, DAMAGED */
+  constructor(dataDir: string, toDataDir: string, onWaiting?: CopyOptions['onWaiting']) {
+    this.source = linkTo(dataDir, onWaiting);
+    this.target = linkTo(toDataDir, onWaiting);
+    this.store = new SourceStore(dataDir, this.source, systemEnvironment);
+  }
+
+  async close(): Promise<void> {
+    this.store.close();
+    await this.target.close();
+    await this.source.close();
+  }
 }
 
 export function linkTo(dataDir: string, onWaiting?: CopyOptions['onWaiting']): OwnerLink {
@@ -87,38 +102,31 @@ export function linkTo(dataDir: string, onWaiting?: CopyOptions['onWaiting']): O
  * @throws NOT_A_STORE, NO_SUCH_STREAM, USAGE, TARGET_ROLLED_BACK, SOURCE_DIVERGED, STORE_IN_USE
  */
 export async function copyStream(options: CopyOptions): Promise<CopyReport> {
-  const { dataDir, toDataDir, onWaiting } = options;
-  const links = { source: linkTo(dataDir, onWaiting), target: linkTo(toDataDir, onWaiting) };
+  checkEnds(options);
+  const links = new CopyLinks(options.dataDir, options.toDataDir, options.onWaiting);
   try {
     return await copyThrough(links, options);
   } finally {
-    await links.target.close();
-    await links.source.close();
+    await links.close();
   }
 }
 
 /** The same through links of the caller's. */
 export async function copyThrough(links: CopyLinks, options: CopyOptions): Promise<CopyReport> {
   checkEnds(options);
-  const { from, to, dataDir, begin = 'start', blame = 'USAGE' } = options;
+  const { from, to, begin = 'start', blame = 'USAGE' } = options;
   const derivation = await loadDerivation(options, blame);
   const { cursor = cursorName(options, derivation) } = options;
   const store = new StoreSource({
-    ...{ dataDir, stream: from, cursor, from: begin },
+    ...{ store: links.store, stream: from, cursor, from: begin },
     ...(derivation && { derivation: derivation.id }),
-    owner: links.source,
-    environment: systemEnvironment,
     ...(options.onDamage && { onDamage: options.onDamage }),
   });
-  try {
-    const shape = store.shape();
-    const schema = derivation ? derivation.schemaOf(shape.schema) : shape.schema;
-    const source = derivation ? new DerivedSource(store, derivation) : store;
-    const participant = new StoreParticipant(links.target, { ...shape, stream: to, schema });
-    return await run(source, participant, { ...options, cursor });
-  } finally {
-    store.close();
-  }
+  const shape = store.shape();
+  const schema = derivation ? derivation.schemaOf(shape.schema) : shape.schema;
+  const source = derivation ? new DerivedSource(store, derivation) : store;
+  const participant = new StoreParticipant(links.target, { ...shape, stream: to, schema });
+  return run(source, participant, { ...options, cursor });
 }
 
 async function run(

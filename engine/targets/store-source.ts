@@ -14,7 +14,7 @@ import { parseSchema } from '../batch/schema.ts';
 import { lostEntry, originRun, type StreamSnapshot } from '../store/control.ts';
 import { hex } from '../store/files.ts';
 import type { Question } from '../control/protocol.ts';
-import { Store, type StoreEnvironment } from '../store/store.ts';
+import type { Store, StoreEnvironment } from '../store/store.ts';
 import { StreamReader, type FaultItem, type RawItem } from '../store/stream-reader.ts';
 import type { Cursor } from '../txn/coordinator.ts';
 import type { Intent } from '../txn/participant.ts';
@@ -23,10 +23,12 @@ import type { CopySource, CopyState, ReadLimits } from '../txn/source.ts';
 import { decodeCopyRecord, encodeCopyRecord, type CopyRecord } from './copy-cursor.ts';
 import { PieceQueue } from './piece-queue.ts';
 import { cutPiece, pieceOf } from './pieces.ts';
-import type { Requests, StoreTarget } from './store-participant.ts';
+import type { SourceStore } from './source-store.ts';
+import type { StoreTarget } from './store-participant.ts';
 
 export interface StoreSourceOptions {
-  dataDir: string;
+  /** where it is; other copies may read it too */
+  store: SourceStore;
   /** scope/name */
   stream: string;
   /** name of the copy's cursor */
@@ -35,8 +37,6 @@ export interface StoreSourceOptions {
   from: number | 'start' | 'tail';
   /** id of the derivation, if the records are derived on their way: another copy of the stream */
   derivation?: string;
-  owner: Requests;
-  environment: StoreEnvironment;
   onDamage?: (fault: FaultItem['fault']) => void;
 }
 
@@ -55,10 +55,10 @@ export class StoreSource implements CopySource {
   #reader: { items: AsyncIterator<RawItem | FaultItem>; stream: StreamReader } | undefined;
   readonly #queue = new PieceQueue(() => this.#pull());
 
-  /** @throws NOT_A_STORE, NO_SUCH_STREAM, DAMAGED */
+  /** @throws NO_SUCH_STREAM */
   constructor(options: StoreSourceOptions) {
     this.#options = options;
-    this.#store = Store.open(options.dataDir, options.environment);
+    this.#store = options.store.store;
     this.#id = this.#store.stream(options.stream).id;
   }
 
@@ -70,9 +70,7 @@ export class StoreSource implements CopySource {
   }
 
   async open(): Promise<CopyState> {
-    // whoever owned it may have written since this reader was opened
-    await this.#options.owner.client();
-    this.#store.reader.renew();
+    await this.#options.store.follow();
     const known = this.#known();
     if (known && known.writer.store === this.#storeId()) this.#record = known;
     else await this.#begin(known ? known.writer.base + known.cursor.acked : this.#firstOffset());
@@ -112,19 +110,18 @@ export class StoreSource implements CopySource {
     return this.#begin(this.#base + this.#copy.cursor.acked, hex(this.#random()));
   }
 
-  close(): void {
-    this.#store.close();
-  }
-
   /** The owner has gone: the reader looks for the next one now and then. */
   async #awaitOwner(ms: number): Promise<void> {
-    await this.#options.environment.sleep(ms);
+    await this.#environment.sleep(ms);
     try {
-      await this.#options.owner.client();
+      await this.#options.store.follow();
     } catch (error) {
       if (!isPassing(error)) throw error;
     }
-    this.#store.reader.renew();
+  }
+
+  get #environment(): StoreEnvironment {
+    return this.#options.store.environment;
   }
 
   get #copy(): CopyRecord {
@@ -136,7 +133,7 @@ export class StoreSource implements CopySource {
   }
 
   #random(): Uint8Array {
-    return this.#options.environment.random.bytes(8);
+    return this.#environment.random.bytes(8);
   }
 
   #storeId(): string {
@@ -214,13 +211,13 @@ export class StoreSource implements CopySource {
   async #ask(what: () => [question: Question, payload?: Uint8Array]): Promise<void> {
     for (;;) {
       try {
-        const client = await this.#options.owner.client();
+        const client = await this.#options.store.owner.client();
         const [question, payload] = what();
         await client.ask(question, 'done', payload);
         return;
       } catch (error) {
         if (!isPassing(error)) throw error;
-        await this.#options.environment.sleep(AGAIN_MS);
+        await this.#environment.sleep(AGAIN_MS);
       }
     }
   }

@@ -9,6 +9,7 @@ import { encodeEventList } from '../../engine/control/protocol.ts';
 import { WriterAgent } from '../../engine/recorder/writer-agent.ts';
 import { upkeepStep, type UpkeepResult } from '../../engine/store/upkeep.ts';
 import { StoreParticipant } from '../../engine/targets/store-participant.ts';
+import { SourceStore } from '../../engine/targets/source-store.ts';
 import { StoreSource } from '../../engine/targets/store-source.ts';
 import { Copier, type CopyProgress, type CopyResult } from '../../engine/txn/copier.ts';
 import type { Timer } from '../../engine/txn/pacing.ts';
@@ -194,11 +195,9 @@ function timerOf(process: Process): Timer {
 
 export async function copierLife(process: Process, work: CopierWork): Promise<CopyResult> {
   const { stream, batchRecords, onProgress } = work;
-  const source = new StoreSource({
-    ...{ dataDir: work.source.dir, stream, cursor: CURSOR, from: 'start' },
-    owner: new Line(process, work.source, LOCAL),
-    environment: process.environment,
-  });
+  const owner = new Line(process, work.source, LOCAL);
+  const store = new SourceStore(work.source.dir, owner, process.environment);
+  const source = new StoreSource({ store, stream, cursor: CURSOR, from: 'start' });
   const line = new Line(process, work.target, work.line);
   const participant = new StoreParticipant(line, { stream, ...source.shape() });
   await source.open();
@@ -209,6 +208,6 @@ export async function copierLife(process: Process, work: CopierWork): Promise<Co
     ...(onProgress && { onProgress }),
   });
   const result = await copier.run();
-  source.close();
+  store.close();
   return result;
 }

@@ -2,6 +2,7 @@
 import { expect } from 'vitest';
 import { Store, systemEnvironment } from '../../engine/store/store.ts';
 import { StoreParticipant, type Requests } from '../../engine/targets/store-participant.ts';
+import { SourceStore } from '../../engine/targets/source-store.ts';
 import { StoreSource, type StoreSourceOptions } from '../../engine/targets/store-source.ts';
 import { cat } from '../../engine/tools/cat.ts';
 import { gaps } from '../../engine/tools/gaps.ts';
@@ -39,14 +40,8 @@ export async function copyOnce(
     from: begin = 'start',
     ...rest
   } = options;
-  const source = new StoreSource({
-    dataDir: from.dir,
-    stream,
-    cursor,
-    from: begin,
-    owner: from.owner,
-    environment: systemEnvironment,
-  });
+  const store = new SourceStore(from.dir, from.owner, systemEnvironment);
+  const source = new StoreSource({ store, stream, cursor, from: begin });
   const participant = new StoreParticipant(to.owner, { stream: target, ...source.shape() });
   try {
     const { writer } = await source.open();
@@ -54,7 +49,7 @@ export async function copyOnce(
     expect(writer.base).toBeGreaterThanOrEqual(0);
     return await new Copier(source, participant, { ...HASTY, ...rest, until }).run();
   } finally {
-    source.close();
+    store.close();
   }
 }
 
