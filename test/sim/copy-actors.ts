@@ -68,13 +68,13 @@ export async function ownerLife(process: Process, work: OwnerWork): Promise<void
 }
 
 function openAgent(process: Process, site: Site, groups: readonly LiveGroup[]): WriterAgent {
-  const { weather, budgetBytes } = process.world;
+  const { weather, retention } = process.world;
   return new WriterAgent(
     {
       dataDir: site.dir,
       segmentBytes: weather.newSegmentBytes,
       groups: groups.map(({ spec }) => spec),
-      ...(budgetBytes === undefined ? {} : { budget: { bytes: budgetBytes, minFreeBytes: 0 } }),
+      retention,
     },
     process.environment,
     { answer: (key, answer) => site.answer(key, answer), waiting: () => undefined },
