@@ -13,7 +13,7 @@ import type { UpkeepResult } from '../../engine/store/upkeep.ts';
 import type { SeededRandom } from '../support/random.ts';
 import type { Oracle } from './oracle.ts';
 import { LiveGroup, type KnownGroup } from './sources.ts';
-import { UpkeepThread, type Step } from './upkeep.ts';
+import { UpkeepThread, retentionOf, type Step } from './upkeep.ts';
 import type { Process } from './world.ts';
 
 export const DIR = '/store';
@@ -58,7 +58,7 @@ export function recorderLife(process: Process, work: Work): Promise<void> {
         dataDir: DIR,
         segmentBytes: weather.newSegmentBytes,
         groups: groups.map(({ spec }) => spec),
-        retention: process.world.retention,
+        retention: retentionOf(process.world),
       },
       process.environment,
     );
@@ -125,7 +125,7 @@ export function appenderLife(process: Process, work: Work): Promise<void> {
     const { oracle } = work;
     const { weather, random } = process.world;
     const segmentBytes = weather.newSegmentBytes;
-    const { budget } = process.world.retention;
+    const { budget } = retentionOf(process.world);
     const options = { ...process.environment, segmentBytes, budget };
     const writer = StoreWriter.open(DIR, options);
     oracle.owner = process;

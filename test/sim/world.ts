@@ -13,7 +13,6 @@
  * never comes. The same seed gives the same sequence of everything, which `trace` holds a hash of.
  */
 import { crc32 } from 'node:zlib';
-import type { RetentionEntry } from '../../engine/store/retention-entry.ts';
 import type { Clock, ClockReading } from '../../engine/base/clock.ts';
 import { NANOS_PER_MILLI } from '../../engine/base/constants.ts';
 import type { FileSystem } from '../../engine/files/file-system.ts';
@@ -183,12 +182,6 @@ export class World implements Machine {
     const { budgetBytes, retention } = this.weather.upkeep ?? { retention: [] };
     const makesRoom = retention.every(({ onFull }) => onFull === 'drop-oldest');
     return this.isCalm && !makesRoom ? undefined : budgetBytes;
-  }
-
-  /** What recorders tell the store to keep. */
-  get retention(): RetentionEntry {
-    const budget = { bytes: this.budgetBytes, minFreeBytes: 0 };
-    return { budget, rules: this.weather.upkeep?.retention ?? [] };
   }
 
   chance(probability: number): boolean {
