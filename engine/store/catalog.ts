@@ -4,7 +4,7 @@
  * older copy at any time, and is then made anew from snapshots and footers. Nothing in the store
  * depends on it, and its failure never stops recording.
  *
- * What is sealed goes from it: a chunk is its own index (docs/decisions/0009).
+ * What is sealed goes from it: a chunk is its own index (docs/decisions/0010).
  *
  * It is written off the commit path, at most a second behind, in one short transaction of only what
  * has changed. Every row carries the LSN up to which it is true and a CRC of its values: SQLite

@@ -48,10 +48,11 @@ const writtenEntry = control<WrittenEntry>('retention', {
 export const retentionEntry = {
   encode({ budget, rules }: RetentionEntry): Uint8Array {
     return writtenEntry.encode({
-      bytes: budget.bytes,
-      minFree: budget.minFreeBytes,
+      bytes: wholeBytes(budget.bytes),
+      minFree: Math.ceil(budget.minFreeBytes),
       rules: rules.map(({ ageMs, ...rule }) => ({
         ...rule,
+        bytes: wholeBytes(rule.bytes),
         age: ageMs === undefined ? undefined : BigInt(Math.round(ageMs * NANOS_PER_MS)),
       })),
     });
@@ -83,6 +84,11 @@ export function sameRetention(a: RetentionEntry | undefined, b: RetentionEntry):
   if (a === undefined) return false;
   const [left, right] = [a, b].map((entry) => retentionEntry.encode(entry));
   return Buffer.compare(left!, right!) === 0;
+}
+
+/** A size of 0.3MiB has a fraction of a byte. */
+function wholeBytes(bytes: number | undefined): number | undefined {
+  return bytes === undefined ? undefined : Math.floor(bytes);
 }
 
 function known<T extends string>(words: readonly T[], word: string): T | undefined {

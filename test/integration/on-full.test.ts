@@ -2,8 +2,13 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import type { GapsReport, RecorderStatus, VerifyReport } from '../../engine/tools/types.ts';
-import { helicorder, helicorderJson } from '../support/cli.ts';
+import type {
+  GapsReport,
+  RecorderStatus,
+  StreamInfo,
+  VerifyReport,
+} from '../../engine/tools/types.ts';
+import { helicorder, helicorderJson, helicorderOut } from '../support/cli.ts';
 import { temporaryDirectory } from '../support/directory.ts';
 
 const LIFE_MS = 300_000;
@@ -33,18 +38,29 @@ test(
     const first = JSON.parse(await next(isRefused)) as RecorderStatus;
     // longer than its ring holds: what is refused from then on is gap(full)
     await next(({ uptimeSeconds }) => uptimeSeconds > first.uptimeSeconds + 10);
-    run.signal('SIGTERM');
-    const { code, stderr } = await run.ended;
-    expect(code, stderr).toBe(0);
-
     const ticksOf = async (stream: string): Promise<Map<string, bigint>> => {
       const report = await helicorderJson<GapsReport>(['gaps', stream, ...at]);
       expect(report.balanced, stream).toBe(true);
       return new Map(report.gapsByReason.map(({ reason, ticks }) => [reason, BigInt(ticks)]));
     };
+    expect((await ticksOf('plant/keep')).has('retired')).toBe(false);
+
+    // a person makes room: what was refused is told
+    const { lastOffset } = await helicorderJson<StreamInfo>([
+      'stream',
+      'info',
+      'plant/keep',
+      ...at,
+    ]);
+    await helicorderOut(['stream', 'trim', 'plant/keep', '--to', lastOffset!, '--yes', ...at]);
+    await next((status) => status.state === 'recording' && !isRefused(status));
+    await next(({ state }) => state === 'recording');
+    run.signal('SIGTERM');
+    const { code, stderr } = await run.ended;
+    expect(code, stderr).toBe(0);
+
     const keep = await ticksOf('plant/keep');
     expect(keep.get('full')).toBeGreaterThan(0n);
-    expect(keep.has('retired')).toBe(false);
     const drop = await ticksOf('plant/drop');
     expect(drop.get('retired')).toBeGreaterThan(0n);
     expect(drop.get('full') ?? 0n).toBeLessThan(keep.get('full')!);

@@ -17,6 +17,7 @@ import type { CopyOracle } from './copy-oracle.ts';
 import { LOCAL, Line, type LineWeather, type Site } from './copy-network.ts';
 import type { Oracle } from './oracle.ts';
 import { LiveGroup, type KnownGroup } from './sources.ts';
+import { retentionOf } from './upkeep.ts';
 import { ProcessDied, type Process } from './world.ts';
 
 export const CURSOR = 'copy';
@@ -69,13 +70,13 @@ export async function ownerLife(process: Process, work: OwnerWork): Promise<void
 }
 
 function openAgent(process: Process, site: Site, groups: readonly LiveGroup[]): WriterAgent {
-  const { weather, budgetBytes } = process.world;
+  const { weather } = process.world;
   return new WriterAgent(
     {
       dataDir: site.dir,
       segmentBytes: weather.newSegmentBytes,
       groups: groups.map(({ spec }) => spec),
-      ...(budgetBytes === undefined ? {} : { budget: { bytes: budgetBytes, minFreeBytes: 0 } }),
+      retention: retentionOf(process.world),
     },
     process.environment,
     { answer: (key, answer) => site.answer(key, answer), waiting: () => undefined },

@@ -8,13 +8,12 @@ import { OPAQUE_SCHEMA } from '../../engine/batch/schema.ts';
 import { Collector } from '../../engine/recorder/collector.ts';
 import { namedStream } from '../../engine/store/named.ts';
 import { StoreWriter, type OpenedRun } from '../../engine/store/writer.ts';
-import type { StoreBudget } from '../../engine/store/budget.ts';
 import { applyUpkeep } from '../../engine/store/changes.ts';
 import type { UpkeepResult } from '../../engine/store/upkeep.ts';
 import type { SeededRandom } from '../support/random.ts';
 import type { Oracle } from './oracle.ts';
 import { LiveGroup, type KnownGroup } from './sources.ts';
-import { UpkeepThread, type Step } from './upkeep.ts';
+import { UpkeepThread, retentionOf, type Step } from './upkeep.ts';
 import type { Process } from './world.ts';
 
 export const DIR = '/store';
@@ -59,7 +58,7 @@ export function recorderLife(process: Process, work: Work): Promise<void> {
         dataDir: DIR,
         segmentBytes: weather.newSegmentBytes,
         groups: groups.map(({ spec }) => spec),
-        ...budgetOf(process),
+        retention: retentionOf(process.world),
       },
       process.environment,
     );
@@ -86,11 +85,6 @@ export function recorderLife(process: Process, work: Work): Promise<void> {
     if (collector.close('stopped')) acknowledge(oracle, collector, streams, taken);
     else if (work.mustEnd) throw new Error('the backlog does not drain');
   });
-}
-
-function budgetOf({ world }: Process): { budget?: StoreBudget } {
-  const bytes = world.budgetBytes;
-  return bytes === undefined ? {} : { budget: { bytes, minFreeBytes: 0 } };
 }
 
 function upkeepOf(
@@ -131,7 +125,8 @@ export function appenderLife(process: Process, work: Work): Promise<void> {
     const { oracle } = work;
     const { weather, random } = process.world;
     const segmentBytes = weather.newSegmentBytes;
-    const options = { ...process.environment, segmentBytes, ...budgetOf(process) };
+    const { budget } = retentionOf(process.world);
+    const options = { ...process.environment, segmentBytes, budget };
     const writer = StoreWriter.open(DIR, options);
     oracle.owner = process;
     const opened = writer.beginRuns(work.opaque.map(requestOf));

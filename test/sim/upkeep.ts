@@ -9,10 +9,11 @@
 import { HelicorderError, errnoCode } from '../../engine/base/errors.ts';
 import type { TrimEntry } from '../../engine/store/control.ts';
 import { Store } from '../../engine/store/store.ts';
+import type { RetentionEntry } from '../../engine/store/retention-entry.ts';
 import type { upkeepStep } from '../../engine/store/upkeep.ts';
 import { type UpkeepResult } from '../../engine/store/upkeep.ts';
 import type { Oracle, StreamOracle } from './oracle.ts';
-import type { Process } from './world.ts';
+import type { Process, World } from './world.ts';
 
 export type Step = typeof upkeepStep;
 
@@ -156,4 +157,10 @@ async function readGoing(store: Store, trim: TrimEntry, oracle: Oracle): Promise
 
 function lastPlanned({ trims }: StreamOracle, before: number): number {
   return [...trims.keys()].filter((end) => end < before).reduce((a, b) => Math.max(a, b), 0);
+}
+
+/** What recorders tell the store to keep. */
+export function retentionOf({ budgetBytes, weather }: World): RetentionEntry {
+  const budget = { bytes: budgetBytes, minFreeBytes: 0 };
+  return { budget, rules: weather.upkeep?.retention ?? [] };
 }
