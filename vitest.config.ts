@@ -7,8 +7,8 @@ export default defineConfig({
     pool: 'forks',
     // two of them even on the two cores that a change is tested on: most of a test is waiting
     maxWorkers: Math.max(2, availableParallelism() - 1),
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 240_000,
+    hookTimeout: 240_000,
     reporters: ['default', './test/support/reporter.ts'],
   },
 });

@@ -4,33 +4,16 @@
  * Prints {p50, p99, max}: µs from the moment a sample was taken until it was here, decoded. Tick 0
  * is the boot of the monotonic clock (docs/decisions/0001), so ticks are times.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '../engine/base/clock.ts';
 import { NANOS_PER_SECOND } from '../engine/base/constants.ts';
-import { HelicorderError } from '../engine/base/errors.ts';
-import { Store } from '../engine/store/store.ts';
 import { printJson } from './process.ts';
+import { storeWith } from './recorder.ts';
 import { quantilesOf } from './stats.ts';
 
 const [dataDir = '.', stream = '', rateHz = '1000'] = process.argv.slice(2);
 const periodNanos = NANOS_PER_SECOND / Number(rateHz);
-const NOT_YET = new Set(['NOT_A_STORE', 'NO_SUCH_STREAM', 'STORE_IN_USE']);
 
-/** The store, once its owner has made it and the stream in it. */
-async function openStore(): Promise<Store> {
-  for (;;) {
-    try {
-      const store = Store.open(dataDir);
-      if (store.streamNames().includes(stream)) return store;
-      store.close();
-    } catch (error) {
-      if (!(error instanceof HelicorderError) || !NOT_YET.has(error.code)) throw error;
-    }
-    await sleep(20);
-  }
-}
-
-const store = await openStore();
+const store = await storeWith(dataDir, stream);
 const micros: number[] = [];
 for await (const item of store.read(stream, { from: 'tail', follow: true })) {
   if (item.kind !== 'samples') continue;

@@ -12,10 +12,12 @@ import { segmentWrite } from './segment-write.ts';
 import { sensors } from './sensors.ts';
 import type { Experiment } from './harness.ts';
 import { schedule } from './schedule.ts';
+import { beside } from './together.ts';
 import { visibleLatency } from './visible-latency.ts';
 
 export const EXPERIMENTS: readonly Experiment[] = [
   schedule,
+  beside,
   durableRate,
   segmentWrite,
   durableLatency,

@@ -97,6 +97,28 @@ export async function verified(dataDir: string): Promise<VerifyReport> {
   throw new HelicorderError('DAMAGED', `${file}: ${what}`);
 }
 
+const NOT_YET = new Set(['NOT_A_STORE', 'NO_SUCH_STREAM', 'STORE_IN_USE']);
+const WAIT_MS = 20;
+
+/**
+ * The store, once its owner has made it and the stream in it.
+ * @throws HelicorderError NO_SUCH_STREAM if that takes longer than an owner may need to begin
+ */
+export async function storeWith(dataDir: string, stream: string): Promise<Store> {
+  const endMs = monotonicMs() + GRACE_MS;
+  while (monotonicMs() < endMs) {
+    try {
+      const store = Store.open(dataDir);
+      if (store.streamNames().includes(stream)) return store;
+      store.close();
+    } catch (error) {
+      if (!(error instanceof HelicorderError) || !NOT_YET.has(error.code)) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, WAIT_MS));
+  }
+  throw new HelicorderError('NO_SUCH_STREAM', `${dataDir}: no stream ${stream} in time`);
+}
+
 /** Lateness of every sample of a stream, ns, ascending. */
 export async function latenessNanos(dataDir: string, stream: string): Promise<Float64Array> {
   const store = Store.open(dataDir);

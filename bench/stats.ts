@@ -52,6 +52,31 @@ export function medianInterval(values: readonly number[]): Interval {
   return best;
 }
 
+/**
+ * Upper confidence bound of the mean of a Poisson variable of which `count` was seen: with that
+ * mean so few, or fewer, come with a chance of 1 − confidence only (Garwood 1936). Where none was
+ * seen, at 95 %: 3.0.
+ */
+export function poissonUpperBound(count: number, confidence: number): number {
+  let [low, high] = [count, 2 * count + 50];
+  for (let i = 0; i < 60; i++) {
+    const mean = (low + high) / 2;
+    if (poissonUpTo(count, mean) > 1 - confidence) low = mean;
+    else high = mean;
+  }
+  return low;
+}
+
+/** P(X ≤ count) of a Poisson variable, its terms by their logarithms: they are small and many. */
+function poissonUpTo(count: number, mean: number): number {
+  let [logTerm, sum] = [-mean, 0];
+  for (let i = 0; i <= count; i++) {
+    sum += Math.exp(logTerm);
+    logTerm += Math.log(mean) - Math.log(i + 1);
+  }
+  return sum;
+}
+
 /** P(B < k) of a binomial(n, ½) variable. */
 function binomialBelow(n: number, k: number): number {
   let [term, sum] = [0.5 ** n, 0];

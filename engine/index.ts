@@ -21,6 +21,7 @@ export { bufferSizes } from './recorder/buffers.ts';
 export { Consumer, type Commit, type ConsumerOptions } from './recorder/consumer.ts';
 export { copyStream, type CopyOptions, type CopyReport } from './recorder/copy.ts';
 export { Recorder, type RecorderOptions } from './recorder/recorder.ts';
+export { writeEvents, type WriteOptions } from './recorder/write.ts';
 export type { InputPosition, WriterPosition } from './store/positions.ts';
 export { Appender, Store, type ReadOptions } from './store/store.ts';
 export type { EventsItem, GapItem, SamplesItem, StreamItem } from './store/stream-reader.ts';
@@ -38,5 +39,5 @@ export { doctor } from './tools/doctor.ts';
 export { repair } from './tools/doctor-repair.ts';
 export { migrateStore, storeInfo } from './tools/store-info.ts';
 export { verify } from './tools/verify.ts';
-export { writeEvents, type WriteOptions } from './tools/write.ts';
+
 export type * from './tools/types.ts';

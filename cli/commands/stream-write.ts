@@ -6,7 +6,7 @@
  */
 import type { Command } from 'commander';
 import { errnoCode, HelicorderError } from '../../engine/base/errors.ts';
-import type { WriteOptions } from '../../engine/tools/write.ts';
+import type { WriteOptions } from '../../engine/index.ts';
 import { choice, dataDirOf, newCommand, streamName, tellWait } from '../command.ts';
 import type { CliContext, CliIo, CommonOptions } from '../command.ts';
 import type { Engine } from '../engine.ts';

@@ -58,6 +58,8 @@ export const LOCK_WAIT_MS = 2000;
 export const SIGNAL_REPEAT_MS = 500;
 /** The store's upkeep looks for something to do at least this often. */
 export const UPKEEP_INTERVAL_MS = 60_000;
+/** The same while records wait for space. */
+export const UPKEEP_WAITING_INTERVAL_MS = 5_000;
 /** A status is made this often. */
 export const STATUS_INTERVAL_MS = 1000;
 

@@ -4,7 +4,7 @@
  * file's structure. Every key remembers its place, for errors and for `config show`.
  */
 import { parse as parseToml, TomlError } from 'smol-toml';
-import { isMap, isNode, isScalar, LineCounter, parseDocument, type Document } from 'yaml';
+import { Lexer, LineCounter, isMap, isNode, isScalar, parseDocument, type Document } from 'yaml';
 import { HelicorderError } from '../base/errors.ts';
 
 /** The part of `FileSystem` that configuration needs. */
@@ -58,10 +58,11 @@ function fromToml(path: string, text: string): ConfigFile {
 
 function fromYaml(path: string, text: string): ConfigFile {
   const lines = new LineCounter();
+  checkNesting(path, text);
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const [error] = document.errors;
   if (error) throw configError(`${path}:${lines.linePos(error.pos[0]).line}`, error.message, error);
-  const tree: unknown = document.toJS({ maxAliasCount: 100 }) ?? {};
+  const tree = plainTree(path, document) ?? {};
   if (typeof tree !== 'object' || Array.isArray(tree)) {
     throw configError(`${path}:1`, 'expected keys such as "sources:"');
   }
@@ -70,6 +71,35 @@ function fromYaml(path: string, text: string): ConfigFile {
     tree: tree as Record<string, unknown>,
     place: (at) => `${path}:${lineOf(document, lines, at)}`,
   };
+}
+
+/** More than any key has; an alias within its own anchor has no end. */
+const DEPTH_MAX = 20;
+/** Brackets and list items that one line may open. */
+const NESTING_MAX = 100;
+
+/**
+ * The parser calls itself for each level, and takes minutes over two thousand; the lexer does not,
+ * and tells before.
+ */
+function checkNesting(path: string, text: string): void {
+  let [line, open, items] = [1, 0, 0];
+  for (const token of new Lexer().lex(text)) {
+    if (token === '\n') [line, items] = [line + 1, 0];
+    if (token === '[' || token === '{') open++;
+    if (token === ']' || token === '}') open--;
+    if (token === '-' || token === '?') items++;
+    if (open + items > NESTING_MAX) throw configError(`${path}:${line}`, 'is nested too deeply');
+  }
+}
+
+/** @throws HelicorderError CONFIG for an alias without its anchor, and for too many of them */
+function plainTree(path: string, document: Document): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 100 });
+  } catch (error) {
+    throw configError(path, error instanceof Error ? error.message : String(error), error);
+  }
 }
 
 /** Line of the key at `path`, or of the nearest thing around it that stands in the file. */
@@ -87,6 +117,9 @@ function lineOf(document: Document, lines: LineCounter, path: Path): number {
 }
 
 function expandValue(file: ConfigFile, env: Environment, value: unknown, at: Path): unknown {
+  if (at.length > DEPTH_MAX) throw configError(file.place(at), 'is nested too deeply');
+  // a key like any other that is unknown, but the one by which objects get other keys
+  if (at.at(-1) === '__proto__') throw configError(file.place(at), '__proto__: unknown key');
   if (Array.isArray(value)) return value.map((item, i) => expandValue(file, env, item, [...at, i]));
   if (typeof value === 'string') return expandText(file, env, value, at);
   if (typeof value !== 'object' || value === null) return value;

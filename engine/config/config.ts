@@ -24,6 +24,7 @@
  */
 import { NANOS_PER_MILLI } from '../base/constants.ts';
 import type { RetentionRule } from '../base/retention.ts';
+import { expandEach } from './each.ts';
 import type { ConfigFiles, Environment } from './config-file.ts';
 import {
   DEFAULT_ORIGIN,
@@ -36,7 +37,13 @@ import {
 import type { Layers, Origin, Tree } from './layers.ts';
 import { generalRetention, retentionRules, sourceRetention } from './retention.ts';
 import type { SourceRetention } from './retention.ts';
-import { configSchema, DEFAULT_STREAM, schemaOfSource, sourceSchema } from './schema.ts';
+import {
+  configSchema,
+  DEFAULT_STREAM,
+  schemaOfSource,
+  sourceSchema,
+  templateSchema,
+} from './schema.ts';
 import type { ConfigTree, DriverFace, SourceTree } from './schema.ts';
 import { segmentBytesOf } from './segment-size.ts';
 import { applySettings, driverOf, keysAt } from './settings.ts';
@@ -225,21 +232,42 @@ interface ResolvedSource {
 }
 
 function resolveSource(context: SourceContext): ResolvedSource[] {
-  const { request, layers, tree, source, index, values } = context;
+  const { layers, tree, source, index, values } = context;
   const path = ['sources', index];
   if (!isTree(source)) throw layers.error(path, 'expected keys such as {source: network}');
+  const named = expandEach(layers, source, path).map((one) => checkSource(context, one));
+  const all = named.flatMap(({ config, given }) =>
+    multiply(config, given.count).map((one) => ({
+      config: one,
+      retention: { stream: one.stream, own: given },
+      index,
+    })),
+  );
+  const [{ config, given }] = named as [CheckedSource];
+  values.push(...sourceValues(layers, asWritten(config, source), given.count, index));
+  values.push(...sourceRetention(layers, tree, all[0]!.retention, index));
+  return all;
+}
+
+interface CheckedSource {
+  config: SourceConfig;
+  given: SourceTree & Tree;
+}
+
+function checkSource({ request, layers, tree, index }: SourceContext, source: Tree): CheckedSource {
+  const path = ['sources', index];
   const driver = driverOf(layers, request.drivers, source, index);
   const schema = schemaOfSource(driver);
   const result = schema.safeParse(source, REPORT_INPUT);
   if (!result.success) {
-    throw layers.errorOf(result.error, path, (at) => keysAt(schema, at));
+    throw layers.errorOf(result.error, path, (at) => [...keysAt(schema, at), ...templateKeys(at)]);
   }
   const given = result.data as SourceTree & Tree;
   if (given.count !== undefined && driver.kind !== 'synthetic') {
     throw layers.error([...path, 'count'], 'only synthetic sources can be multiplied');
   }
   const stream = given.stream ?? DEFAULT_STREAM;
-  const name = given.name ?? stream.slice(stream.indexOf('/') + 1);
+  const name = given.name ?? lastPart(stream);
   const config: SourceConfig = {
     name,
     driver: driver.kind,
@@ -251,14 +279,33 @@ function resolveSource(context: SourceContext): ResolvedSource[] {
     routingKey: given.routingKey ?? tree.defaults.routingKey ?? request.hostName,
     writer: given.writer ?? name,
   };
-  const all = multiply(config, given.count).map((one) => ({
-    config: one,
-    retention: { stream: one.stream, own: given },
-    index,
-  }));
-  values.push(...sourceValues(layers, config, given.count, index));
-  values.push(...sourceRetention(layers, tree, all[0]!.retention, index));
-  return all;
+  return { config, given };
+}
+
+const templateKeys = (path: readonly unknown[]): string[] =>
+  path.length === 0 ? Object.keys(templateSchema.shape) : [];
+
+function lastPart(stream: string): string {
+  return stream.slice(stream.indexOf('/') + 1);
+}
+
+/** One of the sources that an entry with `each` stands for, with the texts of the entry. */
+function asWritten(config: SourceConfig, source: Tree): SourceConfig & Tree {
+  if (source.each === undefined) return { ...config };
+  const text = (key: string, other: string): string =>
+    typeof source[key] === 'string' ? source[key] : other;
+  const stream = text('stream', config.stream);
+  const name = text('name', lastPart(stream));
+  const options = Object.keys(config.options).map((key) => [
+    key,
+    source[key] ?? config.options[key],
+  ]);
+  return {
+    ...config,
+    ...{ each: source.each, name, stream, writer: text('writer', name) },
+    routingKey: text('routingKey', config.routingKey),
+    options: Object.fromEntries(options) as Tree,
+  };
 }
 
 function driverOptions(given: Tree): Record<string, unknown> {
@@ -281,12 +328,13 @@ function multiply(config: SourceConfig, count: number | undefined): SourceConfig
 
 function sourceValues(
   layers: Layers,
-  config: SourceConfig,
+  config: SourceConfig & Tree,
   count: number | undefined,
   index: number,
 ): EffectiveValue[] {
   const facts: [string, unknown][] = [
     ['source', config.driver],
+    ...(config.each === undefined ? [] : ([['each', config.each]] satisfies [string, unknown][])),
     ['name', config.name],
     ['stream', config.stream],
     ['writer', config.writer],

@@ -2,7 +2,14 @@
  * Documentation made from the schema: `docs/configuration.md` and the commented sample file. Both
  * are held equal to it by a test; `npm run docs` writes them anew.
  */
-import { singleKeys, copySchema, sourceSchema, streamSchema, type DriverFace } from './schema.ts';
+import {
+  copySchema,
+  singleKeys,
+  sourceSchema,
+  streamSchema,
+  templateSchema,
+  type DriverFace,
+} from './schema.ts';
 import { factsOf, settingsOf, type KeyFacts } from './settings.ts';
 
 const INTRODUCTION = `# Configuration
@@ -56,7 +63,7 @@ export function configurationDocument(drivers: readonly DriverFace[]): string {
     section('copies', factsOf(copySchema.shape), COPIES_TEXT),
     section(
       'sources',
-      factsOf(sourceSchema.shape),
+      [...factsOf(sourceSchema.shape), ...factsOf(templateSchema.shape)],
       'A list. Without one, the network counters of this machine are recorded. All sources take:',
     ),
     ...drivers.map(driverSection),

@@ -24,11 +24,12 @@ import {
   SEGMENT_MIN_BYTES,
 } from '../base/constants.ts';
 import { ON_FULL, STREAM_CLASSES } from '../base/retention.ts';
-import { Where } from '../derive/where.ts';
+import { parseWhere } from '../derive/where.ts';
 import {
   formatBytes,
   formatDuration,
   parseDurationNanos,
+  parseRange,
   parseRateHz,
   parseSizeBytes,
 } from './units.ts';
@@ -234,12 +235,6 @@ const retentionOfOne = {
     .meta({ description: asDefaults('class'), type: CLASS_TYPE }),
 };
 
-/** Checks an expression; channels are known only when a stream is there. @throws RangeError */
-function expression(value: unknown): string {
-  if (typeof value !== 'string') throw new RangeError('expected an expression, such as Temp > 20');
-  return new Where(value).text;
-}
-
 const streamPattern = (): z.ZodString =>
   z
     .string()
@@ -269,7 +264,7 @@ export const copySchema = z.strictObject({
     description: 'Go on with what is recorded; false: only what is there at the start.',
     type: 'true or false',
   }),
-  where: parsed(expression, () => undefined)
+  where: parsed(parseWhere, () => undefined)
     .optional()
     .meta({
       description:
@@ -290,6 +285,38 @@ export const copySchema = z.strictObject({
     description: 'Most bytes per second, of each stream. Default: no limit.',
     type: 'size',
   }),
+});
+
+/** Sources of one configuration, those that an entry stands for counted one by one. */
+export const SOURCES_MAX = 4096;
+
+/** What `{name}` in the texts of a source stands for. */
+export type EachValue = string | number;
+
+const eachList = z
+  .array(z.union([z.string().min(1), z.number()]), {
+    error: 'expected a list such as [a, b], or numbers such as 0..511',
+  })
+  .min(1)
+  .max(SOURCES_MAX);
+
+/** What makes one entry of `sources` stand for many; `each.ts` takes it apart. */
+export const templateSchema = z.strictObject({
+  each: z
+    .record(
+      z.string().regex(/^[A-Za-z][A-Za-z0-9_]*$/, 'must be a name such as probe'),
+      z.preprocess(
+        (given) => (typeof given === 'string' ? (parseRange(given, SOURCES_MAX) ?? given) : given),
+        eachList,
+      ),
+      { error: ({ code }) => (code === 'invalid_type' ? 'expected {probe: 0..511}' : undefined) },
+    )
+    .meta({
+      description:
+        'As many sources as there are combinations of these values; in their texts, {rack} and ' +
+        '{probe} stand for one of each: {rack: [a, b], probe: 0..511}.',
+      type: 'names with values',
+    }),
 });
 
 /** What every source takes, whatever its driver; the rest is the driver's own. */
@@ -316,7 +343,7 @@ export const sourceSchema = z.strictObject({
     description: 'Identity under which samples are numbered. Default: the name of the source.',
     type: 'text',
   }),
-  count: z.int().min(1).max(4096).optional().meta({
+  count: z.int().min(1).max(SOURCES_MAX).optional().meta({
     description: 'Synthetic sources only: this many, into streams NAME-0, NAME-1 ….',
     type: 'number',
   }),
@@ -351,7 +378,7 @@ export const configSchema = z.strictObject({
   }),
   streams: z.array(streamSchema).max(1024).prefault([]),
   copies: z.array(copySchema).max(64).prefault([]),
-  sources: z.array(z.unknown()).max(4096).optional(),
+  sources: z.array(z.unknown()).max(SOURCES_MAX).optional(),
 });
 
 const {

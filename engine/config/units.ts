@@ -1,34 +1,39 @@
 /**
  * Durations, sizes and rates as people write them. A bare number is refused where it could mean
  * two things: `flush: 100` may be seconds or milliseconds to its reader, `100ms` is neither.
- * All parsers throw a RangeError whose message says what was expected, for the caller to place.
+ * Parsers of one value throw a RangeError whose message says what was expected, for the caller to
+ * place.
  */
 import { GIB, KIB, MIB } from '../base/constants.ts';
 
-const DURATION_NANOS: Record<string, bigint> = {
-  ns: 1n,
-  us: 1_000n,
-  µs: 1_000n,
-  ms: 1_000_000n,
-  s: 1_000_000_000n,
-  m: 60_000_000_000n,
-  min: 60_000_000_000n,
-  h: 3_600_000_000_000n,
-  d: 86_400_000_000_000n,
-  w: 604_800_000_000_000n,
-};
+const DURATION_NANOS = new Map<string, bigint>(
+  Object.entries({
+    ns: 1n,
+    us: 1_000n,
+    µs: 1_000n,
+    ms: 1_000_000n,
+    s: 1_000_000_000n,
+    m: 60_000_000_000n,
+    min: 60_000_000_000n,
+    h: 3_600_000_000_000n,
+    d: 86_400_000_000_000n,
+    w: 604_800_000_000_000n,
+  }),
+);
 
-const SIZE_BYTES: Record<string, number> = {
-  B: 1,
-  KiB: KIB,
-  MiB: MIB,
-  GiB: GIB,
-  TiB: 1024 * GIB,
-  kB: 1e3,
-  MB: 1e6,
-  GB: 1e9,
-  TB: 1e12,
-};
+const SIZE_BYTES = new Map<string, number>(
+  Object.entries({
+    B: 1,
+    KiB: KIB,
+    MiB: MIB,
+    GiB: GIB,
+    TiB: 1024 * GIB,
+    kB: 1e3,
+    MB: 1e6,
+    GB: 1e9,
+    TB: 1e12,
+  }),
+);
 
 const NUMBER_WITH_UNIT = /^(\d{1,15})(?:\.(\d{1,9}))?\s*([a-zA-Zµ]+)$/;
 
@@ -52,7 +57,7 @@ function split(value: unknown, expected: string): { digits: bigint; scale: bigin
 export function parseDurationNanos(value: unknown): bigint {
   const expected = 'a duration such as 100ms, 10s or 2h';
   const { digits, scale, unit } = split(value, expected);
-  const unitNanos = DURATION_NANOS[unit];
+  const unitNanos = DURATION_NANOS.get(unit);
   if (unitNanos === undefined) throw new RangeError(`"${value}" is not ${expected}`);
   if ((digits * unitNanos) % scale !== 0n)
     throw new RangeError(`"${value}" is no whole number of ns`);
@@ -63,7 +68,7 @@ export function parseDurationNanos(value: unknown): bigint {
 export function parseSizeBytes(value: unknown): number {
   const expected = 'a size such as 64MiB or 20GB';
   const { digits, scale, unit } = split(value, expected);
-  const unitBytes = SIZE_BYTES[unit];
+  const unitBytes = SIZE_BYTES.get(unit);
   if (unitBytes === undefined) throw new RangeError(`"${value}" is not ${expected}`);
   const bytes = (digits * BigInt(unitBytes)) / scale;
   if (bytes > BigInt(Number.MAX_SAFE_INTEGER)) throw new RangeError(`"${value}" is too large`);
@@ -107,4 +112,23 @@ export function formatBytes(bytes: number): string {
   let unit = 0;
   for (; value >= 1024 && unit < units.length - 1; unit++) value /= 1024;
   return `${Number(value.toPrecision(value >= 1000 ? 4 : 3))} ${units[unit]}`;
+}
+
+const RANGE = /^(\d+)\.\.(\d+)$/;
+
+/**
+ * Whole numbers from the first to the last: `0..511`. Where the first is written with leading
+ * zeros, texts of as many digits: `000..511`.
+ * @returns undefined for any other text, and for more than `max` numbers
+ */
+export function parseRange(text: string, max: number): (number | string)[] | undefined {
+  const [, first, last] = RANGE.exec(text) ?? [];
+  if (first === undefined || last === undefined) return undefined;
+  const length = Number(last) - Number(first) + 1;
+  if (length < 1 || length > max) return undefined;
+  const isPadded = first.length > 1 && first.startsWith('0');
+  return Array.from({ length }, (_, i) => {
+    const number = Number(first) + i;
+    return isPadded ? String(number).padStart(first.length, '0') : number;
+  });
 }

@@ -7,7 +7,7 @@
  * Constraints
  *   * A store has one owner: the process that holds DIR/lock. Whoever wants to change it from
  *     outside asks the owner, here; when there is none, it takes the lock and does it itself
- *     (`tools/change.ts`, `tools/write.ts`). Reading asks nobody: readers read the log.
+ *     (`tools/change.ts`). Reading asks nobody: readers read the log.
  *   * Nothing that a client does or leaves undone harms the owner. It may send half a message, a
  *     length of 1 GiB, garbage, a byte a second, or nothing; never read; come a thousand times at
  *     once; be killed anywhere. So memory, descriptors and times are bounded, per client and in

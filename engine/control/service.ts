@@ -5,12 +5,15 @@
  *
  * On a full disk the group in hand stays pending in the log; whoever owns the thread resumes it,
  * and the next `serve` answers it. Behind it only changes are served, since they may free space.
+ * Where there is no room for some streams only (`store/admission.ts`), records for them wait, and
+ * what their clients ask behind them; others do not.
  */
 import type { Clock, Random } from '../base/clock.ts';
 import { HelicorderError } from '../base/errors.ts';
 import { TARGET_FAILPOINTS, edge } from '../base/failpoint.ts';
 import { encodeEvents } from '../batch/format.ts';
 import { packEvents } from '../batch/opaque.ts';
+import { NO_ROOM_FOR_NEW } from '../store/admission.ts';
 import { addCursor, removeCursor, removeStream, setCursor, trimStream } from '../store/changes.ts';
 import { lostEntry, trimEntry, type TrimEntry } from '../store/control.ts';
 import { KIND } from '../store/log/format.ts';
@@ -19,6 +22,7 @@ import { addNewLosses } from '../store/lost-entries.ts';
 import { addPosition } from '../store/positions.ts';
 import { eventRun } from '../store/run-plan.ts';
 import type { OpenedRun, StoreWriter } from '../store/writer.ts';
+import { noRoom, parted } from './refused.ts';
 import { decodeEventList, failureOf, type Answer, type Request } from './protocol.ts';
 import {
   TransactionService,
@@ -74,6 +78,8 @@ export class ControlService {
   readonly #transactions: TransactionService;
   readonly #runs = new Map<number, HeldRun>();
   #queue: Waiting[] = [];
+  /** in their order: records for which there is no room, and what was asked behind them */
+  #refused: Waiting[] = [];
   /** records waited for space before what is served now */
   #wasWaiting = false;
   /** what to do once the pending group is durable */
@@ -95,7 +101,7 @@ export class ControlService {
     this.#queue.push({ connection, key, request, payload } as Waiting);
   }
 
-  /** The client has gone: its runs are ended behind what it still asked for. */
+  /** The client has gone: its runs are ended behind what it still asked for, and has room. */
   gone(connection: number): void {
     this.#queue.push({ connection, request: { type: 'gone' } });
   }
@@ -110,6 +116,7 @@ export class ControlService {
     if (this.#wasWaiting) return this.#serveAhead();
     this.#whenDurable?.();
     this.#whenDurable = undefined;
+    this.#putAside();
     const [next] = this.#queue;
     if (next === undefined) return false;
     if (isAppend(next)) this.#serveAppends();
@@ -121,7 +128,38 @@ export class ControlService {
     return this.#queue.length > 0;
   }
 
+  /** Parts what there is room for from what there is none for; nobody is overtaken by himself. */
+  #putAside(): void {
+    if (!this.#writer.admission.isScarce && this.#refused.length === 0) return;
+    const clients = new Set<number>();
+    const before = this.#refused.length;
+    const all = [...this.#refused, ...this.#queue];
+    [this.#refused, this.#queue] = parted(all, (next) => {
+      const { type } = next.request;
+      const isBehind = clients.has(next.connection) && type !== 'gone' && !AHEAD.has(type);
+      if (!isBehind && !this.#isRefused(next)) return false;
+      clients.add(next.connection);
+      return true;
+    });
+    if (this.#refused.length > before) this.#events.waiting(NO_ROOM_FOR_NEW);
+  }
+
+  #giveUp(test: (one: Waiting) => boolean): void {
+    const [own, others] = parted(this.#refused, test);
+    this.#refused = others;
+    for (const one of own) if (isJob(one)) this.#answer(one, noRoom());
+  }
+
+  #isRefused({ request }: Waiting): boolean {
+    const { admission } = this.#writer;
+    if (request.type === 'txn-commit') return admission.refuses(request.stream);
+    if (request.type !== 'append') return false;
+    const stream = this.#runs.get(request.run)?.opened.stream.name;
+    return stream !== undefined && admission.refuses(stream);
+  }
+
   #leave(connection: number): void {
+    this.#giveUp((one) => one.connection === connection);
     this.#transactions.gone(connection);
     this.#endRuns(this.#runsOf(connection), 'disconnected');
   }
@@ -138,6 +176,7 @@ export class ControlService {
   /** Serves what is left and ends all runs, as far as the disk takes it. */
   close(): void {
     while (this.serve());
+    this.#giveUp(() => true);
     if (this.#writer.isWaiting) return;
     this.#endRuns([...this.#runs.values()], 'stopped');
   }
@@ -347,6 +386,10 @@ export class ControlService {
 
 function isAppend(next: Waiting): next is Job<AppendRequest> {
   return next.request.type === 'append';
+}
+
+function isJob(next: Waiting): next is Job<AppendRequest> | Job<ChangeRequest> {
+  return next.request.type !== 'gone';
 }
 
 function isChange(next: Waiting): next is Job<ChangeRequest> {

@@ -1,6 +1,5 @@
 /** The shared page of a mark with its check word (`docs/format-log.md`, Mark). */
 import { native, type Mark } from '../../native/index.ts';
-import { safeNumber } from '../base/assert.ts';
 import { crc32c } from '../base/crc32c.ts';
 import type { MarkFile, MarkValues } from './file-system.ts';
 
@@ -41,8 +40,10 @@ export class NativeMarkFile implements MarkFile {
         bigint,
       ];
       if (check !== this.#checkOf(durable, this.#generation)) continue;
+      // no LSN is as large as this, and anybody may have written the page
+      if (durable > BigInt(Number.MAX_SAFE_INTEGER)) return undefined;
       return {
-        durableLsn: safeNumber(durable, 'durable LSN'),
+        durableLsn: Number(durable),
         state: Number(state),
         word: Number(word),
       };

@@ -17,25 +17,26 @@ import { Histogram } from '../base/histogram.ts';
 import { REASONS } from '../batch/ledger.ts';
 import { setFullReason } from '../ring/layout.ts';
 import { Catalog } from '../store/catalog.ts';
-import { applyUpkeep, setChunksDir } from '../store/changes.ts';
+import { NO_ROOM_FOR_NEW } from '../store/admission.ts';
+import { applyUpkeep, setChunksDir, setRetention } from '../store/changes.ts';
 import type { DataItem } from '../store/data.ts';
 import { formatLsn, segmentOf } from '../store/log/format.ts';
 import type { GroupBuilder } from '../store/log/group.ts';
 import { gapsOf } from '../store/log/segment-index.ts';
 import type { StoreEnvironment } from '../store/store.ts';
+import type { RetentionEntry } from '../store/retention-entry.ts';
 import type { UpkeepResult } from '../store/upkeep.ts';
-import type { RunRequest } from '../store/run-plan.ts';
-import type { StoreBudget } from '../store/budget.ts';
 import { StoreWriter, type OpenedRun } from '../store/writer.ts';
 import { Growth, limitBytes } from '../tools/growth.ts';
 import { GroupDrain } from './group-drain.ts';
-import type { Drained, GroupSource, GroupSpec } from './group-spec.ts';
+import { mismatches, requestsOf, type Drained, type GroupSpec } from './group-spec.ts';
 import { UtcOffset } from './utc-offset.ts';
 
 export interface CollectorOptions {
   dataDir: string;
   segmentBytes: number;
-  budget?: StoreBudget;
+  /** what is to be kept; undefined: what the store was told last */
+  retention?: RetentionEntry | undefined;
   /** where chunks go; undefined: into the store itself */
   chunksDir?: string | undefined;
   groups: GroupSpec[];
@@ -95,36 +96,36 @@ export class Collector {
   readonly #sums = { samples: 0, ticks: 0, bytes: 0, paddingBytes: 0 };
   readonly #warnings: string[] = [];
   #drained: Drained[] = [];
+  #isClosing = false;
   /** the group that waits for space is this one's */
   #isPending = false;
   #catalogDue = 0;
   #disk = { due: 0, bytes: 0 };
   readonly #growth = new Growth();
-  readonly #budget: StoreBudget | undefined;
 
   /** Opens the store and begins the runs. @throws what StoreWriter.open throws */
   constructor(options: CollectorOptions, environment: StoreEnvironment) {
     this.#environment = environment;
     const { fs, clock } = environment;
-    const { dataDir, segmentBytes, budget, chunksDir, groups } = options;
+    const { dataDir, segmentBytes, retention, groups } = options;
     this.#writer = StoreWriter.open(dataDir, {
       ...environment,
       segmentBytes,
-      ...(budget && { budget }),
+      budget: retention?.budget ?? 'as-told',
     });
-    setChunksDir(this.#writer, chunksDir && resolve(chunksDir));
-    this.#budget = budget;
     const { paths, identity } = this.#writer;
     this.#catalog = new Catalog(fs, paths.catalog, paths.log, identity.storeId);
     this.#builder = this.#writer.group();
     this.#utc = new UtcOffset(clock);
-    this.#addGroups(groups, this.#beginRuns(groups));
+    this.#addGroups(groups, this.#begin(options));
     this.#noteWarnings();
   }
 
-  /** If they cannot begin, nobody owns the store. */
-  #beginRuns(groups: readonly GroupSpec[]): OpenedRun[] {
+  /** If it cannot begin, nobody owns the store. */
+  #begin({ groups, retention, chunksDir }: CollectorOptions): OpenedRun[] {
     try {
+      setChunksDir(this.#writer, chunksDir && resolve(chunksDir));
+      if (retention) setRetention(this.#writer, retention);
       return this.#writer.beginRuns(groups.flatMap((group) => requestsOf(group)));
     } catch (error) {
       this.#catalog.close();
@@ -214,7 +215,12 @@ export class Collector {
     let more = true;
     while (more && monotonicMs(this.#environment.clock) < deadline) {
       more = false;
-      for (const { drain } of this.#groups.values()) {
+      for (const group of this.#groups.values()) {
+        if (this.#isRefused(group)) {
+          setFullReason(group.spec.ring, REASONS.full);
+          continue;
+        }
+        const { drain } = group;
         const drained = drain.drain(this.#builder, utcOffsetNanos);
         if (drained === undefined) continue;
         more ||= drained.more;
@@ -241,19 +247,31 @@ export class Collector {
     } catch (error) {
       if (!(error instanceof HelicorderError) || error.code !== 'NO_SPACE') throw error;
       this.#isPending = isOwn;
-      this.#setFullReason(REASONS.full);
+      this.#setFullReason(true);
       return false;
     }
     this.#isPending = false;
-    this.#setFullReason(REASONS.overflow);
+    this.#setFullReason(false);
     if (!isOwn) return true;
     this.#commits.add((monotonicMs(this.#environment.clock) - before) * 1000);
     this.#count(items);
     return true;
   }
 
-  #setFullReason(reason: number): void {
-    for (const { spec } of this.#groups.values()) setFullReason(spec.ring, reason);
+  /** What a ring that is full means for the ticks that it cannot take. */
+  #setFullReason(isFull: boolean): void {
+    for (const group of this.#groups.values()) {
+      const reason = isFull || this.#isRefused(group) ? REASONS.full : REASONS.overflow;
+      setFullReason(group.spec.ring, reason);
+    }
+  }
+
+  /** Its streams reject what is new, and there is no room: what its ring holds stays there. */
+  #isRefused({ spec }: CollectedGroup): boolean {
+    const { admission } = this.#writer;
+    // what ends is drained first
+    if (!admission.isScarce || this.#isClosing || this.#steps.length > 0) return false;
+    return spec.sources.every(({ stream }) => admission.refuses(stream));
   }
 
   #count(items: readonly DataItem[]): void {
@@ -305,7 +323,7 @@ export class Collector {
       this.#disk = { due: now + DISK_USE_INTERVAL_MS, bytes: fs.diskUse(dir) };
       this.#growth.note(now, this.#disk.bytes);
     }
-    const limit = limitBytes(this.#disk.bytes, freeBytes, this.#budget);
+    const limit = limitBytes(this.#disk.bytes, freeBytes, this.#writer.budget);
     const opened = [...this.#groups.values()].flatMap((group) => group.opened);
     const offsets = opened.slice(0, STATUS_STREAMS).map(({ stream }) => ({
       stream: stream.name,
@@ -326,10 +344,17 @@ export class Collector {
       fullInSeconds: this.#growth.secondsUntil(limit),
       freeBytes,
       clockSteps: this.#utc.steps,
-      warnings: this.#catalog.problem
-        ? [...this.#warnings, `the catalog is being made anew: ${this.#catalog.problem}`]
-        : this.#warnings,
+      warnings: [...this.#warnings, ...this.#passingWarnings()],
     };
+  }
+
+  #passingWarnings(): string[] {
+    const { problem } = this.#catalog;
+    const { isScarce } = this.#writer.admission;
+    return [
+      ...(problem ? [`the catalog is being made anew: ${problem}`] : []),
+      ...(isScarce ? [NO_ROOM_FOR_NEW] : []),
+    ];
   }
 
   /**
@@ -337,6 +362,7 @@ export class Collector {
    * @returns false if the disk is full: what is pending cannot be made durable now
    */
   close(reason: string): boolean {
+    this.#isClosing = true;
     while (this.flush());
     if (!this.#end(reason)) {
       this.#writer.abandon();
@@ -367,28 +393,8 @@ export class Collector {
       if (!fault.lost) continue;
       this.#warnings.push(`damage in ${fault.file} at byte ${fault.offset}: ${fault.what}`);
     }
-    for (const { name, stream } of this.#mismatches()) {
-      this.#warnings.push(
-        `${name}: the stream keeps the ${stream.samplesPerEvent} samples per event it was made with`,
-      );
+    for (const { spec, opened } of this.#groups.values()) {
+      this.#warnings.push(...mismatches(spec, opened));
     }
   }
-
-  #mismatches(): { name: string; stream: OpenedRun['stream'] }[] {
-    return [...this.#groups.values()].flatMap(({ spec, opened }) =>
-      opened
-        .map(({ stream }, i) => ({ stream, wanted: spec.sources[i]!.samplesPerEvent }))
-        .filter(({ stream, wanted }) => stream.samplesPerEvent !== wanted)
-        .map(({ stream }) => ({ stream, name: stream.name })),
-    );
-  }
-}
-
-function requestsOf(group: GroupSpec): RunRequest[] {
-  const { t0Nanos, periodNanos, resolutionNanos } = group;
-  return group.sources.map((source: GroupSource) => {
-    const { stream, schema, samplesPerEvent, writer, attributes } = source;
-    const schedule = { t0Nanos, periodNanos, resolutionNanos };
-    return { stream, schema, samplesPerEvent, writer, attributes, ...schedule };
-  });
 }

@@ -27,25 +27,31 @@ export class RecorderControl implements ControlHandler {
   readonly #asked = new Map<number, GiveAnswer>();
   #nextKey = 0;
   #server: ControlServer | undefined;
+  #attempt: Promise<void> | undefined;
+  #problem: HelicorderError | undefined;
 
-  private constructor(options: RecorderControlOptions) {
+  constructor(options: RecorderControlOptions) {
     this.#options = options;
   }
 
-  /**
-   * Begins to serve.
-   * @returns and a sentence, if no socket can be made there: recording goes on without one
-   */
-  static async start(
-    options: RecorderControlOptions,
-  ): Promise<{ control: RecorderControl; problem: string | undefined }> {
-    const control = new RecorderControl(options);
+  /** Why others are not served; undefined: they are. */
+  get problem(): HelicorderError | undefined {
+    return this.#problem;
+  }
+
+  /** Begins to serve, if a socket can be made there: recording goes on without one. */
+  async serve(): Promise<void> {
+    this.#attempt ??= this.#listen().finally(() => (this.#attempt = undefined));
+    await this.#attempt;
+  }
+
+  async #listen(): Promise<void> {
     try {
-      control.#server = await ControlServer.listen(storePaths(options.dataDir).control, control);
-      return { control, problem: undefined };
+      this.#server = await ControlServer.listen(storePaths(this.#options.dataDir).control, this);
+      this.#problem = undefined;
     } catch (error) {
       if (!(error instanceof HelicorderError)) throw error;
-      return { control, problem: `other processes cannot change the store: ${error.message}` };
+      this.#problem = error;
     }
   }
 
@@ -88,11 +94,13 @@ export class RecorderControl implements ControlHandler {
 
   /** Before the writer worker is told to stop: what was asked is answered first. */
   async close(): Promise<void> {
+    await this.#attempt;
     await this.#server?.close();
   }
 
   /** The writer worker answers no more. */
   async abandon(): Promise<void> {
+    await this.#attempt;
     await this.#server?.close(0);
   }
 }

@@ -157,14 +157,14 @@ async function lastSeq(
   return Math.max(0, Math.min((end ?? Infinity) - base, await source.end()));
 }
 
-/** A recorder without sources: it owns the store, serves it and keeps it. */
+/** A recorder without sources: it owns the store, serves it, and keeps it as it was told last. */
 async function ownStore(dataDir: string): Promise<OwnStore> {
   const config: RecorderConfig = {
     dataDir,
     flushIntervalMs: FLUSH_DEFAULT_MS,
     segmentBytes: SEGMENT_DEFAULT_BYTES,
-    budget: { bytes: undefined, minFreeBytes: 0 },
     chunksDir: undefined,
+    budget: { bytes: undefined, minFreeBytes: 0 },
     retention: [],
     realtime: 'off',
     cpu: -1,
@@ -175,8 +175,20 @@ async function ownStore(dataDir: string): Promise<OwnStore> {
   const recorder = await Recorder.start(config);
   return {
     ended: recorder.finished,
-    close: async () => void (await recorder.stop('stopped')),
+    get problem() {
+      return recorder.unserved;
+    },
+    close: () => stopped(recorder),
   };
+}
+
+/** On a full disk it ends without a word in the log: there are no samples to be lost. */
+async function stopped(recorder: Recorder): Promise<void> {
+  try {
+    await recorder.stop('stopped');
+  } catch (error) {
+    if (!(error instanceof HelicorderError) || error.code !== 'NO_SPACE') throw error;
+  }
 }
 
 function checkEnds({ dataDir, from, toDataDir, to }: CopyOptions): void {

@@ -1,5 +1,7 @@
 /** What the main thread tells the writer thread of a rate group, and what a drain gives back. */
 import type { Schema } from '../batch/schema.ts';
+import type { RunRequest } from '../store/run-plan.ts';
+import type { OpenedRun } from '../store/writer.ts';
 import type { NativeChannel } from '../../native/index.ts';
 
 /** One rate group as the writer thread gets it. */
@@ -31,4 +33,23 @@ export interface Drained {
   more: boolean;
   firstTimeNanos: number;
   lastTimeNanos: number;
+}
+
+export function requestsOf(group: GroupSpec): RunRequest[] {
+  const { t0Nanos, periodNanos, resolutionNanos } = group;
+  return group.sources.map((source) => {
+    const { stream, schema, samplesPerEvent, writer, attributes } = source;
+    const schedule = { t0Nanos, periodNanos, resolutionNanos };
+    return { stream, schema, samplesPerEvent, writer, attributes, ...schedule };
+  });
+}
+
+/** What of a group's configuration its streams, made before, do not take over. */
+export function mismatches({ sources }: GroupSpec, opened: readonly OpenedRun[]): string[] {
+  return opened
+    .filter(({ stream }, i) => stream.samplesPerEvent !== sources[i]!.samplesPerEvent)
+    .map(
+      ({ stream: { name, samplesPerEvent } }) =>
+        `${name}: the stream keeps the ${samplesPerEvent} samples per event it was made with`,
+    );
 }

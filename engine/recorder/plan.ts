@@ -1,4 +1,5 @@
 /** From the configuration to rate groups: drivers opened, rows laid out, rings and names given. */
+import { ruleFor, type OnFull } from '../base/retention.ts';
 import type { RecorderConfig, SourceConfig } from '../config/config.ts';
 import type { OpenDriver } from '../drivers/driver.ts';
 import { driverOf } from '../drivers/registry.ts';
@@ -13,6 +14,7 @@ export interface PlannedSource {
   name: string;
   rateHz: number;
   timestampResolutionNanos: bigint;
+  onFull: OnFull;
   driver: OpenDriver;
   config: SourceConfig;
 }
@@ -35,7 +37,7 @@ export function closeDrivers(groups: readonly PlannedGroup[]): void {
 export function planGroups(config: RecorderConfig): RecordingPlan {
   const opened: PlannedSource[] = [];
   try {
-    for (const source of config.sources) opened.push(openSource(source));
+    for (const source of config.sources) opened.push(openSource(source, config));
   } catch (error) {
     opened.forEach(({ driver }) => driver.close());
     throw error;
@@ -44,10 +46,11 @@ export function planGroups(config: RecorderConfig): RecordingPlan {
   return { groups: groups.map((group) => ({ group, spec: specOf(group) })) };
 }
 
-function openSource(config: SourceConfig): PlannedSource {
+function openSource(config: SourceConfig, { retention }: RecorderConfig): PlannedSource {
+  const { onFull } = ruleFor(retention, config.stream);
   const { name, rateHz, timestampResolutionNanos } = config;
   const driver = openDriver(config.driver, config.options, name);
-  return { name, rateHz, timestampResolutionNanos, driver, config };
+  return { name, rateHz, timestampResolutionNanos, onFull, driver, config };
 }
 
 export function openDriver(

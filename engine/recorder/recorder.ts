@@ -19,6 +19,7 @@ import { STATUS_INTERVAL_MS } from '../base/constants.ts';
 import { HelicorderError } from '../base/errors.ts';
 import { monotonicMs } from '../base/clock.ts';
 import type { RecorderConfig } from '../config/config.ts';
+import type { RetentionEntry } from '../store/retention-entry.ts';
 import type { RecorderStatus, RecorderSummary, ReloadReport } from '../tools/types.ts';
 import type {
   FromSampler,
@@ -65,7 +66,6 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
   readonly #startedMs = monotonicMs();
   #samplers: SamplerSet | undefined;
   #control: RecorderControl | undefined;
-  readonly #problems: string[] = [];
   #upkeep: Upkeep | undefined;
   #copies: CopySet | undefined;
   readonly #pool = upkeepPool();
@@ -112,11 +112,12 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
   }
 
   async #start(): Promise<void> {
-    const { dataDir, segmentBytes, budget, chunksDir, flushIntervalMs, durationMs } = this.#config;
+    const { dataDir, segmentBytes, chunksDir, flushIntervalMs, durationMs } = this.#config;
+    const retention = this.#retention();
     await checkCopies(this.#config.copies, this.#plan);
     const groups = this.#plan.groups.map(({ spec }) => spec);
     const data: WriterData = {
-      options: { dataDir, segmentBytes, budget, chunksDir, groups },
+      options: { dataDir, segmentBytes, retention, chunksDir, groups },
       flushIntervalMs,
     };
     this.#writer = await this.#startWriter(data);
@@ -128,6 +129,12 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
     this.#statusTimer = setInterval(() => this.#tell({ type: 'status' }), STATUS_INTERVAL_MS / 2);
     if (durationMs === undefined) return;
     this.#durationTimer = setTimeout(() => void this.stop('duration'), durationMs);
+  }
+
+  /** One without sources keeps the store as it was told last. */
+  #retention(): RetentionEntry | undefined {
+    const { budget, retention: rules, sources } = this.#config;
+    return sources.length > 0 ? { budget, rules } : undefined;
   }
 
   /** A store that is only kept, for a copy, is made room in: recording comes first. */
@@ -153,22 +160,18 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
   }
 
   async #serveOthers(): Promise<void> {
-    const { control, problem } = await RecorderControl.start({
+    this.#control = new RecorderControl({
       dataDir: this.#config.dataDir,
       tell: (message, transfer) => this.#writer?.postMessage(message, transfer),
       status: () => this.status(),
       reload: () => this.#reload(),
       yield: () => this.#yield(),
     });
-    this.#control = control;
-    if (problem !== undefined) this.#problems.push(problem);
+    await this.#control.serve();
   }
 
   #startUpkeep(): Upkeep {
-    const { dataDir, budget, retention } = this.#config;
-    const { bytes: budgetBytes, minFreeBytes } = budget;
-    const options = { dataDir, budgetBytes, minFreeBytes, retention };
-    return new Upkeep(options, {
+    return new Upkeep(this.#config.dataDir, {
       step: (step) => this.#pool.run(step),
       apply: (result) => this.#ask({ type: 'upkeep', result }),
     });
@@ -250,8 +253,14 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
     if (error) throw revive(error);
   }
 
+  /** Why other processes are not served by its control socket; undefined: they are. */
+  get unserved(): HelicorderError | undefined {
+    return this.#control?.problem;
+  }
+
   /** The state as of half a second ago. */
   status(): RecorderStatus {
+    const unserved = this.unserved;
     return mergeStatus({
       config: this.#config,
       collector: this.#lastStatus,
@@ -260,7 +269,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
       samplesPerSecond: this.#rate.perSecond,
       isDraining: this.#isStopping,
       problems: [
-        ...this.#problems,
+        ...(unserved ? [`other processes cannot change the store: ${unserved.message}`] : []),
         ...(this.#upkeep?.warnings ?? []),
         ...(this.#copies?.problems ?? []),
       ],
@@ -329,7 +338,9 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
       this.#rate = { samples: status.samples, atMs: nowMs, perSecond };
     }
     this.#lastStatus = status;
-    this.#upkeep?.heard(status.segment);
+    this.#upkeep?.heard(status.segment, status.waitingForSpace);
+    // a full disk may have room by now
+    if (this.unserved?.code === 'NO_SPACE' && !this.#isStopping) void this.#control?.serve();
     this.emit('status', this.status());
   }
 

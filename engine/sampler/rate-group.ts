@@ -1,10 +1,12 @@
 /**
  * Which sources share a thread and a ring: those of one period on one bus. They also share what the
  * log stores once per group, so resolution must agree, and floats are kept apart from integers,
- * which alone take the native encoder.
+ * which alone take the native encoder. Where there is no room, a ring is drained or not as a whole:
+ * what its sources do then (`onFull`) must agree, too.
  */
 import { NANOS_PER_SECOND } from '../base/constants.ts';
 import { isFloat } from '../batch/schema.ts';
+import type { OnFull } from '../base/retention.ts';
 import type { OpenDriver } from '../drivers/driver.ts';
 import { createRing, ringBytes, rowLayout, type RowLayout } from '../ring/layout.ts';
 import { createStatus } from './status.ts';
@@ -13,6 +15,8 @@ export interface SampledSource {
   name: string;
   rateHz: number;
   timestampResolutionNanos: bigint;
+  /** default: reject-new */
+  onFull?: OnFull;
   driver: OpenDriver;
 }
 
@@ -51,9 +55,10 @@ export function periodOf(rateHz: number): bigint {
   return BigInt(Math.round(NANOS_PER_SECOND / rateHz));
 }
 
-function groupKey({ rateHz, timestampResolutionNanos, driver }: SampledSource): string {
+function groupKey(source: SampledSource): string {
+  const { rateHz, timestampResolutionNanos, onFull = 'reject-new', driver } = source;
   const floats = driver.channels.some(({ type }) => isFloat(type));
-  return [periodOf(rateHz), timestampResolutionNanos, busOf(driver), floats].join(' ');
+  return [periodOf(rateHz), timestampResolutionNanos, busOf(driver), floats, onFull].join(' ');
 }
 
 function busOf(driver: OpenDriver): 'native' | 'typescript' {

@@ -349,7 +349,7 @@ function readFooter(fs: FileSystem, logDir: string, segment: number): FooterStre
   const end = place.lsn + alignUp(place.length);
   for (const item of readLog(fs, logDir, { lsn: place.lsn, last: undefined }, end)) {
     if (item.kind !== 'group' || item.offset !== offsetOf(place.lsn)) return [];
-    const footer = item.entries.find((entry) => entry.kind === KIND.footer && entry.intact);
+    const footer = item.entries.all().find((entry) => entry.kind === KIND.footer && entry.intact);
     return footer ? footerEntry.decode(footer.payload).streams : [];
   }
   return [];

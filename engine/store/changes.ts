@@ -20,6 +20,7 @@ import { KIND, makeLsn, segmentOf, type Lsn } from './log/format.ts';
 import type { GroupBuilder } from './log/group.ts';
 import { addNewLosses } from './lost-entries.ts';
 import { namedCursor, namedStream } from './named.ts';
+import { retentionPart, sameRetention, type RetentionEntry } from './retention-entry.ts';
 import type { UpkeepResult } from './upkeep.ts';
 import type { StoreWriter } from './writer.ts';
 
@@ -108,6 +109,7 @@ export function applyUpkeep(writer: StoreWriter, result: UpkeepResult): void {
   } else if (result.did === 'planned') {
     for (const trim of result.trims) trimStream(writer, trim);
   }
+  if (result.droppableBytes !== undefined) writer.admission.hear(result.droppableBytes);
 }
 
 /**
@@ -117,6 +119,13 @@ export function applyUpkeep(writer: StoreWriter, result: UpkeepResult): void {
 export function setChunksDir(writer: StoreWriter, dir: string | undefined): void {
   if (dir === undefined || [...writer.state.places].at(-1) === dir) return;
   writer.change((builder) => builder.add(KIND.place, 0, placeEntry.encode({ dir })));
+}
+
+/** From now on this is kept, by whoever owns the store without being told otherwise. */
+export function setRetention(writer: StoreWriter, retention: RetentionEntry): void {
+  if (sameRetention(writer.state.retention, retention)) return;
+  const { kind, payload, flags } = retentionPart(retention);
+  writer.change((builder) => builder.add(kind, 0, payload, flags));
 }
 
 /**

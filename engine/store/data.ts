@@ -51,7 +51,8 @@ export interface GroupSize {
 }
 
 /**
- * @param entries of one group, or of one run of groups, joined
+ * @param entries of one group, or of one run of groups, joined; those of one stream (`Entries.of`)
+ *   if nobody asks for its share of the bytes
  * @param onDamage is told of each entry that does not decode; it is left out
  */
 export function dataItems(
@@ -61,15 +62,15 @@ export function dataItems(
 ): DataItem[] {
   const items: DataItem[] = [];
   const times = new Map<number, SharedTimes>();
-  entries.forEach((entry, index) => {
-    if (!entry.intact) return;
+  for (const entry of entries) {
+    if (!entry.intact) continue;
     try {
-      if (entry.kind === KIND.times) times.set(index, new SharedTimes(entry));
-      else addItem(items, entry, index, times);
+      if (entry.kind === KIND.times) times.set(entry.index, new SharedTimes(entry));
+      else addItem(items, entry, times);
     } catch (error) {
       onDamage(entry, error as Error);
     }
-  });
+  }
   for (const shared of times.values()) share(shared.bytes, shared.users, 'bytes');
   share(GROUP_HEADER_BYTES + GROUP_CRC_BYTES, items, 'bytes');
   share(size.padded - size.length, items, 'paddingBytes');
@@ -115,17 +116,12 @@ export function standaloneItem(kind: number, stream: number, payload: Uint8Array
   throw new HelicorderError('DAMAGED', `an entry of kind ${kind} among records`);
 }
 
-function addItem(
-  items: DataItem[],
-  entry: Entry,
-  index: number,
-  times: ReadonlyMap<number, SharedTimes>,
-): void {
+function addItem(items: DataItem[], entry: Entry, times: ReadonlyMap<number, SharedTimes>): void {
   const bytes = entry.payload.length + ENTRY_ROW_BYTES;
   const base = { stream: entry.stream, bytes, paddingBytes: 0 };
   if (entry.kind === KIND.batch) {
     const batch = decodeBatch(entry.payload);
-    const shared = times.get(index - batch.timesDistance);
+    const shared = times.get(entry.index - batch.timesDistance);
     if (shared === undefined)
       throw new HelicorderError('DAMAGED', 'a batch without its times entry');
     const item = { ...base, ...batchFacts(shared, batch) };

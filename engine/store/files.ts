@@ -82,7 +82,8 @@ export function readStoreJson(fs: FileSystem, path: string): StoreIdentity | und
   }
   const { checksum, ...facts } = json ?? {};
   if (checksum !== checksumOf(facts)) return undefined;
-  checkVersion(path, json.format, STORE_FORMAT);
+  if (typeof json.format === 'number') checkVersion(path, json.format, STORE_FORMAT);
+  if (!isStoreJson(json)) return undefined;
   return {
     storeId: unhex(json.storeId),
     machineId: unhex(json.machineId),
@@ -90,6 +91,20 @@ export function readStoreJson(fs: FileSystem, path: string): StoreIdentity | und
     segmentBytes: json.segmentBytes,
     origin: json.origin === undefined ? undefined : unhex(json.origin),
   };
+}
+
+const ID = /^[0-9a-f]{32}$/;
+
+/** Whoever can write the file can write its checksum. */
+function isStoreJson({ format, storeId, machineId, created, segmentBytes, origin }: StoreJson) {
+  const ids = [storeId, machineId, ...(origin === undefined ? [] : [origin])];
+  return (
+    format === STORE_FORMAT &&
+    ids.every((id) => typeof id === 'string' && ID.test(id)) &&
+    typeof created === 'string' &&
+    /^-?\d{1,19}$/.test(created) &&
+    Number.isSafeInteger(segmentBytes)
+  );
 }
 
 /** The identity that the newest readable segment header repeats. */

@@ -107,16 +107,35 @@ function locateInLog(
 }
 
 function snapshotAtOrBefore(
-  { fs, paths, end }: StoreReader,
+  reader: StoreReader,
   numbers: readonly number[],
   index: number,
 ): { state: ControlState; segment: number } | undefined {
   for (let i = index; i >= 0; i--) {
     const segment = numbers[i]!;
-    const state = readSnapshot(fs, paths.log, segment, end);
+    const state = reader.snapshots.of(reader, segment);
     if (state) return { state, segment };
   }
   return undefined;
+}
+
+/** Snapshots that a reader keeps: a search by halves looks at the same few for every stream. */
+const SNAPSHOTS_KEPT = 4;
+
+/** The states that segments begin with. What a segment begins with never changes. */
+export class Snapshots {
+  readonly #kept = new Map<number, ControlState>();
+
+  /** @returns undefined if it cannot be read; nobody changes it */
+  of({ fs, paths, end }: StoreReader, segment: number): ControlState | undefined {
+    const state = this.#kept.get(segment) ?? readSnapshot(fs, paths.log, segment, end);
+    if (state === undefined) return undefined;
+    this.#kept.delete(segment);
+    this.#kept.set(segment, state);
+    const [oldest] = this.#kept.keys();
+    if (this.#kept.size > SNAPSHOTS_KEPT) this.#kept.delete(oldest!);
+    return state;
+  }
 }
 
 /** The state that a segment begins with, or undefined if it cannot be read. */
@@ -130,7 +149,7 @@ export function readSnapshot(
   for (const item of readLog(fs, logDir, from, end)) {
     if (item.kind !== 'group') continue;
     if (!item.isSnapshot || item.segment !== segment) return undefined;
-    return ControlState.fromIntact(item.entries);
+    return ControlState.fromIntact(item.entries.all());
   }
   return undefined;
 }

@@ -47,7 +47,9 @@ const manifestPath = (dir: string): string => `${storePaths(dir).quarantine}/man
 export function readManifest(fs: FileSystem, dir: string): Manifest {
   try {
     const manifest = JSON.parse(fs.readText(manifestPath(dir))) as Manifest;
-    if (manifest?.format === 1 && Array.isArray(manifest.entries)) return manifest;
+    if (manifest?.format === 1 && Array.isArray(manifest.entries)) {
+      if (manifest.entries.every((entry) => typeof entry?.as === 'string')) return manifest;
+    }
   } catch (error) {
     if (!(error instanceof SyntaxError) && errnoCode(error) === undefined) throw error;
   }

@@ -23,7 +23,7 @@ import { readLog, type LogFault, type LogPosition } from './log/log.ts';
 import { SegmentIndex } from './log/segment-index.ts';
 import { segmentPath } from './log/segment.ts';
 import { openMark } from './mark.ts';
-import { locatePlace, type StreamPlace } from './locate.ts';
+import { Snapshots, locatePlace, type StreamPlace } from './locate.ts';
 import { recover, recoverUnowned, type Recovered } from './recover.ts';
 import { ControlState } from './state.ts';
 
@@ -38,6 +38,7 @@ export class StoreReader {
   readonly paths: StorePaths;
   readonly fs: FileSystem;
   readonly chunks: ChunkSet;
+  readonly snapshots = new Snapshots();
   readonly #options: StoreReaderOptions;
   readonly #clock: Clock;
   readonly #sleep: (ms: number) => Promise<void>;
@@ -177,7 +178,7 @@ export class StoreReader {
           if (!this.fs.exists(item.file)) return false;
           this.faults.push(item);
         } else if (!item.isSnapshot) {
-          this.state.apply(item.entries, item.size, this.faults.length > 0);
+          this.state.apply(item.entries.all(), item.size, this.faults.length > 0);
         }
       }
       this.#position = { ...step.value, lsn: end };

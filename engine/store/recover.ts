@@ -125,7 +125,9 @@ function probe(fs: FileSystem, logDir: string, segment: number): 'snapshot' | 'g
   const at: LogPosition = { lsn: segmentStart(segment), last: undefined };
   for (const item of readLog(fs, logDir, at, makeLsn(segment, open.header.size))) {
     if (item.kind !== 'group') continue;
-    return item.isSnapshot && item.entries.every((entry) => entry.intact) ? 'snapshot' : 'groups';
+    return item.isSnapshot && item.entries.all().every((entry) => entry.intact)
+      ? 'snapshot'
+      : 'groups';
   }
   return 'nothing';
 }
@@ -156,7 +158,7 @@ function readForward(
       if (state === unknown) state = fromIntact(item) ?? state;
       index = new SegmentIndex();
     } else if (state !== undefined) {
-      index.add(state.apply(item.entries, item.size, lossy || hasDamage(item)), item.offset);
+      index.add(state.apply(item.entries.all(), item.size, lossy || hasDamage(item)), item.offset);
     }
   }
   if (state === undefined) return undefined;
@@ -172,12 +174,12 @@ function behind({ segment, offset, size, link }: LogGroup): LogPosition {
 
 /** What is intact of a snapshot. */
 function fromIntact({ entries }: LogGroup): ControlState | undefined {
-  const intact = entries.filter((entry) => entry.intact);
+  const intact = entries.all().filter((entry) => entry.intact);
   return intact.length > 0 ? ControlState.fromSnapshot(intact) : undefined;
 }
 
 function hasDamage(group: LogGroup): boolean {
-  return group.entries.some((entry) => !entry.intact);
+  return group.entries.all().some((entry) => !entry.intact);
 }
 
 /** Right behind the last group, or, behind a torn tail, one largest possible group further on. */

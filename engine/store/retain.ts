@@ -37,6 +37,8 @@ export interface RetentionPlan {
   lowWaters: Map<number, number>;
   /** bytes that would still be too many: nothing may be dropped for them */
   leftOverBytes: number;
+  /** local bytes that may still be dropped, if more room is needed */
+  droppableBytes: number;
 }
 
 const DROP_ORDER: readonly StreamClass[] = ['bulk', 'normal', 'critical'];
@@ -46,7 +48,8 @@ export function planRetention(facts: RetentionFacts): RetentionPlan {
   const plan = new Plan(facts);
   plan.dropAged();
   plan.dropAboveShare();
-  return { leftOverBytes: plan.dropForBudget(facts.overBytes), lowWaters: plan.lowWaters };
+  const leftOverBytes = plan.dropForBudget(facts.overBytes);
+  return { leftOverBytes, lowWaters: plan.lowWaters, droppableBytes: plan.droppableBytes() };
 }
 
 interface Held extends HeldPart {
@@ -105,6 +108,12 @@ class Plan {
       }
     }
     return Math.max(0, left);
+  }
+
+  droppableBytes(): number {
+    return this.#held.reduce((sum, { isGone, rule, localBytes }) => {
+      return sum + (isGone || rule.onFull !== 'drop-oldest' ? 0 : localBytes);
+    }, 0);
   }
 
   #goneBytes(): number {

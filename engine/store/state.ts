@@ -27,6 +27,7 @@ import {
   trimEntry,
   type CursorEntry,
   type IdentityEntry,
+  type RunEndEntry,
   type RunEntry,
   type RunSnapshot,
   type SnapshotEntry,
@@ -41,12 +42,8 @@ import type { Entry } from './log/group.ts';
 import { Losses, isCorruptGap } from './losses.ts';
 import { Positions } from './positions.ts';
 import { Progress, decodeReached } from './reached.ts';
-
-/** A piece of the snapshot stays below this, so that it fits in any group. */
-const SNAPSHOT_PIECE_ITEMS = 256;
-
-/** An entry of a segment's snapshot. */
-export type SnapshotPart = Pick<Entry, 'kind' | 'flags' | 'payload'>;
+import { retentionEntry, retentionPart, type RetentionEntry } from './retention-entry.ts';
+import { part, piecesOf, type SnapshotPart } from './snapshot-part.ts';
 
 export class ControlState {
   generation = 0;
@@ -67,6 +64,8 @@ export class ControlState {
   readonly trims = new Map<number, TrimEntry>();
   /** directories for chunks that the configuration has named, the latest last */
   readonly places = new Set<string>();
+  /** what it was last told to keep; undefined: never, so all of it */
+  retention: RetentionEntry | undefined;
   /** the ids it has had since it was copied from elsewhere, in order */
   readonly identities: IdentityEntry[] = [];
   /** which runs have moved, to be named again */
@@ -136,13 +135,8 @@ export class ControlState {
       }
       case KIND.run:
         return this.#beginRun(runEntry.decode(entry.payload));
-      case KIND.runEnd: {
-        const { run, lastTick, reason } = runEndEntry.decode(entry.payload);
-        const state = this.runs.get(run);
-        if (state)
-          Object.assign(state, { lastTick: lastTick ?? state.lastTick, endReason: reason });
-        return;
-      }
+      case KIND.runEnd:
+        return this.#endRun(runEndEntry.decode(entry.payload));
       case KIND.start:
         this.lastStart = startEntry.decode(entry.payload);
         this.generation = this.lastStart.generation;
@@ -172,6 +166,9 @@ export class ControlState {
         return;
       case KIND.place:
         return this.#setPlace(placeEntry.decode(entry.payload).dir);
+      case KIND.retention:
+        this.retention = retentionEntry.decode(entry.payload);
+        return;
       case KIND.shutdown:
         shutdownEntry.decode(entry.payload);
         this.clean = true;
@@ -183,6 +180,11 @@ export class ControlState {
           `the log holds entries of kind ${entry.kind}, which this version does not know`,
         );
     }
+  }
+
+  #endRun({ run, lastTick, reason }: RunEndEntry): void {
+    const state = this.runs.get(run);
+    if (state) Object.assign(state, { lastTick: lastTick ?? state.lastTick, endReason: reason });
   }
 
   /** The place named last comes last. */
@@ -340,6 +342,7 @@ export class ControlState {
       ),
       ...this.positions.parts(),
       ...[...this.places].map((dir) => part(KIND.place, placeEntry.encode({ dir }))),
+      ...(this.retention ? [retentionPart(this.retention)] : []),
       ...this.identities.map((own) => part(KIND.identity, identityEntry.encode(own))),
       ...[...this.losses.pinnedBehind((stream) => this.lowWaterOf(stream))].map((lost) =>
         part(KIND.lost, lostEntry.encode(lost)),
@@ -381,17 +384,6 @@ export class ControlState {
     const schema = this.schemas.get(stream.schemaId);
     if (schema !== undefined) return schema;
     throw new HelicorderError('DAMAGED', `${stream.name}: schema ${stream.schemaId} is missing`);
-  }
-}
-
-function part(kind: number, payload: Uint8Array): SnapshotPart {
-  return { kind, flags: 0, payload };
-}
-
-function* piecesOf<T>(all: ReadonlyMap<number, T>): Generator<T[]> {
-  const values = [...all.values()];
-  for (let i = 0; i < values.length; i += SNAPSHOT_PIECE_ITEMS) {
-    yield values.slice(i, i + SNAPSHOT_PIECE_ITEMS);
   }
 }
 

@@ -283,18 +283,15 @@ export class StreamReader {
 
   *#fromGroup(group: LogGroup): Generator<RawItem | FaultItem> {
     if (group.isSnapshot) {
-      const snapshot = this.#knowsRuns ? undefined : ControlState.fromIntact(group.entries);
+      const snapshot = this.#knowsRuns ? undefined : ControlState.fromIntact(group.entries.all());
       if (snapshot) this.#learn(snapshot);
       this.#knowsRuns = true;
       return;
     }
-    for (const entry of group.entries)
-      if (entry.intact) this.#learnEntry(entry.kind, entry.payload);
-    const wanted = group.entries.some((entry) => entry.stream === this.#stream);
-    if (!wanted) return;
-    for (const item of dataItems(group.entries, group.size, () => undefined)) {
-      if (item.stream === this.#stream) yield* this.#follow(item);
-    }
+    const entries = group.entries.of(this.#stream);
+    for (const entry of entries) if (entry.intact) this.#learnEntry(entry.kind, entry.payload);
+    if (!entries.some(({ stream }) => stream === this.#stream)) return;
+    for (const item of dataItems(entries, group.size, () => undefined)) yield* this.#follow(item);
   }
 
   *#follow(next: DataItem): Generator<RawItem | FaultItem> {

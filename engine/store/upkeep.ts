@@ -41,20 +41,35 @@ export interface UpkeepRules {
   retention: readonly RetentionRule[];
 }
 
-export interface UpkeepOptions extends UpkeepRules {
+export interface UpkeepOptions extends Partial<UpkeepRules> {
   dataDir: string;
 }
 
-export type UpkeepResult = { isFull: boolean } & (
+const KEEP_EVERYTHING: UpkeepRules = { budgetBytes: undefined, minFreeBytes: 0, retention: [] };
+
+export type UpkeepResult = {
+  isFull: boolean;
+  /** what may still be let go of in the store's directory; undefined: it was not looked for */
+  droppableBytes?: number;
+  /** a place for chunks that cannot be reached: why */
+  away?: string | undefined;
+} & (
   | { did: 'sealed'; end: Lsn }
   | { did: 'planned'; trims: TrimEntry[] }
   | { did: 'tidied' | 'nothing' }
 );
 
+interface FoundPart extends HeldPart {
+  firstOffset: number;
+}
+
 /** Log that one chunk is made of, at most; a single segment may be larger. */
 const SEAL_LOG_BYTES = 64 * MIB;
 
-/** @param pause lets others have the processor; called often */
+/**
+ * @param options without rules: what the store was told last
+ * @param pause lets others have the processor; called often
+ */
 export async function upkeepStep(
   options: UpkeepOptions,
   environment: StoreReaderOptions,
@@ -69,7 +84,7 @@ export async function upkeepStep(
 }
 
 class Step {
-  readonly #options: UpkeepOptions;
+  readonly #rules: UpkeepRules;
   readonly #environment: StoreReaderOptions;
   readonly #reader: StoreReader;
   readonly #pause: () => Promise<void>;
@@ -81,7 +96,7 @@ class Step {
     reader: StoreReader,
     pause: () => Promise<void>,
   ) {
-    this.#options = options;
+    this.#rules = options.retention ? { ...KEEP_EVERYTHING, ...options } : rulesOf(reader);
     this.#environment = environment;
     this.#reader = reader;
     this.#pause = pause;
@@ -107,15 +122,17 @@ class Step {
     const plan = await this.#plan(over);
     const isFull = plan.leftOverBytes > 0;
     const trims = await this.#trimsOf(plan);
-    if (trims.length > 0) return { did: 'planned', trims, isFull };
-    return { did: (await tidy.joinNeighbours()) ? 'tidied' : 'nothing', isFull };
+    const away = chunks.away?.message;
+    const found = { isFull, droppableBytes: plan.droppableBytes, away };
+    if (trims.length > 0) return { did: 'planned', trims, ...found };
+    return { did: (await tidy.joinNeighbours()) ? 'tidied' : 'nothing', ...found };
   }
 
   async #plan(overBytes: number): Promise<RetentionPlan> {
     return planRetention({
       nowNanos: this.#environment.clock.read().utcNanos,
       overBytes,
-      rules: this.#options.retention,
+      rules: this.#rules.retention,
       streams: this.#streams(),
       parts: await this.#parts(),
     });
@@ -179,7 +196,7 @@ class Step {
 
   /** How much the store holds too much, counting one segment that is to stay free. */
   #overBytes(): number {
-    const { budgetBytes, minFreeBytes } = this.#options;
+    const { budgetBytes, minFreeBytes } = this.#rules;
     const { fs, paths } = this.#reader;
     const overBudget =
       budgetBytes === undefined
@@ -190,7 +207,7 @@ class Step {
 
   /** What may be written at once without going over the budget. */
   #roomBytes(): number {
-    const { budgetBytes } = this.#options;
+    const { budgetBytes } = this.#rules;
     if (budgetBytes === undefined) return Infinity;
     return budgetBytes - this.#reader.fs.diskUse(this.#reader.paths.dir);
   }
@@ -207,22 +224,34 @@ class Step {
 
   async #parts(): Promise<HeldPart[]> {
     const { chunks, state } = this.#reader;
-    const parts: HeldPart[] = [];
-    const chain = await chunks.chain(state.sealedEnd);
-    // what is gone is summed up from the beginning: that cannot be done while a part is away
-    if (chunks.away) return [];
-    for (const range of chain) {
+    const parts: FoundPart[] = [];
+    for (const range of await chunks.chain(state.sealedEnd)) {
       await skipDamaged(() => chunks.use(range, (chunk) => parts.push(...this.#partsOf(chunk))));
     }
-    return parts;
+    return chunks.away ? this.#whole(parts) : parts;
   }
 
-  #partsOf({ table, path }: ChunkReader): HeldPart[] {
+  /**
+   * What goes is summed up from the beginning of a stream: of one with records in a place that is
+   * away, nothing can go until that is back.
+   */
+  #whole(parts: readonly FoundPart[]): FoundPart[] {
+    const { state } = this.#reader;
+    const isWhole = new Map<number, boolean>();
+    return parts.filter(({ stream, firstOffset }) => {
+      const known = isWhole.get(stream) ?? firstOffset <= state.lowWaterOf(stream);
+      isWhole.set(stream, known);
+      return known;
+    });
+  }
+
+  #partsOf({ table, path }: ChunkReader): FoundPart[] {
     const isLocal = path.startsWith(`${this.#reader.paths.chunks}/`);
     return table
       .filter(({ directory }) => directory.length > 0)
-      .map(({ stream, nextOffset, bytes, lastNanos }) => ({
-        ...{ stream, endOffset: nextOffset, bytes, localBytes: isLocal ? bytes : 0 },
+      .map(({ stream, firstOffset, nextOffset, bytes, lastNanos }) => ({
+        ...{ stream, firstOffset, endOffset: nextOffset },
+        ...{ bytes, localBytes: isLocal ? bytes : 0 },
         lastNanos: lastNanos === NO_NANOS ? undefined : lastNanos,
       }));
   }
@@ -232,6 +261,13 @@ class Step {
       [...lowWaters].map(([stream, lowWater]) => planTrim(this.#reader, stream, lowWater)),
     );
   }
+}
+
+function rulesOf({ state }: StoreReader): UpkeepRules {
+  if (state.retention === undefined) return KEEP_EVERYTHING;
+  const { budget, rules } = state.retention;
+  const { bytes, minFreeBytes } = budget;
+  return { budgetBytes: bytes, minFreeBytes, retention: rules };
 }
 
 function identityOf({ fs, paths }: StoreReader): StoreIdentity {

@@ -15,6 +15,7 @@ import { edge } from '../base/failpoint.ts';
 import { encodeEvents } from '../batch/format.ts';
 import { packEvents } from '../batch/opaque.ts';
 import type { FileSystem, Lock, MarkFile } from '../files/file-system.ts';
+import { Admission } from './admission.ts';
 import { allowsGrowth, checkBudget, type StoreBudget } from './budget.ts';
 import { catalogFacts } from './catalog.ts';
 import {
@@ -49,8 +50,8 @@ export interface StoreWriterOptions {
   random: Random;
   /** size of the log's segments if the store is made now; else what it was made with holds */
   segmentBytes?: number;
-  /** what the store may take of the disk; undefined: all of it */
-  budget?: StoreBudget;
+  /** what the store may take of the disk; undefined: all of it; or as it was told last */
+  budget?: StoreBudget | 'as-told';
   /** version of the program, for the start entry */
   version: string;
   /** blocks the thread for some ms, while waiting for readers to let go of the lock */
@@ -69,6 +70,10 @@ export class StoreWriter {
   readonly state: ControlState;
   readonly identity: StoreIdentity;
   readonly direct: boolean;
+  /** what it may take of the disk; undefined: all of it */
+  readonly budget: StoreBudget | undefined;
+  /** which streams may take records */
+  readonly admission: Admission;
   /** what a person should know of this opening */
   readonly warnings: readonly string[];
   /** what recovery found that was not as it should be */
@@ -92,13 +97,16 @@ export class StoreWriter {
     this.recovered = recoverUnowned(fs, this.paths, clock.bootId());
     const settled = settleIdentity(this.paths, this.recovered?.state, options);
     this.identity = settled.identity;
-    checkBudget(dir, this.identity.segmentBytes, options.budget);
     this.warnings = settled.warnings;
     this.state = this.recovered?.state ?? new ControlState();
+    const { budget } = options;
+    this.budget = budget === 'as-told' ? this.state.retention?.budget : budget;
+    checkBudget(dir, this.identity.segmentBytes, this.budget);
     if (this.recovered) this.#settle(this.recovered);
     this.#generation = this.state.generation + 1;
     this.#mark = this.#createMark();
     const { paths, identity, direct, state } = this;
+    this.admission = new Admission({ fs, dir, state, identity, budget: this.budget });
     this.#log = new LogWriter(
       {
         fs,
@@ -109,7 +117,7 @@ export class StoreWriter {
         direct,
         identity,
         state,
-        mayGrow: (bytes) => allowsGrowth(fs, paths.dir, bytes, options.budget),
+        mayGrow: (bytes) => allowsGrowth(fs, paths.dir, bytes, this.budget),
         onDurable: (end) => this.#mark.publish(end, this.#generation),
       },
       this.recovered && startOf(this.recovered),
@@ -218,6 +226,7 @@ export class StoreWriter {
     try {
       const items = work();
       this.#mark.setState(MARK_STATE.open);
+      this.admission.reached(segmentOf(this.#log.end));
       return items;
     } catch (error) {
       const full = error instanceof HelicorderError && error.code === 'NO_SPACE';

@@ -5,7 +5,8 @@
  * others, sealed, within its budget.
  *
  * An owner may go at any moment; the next `client()` finds or begins another one. The one begun
- * here makes room for a recorder that wants to start. Belongs to one thread.
+ * here makes room for a recorder that wants to start; what else ends it is told once, by the next
+ * `client()`. Belongs to one thread.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicMs } from '../base/clock.ts';
@@ -14,8 +15,10 @@ import { ControlClient } from '../control/client.ts';
 import { storePaths } from '../store/files.ts';
 
 export interface OwnStore {
-  /** settles when it has ended, because it made room for a recorder or for any other reason */
+  /** resolves at its end, as where it made room for a recorder; rejects with what ended it */
   readonly ended: Promise<unknown>;
+  /** why it serves nobody, not even this process; undefined: it does */
+  readonly problem: HelicorderError | undefined;
   close(): Promise<void>;
 }
 
@@ -37,6 +40,9 @@ export class OwnerLink {
   readonly #options: OwnerLinkOptions;
   #client: ControlClient | undefined;
   #own: OwnStore | undefined;
+  #isOwn = false;
+  #ownFailure: unknown;
+  #isWaiting = false;
   /** until then whoever this one made room for comes first */
   #roomUntilMs = 0;
   #connecting: Promise<ControlClient> | undefined;
@@ -45,9 +51,15 @@ export class OwnerLink {
     this.#options = options;
   }
 
+  /** Is, or was, the last connection to an owner that was begun here? */
+  get isOwn(): boolean {
+    return this.#isOwn;
+  }
+
   /**
    * The connection, a new one if there is none or the last one has ended.
-   * @throws what becoming the owner is refused with; STORE_IN_USE if the owner serves nobody
+   * @throws what becoming the owner is refused with, or what has ended the one that was begun here;
+   *   STORE_IN_USE if the owner serves nobody
    */
   async client(): Promise<ControlClient> {
     if (this.#client) return this.#client;
@@ -69,22 +81,42 @@ export class OwnerLink {
   }
 
   async #connect(): Promise<ControlClient> {
-    const { dataDir, own, onWaiting } = this.#options;
+    const { dataDir, onWaiting } = this.#options;
     const deadline = Math.max(monotonicMs(), this.#roomUntilMs) + BEGIN_MS;
     for (;;) {
+      this.#checkOwn();
       try {
         const client = await ControlClient.connect(storePaths(dataDir).control, onWaiting);
         if (client) return this.#keep(client);
-        if (monotonicMs() >= this.#roomUntilMs) this.#keepOwn(await own(dataDir));
+        if (await this.#begin()) continue;
       } catch (error) {
         if (!isPassing(error) || monotonicMs() > deadline) throw error;
       }
-      if (this.#own === undefined) await sleep(LOOK_AGAIN_MS);
+      await sleep(LOOK_AGAIN_MS);
     }
+  }
+
+  /** Becomes the owner, unless it is, or somebody comes first. @returns true if it did */
+  async #begin(): Promise<boolean> {
+    if (this.#own !== undefined || monotonicMs() < this.#roomUntilMs) return false;
+    this.#keepOwn(await this.#options.own(this.#options.dataDir));
+    return true;
+  }
+
+  /** @throws what has ended the owner begun here, or keeps it from being asked */
+  #checkOwn(): void {
+    const failure = this.#ownFailure;
+    this.#ownFailure = undefined;
+    if (failure instanceof Error) throw failure;
+    const problem = this.#own?.problem;
+    if (problem && problem.code !== 'NO_SPACE') throw problem;
+    if (problem && !this.#isWaiting) this.#options.onWaiting?.(problem.message);
+    this.#isWaiting = problem !== undefined;
   }
 
   #keep(client: ControlClient): ControlClient {
     this.#client = client;
+    this.#isOwn = this.#own !== undefined;
     client.ended.catch(() => {
       if (this.#client === client) this.#client = undefined;
     });
@@ -97,7 +129,11 @@ export class OwnerLink {
       if (this.#own === own) this.#own = undefined;
       this.#roomUntilMs = monotonicMs() + ROOM_MS;
     };
-    own.ended.then(forget, forget);
+    own.ended.then(forget, (error: unknown) => {
+      // what close() has to say is told there
+      if (this.#own === own) this.#ownFailure = error;
+      forget();
+    });
   }
 }
 

@@ -115,11 +115,11 @@ export async function askRecorder(dataDir: string, what: 'status' | 'reload'): P
  * just begun has the lock before it has the socket, and one that ends loses the socket first. A
  * full disk is waited for, by whoever can be told so.
  */
-export async function throughOwner<T>(
+async function throughOwner(
   { dataDir, onWait }: ChangeOptions,
-  withOwner: (client: ControlClient) => Promise<T>,
-  asOwner: () => T,
-): Promise<T> {
+  withOwner: (client: ControlClient) => Promise<void>,
+  asOwner: () => void,
+): Promise<void> {
   const deadline = monotonicMs() + LOCK_WAIT_MS;
   const tell = (message: string): void => onWait?.(new HelicorderError('NO_SPACE', message));
   let isTold = false;

@@ -148,7 +148,10 @@ class LogChecker {
 
   group(group: LogGroup): void {
     const file = segmentPath(this.#logDir, group.segment);
-    if (group.entries.some((entry) => !entry.intact)) this.#lossy = true;
+    if (group.entries.all().some((entry) => !entry.intact)) this.#lossy = true;
+    else if (!group.entries.areIntact()) {
+      this.damage(file, 'checksum of an entry', group.offset, group.size.padded);
+    }
     try {
       if (group.isSnapshot) this.#snapshot(group);
       else this.#records(group);
@@ -158,7 +161,7 @@ class LogChecker {
   }
 
   #snapshot(group: LogGroup): void {
-    const stated = ControlState.fromSnapshot(group.entries);
+    const stated = ControlState.fromSnapshot(group.entries.all());
     const computed = this.#state;
     this.#state = stated;
     this.#index = new SegmentIndex();
@@ -169,12 +172,12 @@ class LogChecker {
 
   #records(group: LogGroup): void {
     if (this.#state === undefined) return;
-    const items = this.#state.apply(group.entries, group.size, this.#lossy);
+    const items = this.#state.apply(group.entries.all(), group.size, this.#lossy);
     this.#index.add(items, group.offset);
     // an owner has found damage here, and counted without what may have come back since
-    const foundLoss = group.entries.some(({ kind }) => kind === KIND.lost);
+    const foundLoss = group.entries.all().some(({ kind }) => kind === KIND.lost);
     this.#lossy ||= foundLoss || items.some(isCorruptGap);
-    const footer = group.entries.find((entry) => entry.kind === KIND.footer && entry.intact);
+    const footer = group.entries.all().find((entry) => entry.kind === KIND.footer && entry.intact);
     if (footer === undefined || this.#lossy) return;
     const computed = footerEntry.encode(this.#index.footer());
     if (Buffer.compare(computed, footer.payload) !== 0) {

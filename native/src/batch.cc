@@ -55,6 +55,7 @@ int64_t RowEncoder::PeekTick() const {
   const uint64_t head = ring_.Head();
   uint64_t at = ring_.Tail();
   if (at == head) return -1;
+  if (at % kRecordAlignment != 0) return -EBADMSG;
   if (Load<uint16_t>(ring_.At(at) + kKindAt) == kPadding) at += Load<uint32_t>(ring_.At(at));
   if (at == head) return -1;
   if (at > head) return -EBADMSG;
@@ -130,12 +131,13 @@ int RowEncoder::Drain(size_t max_rows, uint64_t* tail, Drained* drained) {
   gaps_.clear();
   std::fill(all_valid_.begin(), all_valid_.end(), ~0ull);
   const uint64_t head = ring_.Head();
-  if (head - *tail > ring_.capacity()) return -EBADMSG;
+  if (head - *tail > ring_.capacity() || *tail % kRecordAlignment != 0) return -EBADMSG;
   while (*tail < head && rows_.size() < max_rows && gaps_.size() < kGapsMax) {
     const uint8_t* const record = ring_.At(*tail);
     const uint64_t length = Load<uint32_t>(record);
     const uint64_t most = std::min(head - *tail, ring_.Contiguous(*tail));
-    if (length < kRecordHeaderBytes || length % 8 != 0 || length > most) return -EBADMSG;
+    if (length < kRecordHeaderBytes || length % kRecordAlignment != 0 || length > most)
+      return -EBADMSG;
     const uint16_t kind = Load<uint16_t>(record + kKindAt);
     int result = 0;
     if (kind == kRow) {

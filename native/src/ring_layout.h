@@ -28,6 +28,8 @@ enum RecordKind : uint16_t { kPadding = 0, kRow = 1, kGap = 2, kBurst = 3 };
 // From the record's start. A row's validity words and values lie where its rate group says.
 inline constexpr size_t kKindAt = 4;
 inline constexpr size_t kRecordHeaderBytes = 8;
+// Of a record's place and length: so a header never reaches over the end of the memory.
+inline constexpr size_t kRecordAlignment = 8;
 inline constexpr size_t kTickAt = 8;  // of a row; the first tick of a gap
 inline constexpr size_t kTimeAt = 16;
 inline constexpr size_t kValidityAt = 24;

@@ -2,11 +2,13 @@
 # Builds every native/test/*_test.cc with all plain files of native/src under AddressSanitizer and
 # UBSan; those with threads (ring, sampler, mark) under ThreadSanitizer as well; runs them. What
 # computes, and so depends on the processor, also runs as 64-bit ARM where that can be emulated
-# (packages g++-aarch64-linux-gnu and qemu-user-static).
+# (packages g++-aarch64-linux-gnu and qemu-user-static). With a file as argument it only gives that
+# input to fuzz_test.
 cd "$(dirname "$0")/../.." || exit 1
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 flags="-std=c++20 -O1 -g -Wall -Wextra -Werror -Wno-tsan -Inative/src -pthread"
+flags="$flags -fno-sanitize-recover=all"
 passed=0
 failed=0
 
@@ -32,6 +34,12 @@ run_test() { # sanitizers, folder, test
 }
 
 build_objects address,undefined asan
+if [ $# -gt 0 ]; then
+  # shellcheck disable=SC2086
+  ${CXX:-g++} $flags -fsanitize=address,undefined native/test/fuzz_test.cc "$work"/asan/*.o -o "$work/fuzz" || exit 1
+  "$work/fuzz" "$1"
+  exit
+fi
 for test in native/test/*_test.cc; do run_test address,undefined asan "$test"; done
 build_objects thread tsan
 for test in native/test/ring_test.cc native/test/sampler_test.cc native/test/mark_test.cc; do run_test thread tsan "$test"; done

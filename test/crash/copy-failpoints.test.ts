@@ -103,6 +103,7 @@ function linkTo(dataDir: string): OwnerLink {
       const close = await owner.listen();
       return {
         ended: new Promise(() => undefined),
+        problem: undefined,
         close: async () => {
           await close();
           owner.close();

@@ -92,5 +92,5 @@ test(
       expect(new Set(between.slice(1).map(({ reason }) => reason))).toEqual(new Set(['crash']));
     }
   },
-  20_000 + 30_000 * ROUNDS,
+  60_000 * (ROUNDS + 1),
 );

@@ -89,5 +89,5 @@ test(
     expect(stream!.writers).toHaveLength(1);
     expect(stream!.writers[0]).toMatchObject({ id: 'pen', firstSeq: '1' });
   },
-  20_000 + 30_000 * KILLS,
+  60_000 * (KILLS + 1),
 );

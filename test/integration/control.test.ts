@@ -194,7 +194,7 @@ test(
     });
     expect(await reload()).toEqual(nothing);
     await expect
-      .poll(async () => (await outcome(dir, 'stream', 'info', 's/begun'))[1], { timeout: 20_000 })
+      .poll(async () => (await outcome(dir, 'stream', 'info', 's/begun'))[1], { timeout: 100_000 })
       .toBe('');
     const status = await helicorderJson<RecorderStatus>(['status', '--data-dir', dir]);
     expect(status.sources).toBe(3);

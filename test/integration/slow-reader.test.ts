@@ -19,6 +19,6 @@ test('a reader that is slow gets every byte before the program ends', async () =
   const program = join(REPOSITORY, 'dist', 'cli', 'main.js');
   const pipeline = '"$1" "$2" stream cat test/events --data-dir "$3" | (sleep 1; cat)';
   const words = ['-c', pipeline, 'sh', process.execPath, program, dir];
-  const { stdout } = await run('sh', words, { maxBuffer: 2 ** 20, timeout: 30_000 });
+  const { stdout } = await run('sh', words, { maxBuffer: 2 ** 20, timeout: 120_000 });
   expect(stdout).toBe(events.map((event) => `${event}\n`).join(''));
 });

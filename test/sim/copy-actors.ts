@@ -3,6 +3,7 @@
  * them (`workers/writer.worker.ts`), and the copier. Each is one life of a process, ended from
  * outside at any operation, or by a disk that fails.
  */
+import type { RetentionRule } from '../../engine/base/retention.ts';
 import { HelicorderError, errnoCode } from '../../engine/base/errors.ts';
 import { encodeEventList } from '../../engine/control/protocol.ts';
 import { WriterAgent } from '../../engine/recorder/writer-agent.ts';
@@ -153,10 +154,7 @@ function apply(agent: WriterAgent, result: UpkeepResult): void {
 async function attempt(
   process: Process,
   { site, oracle }: OwnerWork,
-  {
-    retention,
-    pauseChance,
-  }: { retention: Parameters<typeof upkeepStep>[0]['retention']; pauseChance: number },
+  { retention, pauseChance }: { retention: readonly RetentionRule[]; pauseChance: number },
 ): Promise<UpkeepResult | undefined> {
   const { random, world } = process;
   const pause = async (): Promise<void> => {

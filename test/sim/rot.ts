@@ -90,9 +90,10 @@ function scan({ fs }: Process): Target[] {
   const targets: Target[] = [];
   for (const item of readLog(fs, LOG, { lsn: segmentStart(first), last: undefined }, undefined)) {
     if (item.kind !== 'group') continue;
-    const { segment, offset, entries, link, size } = item;
-    const isSound = entries.every(({ kind, intact }) => intact && RECORDS.has(kind));
-    const items = dataItems(entries, size, () => undefined).map((one) => {
+    const { segment, offset, link, size } = item;
+    const all = item.entries.all();
+    const isSound = all.every(({ kind, intact }) => intact && RECORDS.has(kind));
+    const items = dataItems(all, size, () => undefined).map((one) => {
       return { stream: one.stream, firstOffset: one.firstOffset, records: one.records };
     });
     targets.push({

@@ -5,11 +5,12 @@ import { segmentOf } from '../../engine/store/log/format.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../../engine/store/store.ts';
 import type { StreamItem } from '../../engine/store/stream-item.ts';
 import { upkeepStep, type UpkeepOptions } from '../../engine/store/upkeep.ts';
-import type { OpenedRun, StoreWriter } from '../../engine/store/writer.ts';
+import type { StoreBudget } from '../../engine/store/budget.ts';
+import { StoreWriter, type OpenedRun } from '../../engine/store/writer.ts';
 import { SeededRandom } from './random.ts';
 import { SimulatedDisk } from './simulated-disk.ts';
 import { SimulatedFileSystem, type Host } from './simulated-file-system.ts';
-import { beginEvents, beginSamples, bytes, commitSamples, openWriter } from './stores.ts';
+import { beginEvents, beginSamples, bytes, commitSamples } from './stores.ts';
 
 export const DIR = '/store';
 export const [SAMPLES, EVENTS, FILLER] = ['test/samples', 'test/events', 'test/filler'];
@@ -58,11 +59,17 @@ export class ChunkStore {
   readonly #events: OpenedRun;
   #filler: OpenedRun | undefined;
 
-  constructor(disk = new SimulatedDisk(), written = new Written(), host?: Host) {
+  constructor(
+    disk = new SimulatedDisk(),
+    written = new Written(),
+    host?: Host,
+    budget?: StoreBudget,
+  ) {
     this.fs = new SimulatedFileSystem(disk, host);
     this.environment = environmentOf(this.fs);
     this.written = written;
-    this.writer = openWriter(DIR, MIB, this.environment);
+    const options = { ...this.environment, segmentBytes: MIB, ...(budget && { budget }) };
+    this.writer = StoreWriter.open(DIR, options);
     this.#samples = beginSamples(this.writer);
     this.#events = beginEvents(this.writer);
   }

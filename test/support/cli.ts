@@ -20,7 +20,7 @@ const MAIN = join(REPOSITORY, 'dist/cli/main.js');
  * Far beyond what any of them needs: a process that reaches it hangs. The full counts run for long
  * beside other work.
  */
-const LIFE_MS = process.env['HELICORDER_SOAK'] ? 300_000 : 50_000;
+const LIFE_MS = process.env['HELICORDER_SOAK'] ? 300_000 : 150_000;
 
 export interface Ended {
   code: number | null;

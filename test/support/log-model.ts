@@ -8,6 +8,7 @@ import { MIB } from '../../engine/base/constants.ts';
 import { HelicorderError } from '../../engine/base/errors.ts';
 import { KIND, alignUp, offsetOf, segmentOf, type Lsn } from '../../engine/store/log/format.ts';
 import type { StreamSnapshot } from '../../engine/store/control.ts';
+import { EntryList, type Entry } from '../../engine/store/log/group.ts';
 import { readLog, segmentStart, type LogGroup } from '../../engine/store/log/log.ts';
 import { segmentPath } from '../../engine/store/log/segment.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../../engine/store/store.ts';
@@ -145,7 +146,7 @@ export class LogModel {
       const key = `${group.segment}:${at}`;
       this.#flipped.set(key, (this.#flipped.get(key) ?? 0) ^ (1 << bit));
     }
-    if (group.entries.some(({ kind }) => kind !== KIND.events)) this.controlDamaged = true;
+    if (group.entries.all().some(({ kind }) => kind !== KIND.events)) this.controlDamaged = true;
     for (const offset of offsetsOf(group)) this.damaged.add(offset);
   }
 
@@ -154,8 +155,8 @@ export class LogModel {
     const groups: LogGroup[] = [];
     for (const item of readLog(this.fs, LOG, from, undefined)) {
       if (item.kind !== 'group') continue;
-      const entries = item.entries.map((entry) => ({ ...entry, payload: entry.payload.slice() }));
-      groups.push({ ...item, entries });
+      const copied = (entry: Entry): Entry => ({ ...entry, payload: entry.payload.slice() });
+      groups.push({ ...item, entries: new EntryList(item.entries.all().map(copied)) });
     }
     return groups;
   }
@@ -224,6 +225,7 @@ function isDamaged(error: unknown): boolean {
 
 function offsetsOf(group: LogGroup): number[] {
   return group.entries
+    .all()
     .filter(({ kind, intact }) => kind === KIND.events && intact)
     .map(({ payload }) => decodeEvents(payload))
     .flatMap(({ firstOffset, events }) =>

@@ -51,7 +51,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** What only writes; a tool reads. */
 const WRITERS = ['engine/store/writer.ts', 'engine/store/log/log-writer.ts'];
 /** The tools that write, through the store's owner or as its owner. */
-const WRITING_TOOLS = ['write', 'change', 'doctor-repair'].map((name) => `engine/tools/${name}.ts`);
+const WRITING_TOOLS = ['change', 'doctor-repair'].map((name) => `engine/tools/${name}.ts`);
 
 function roomOf(path: string): string {
   const [first, second] = path.split('/');

@@ -6,7 +6,7 @@ import { assert } from '../../base/assert.ts';
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import { crc32c } from '../../base/crc32c.ts';
 import { HelicorderError } from '../../base/errors.ts';
-import { decodeIntegers, encodeIntegers } from '../../codecs/codec.ts';
+import { BLOCK_VALUES, decodeIntegers, encodeIntegers } from '../../codecs/codec.ts';
 import { hex } from '../files.ts';
 import { viewOf, type Lsn } from '../log/format.ts';
 
@@ -24,8 +24,13 @@ export const PACKED = { plain: 1, deflate: 2 } as const;
 
 /** Stands for "none" where a column holds times. */
 export const NO_NANOS = -(2n ** 63n);
-/** Streams of a table, blocks of a directory: what a forged count may make a reader allocate. */
+/** Streams of a table, blocks of a directory. */
 const ROWS_MAX = 4_000_000;
+/**
+ * No column is written in less than 2 bytes for each 128 values, unless all of them are equal; the
+ * numbers of streams are not, nor the places of blocks. A forged count asks for no more memory.
+ */
+const ROWS_PER_BYTE_MAX = BLOCK_VALUES / 2;
 
 export function greatestNanos(a: bigint, b: bigint): bigint {
   return a > b ? a : b;
@@ -275,7 +280,8 @@ function putRows<Row>(writer: ByteWriter, rows: readonly Row[], columns: Columns
 
 function readRows<Row>(reader: ByteReader, empty: () => Row, columns: Columns<Row>): Row[] {
   const count = reader.count();
-  if (count > ROWS_MAX) throw reader.fail(`${count} rows, at most ${ROWS_MAX} are allowed`);
+  const most = Math.min(ROWS_MAX, reader.left * ROWS_PER_BYTE_MAX);
+  if (count > most) throw reader.fail(`${count} rows, at most ${most} are possible`);
   const rows = Array.from({ length: count }, empty);
   for (const { set } of columns) {
     const codec = reader.u8();

@@ -129,14 +129,14 @@ class Collected {
   /** @returns whether it held records */
   add(group: LogGroup): boolean {
     if (group.isSnapshot) {
-      const snapshot = ControlState.fromIntact(group.entries);
+      const snapshot = ControlState.fromIntact(group.entries.all());
       if (snapshot) this.#enterSegment(snapshot);
       return false;
     }
-    for (const { kind, payload, intact } of group.entries) {
+    for (const { kind, payload, intact } of group.entries.all()) {
       if (intact) this.#learn(kind, payload);
     }
-    const items = dataItems(group.entries, group.size, () => undefined);
+    const items = dataItems(group.entries.all(), group.size, () => undefined);
     this.#blocks.add(items.flatMap((item) => [...this.#kept(item)]));
     return items.length > 0;
   }

@@ -54,6 +54,7 @@ export const KIND = {
   cursor: 34,
   position: 36,
   sealed: 37,
+  retention: 38,
   transaction: 39,
   place: 40,
 } as const;

@@ -22,6 +22,8 @@ import {
 
 export interface Entry {
   kind: number;
+  /** its place among the entries of its group, or run of groups */
+  index: number;
   flags: number;
   /** stream number, or 0 */
   stream: number;
@@ -112,9 +114,9 @@ export class GroupBuilder {
 
   /** The entries as a reader will see them; views, valid until the next change. */
   entries(): Entry[] {
-    return this.#entries.map(({ kind, flags, stream, start, length, timeEnds }) => {
+    return this.#entries.map(({ kind, flags, stream, start, length, timeEnds }, index) => {
       const payload = this.#area.subarray(start, start + length);
-      return { kind, flags, stream, payload, intact: true, timeEnds };
+      return { kind, index, flags, stream, payload, intact: true, timeEnds };
     });
   }
 
@@ -196,25 +198,97 @@ function groupBytes(entries: number, payload: number): number {
   return GROUP_HEADER_BYTES + entries * ENTRY_ROW_BYTES + payload + GROUP_CRC_BYTES;
 }
 
-/** Cuts the entries out of a group whose header is valid; each says whether its own CRC holds. */
-export function parseEntries(group: Uint8Array, count: number): Entry[] {
-  const view = viewOf(group);
-  const entries: Entry[] = [];
-  let at = GROUP_HEADER_BYTES + count * ENTRY_ROW_BYTES;
-  for (let i = 0; i < count; i++) {
-    const row = GROUP_HEADER_BYTES + i * ENTRY_ROW_BYTES;
-    const length = view.getUint32(row + 8, true);
-    const payload = group.subarray(at, Math.min(at + length, group.length - GROUP_CRC_BYTES));
-    entries.push({
-      kind: view.getUint16(row, true),
-      flags: view.getUint16(row + 2, true),
-      stream: view.getUint32(row + 4, true),
-      payload,
-      intact: payload.length === length && crc32c(payload) === view.getUint32(row + 12, true),
-    });
-    at += length;
+/** What a group holds, for those who read it. */
+export interface Entries {
+  all(): readonly Entry[];
+  /** Those of one stream, and those of none: times and what is said of all streams. */
+  of(stream: number): readonly Entry[];
+  /** Does the CRC that stands with each entry hold, whatever the group's says? */
+  areIntact(): boolean;
+}
+
+/**
+ * The entries of a group as it lies in memory, whose header is valid; they are cut out when they
+ * are asked for, since who follows one stream of a thousand needs two of its thousand entries.
+ */
+export class EntryTable implements Entries {
+  readonly #group: Uint8Array;
+  readonly #view: DataView;
+  readonly #count: number;
+  readonly #isSound: boolean;
+  #all: Entry[] | undefined;
+
+  /** @param isSound the final CRC holds, and so does that of every entry */
+  constructor(group: Uint8Array, count: number, isSound: boolean) {
+    this.#group = group;
+    this.#view = viewOf(group);
+    this.#count = count;
+    this.#isSound = isSound;
   }
-  return entries;
+
+  all(): readonly Entry[] {
+    return (this.#all ??= this.#cut(undefined));
+  }
+
+  of(stream: number): readonly Entry[] {
+    return this.#cut(stream);
+  }
+
+  areIntact(): boolean {
+    const checked = new EntryTable(this.#group, this.#count, false);
+    return checked.all().every(({ intact }) => intact);
+  }
+
+  #cut(wanted: number | undefined): Entry[] {
+    const entries: Entry[] = [];
+    let at = GROUP_HEADER_BYTES + this.#count * ENTRY_ROW_BYTES;
+    for (let index = 0; index < this.#count; index++) {
+      const row = GROUP_HEADER_BYTES + index * ENTRY_ROW_BYTES;
+      const stream = this.#view.getUint32(row + 4, true);
+      const length = this.#view.getUint32(row + 8, true);
+      if (wanted === undefined || stream === wanted || stream === 0) {
+        entries.push(this.#entry(index, stream, at, length));
+      }
+      at += length;
+    }
+    return entries;
+  }
+
+  #entry(index: number, stream: number, at: number, length: number): Entry {
+    const row = GROUP_HEADER_BYTES + index * ENTRY_ROW_BYTES;
+    const bodyEnd = this.#group.length - GROUP_CRC_BYTES;
+    const payload = this.#group.subarray(at, Math.min(at + length, bodyEnd));
+    const crc = this.#view.getUint32(row + 12, true);
+    return {
+      kind: this.#view.getUint16(row, true),
+      index,
+      flags: this.#view.getUint16(row + 2, true),
+      stream,
+      payload,
+      intact: payload.length === length && (this.#isSound || crc32c(payload) === crc),
+    };
+  }
+}
+
+/** Entries that were copied out of their groups. */
+export class EntryList implements Entries {
+  readonly #all: readonly Entry[];
+
+  constructor(all: readonly Entry[]) {
+    this.#all = all;
+  }
+
+  all(): readonly Entry[] {
+    return this.#all;
+  }
+
+  of(stream: number): readonly Entry[] {
+    return this.#all.filter((entry) => entry.stream === stream || entry.stream === 0);
+  }
+
+  areIntact(): boolean {
+    return this.#all.every(({ intact }) => intact);
+  }
 }
 
 /** Joins the fragments that the groups of one run hold into whole entries. */
@@ -224,7 +298,8 @@ export function joinFragments(entries: readonly Entry[]): Entry[] {
   for (const entry of entries) {
     parts.push(entry);
     if (entry.flags & ENTRY_FLAG.continued) continue;
-    whole.push(parts.length === 1 ? entry : joined(parts));
+    const index = whole.length;
+    whole.push(parts.length === 1 ? { ...entry, index } : { ...joined(parts), index });
     parts = [];
   }
   return whole;

@@ -4,22 +4,11 @@
  */
 import { BLOCK_BYTES } from '../../base/constants.ts';
 import type { FileSystem } from '../../files/file-system.ts';
-import {
-  GROUP_FLAG,
-  NO_LINK,
-  makeLsn,
-  offsetOf,
-  segmentOf,
-  type Link,
-  type Lsn,
-} from './format.ts';
+import { NO_LINK, makeLsn, offsetOf, segmentOf, type Link, type Lsn } from './format.ts';
 import { joinRuns, scanSegment, type BadRange, type ScannedGroup } from './scan.ts';
 import { listSegments, openSegment, segmentPath, type OpenSegment } from './segment.ts';
 
-export interface LogGroup extends ScannedGroup {
-  segment: number;
-  isSnapshot: boolean;
-}
+export type LogGroup = ScannedGroup;
 
 /** A range that holds no readable group. `lost`: what stood there had been acknowledged. */
 export interface LogFault {
@@ -116,12 +105,7 @@ function* readSegment(
   for (const item of joinRuns(
     tracked(scan, (group) => (reached = behind(header.segment, group))),
   )) {
-    if (item.kind === 'group') {
-      const isSnapshot = (item.flags & GROUP_FLAG.snapshot) !== 0;
-      yield { ...item, segment: header.segment, isSnapshot };
-    } else {
-      yield faultOf(open, item);
-    }
+    yield item.kind === 'group' ? item : faultOf(open, item);
   }
   return reached;
 }

@@ -34,7 +34,7 @@ import {
   type SegmentHeader,
 } from './format.ts';
 import type { GroupSize } from '../data.ts';
-import { joinFragments, parseEntries, type Entry } from './group.ts';
+import { EntryList, EntryTable, joinFragments, type Entries } from './group.ts';
 
 export interface ScannedGroup {
   kind: 'group';
@@ -42,7 +42,9 @@ export interface ScannedGroup {
   flags: number;
   link: Link;
   size: GroupSize;
-  entries: Entry[];
+  entries: Entries;
+  segment: number;
+  isSnapshot: boolean;
   writtenNanos: bigint;
 }
 
@@ -202,7 +204,9 @@ class Scan {
       flags: header.flags,
       link: named ? successor : link,
       size: { length: header.length, padded: end - offset },
-      entries: parseEntries(bytes, header.entries),
+      entries: new EntryTable(bytes, header.entries, stored === crc),
+      segment: this.#segment.segment,
+      isSnapshot: (header.flags & GROUP_FLAG.snapshot) !== 0,
       writtenNanos: header.writtenNanos,
     };
   }
@@ -272,8 +276,10 @@ export function* joinRuns(items: Iterable<ScanItem>): Generator<ScanItem, void> 
 
 /** A copy of the group whose payloads outlive the window's next move. */
 function kept(group: ScannedGroup): ScannedGroup {
-  const entries = group.entries.map((entry) => ({ ...entry, payload: entry.payload.slice() }));
-  return { ...group, entries };
+  const copies = group.entries.all().map((entry) => {
+    return { ...entry, payload: entry.payload.slice() };
+  });
+  return { ...group, entries: new EntryList(copies) };
 }
 
 function abandoned(run: readonly ScannedGroup[]): BadRange {
@@ -291,6 +297,6 @@ function joinedGroup(run: readonly ScannedGroup[]): ScannedGroup {
     size.length += group.size.length;
     size.padded += group.size.padded;
   }
-  const entries = joinFragments(run.flatMap((group) => group.entries));
-  return { ...last, offset: run[0]!.offset, size, entries };
+  const entries = joinFragments(run.flatMap((group) => group.entries.all()));
+  return { ...last, offset: run[0]!.offset, size, entries: new EntryList(entries) };
 }

@@ -7,10 +7,12 @@ import { columnBytes } from '../../../bench/columns.ts';
 import { parseHistogram } from '../../../bench/cyclictest.ts';
 import { loadBetween, parseCpuTimes, parseProcessTimes } from '../../../bench/machine.ts';
 import { footprint } from '../../../bench/recorder.ts';
+import { missedTicks } from '../../../bench/together.ts';
 import { encodeColumn, encodeColumnDense } from '../../../engine/codecs/codec.ts';
 import {
   median,
   medianInterval,
+  poissonUpperBound,
   quantileOfCounts,
   quantileOfSorted,
 } from '../../../bench/stats.ts';
@@ -48,6 +50,31 @@ describe('order statistics', () => {
 
   it('a quantile beyond the histogram is not made up', () => {
     expect(quantileOfCounts([1, 1], 2, 0.99)).toBe(Infinity);
+  });
+});
+
+describe('ticks missed', () => {
+  it.each([
+    [0, 2.996],
+    [1, 4.744],
+    [5, 10.513],
+    [100, 118.1],
+  ])('%i events are no more than %f on average, with 95 %%', (count, bound) => {
+    expect(poissonUpperBound(count, 0.95)).toBeCloseTo(bound, count < 100 ? 2 : 0);
+  });
+
+  it('none at all allows three', () => {
+    const ticks = Array.from({ length: 1000 }, (_, i) => 70 + i);
+    const { missedPercent, allowancePercent } = missedTicks(ticks);
+    expect(missedPercent).toBe(0);
+    expect(allowancePercent).toBeCloseTo(0.3, 2);
+  });
+
+  it('stalls are counted, and as long as they are', () => {
+    const ticks = [0, 1, 2, 7, 8, 9, 12, 13, 14, 15];
+    const { missedPercent, allowancePercent } = missedTicks(ticks);
+    expect(missedPercent).toBeCloseTo((100 * 6) / 16);
+    expect(allowancePercent).toBeCloseTo(((poissonUpperBound(2, 0.95) - 2) * 3 * 100) / 16);
   });
 });
 

@@ -2,7 +2,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { HelicorderError } from '../../../engine/base/errors.ts';
 import type { CatOptions, StreamInfo } from '../../../engine/tools/types.ts';
 import type { Output } from '../../../cli/command.ts';
-import type { WriteOptions } from '../../../engine/tools/write.ts';
+import type { WriteOptions } from '../../../engine/index.ts';
 import { call } from '../../support/program.ts';
 
 const INFO: StreamInfo = {
@@ -247,7 +247,7 @@ describe('reading', () => {
     };
     const stdout: Output = { isTTY: false, columns: undefined, rows: undefined, write };
     const ended = call('stream write a/b --ack', { writeEvents }, { stdin: pieces(), stdout });
-    await vi.waitFor(() => expect(durable).toBe(1000));
+    await vi.waitFor(() => expect(durable).toBe(1000), { timeout: 60_000 });
     await new Promise((resolve) => setImmediate(resolve));
     expect([taken, durable], 'nobody has read anything yet').toEqual([0, 1000]);
     let isOver = false;

@@ -3,14 +3,13 @@ import { expect, test } from 'vitest';
 import { Upkeep } from '../../../engine/recorder/upkeep.ts';
 import type { UpkeepResult } from '../../../engine/store/upkeep.ts';
 
-const OPTIONS = { dataDir: '/store', budgetBytes: undefined, minFreeBytes: 0, retention: [] };
 const SEALED: UpkeepResult = { did: 'sealed', end: 1, isFull: false };
 const NOTHING: UpkeepResult = { did: 'nothing', isFull: false };
 
 /** Steps that give these results, one after the other, then nothing; what was carried out. */
 function upkeepOf(results: (UpkeepResult | Error)[]) {
   const applied: string[] = [];
-  const upkeep = new Upkeep(OPTIONS, {
+  const upkeep = new Upkeep('/store', {
     step: () => {
       const next = results.shift() ?? NOTHING;
       return next instanceof Error ? Promise.reject(next) : Promise.resolve(next);
@@ -24,6 +23,15 @@ test('steps follow each other until there is nothing to do', async () => {
   const { upkeep, applied } = upkeepOf([SEALED, { did: 'tidied', isFull: false }]);
   await upkeep.run();
   expect(applied).toEqual(['sealed', 'tidied', 'nothing']);
+});
+
+test('what comes up during the last step is not left for the next occasion', async () => {
+  const { upkeep, applied } = upkeepOf([NOTHING, SEALED]);
+  const running = upkeep.run();
+  upkeep.heard(1, false);
+  upkeep.heard(2, false);
+  await running;
+  expect(applied).toEqual(['nothing', 'sealed', 'nothing']);
 });
 
 test('a step that fails is told, and forgotten with the next that does not', async () => {
@@ -47,4 +55,21 @@ test('a store that is full, with nothing to let go of, says so', async () => {
   const { upkeep } = upkeepOf([{ did: 'nothing', isFull: true }]);
   await upkeep.run();
   expect(upkeep.warnings).toEqual([expect.stringContaining('over its budget')]);
+});
+
+test('a place for chunks that is away is told until it is back', async () => {
+  const away = 'the place for chunks /mnt cannot be reached';
+  const { upkeep } = upkeepOf([{ did: 'nothing', isFull: true, away }]);
+  await upkeep.run();
+  expect(upkeep.warnings).toEqual([
+    expect.stringContaining(away),
+    expect.stringContaining('nothing can go before the place for chunks is back'),
+  ]);
+  const back = upkeepOf([
+    { did: 'nothing', isFull: false, away },
+    { did: 'nothing', isFull: false, away: undefined },
+  ]).upkeep;
+  await back.run();
+  await back.run();
+  expect(back.warnings).toEqual([]);
 });

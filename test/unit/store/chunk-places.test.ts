@@ -3,39 +3,72 @@
  * seals, recycles, joins and rewrites under them.
  */
 import { describe, expect, it } from 'vitest';
-import { setChunksDir } from '../../../engine/store/changes.ts';
+import { MIB } from '../../../engine/base/constants.ts';
+import { HelicorderError } from '../../../engine/base/errors.ts';
+import { KEEP_ALL, type RetentionRule } from '../../../engine/base/retention.ts';
+import type { StoreBudget } from '../../../engine/store/budget.ts';
+import { setChunksDir, trimStream } from '../../../engine/store/changes.ts';
+import { StoreReader } from '../../../engine/store/reader.ts';
 import { Store } from '../../../engine/store/store.ts';
 import type { StreamItem } from '../../../engine/store/stream-item.ts';
-import { ChunkStore, DIR, EVENTS, SAMPLES, linesOf, recordsOf } from '../../support/chunk-store.ts';
+import { planTrim } from '../../../engine/store/trim.ts';
+import { verify } from '../../../engine/tools/verify.ts';
+import {
+  ChunkStore,
+  DIR,
+  EVENTS,
+  FILLER,
+  SAMPLES,
+  linesOf,
+  recordsOf,
+} from '../../support/chunk-store.ts';
 import { SimulatedDisk } from '../../support/simulated-disk.ts';
 import { calmHost } from '../../support/simulated-file-system.ts';
 
 const MOUNT = '/mount';
+/** Everything sealed is due to go. */
+const DUE: RetentionRule = { ...KEEP_ALL, ageMs: 0 };
 
 interface Rig {
   store: ChunkStore;
   setAway: (isAway: boolean) => void;
+  /** the most there ever was under the store's directory */
+  peakBytes: () => number;
   namesIn: (dir: string) => string[];
 }
 
 /** A store with one chunk at a place of its own, and a log behind it. */
-async function rigWithPlace(): Promise<Rig> {
+async function rigWithPlace(budget?: StoreBudget): Promise<Rig> {
   let isAway = false;
+  const disk = new SimulatedDisk();
+  let peakBytes = 0;
   const host = {
     ...calmHost,
+    step: () => void (peakBytes = Math.max(peakBytes, disk.usedUnder(DIR))),
     fault: (_: unknown, path: string) => (isAway && path.startsWith(MOUNT) ? 'ESTALE' : undefined),
   };
-  const disk = new SimulatedDisk();
   disk.makeDirectory(MOUNT);
-  const store = new ChunkStore(disk, undefined, host);
+  const store = new ChunkStore(disk, undefined, host, budget);
   setChunksDir(store.writer, MOUNT);
   store.fillUpTo(2);
   await store.settle();
   return {
     store,
     setAway: (away) => void (isAway = away),
+    peakBytes: () => peakBytes,
     namesIn: (dir) => store.fs.list(dir).filter((name) => name.endsWith('.chunk')),
   };
+}
+
+/** Does what waited for space have it now? */
+function resumed({ writer }: ChunkStore): boolean {
+  try {
+    if (writer.isWaiting) writer.resume();
+    return true;
+  } catch (error) {
+    if (error instanceof HelicorderError && error.code === 'NO_SPACE') return false;
+    throw error;
+  }
 }
 
 describe('a place for chunks that is away', () => {
@@ -70,6 +103,94 @@ describe('a place for chunks that is away', () => {
     expect(await all('tail')).toEqual([]);
     expect((await all(sealed)).at(-1)).toBe(store.written.samples.at(-1));
     reader.close();
+  });
+
+  it('keeps what is due from going while it is away, all but what can be told without it', async () => {
+    const { store, setAway, namesIn } = await rigWithPlace();
+    setAway(true);
+    for (let segment = 3; segment <= 6; segment++) {
+      store.fillUpTo(segment);
+      store.endSegment();
+      await store.settle({ retention: [DUE] });
+    }
+    // begun while the place was away, so all of it is here
+    expect((await recordsOf(store.environment, FILLER))[0]).toMatch(/^0 retired/);
+    const { state } = store.writer;
+    const lowWaterOf = (name: string): number => state.lowWaterOf(state.streamNamed(name)!.id);
+    expect([SAMPLES, EVENTS].map(lowWaterOf)).toEqual([0, 0]);
+    const reader = StoreReader.open(DIR, store.environment);
+    const trim = planTrim(reader, state.streamNamed(EVENTS)!.id, 2);
+    await expect(trim).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    reader.close();
+
+    setAway(false);
+    await store.settle({ retention: [DUE] });
+    for (const [name, written] of [
+      [SAMPLES, store.written.samples],
+      [EVENTS, store.written.events],
+    ] as const) {
+      const [gap, ...rest] = await recordsOf(store.environment, name);
+      const gone = written.length - rest.length;
+      expect(gap).toBe(`0 retired ×${gone}`);
+      expect(rest).toEqual(written.slice(gone));
+    }
+    expect(namesIn(MOUNT)).toHaveLength(namesIn(`${DIR}/chunks`).length);
+    const { damage, streams } = await verify(DIR, store.environment);
+    expect(damage).toEqual([]);
+    const { ticksScheduled, samples, gaps } = streams.find(({ name }) => name === SAMPLES)!;
+    const gapTicks = gaps.reduce((sum, { ticks }) => sum + Number(ticks), 0);
+    expect(Number(samples) + gapTicks).toBe(Number(ticksScheduled));
+  });
+
+  it('that goes before what was let go of is removed there has it removed when it is back', async () => {
+    const { store, setAway, namesIn } = await rigWithPlace();
+    const [dead] = namesIn(MOUNT);
+    const reader = StoreReader.open(DIR, store.environment);
+    for (const [id, { nextOffset }] of store.writer.state.streams) {
+      trimStream(store.writer, await planTrim(reader, id, nextOffset));
+    }
+    reader.close();
+    setAway(true);
+    store.fillUpTo(4);
+    await store.settle();
+    const [gap, ...rest] = await recordsOf(store.environment, SAMPLES);
+    expect(gap).toMatch(/^0 retired/);
+    expect(rest).toEqual(store.written.samples.slice(-rest.length));
+    setAway(false);
+    await store.settle();
+    expect((await verify(DIR, store.environment)).damage).toEqual([]);
+    expect(namesIn(MOUNT)).not.toContain(dead);
+    expect(namesIn(MOUNT).length).toBeGreaterThan(0);
+  });
+
+  it('costs no byte beyond the budget, however long it is away, and then all goes on', async () => {
+    const budget = { bytes: 12 * MIB, minFreeBytes: 0 };
+    const { store, setAway, peakBytes, namesIn } = await rigWithPlace(budget);
+    const retention: RetentionRule[] = [{ ...KEEP_ALL, onFull: 'drop-oldest' }];
+    const rules = { budgetBytes: budget.bytes, retention };
+    setAway(true);
+    let isFull = false;
+    for (let day = 0; day < 200 && !isFull; day++) {
+      try {
+        store.append();
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'NO_SPACE' });
+        await store.settle(rules);
+        isFull = !resumed(store);
+      }
+    }
+    expect(isFull).toBe(true);
+    expect(peakBytes()).toBeLessThanOrEqual(budget.bytes + 2 * MIB);
+    const held = namesIn(`${DIR}/chunks`).length;
+    expect(held).toBeGreaterThan(3);
+
+    setAway(false);
+    await store.settle(rules);
+    expect(resumed(store)).toBe(true);
+    expect(namesIn(`${DIR}/chunks`)).toEqual([]);
+    // nothing was let go of for it: all fits where it belongs
+    expect(await recordsOf(store.environment, SAMPLES)).toEqual(store.written.samples);
+    store.append();
   });
 
   it('that is configured while somebody follows is known to the follower', async () => {

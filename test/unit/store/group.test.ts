@@ -11,9 +11,10 @@ import {
   sealGroup,
 } from '../../../engine/store/log/format.ts';
 import {
+  EntryList,
+  EntryTable,
   GroupBuilder,
   joinFragments,
-  parseEntries,
   type Entry,
 } from '../../../engine/store/log/group.ts';
 import { SeededRandom } from '../../support/random.ts';
@@ -89,7 +90,7 @@ function read(memory: Uint8Array): Entry[] {
   const final = new DataView(body.buffer, body.byteOffset).getUint32(header.length - 4, true);
   expect(final).toBe(crc32c(body.subarray(0, -4)));
   expect(memory.subarray(header.length).every((byte) => byte === 0)).toBe(true);
-  return parseEntries(body, header.entries);
+  return [...new EntryTable(body, header.entries, false).all()];
 }
 
 describe('a group', () => {
@@ -109,6 +110,35 @@ describe('a group', () => {
       }),
       { numRuns: 60 },
     );
+  });
+
+  it('gives the entries of one stream with those of none, each at its place', () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(3), { minLength: 1, maxLength: 20 }), (streams) => {
+        const builder = new GroupBuilder(64);
+        streams.forEach((stream, i) => builder.add(17, stream, new Uint8Array([i])));
+        const { memory } = written(builder, 64 * KIB)[0]!;
+        const body = memory.subarray(0, builder.bytes);
+        const table = new EntryTable(body, streams.length, true);
+        for (let wanted = 1; wanted <= 3; wanted++) {
+          const those = table.all().filter(({ stream }) => stream === wanted || stream === 0);
+          expect(table.of(wanted)).toEqual(those);
+          expect(new EntryList(table.all()).of(wanted)).toEqual(those);
+          for (const { index, payload } of those) expect(payload[0]).toBe(index);
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('whose own checksum holds may still have an entry whose does not', () => {
+    const builder = new GroupBuilder(64);
+    builder.reserve(100).set([1, 2, 3], builder.tail);
+    builder.addWritten(17, 1, 3, 12345);
+    const { memory } = written(builder, 64 * KIB)[0]!;
+    const table = new EntryTable(memory.subarray(0, builder.bytes), 1, true);
+    expect(table.all()).toMatchObject([{ intact: true }]);
+    expect(table.areIntact()).toBe(false);
   });
 
   it('is never longer than the limit, and its flags say how the run goes on', () => {
@@ -143,7 +173,11 @@ describe('a group', () => {
           memory[first + at]! ^= change;
           let end = 0;
           const hit = payloads.findIndex((bytes) => at < (end += bytes.length));
-          const entries = parseEntries(memory.subarray(0, first + total + 4), payloads.length);
+          const entries = new EntryTable(
+            memory.subarray(0, first + total + 4),
+            payloads.length,
+            false,
+          ).all();
           expect(entries.map(({ intact }) => intact)).toEqual(payloads.map((_, i) => i !== hit));
         },
       ),

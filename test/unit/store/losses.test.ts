@@ -33,10 +33,13 @@ function memory(): { fs: SimulatedFileSystem; environment: StoreEnvironment } {
 
 /** Groups of the first segment that hold entries of a kind. */
 function groupsWith(fs: SimulatedFileSystem, kind: number): LogGroup[] {
+  const found: LogGroup[] = [];
   const log = readLog(fs, `${DIR}/log`, { lsn: segmentStart(1), last: undefined }, undefined);
-  return [...log]
-    .filter((item) => item.kind === 'group')
-    .filter(({ entries }) => entries.some((entry) => entry.kind === kind));
+  for (const item of log) {
+    if (item.kind !== 'group') continue;
+    if (item.entries.all().some((entry) => entry.kind === kind)) found.push(item);
+  }
+  return found;
 }
 
 function spoil(fs: SimulatedFileSystem, group: LogGroup | undefined): void {

@@ -93,5 +93,5 @@ it(
     store.close();
     expect(await verify(DIR, environment)).toMatchObject({ ok: true, damage: [] });
   },
-  IS_SOAK ? 3_600_000 : 120_000,
+  IS_SOAK ? 3_600_000 : 360_000,
 );

@@ -3,6 +3,8 @@ import { encodeEvents } from '../../../engine/batch/format.ts';
 import { packEvents } from '../../../engine/batch/opaque.ts';
 import { OPAQUE_SCHEMA, canonicalSchema, schemaId } from '../../../engine/batch/schema.ts';
 import { runEntry, schemaEntry, streamEntry } from '../../../engine/store/control.ts';
+import { KEEP_ALL } from '../../../engine/base/retention.ts';
+import { retentionEntry, type RetentionEntry } from '../../../engine/store/retention-entry.ts';
 import { KIND } from '../../../engine/store/log/format.ts';
 import type { Entry } from '../../../engine/store/log/group.ts';
 import { ControlState } from '../../../engine/store/state.ts';
@@ -11,7 +13,7 @@ const SIZE = { length: 1000, padded: 4096 };
 const SCHEMA = schemaId(OPAQUE_SCHEMA);
 
 function entry(kind: number, payload: Uint8Array, changes: Partial<Entry> = {}): Entry {
-  return { kind, flags: 0, stream: 1, payload, intact: true, ...changes };
+  return { kind, index: 0, flags: 0, stream: 1, payload, intact: true, ...changes };
 }
 
 const streamOne = entry(
@@ -134,5 +136,23 @@ describe('the control state', () => {
     expect(again.streams.size).toBe(count + 1);
     expect(again.streamNamed('a/b')).toEqual(state.streamNamed('a/b'));
     expect(again.latestRun(1, 'w')).toEqual(state.latestRun(1, 'w'));
+  });
+
+  it('keeps what it was told to keep, also words that it does not know, which lose nothing', () => {
+    const told: RetentionEntry = {
+      budget: { bytes: 2 ** 34, minFreeBytes: 2 ** 30 },
+      rules: [
+        { ...KEEP_ALL, pattern: 'a/*', ageMs: 1000 * 86_400_000.5, class: 'bulk' },
+        { ...KEEP_ALL, bytes: 5, onFull: 'drop-oldest' },
+      ],
+    };
+    const state = stateWith(entry(KIND.retention, retentionEntry.encode(told)));
+    expect(ControlState.fromSnapshot(state.snapshot()).retention).toEqual(told);
+    const later = new TextDecoder()
+      .decode(retentionEntry.encode(told))
+      .replace('drop-oldest', 'drop-newest')
+      .replace('bulk', 'bulky');
+    const [first, second] = retentionEntry.decode(new TextEncoder().encode(later)).rules;
+    expect([first!.class, second!.onFull]).toEqual(['critical', 'reject-new']);
   });
 });

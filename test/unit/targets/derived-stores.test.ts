@@ -19,6 +19,7 @@ import { temporaryDirectory } from '../../support/directory.ts';
 import { LocalOwner, recordsOf, type Fate } from '../../support/local-owner.ts';
 import { SEED, SeededRandom } from '../../support/random.ts';
 import { sealAllThereIs } from '../../support/sealing.ts';
+import { beginSamples, commitSamples } from '../../support/stores.ts';
 
 const derive = (text: string): Derivation => new Derivation(new Where(text), undefined, 'USAGE');
 /** Values are their ticks modulo 1000. */
@@ -72,6 +73,17 @@ describe('a derived copy', () => {
     const end = (owner: LocalOwner): End => ({ dir: owner.dir, owner: owner.connect() });
     await copyBetween(end(to), end(third), { batchRecords: 50 });
     await expectFiltered(from, third);
+  });
+
+  test('samples that are left out count as rows where batches are joined', async () => {
+    const { from, to } = stores();
+    const opened = beginSamples(from.writer, COPIED_STREAM);
+    for (let i = 0; i < 5; i++) commitSamples(from.writer, opened, i * 5000, 5000);
+    await copyOnce(from, to, { derivation: derive('X == 7') });
+    const before = await recordsOf(to.dir, COPIED_STREAM);
+    await sealAllThereIs(nodeFileSystem, to.writer);
+    expect(await recordsOf(to.dir, COPIED_STREAM)).toEqual(before);
+    expect(before.filter((text) => text.includes('sample')).length).toBe(25);
   });
 
   test('a cursor of another derivation is refused, and so are the same records twice', async () => {

@@ -29,7 +29,7 @@ function soundStore(): { fs: SimulatedFileSystem; environment: StoreEnvironment 
 function placeOf(fs: SimulatedFileSystem, event: number): number {
   const log = readLog(fs, `${DIR}/log`, { lsn: segmentStart(1), last: undefined }, undefined);
   const groups = [...log].filter(
-    (item) => item.kind === 'group' && item.entries.some(({ kind }) => kind === KIND.events),
+    (item) => item.kind === 'group' && item.entries.all().some(({ kind }) => kind === KIND.events),
   );
   const group = groups[event];
   if (group === undefined) throw new Error(`no event ${event}`);

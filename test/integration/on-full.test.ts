@@ -1,0 +1,54 @@
+/** A recorder at its budget: who rejects what is new, and who drops its oldest (`onFull`). */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import type { GapsReport, RecorderStatus, VerifyReport } from '../../engine/tools/types.ts';
+import { helicorder, helicorderJson } from '../support/cli.ts';
+import { temporaryDirectory } from '../support/directory.ts';
+
+const LIFE_MS = 300_000;
+
+/** Enough data to fill the smallest budget in half a minute. */
+const CONFIG = `
+store: {flush: 50ms, segmentSize: 1MiB, budget: {bytes: 16MiB}}
+sources:
+  - {source: synthetic, stream: plant/keep, rate: 5000, channels: 32, seed: 1}
+  - {source: synthetic, stream: plant/drop, rate: 5000, channels: 32, seed: 2, onFull: drop-oldest}
+`;
+
+test(
+  'the one is refused as gap(full), the other goes on as gap(retired), every tick accounted for',
+  { timeout: LIFE_MS },
+  async () => {
+    const dir = temporaryDirectory();
+    const config = join(dir, 'helicorder.yaml');
+    writeFileSync(config, CONFIG);
+    const dataDir = join(dir, 'store');
+    const at = ['--data-dir', dataDir];
+    const run = helicorder(['run', '--config', config, '--json', ...at], { lifeMs: LIFE_MS });
+    const next = (test: (status: RecorderStatus) => boolean): Promise<string> =>
+      run.stdout.next((line) => test(JSON.parse(line) as RecorderStatus));
+    const isRefused = ({ warnings }: RecorderStatus): boolean =>
+      warnings.some((warning) => warning.includes('reject what is new'));
+    const first = JSON.parse(await next(isRefused)) as RecorderStatus;
+    // longer than its ring holds: what is refused from then on is gap(full)
+    await next(({ uptimeSeconds }) => uptimeSeconds > first.uptimeSeconds + 10);
+    run.signal('SIGTERM');
+    const { code, stderr } = await run.ended;
+    expect(code, stderr).toBe(0);
+
+    const ticksOf = async (stream: string): Promise<Map<string, bigint>> => {
+      const report = await helicorderJson<GapsReport>(['gaps', stream, ...at]);
+      expect(report.balanced, stream).toBe(true);
+      return new Map(report.gapsByReason.map(({ reason, ticks }) => [reason, BigInt(ticks)]));
+    };
+    const keep = await ticksOf('plant/keep');
+    expect(keep.get('full')).toBeGreaterThan(0n);
+    expect(keep.has('retired')).toBe(false);
+    const drop = await ticksOf('plant/drop');
+    expect(drop.get('retired')).toBeGreaterThan(0n);
+    expect(drop.get('full') ?? 0n).toBeLessThan(keep.get('full')!);
+    const report = await helicorderJson<VerifyReport>(['verify', ...at]);
+    expect(report).toMatchObject({ ok: true, damage: [] });
+  },
+);
