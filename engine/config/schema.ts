@@ -25,7 +25,7 @@ import {
   SEGMENT_MIN_BYTES,
 } from '../base/constants.ts';
 import { ON_FULL, STREAM_CLASSES } from '../base/retention.ts';
-import { Where } from '../derive/where.ts';
+import { parseWhere } from '../derive/where.ts';
 import {
   formatBytes,
   formatDuration,
@@ -235,12 +235,6 @@ const retentionOfOne = {
     .meta({ description: asDefaults('class'), type: CLASS_TYPE }),
 };
 
-/** Checks an expression; channels are known only when a stream is there. @throws RangeError */
-function expression(value: unknown): string {
-  if (typeof value !== 'string') throw new RangeError('expected an expression, such as Temp > 20');
-  return new Where(value).text;
-}
-
 const streamPattern = (): z.ZodString =>
   z
     .string()
@@ -270,7 +264,7 @@ export const copySchema = z.strictObject({
     description: 'Go on with what is recorded; false: only what is there at the start.',
     type: 'true or false',
   }),
-  where: parsed(expression, () => undefined)
+  where: parsed(parseWhere, () => undefined)
     .optional()
     .meta({
       description:

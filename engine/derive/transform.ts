@@ -22,7 +22,7 @@ export interface TransformSamples {
   /** raw values by name: i64 and u64 as BigInt arrays, all others as doubles */
   columns: Readonly<Record<string, Column>>;
   /** raw × scale + offset of a channel, as doubles. @throws RangeError if there is none */
-  physical(name: string): Float64Array;
+  readonly physical: (name: string) => Float64Array;
   /** ticks of the source's schedule */
   readonly ticks: Float64Array;
   /** UTC ns */

@@ -110,6 +110,11 @@ export class Where {
   }
 }
 
+/** The text of an expression that can be one, whatever the channels. @throws RangeError */
+export function parseWhere(value: unknown): string {
+  return new Where(typeof value === 'string' ? value : '').text;
+}
+
 export class BoundWhere {
   readonly #root: Part;
   readonly #schema: readonly Channel[];

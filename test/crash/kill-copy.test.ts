@@ -1,8 +1,8 @@
 /**
- * `stream cp --follow` between two stores while a recorder fills the source and now and then one
- * records into the target too; one of them is killed −9 at a random moment, again and again, and
- * started anew. In the end the target holds what the source holds, record by record, and nobody had
- * to do anything about it.
+ * `stream cp --follow` between two stores, one of all records and a derived one, while a recorder
+ * fills the source and now and then one records into the target too; one of them is killed −9 at a
+ * random moment, again and again, and started anew. In the end the target holds what the source
+ * holds, record by record, and nobody had to do anything about it.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
@@ -11,15 +11,20 @@ import { helicorder, helicorderJson, helicorderOut, helicorderRun } from '../sup
 import { count } from '../support/counts.ts';
 import { temporaryDirectory } from '../support/directory.ts';
 import { SEED, SeededRandom, repeats } from '../support/random.ts';
+import { parseRecords } from '../support/records.ts';
+import { recordLines } from '../support/stores.ts';
 
 const STREAM = 'crash/box';
+/** Where the derived copy ends, and what it keeps. */
+const DERIVED = 'crash/derived';
+const WHERE = 'Ch0 > 0';
 const KILLS = repeats(200);
 /** In about this time any of them has started: moments are chosen from it. */
 const START_MS = 1200;
 /** 10 channels at 20 kHz are 200,000 samples a second; fewer where it is not the subject. */
 const RATE = process.env['HELICORDER_SOAK'] ? '20000' : '2000';
 
-type Role = 'recorder' | 'copy' | 'target';
+type Role = 'recorder' | 'copy' | 'derived' | 'target';
 
 function argumentsOf(role: Role, from: string, to: string): string[] {
   const synthetic = ['--source', 'synthetic', '--flush-ms', '20', '--quiet'];
@@ -40,6 +45,11 @@ function argumentsOf(role: Role, from: string, to: string): string[] {
         to,
         '--follow',
         '--quiet',
+      ];
+    case 'derived':
+      return [
+        ...['stream', 'cp', STREAM, DERIVED, '--where', WHERE, '--follow', '--quiet'],
+        ...['--data-dir', from, '--to-data-dir', to],
       ];
     case 'target':
       return ['run', '--data-dir', to, '--stream', 'crash/own', '--rate', '100', ...synthetic];
@@ -81,10 +91,11 @@ test(`${KILLS} kills of a copy and of the recorders beside it: both stores hold 
   await helicorderOut([...argumentsOf('recorder', from, to), '--duration', '100ms']);
   const recorder = new Actor('recorder', from, to);
   const copy = new Actor('copy', from, to);
+  const derived = new Actor('derived', from, to);
   let target: Actor | undefined;
   for (let i = 0; i < KILLS; i++) {
     await sleep(random.next() * START_MS);
-    const victim = [recorder, copy, copy, target][random.below(4)];
+    const victim = [recorder, copy, derived, target][random.below(4)];
     if (victim === undefined) target = new Actor('target', from, to);
     else await victim.kill();
     count('kills');
@@ -92,6 +103,7 @@ test(`${KILLS} kills of a copy and of the recorders beside it: both stores hold 
   await sleep(START_MS);
   await recorder.end();
   await copy.end();
+  await derived.end();
   await target?.end();
 
   const names = ['--data-dir', from, '--to-data-dir', to];
@@ -118,4 +130,27 @@ test(`${KILLS} kills of a copy and of the recorders beside it: both stores hold 
       expect(b.streams.find(({ name: own }) => own === STREAM)).toEqual(a.streams[0]);
     }
   }
+  await expectDerived(from, to);
 });
+
+/** The derived copy, brought to its end: what a filter of the source's records gives. */
+async function expectDerived(from: string, to: string): Promise<void> {
+  const ends = ['--data-dir', from, '--to-data-dir', to];
+  await helicorderOut(['stream', 'cp', STREAM, DERIVED, '--where', WHERE, ...ends]);
+  const expected = parseRecords(await recordLines(from, STREAM, 0)).map((record) => {
+    const { type, offset, seq, tick, values } = record;
+    const isLeft = type === 'sample' && !(Number(values['Ch0']) > 0);
+    return isLeft ? `left ${offset} ${seq} ${tick}` : JSON.stringify(record);
+  });
+  const found = parseRecords(await recordLines(to, DERIVED, 0)).flatMap((record) => {
+    if (record.reason !== 'filtered') return [JSON.stringify(record)];
+    const { offset, seq, firstTick } = record;
+    return Array.from({ length: Number(record.records) }, (_, i) =>
+      ['left', ...[offset, seq, firstTick].map((first) => Number(first) + i)].join(' '),
+    );
+  });
+  const first = expected.findIndex((text, i) => text !== found[i]);
+  const where = `HELICORDER_SEED=${SEED}: record ${first} of ${expected.length}, ${found.length}`;
+  expect([found[first], where]).toEqual([expected[first], where]);
+  expect(found.length, where).toBe(expected.length);
+}

@@ -5,9 +5,13 @@ import { expect, test } from 'vitest';
 import { helicorderJson, Program, REPOSITORY } from '../support/cli.ts';
 import { userPackage } from '../support/user-package.ts';
 
-test.each(['embedding', 'rolling-rms'])('the page shows the example %s as it is', (name) => {
+test.each([
+  ['embedding', 'embedding'],
+  ['rolling-rms', 'embedding'],
+  ['magnitude', 'derived-copies'],
+])('the example %s is shown as it is by the page %s', (name, document) => {
   const example = readFileSync(join(REPOSITORY, `examples/${name}.ts`), 'utf8');
-  const page = readFileSync(join(REPOSITORY, 'docs/embedding.md'), 'utf8');
+  const page = readFileSync(join(REPOSITORY, `docs/${document}.md`), 'utf8');
   expect(page).toContain(`\`\`\`ts\n${example}\`\`\`\n`);
 });
 

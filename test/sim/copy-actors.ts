@@ -10,6 +10,8 @@ import { WriterAgent } from '../../engine/recorder/writer-agent.ts';
 import { upkeepStep, type UpkeepResult } from '../../engine/store/upkeep.ts';
 import { StoreParticipant } from '../../engine/targets/store-participant.ts';
 import { SourceStore } from '../../engine/targets/source-store.ts';
+import type { Derivation } from '../../engine/derive/derivation.ts';
+import { DerivedSource } from '../../engine/targets/derived-source.ts';
 import { StoreSource } from '../../engine/targets/store-source.ts';
 import { Copier, type CopyProgress, type CopyResult } from '../../engine/txn/copier.ts';
 import type { Timer } from '../../engine/txn/pacing.ts';
@@ -181,6 +183,8 @@ export interface CopierWork {
   /** ends when all that was there in the beginning has been copied */
   isOneShot: boolean;
   batchRecords: number;
+  /** the copy is a derived one */
+  derivation: Derivation | undefined;
   onProgress?: (progress: CopyProgress) => void;
 }
 
@@ -195,12 +199,16 @@ function timerOf(process: Process): Timer {
 }
 
 export async function copierLife(process: Process, work: CopierWork): Promise<CopyResult> {
-  const { stream, batchRecords, onProgress } = work;
+  const { stream, batchRecords, derivation, onProgress } = work;
   const owner = new Line(process, work.source, LOCAL);
-  const store = new SourceStore(work.source.dir, owner, process.environment);
-  const source = new StoreSource({ store, stream, cursor: CURSOR, from: 'start' });
+  const reader = new SourceStore(work.source.dir, owner, process.environment);
+  const store = new StoreSource({
+    ...(derivation && { derivation: derivation.id }),
+    ...{ store: reader, stream, cursor: CURSOR, from: 'start' },
+  });
   const line = new Line(process, work.target, work.line);
-  const participant = new StoreParticipant(line, { stream, ...source.shape() });
+  const participant = new StoreParticipant(line, { stream, ...store.shape() });
+  const source = derivation ? new DerivedSource(store, derivation) : store;
   await source.open();
   const until = work.isOneShot ? { until: await source.end() } : {};
   const pace = { deadlineMs: DEADLINE_MS, probeIntervalMs: PROBE_MS, timer: timerOf(process) };
@@ -209,6 +217,6 @@ export async function copierLife(process: Process, work: CopierWork): Promise<Co
     ...(onProgress && { onProgress }),
   });
   const result = await copier.run();
-  store.close();
+  reader.close();
   return result;
 }

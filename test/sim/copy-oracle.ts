@@ -57,15 +57,20 @@ export class CopyOracle {
     });
   }
 
-  /** Everything has been copied: both were looked at since. @returns records compared */
-  compare(source: Site, target: Site): number {
+  /**
+   * Everything has been copied: both were looked at since.
+   * @param derived what the copy makes of a record
+   * @returns records compared
+   */
+  compare(source: Site, target: Site, derived: (record: string) => string): number {
     const [there, here] = [this.#seen.get(source) ?? [], this.#seen.get(target) ?? []];
     if (there.length !== here.length) {
       throw new Error(`the source has ${there.length} records, the target ${here.length}`);
     }
     here.forEach((record, offset) => {
-      if (record === there[offset] || record === RETIRED) return;
-      throw new Error(`offset ${offset}: the source has ${there[offset]}, the target ${record}`);
+      const expected = there[offset]!;
+      if (record === derived(expected) || record === RETIRED) return;
+      throw new Error(`offset ${offset}: the source has ${expected}, the target ${record}`);
     });
     return here.filter((record) => record !== RETIRED).length;
   }

@@ -21,6 +21,8 @@
  */
 import { MIB, SEGMENT_MIN_BYTES } from '../../engine/base/constants.ts';
 import { HelicorderError } from '../../engine/base/errors.ts';
+import { Derivation } from '../../engine/derive/derivation.ts';
+import { Where } from '../../engine/derive/where.ts';
 import { storePaths, writeStoreJson } from '../../engine/store/files.ts';
 import type { StoreEnvironment } from '../../engine/store/store.ts';
 import type { CopyProgress } from '../../engine/txn/copier.ts';
@@ -98,6 +100,8 @@ class CopySimulation {
   readonly #oracle: CopyOracle;
   readonly #line: LineWeather;
   readonly #batchRecords: number;
+  /** of a third of all seeds, and no draw: the others are what they were */
+  readonly #derivation: Derivation | undefined;
   readonly #counts = { lives: 0, commits: 0, recoveries: 0, records: 0 };
   readonly #alive = new Map<Role, Process>();
   #isQuiet = false;
@@ -116,6 +120,10 @@ class CopySimulation {
       const isShared = random.next() < 0.4;
       if (isShared) this.#events.target = { stream: EVENTS_STREAM, writer: LOCAL_WRITER };
     }
+    const isDerived = seed % 3 === 0 && this.#stream !== EVENTS_STREAM;
+    this.#derivation = isDerived
+      ? new Derivation(new Where('c0 % 2 == 0'), undefined, 'USAGE')
+      : undefined;
     this.#oracle = new CopyOracle(this.#stream);
     this.#line = drawLine(random);
     this.#batchRecords = [1, 20, 300, 10_000][random.below(4)]!;
@@ -181,6 +189,7 @@ class CopySimulation {
     return {
       ...{ source: this.#source, target: this.#target, stream: this.#stream, ...how },
       batchRecords: this.#batchRecords,
+      derivation: this.#derivation,
       onProgress: (progress) => this.#note(progress),
     };
   }
@@ -248,7 +257,11 @@ class CopySimulation {
       site.cutPower(world);
       await this.#oracle.look(world, site);
     }
-    this.#counts.records += this.#oracle.compare(this.#source, this.#target);
+    this.#counts.records += this.#oracle.compare(
+      this.#source,
+      this.#target,
+      this.#derivation ? withoutOdd : (record) => record,
+    );
   }
 
   async #drain(): Promise<void> {
@@ -265,4 +278,12 @@ class CopySimulation {
 /** The source has not come so far that there is anything to copy. */
 function isNotYet({ code }: HelicorderError): boolean {
   return code === 'NOT_A_STORE' || code === 'NO_SUCH_STREAM';
+}
+
+/** What a derived copy makes of a record, as text (`recordTexts`). */
+function withoutOdd(record: string): string {
+  const found = /^(.*) sample (\d+) (\d+) \S+ \S+ (\S+)/.exec(record);
+  if (!found) return record;
+  const [, identity, ordinal, tick, value] = found;
+  return Number(value) % 2 === 0 ? record : `${identity} filtered ${ordinal} ${tick}`;
 }

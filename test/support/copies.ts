@@ -3,6 +3,8 @@ import { expect } from 'vitest';
 import { Store, systemEnvironment } from '../../engine/store/store.ts';
 import { StoreParticipant, type Requests } from '../../engine/targets/store-participant.ts';
 import { SourceStore } from '../../engine/targets/source-store.ts';
+import type { Derivation } from '../../engine/derive/derivation.ts';
+import { DerivedSource } from '../../engine/targets/derived-source.ts';
 import { StoreSource, type StoreSourceOptions } from '../../engine/targets/store-source.ts';
 import { cat } from '../../engine/tools/cat.ts';
 import { gaps } from '../../engine/tools/gaps.ts';
@@ -27,29 +29,42 @@ export interface End {
   owner: Requests;
 }
 
+export interface CopyOnceOptions
+  extends Omit<Partial<StoreSourceOptions>, 'derivation'>, CopierOptions {
+  target?: string;
+  derivation?: Derivation;
+}
+
 /** Everything that is there now, or up to `until`. */
 export async function copyOnce(
   from: End,
   to: End,
-  options: Partial<StoreSourceOptions> & CopierOptions & { target?: string } = {},
+  options: CopyOnceOptions = {},
 ): Promise<CopyResult> {
   const {
     target = COPIED_STREAM,
     stream = COPIED_STREAM,
     cursor = 'copy',
     from: begin = 'start',
+    derivation,
     ...rest
   } = options;
-  const store = new SourceStore(from.dir, from.owner, systemEnvironment);
-  const source = new StoreSource({ store, stream, cursor, from: begin });
-  const participant = new StoreParticipant(to.owner, { stream: target, ...source.shape() });
+  const reader = new SourceStore(from.dir, from.owner, systemEnvironment);
+  const store = new StoreSource({
+    ...(derivation && { derivation: derivation.id }),
+    ...{ store: reader, stream, cursor, from: begin },
+  });
+  const source = derivation ? new DerivedSource(store, derivation) : store;
+  const shape = store.shape();
+  const schema = derivation ? derivation.schemaOf(shape.schema) : shape.schema;
+  const participant = new StoreParticipant(to.owner, { ...shape, stream: target, schema });
   try {
     const { writer } = await source.open();
     const until = rest.until ?? (await source.end());
     expect(writer.base).toBeGreaterThanOrEqual(0);
     return await new Copier(source, participant, { ...HASTY, ...rest, until }).run();
   } finally {
-    store.close();
+    reader.close();
   }
 }
 

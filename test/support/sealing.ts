@@ -9,6 +9,8 @@ import { listSegments } from '../../engine/store/log/segment.ts';
 import { systemEnvironment } from '../../engine/store/store.ts';
 import { upkeepStep } from '../../engine/store/upkeep.ts';
 import type { StoreWriter } from '../../engine/store/writer.ts';
+import { SeededRandom } from './random.ts';
+import { beginEvents } from './stores.ts';
 
 export function sealContext(fs: FileSystem, writer: StoreWriter): SealContext {
   const { state, paths, identity } = writer;
@@ -39,6 +41,16 @@ export async function sealAll(
   await sealSegments(sealContext(fs, writer), { first, end });
   sealUpTo(writer, end);
   writer.recycleSealed();
+}
+
+/** Fills the newest segment with events of another stream, so that what is there can be sealed. */
+export async function sealAllThereIs(fs: FileSystem, writer: StoreWriter): Promise<void> {
+  const noise = new SeededRandom(1);
+  const events = beginEvents(writer, 'test/noise', `noise ${writer.durableEnd}`);
+  const before = segmentOf(writer.durableEnd);
+  while (segmentOf(writer.durableEnd) === before)
+    writer.appendEvents(events, [noise.bytes(200_000)]);
+  await sealAll(fs, writer);
 }
 
 /** Steps of the store's upkeep until there is nothing to do. @param pause called often */

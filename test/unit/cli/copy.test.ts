@@ -37,7 +37,21 @@ describe('stream cp', () => {
     expect(options['follow']).toBeUndefined();
   });
 
+  test('what it keeps, and what becomes of it; in both words', async () => {
+    const transform = { transform: { file: 't.js', options: { least: 2 } } };
+    const given = ['--where', 'X>2', '--transform', 't.js', '--transform-options', '{"least":2}'];
+    for (const words of [
+      'stream cp a/b --to-data-dir y',
+      'stream-to-stream --input-stream a/b --output-controller y',
+    ]) {
+      const options = await asked(`${words} ${given.join(' ')}`);
+      expect(options).toMatchObject({ code: 0, where: 'X>2', ...transform });
+    }
+  });
+
   test.each([
+    ['stream cp a/b --transform-options {}', 'needs a --transform'],
+    ['stream cp a/b --transform t.js --transform-options 7', 'expected a JSON object'],
     ['stream cp', "missing required argument 'source'"],
     ['stream cp a', 'scope/name'],
     ['stream cp a/b --follow --to 7', '--follow has no --to'],
