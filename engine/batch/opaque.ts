@@ -38,15 +38,7 @@ export function unpackEvents(entry: EventsEntry): Uint8Array[] {
   }
   if (total !== BigInt(entry.rawBytes)) throw damaged('events entry: lengths are not the bytes');
   const { bytes, rawBytes } = entry;
-  // a Buffer's slice would be the entry's own memory
-  const raw = entry.compressed
-    ? plain(uncompress(bytes, rawBytes, 'events entry'))
-    : new Uint8Array(bytes);
+  const raw = entry.compressed ? uncompress(bytes, rawBytes, 'events entry') : bytes.slice();
   let at = 0;
   return Array.from(lengths, (length) => raw.subarray(at, (at += Number(length))));
-}
-
-/** The same memory, without the methods by which a Buffer differs. */
-function plain({ buffer, byteOffset, length }: Uint8Array): Uint8Array {
-  return new Uint8Array(buffer, byteOffset, length);
 }

@@ -91,7 +91,8 @@ export function derivedEvents(
   origin: Origin,
   transform: TransformRun,
 ): Piece[] {
-  const events = unpackEvents(entry);
+  // copies: a user may write into what he is given, and a Buffer's slice would be the entry itself
+  const events = unpackEvents(entry).map((event) => new Uint8Array(event));
   const made = transform.events({ kind: 'events', events, timeNanos: entry.utcNanos });
   const pieces: Piece[] = [];
   for (let from = 0; from < made.length;) {
