@@ -193,6 +193,11 @@ export function openError(error: unknown, doing: string, dir: string): Helicorde
   });
 }
 
+/** What has been thrown, as part of a sentence. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** The candidate with the smallest edit distance to `word`, if it is close enough to suggest. */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined;

@@ -62,9 +62,7 @@ function recordAt(
   gaps: readonly SampleGap[],
   { samples, gaps: whole, inGap }: RecordPlace,
 ): number {
-  const last = gaps[whole - 1];
-  const before = last ? last.recordIndex + gapRecords(last) - last.samplesBefore : 0;
-  return samples + before + inGap;
+  return samples + recordsIn(gaps, whole) + inGap;
 }
 
 /** Index among a batch's records of its sample number `sample`. */
@@ -75,6 +73,11 @@ export function recordOf({ gaps }: { gaps: readonly SampleGap[] }, sample: numbe
     if (gaps[middle]!.samplesBefore <= sample) low = middle + 1;
     else high = middle;
   }
-  const last = gaps[low - 1];
-  return sample + (last ? last.recordIndex + gapRecords(last) - last.samplesBefore : 0);
+  return sample + recordsIn(gaps, low);
+}
+
+/** Records of the first `count` gaps. */
+function recordsIn(gaps: readonly SampleGap[], count: number): number {
+  const last = gaps[count - 1];
+  return last ? last.recordIndex + gapRecords(last) - last.samplesBefore : 0;
 }

@@ -43,6 +43,13 @@ export function isFloat(type: ChannelType): boolean {
   return type === 'f32' || type === 'f64';
 }
 
+/** The numbers that an integer type holds: from the first to before the second. */
+export const INTEGER_RANGES: Partial<Record<ChannelType, readonly [from: number, end: number]>> = {
+  ...{ i8: [-(2 ** 7), 2 ** 7], u8: [0, 2 ** 8], i16: [-(2 ** 15), 2 ** 15], u16: [0, 2 ** 16] },
+  ...{ i32: [-(2 ** 31), 2 ** 31], u32: [0, 2 ** 32] },
+  ...{ i64: [-(2 ** 63), 2 ** 63], u64: [0, 2 ** 64] },
+};
+
 /** Are the values of this type too wide for a double? Then columns are 64-bit BigInt arrays. */
 export function isWide(type: ChannelType): boolean {
   return type === 'i64' || type === 'u64';

@@ -5,7 +5,7 @@
  */
 import { parse as parseToml, TomlError } from 'smol-toml';
 import { Lexer, LineCounter, isMap, isNode, isScalar, parseDocument, type Document } from 'yaml';
-import { HelicorderError } from '../base/errors.ts';
+import { HelicorderError, messageOf } from '../base/errors.ts';
 
 /** The part of `FileSystem` that configuration needs. */
 export interface ConfigFiles {
@@ -98,7 +98,7 @@ function plainTree(path: string, document: Document): unknown {
   try {
     return document.toJS({ maxAliasCount: 100 });
   } catch (error) {
-    throw configError(path, error instanceof Error ? error.message : String(error), error);
+    throw configError(path, messageOf(error), error);
   }
 }
 

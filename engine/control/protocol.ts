@@ -14,7 +14,7 @@
  * looks at it, on both sides.
  */
 import * as z from 'zod';
-import { ERRORS, HelicorderError, type ErrorCode } from '../base/errors.ts';
+import { ERRORS, HelicorderError, type ErrorCode, messageOf } from '../base/errors.ts';
 import { hexWord, quotedCounter } from '../base/quoted.ts';
 import { EVENTS_MAX } from '../batch/format.ts';
 import { parseJson, protocolError, type Frame } from './frame.ts';
@@ -208,7 +208,7 @@ export function short(message: string): string {
 
 export function failureOf(error: unknown): Failure {
   const code = error instanceof HelicorderError ? error.code : 'ASSERTION';
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   return { type: 'failed', code, message: short(message) };
 }
 

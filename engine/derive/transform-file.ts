@@ -2,8 +2,7 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import * as z from 'zod';
-import { HelicorderError, nearest, type ErrorCode } from '../base/errors.ts';
-import { errorText } from './error-text.ts';
+import { HelicorderError, nearest, type ErrorCode, messageOf } from '../base/errors.ts';
 import type { Transform, TransformOptions } from './transform.ts';
 
 export interface TransformFile {
@@ -66,10 +65,10 @@ async function imported(file: string, code: ErrorCode): Promise<{ default?: unkn
 
 function reasonOf(error: unknown, url: string): string {
   const failed = error as NodeJS.ErrnoException & { url?: string };
-  if (failed.code !== 'ERR_MODULE_NOT_FOUND') return errorText(error);
+  if (failed.code !== 'ERR_MODULE_NOT_FOUND') return messageOf(error);
   if (failed.url === url) return 'there is no such file';
   return (
-    `${errorText(error)}; packages are looked for beside the file, ` +
+    `${messageOf(error)}; packages are looked for beside the file, ` +
     'and a transform may also be exported without defineTransform'
   );
 }

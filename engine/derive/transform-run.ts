@@ -3,11 +3,17 @@
  * stream can hold. Whatever is wrong with it ends the copy, before anything of it is sent.
  */
 import { EVENT_MAX_BYTES } from '../base/constants.ts';
-import { HelicorderError, type ErrorCode } from '../base/errors.ts';
+import { HelicorderError, type ErrorCode, messageOf } from '../base/errors.ts';
 import { doublesOf } from '../batch/relative-times.ts';
 import type { Column } from '../batch/samples.ts';
-import { canonicalSchema, parseSchema, type Channel, type Schema } from '../batch/schema.ts';
-import { errorText } from './error-text.ts';
+import {
+  INTEGER_RANGES,
+  canonicalSchema,
+  isWide,
+  parseSchema,
+  type Channel,
+  type Schema,
+} from '../batch/schema.ts';
 import type { LoadedTransform } from './transform-file.ts';
 import type {
   EventsTransform,
@@ -23,16 +29,6 @@ export interface Transformed {
 }
 
 type SamplesSchema = Extract<Schema, { kind: 'samples' }>;
-
-/** Smallest and greatest value of the integer types that are numbers. */
-const RANGES: Readonly<Record<string, readonly [number, number]>> = {
-  i8: [-(2 ** 7), 2 ** 7 - 1],
-  u8: [0, 2 ** 8 - 1],
-  i16: [-(2 ** 15), 2 ** 15 - 1],
-  u16: [0, 2 ** 16 - 1],
-  i32: [-(2 ** 31), 2 ** 31 - 1],
-  u32: [0, 2 ** 32 - 1],
-};
 
 export class TransformRun {
   readonly #loaded: LoadedTransform;
@@ -111,7 +107,7 @@ export class TransformRun {
     try {
       return action();
     } catch (error) {
-      throw this.#error(`${what}: ${errorText(error)}`, error);
+      throw this.#error(`${what}: ${messageOf(error)}`, error);
     }
   }
 
@@ -164,7 +160,7 @@ function columnOf(
   values: ArrayLike<unknown>,
   fail: (reason: string) => Error,
 ): Column {
-  if (type === 'i64' || type === 'u64') {
+  if (isWide(type)) {
     const isRight =
       type === 'i64' ? values instanceof BigInt64Array : values instanceof BigUint64Array;
     if (isRight) return values as Column;
@@ -173,11 +169,11 @@ function columnOf(
     );
   }
   const column = new Float64Array(values.length);
-  const range = RANGES[type];
+  const range = INTEGER_RANGES[type];
   for (let row = 0; row < column.length; row++) {
     const value = values[row];
     if (typeof value !== 'number') throw fail(`is of type ${type}: row ${row} is no number`);
-    if (range && !(Number.isInteger(value) && value >= range[0] && value <= range[1])) {
+    if (range && !(Number.isInteger(value) && value >= range[0] && value < range[1])) {
       throw fail(`is of type ${type}: row ${row} is ${value}`);
     }
     // −0 is not for integers

@@ -8,7 +8,7 @@
  * Everything is a double: 64-bit integers beyond 2^53 are rounded before they are compared.
  */
 import jsep from 'jsep';
-import { HelicorderError, nearest, type ErrorCode } from '../base/errors.ts';
+import { HelicorderError, nearest, type ErrorCode, messageOf } from '../base/errors.ts';
 import { doublesOf } from '../batch/relative-times.ts';
 import type { Column } from '../batch/samples.ts';
 import type { Channel, Schema } from '../batch/schema.ts';
@@ -155,7 +155,7 @@ function parsed(text: string): jsep.Expression {
   try {
     return jsep(text);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     const { index = -1 } = error as { index?: number };
     const hint = text[index] === '=' ? '; equal is ==' : '';
     throw new RangeError(`"${text}": ${reason}${hint}`, { cause: error });

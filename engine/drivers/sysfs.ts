@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { HelicorderError, nearest } from '../base/errors.ts';
 import { CHANNELS_MAX } from '../base/constants.ts';
-import { CHANNEL_TYPES, type ChannelType } from '../batch/schema.ts';
+import { CHANNEL_TYPES, INTEGER_RANGES, isWide, type ChannelType } from '../batch/schema.ts';
 import { defineDriver, type DriverFiles, type OpenText, type RowWriter } from './driver.ts';
 
 const channel = z.strictObject({
@@ -99,22 +99,11 @@ function wordAt(text: string | undefined, field: number): string | undefined {
   return text?.trim().split(/\s+/)[field] || undefined;
 }
 
-/** The numbers that an integer type holds: from the first to before the second. */
-const RANGES: Partial<Record<ChannelType, [from: number, to: number]>> = {
-  ...{ i8: [-(2 ** 7), 2 ** 7], u8: [0, 2 ** 8], i16: [-(2 ** 15), 2 ** 15], u16: [0, 2 ** 16] },
-  ...{
-    i32: [-(2 ** 31), 2 ** 31],
-    u32: [0, 2 ** 32],
-    i64: [-(2 ** 63), 2 ** 63],
-    u64: [0, 2 ** 64],
-  },
-};
-
 /** @returns false if the word is no number, or none that the type holds: nothing is made up */
 function put(row: RowWriter, channel: number, type: ChannelType, word: string): boolean {
   const value = Number(word);
   if (Number.isNaN(value)) return false;
-  const range = RANGES[type];
+  const range = INTEGER_RANGES[type];
   if (range === undefined) {
     row.setNumber(channel, value);
     return true;
@@ -122,7 +111,7 @@ function put(row: RowWriter, channel: number, type: ChannelType, word: string): 
   const whole = Math.trunc(value);
   // a number that is rounded up to the end of the range is looked at as it stands
   if (whole < range[0] || whole > range[1]) return false;
-  if (type === 'i64' || type === 'u64') return putExactly(row, channel, BigInt(range[1]), word);
+  if (isWide(type)) return putExactly(row, channel, BigInt(range[1]), word);
   if (whole === range[1]) return false;
   row.setNumber(channel, whole);
   return true;

@@ -26,6 +26,7 @@ import { cursorOf } from '../store/named.ts';
 import { Store, systemEnvironment } from '../store/store.ts';
 import { StreamReader, type StreamItem } from '../store/stream-reader.ts';
 import { checkColumns } from '../store/view.ts';
+import { isOwnerAway } from '../targets/owner-link.ts';
 import type { Requests } from '../targets/store-participant.ts';
 import { decodeConsumerDetail, encodeConsumerDetail } from './consumer-detail.ts';
 import { linkTo } from './copy.ts';
@@ -286,7 +287,7 @@ export class Consumer {
 
   /** @returns false if the owner has gone: there will be another one. @throws any other error */
   #isLeft(error: unknown): false {
-    if (!isPassing(error)) throw error;
+    if (!isOwnerAway(error)) throw error;
     this.#session = undefined;
     this.#link.drop();
     return false;
@@ -313,7 +314,7 @@ export class Consumer {
       await this.#link.client();
       return true;
     } catch (error) {
-      if (isPassing(error)) return false;
+      if (isOwnerAway(error)) return false;
       throw error;
     }
   }
@@ -342,12 +343,5 @@ function checkDetail(detail: string): void {
     'USAGE',
     `a state of ${detail.length} characters: a cursor keeps at most ` +
       `${CURSOR_DETAIL_MAX_CHARACTERS}, ${HEAD_ROOM_BYTES} bytes`,
-  );
-}
-
-function isPassing(error: unknown): boolean {
-  return (
-    error instanceof HelicorderError &&
-    ['DISCONNECTED', 'OWNER_BUSY', 'NO_SPACE', 'STORE_IN_USE'].includes(error.code)
   );
 }

@@ -5,6 +5,7 @@
  * A copy that ends with an error is begun again after a while, but for an alarm: after that one
  * nothing is sent before somebody has looked. What goes wrong is told as a sentence per stream.
  */
+import { messageOf } from '../base/errors.ts';
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { matchesPattern } from '../base/retention.ts';
@@ -83,19 +84,15 @@ export class Copies {
           onProgress: (progress) => {
             if (progress.kind === 'committed') onProblem(stream, undefined);
             else if (progress.kind === 'failed' && !signal.aborted)
-              onProblem(stream, sentence(progress.error));
+              onProblem(stream, messageOf(progress.error));
           },
         });
         return;
       } catch (error) {
-        onProblem(stream, sentence(error));
+        onProblem(stream, messageOf(error));
         if (isAlarm(error)) return;
         await sleep(AGAIN_MS, undefined, { signal }).catch(() => undefined);
       }
     }
   }
-}
-
-function sentence(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

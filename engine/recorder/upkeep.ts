@@ -6,6 +6,7 @@
  *
  * A step that fails changes nothing. It is tried again at the next occasion; the status says so.
  */
+import { messageOf } from '../base/errors.ts';
 import { UPKEEP_INTERVAL_MS, UPKEEP_WAITING_INTERVAL_MS } from '../base/constants.ts';
 import { monotonicMs } from '../base/clock.ts';
 import type { UpkeepOptions, UpkeepResult } from '../store/upkeep.ts';
@@ -59,7 +60,7 @@ export class Upkeep {
     } catch (error) {
       // one that was given up at the end says nothing of the store
       if (this.#isOver) return;
-      const why = error instanceof Error ? error.message : String(error);
+      const why = messageOf(error);
       this.problem = `upkeep of the store: ${why}`;
     } finally {
       this.#isRunning = false;

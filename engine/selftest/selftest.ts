@@ -18,7 +18,7 @@
  */
 import { monotonicMs, randomUint32 } from '../base/clock.ts';
 import { MIB } from '../base/constants.ts';
-import { HelicorderError, openError } from '../base/errors.ts';
+import { HelicorderError, openError, messageOf } from '../base/errors.ts';
 import { VERSION } from '../base/version.ts';
 import { removeTree } from '../files/remove-tree.ts';
 import { hex } from '../store/files.ts';
@@ -179,7 +179,7 @@ async function take(
     return { name, promise, ok: true, seconds, ...done, broken: null };
   } catch (error) {
     signal?.throwIfAborted();
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     const seconds = secondsSince(startMs, environment);
     const broken = `the promise "${promise}" does not hold here: ${reason}`;
     return { name, promise, ok: false, seconds, found: [], counts: {}, broken };

@@ -10,6 +10,7 @@
  * has changed. Every row carries the LSN up to which it is true and a CRC of its values: SQLite
  * itself keeps no checksum of a row. 64-bit values are INTEGER columns.
  */
+import { messageOf } from '../base/errors.ts';
 import Database from 'better-sqlite3';
 import { crc32c } from '../base/crc32c.ts';
 import { edge } from '../base/failpoint.ts';
@@ -248,7 +249,7 @@ export function checkCatalog(fs: FileSystem, path: string): string | undefined {
     }
     return undefined;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return messageOf(error);
   } finally {
     database?.close();
   }

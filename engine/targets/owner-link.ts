@@ -141,3 +141,11 @@ export class OwnerLink {
 function isPassing(error: unknown): boolean {
   return error instanceof HelicorderError && ['STORE_IN_USE', 'OWNER_BUSY'].includes(error.code);
 }
+
+/** The owner has gone, is busy ending, or has no space: that passes. */
+export function isOwnerAway(error: unknown): boolean {
+  return (
+    error instanceof HelicorderError &&
+    ['DISCONNECTED', 'OWNER_BUSY', 'NO_SPACE', 'STORE_IN_USE'].includes(error.code)
+  );
+}

@@ -11,7 +11,7 @@ import type { Requests } from './store-participant.ts';
 export class SourceStore {
   readonly store: Store;
   readonly environment: StoreEnvironment;
-  readonly #owner: Requests;
+  readonly owner: Requests;
   /** the connection to the owner whose mark the reader follows */
   #client: unknown;
 
@@ -19,16 +19,12 @@ export class SourceStore {
   constructor(dataDir: string, owner: Requests, environment: StoreEnvironment) {
     this.store = Store.open(dataDir, environment);
     this.environment = environment;
-    this.#owner = owner;
-  }
-
-  get owner(): Requests {
-    return this.#owner;
+    this.owner = owner;
   }
 
   /** Reads up to where the present owner has come. @throws what keeps it from being asked */
   async follow(): Promise<void> {
-    const client = await this.#owner.client();
+    const client = await this.owner.client();
     const { reader } = this.store;
     if (client === this.#client && reader.isOwned) return void reader.refresh();
     // whoever owned it may have written since the reader was opened

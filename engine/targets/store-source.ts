@@ -21,6 +21,7 @@ import type { Intent } from '../txn/participant.ts';
 import type { Origin, Piece } from '../txn/piece.ts';
 import type { CopySource, CopyState, ReadLimits } from '../txn/source.ts';
 import { decodeCopyRecord, encodeCopyRecord, type CopyRecord } from './copy-cursor.ts';
+import { isOwnerAway } from './owner-link.ts';
 import { PieceQueue } from './piece-queue.ts';
 import { cutPiece, pieceOf } from './pieces.ts';
 import type { SourceStore } from './source-store.ts';
@@ -116,7 +117,7 @@ export class StoreSource implements CopySource {
     try {
       await this.#options.store.follow();
     } catch (error) {
-      if (!isPassing(error)) throw error;
+      if (!isOwnerAway(error)) throw error;
     }
   }
 
@@ -216,7 +217,7 @@ export class StoreSource implements CopySource {
         await client.ask(question, 'done', payload);
         return;
       } catch (error) {
-        if (!isPassing(error)) throw error;
+        if (!isOwnerAway(error)) throw error;
         await this.#environment.sleep(AGAIN_MS);
       }
     }
@@ -291,12 +292,4 @@ function again(stream: StreamReader): {
   stream: StreamReader;
 } {
   return { items: stream.raw(), stream };
-}
-
-/** The owner has gone, or is busy ending: there will be another one. */
-function isPassing(error: unknown): boolean {
-  return (
-    error instanceof HelicorderError &&
-    ['DISCONNECTED', 'OWNER_BUSY', 'NO_SPACE', 'STORE_IN_USE'].includes(error.code)
-  );
 }

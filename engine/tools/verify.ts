@@ -4,7 +4,7 @@
  * and per stream the chain of seqs, offsets and ticks. It only reads, also beside a recorder, and
  * always has an answer: what cannot be read is damage in the report.
  */
-import { HelicorderError } from '../base/errors.ts';
+import { HelicorderError, messageOf } from '../base/errors.ts';
 import { hex, readStoreJson, storePaths } from '../store/files.ts';
 import { idsOf, identityOfLog, isOneStore } from '../store/identity.ts';
 import type { StoreIdentity } from '../store/log/log-writer.ts';
@@ -44,10 +44,6 @@ export async function verify(
 
 function damage(file: string, what: string, offset = 0, length = 0): Damage {
   return { file, offset: String(offset), length: String(length), what };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** @returns what store.json says, if it can be believed */

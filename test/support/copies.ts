@@ -11,9 +11,9 @@ import { gaps } from '../../engine/tools/gaps.ts';
 import { verify } from '../../engine/tools/verify.ts';
 import { Copier, type CopierOptions, type CopyResult } from '../../engine/txn/copier.ts';
 import { systemTimer } from '../../engine/txn/pacing.ts';
-import type { LocalOwner } from './local-owner.ts';
+import type { Fate, LocalOwner } from './local-owner.ts';
 import { recordsOf } from './local-owner.ts';
-import type { SeededRandom } from './random.ts';
+import { SeededRandom } from './random.ts';
 import { beginSamples, commitGap, commitSamples } from './stores.ts';
 
 export const COPIED_STREAM = 'test/samples';
@@ -80,6 +80,38 @@ export function record({ writer }: LocalOwner, random: SeededRandom, runs = 2, b
       if (random.below(4) === 0) tick += commitGap(writer, opened, tick, 1 + random.below(9));
     }
   }
+}
+
+/**
+ * A copier that is stopped and begun anew, and whose requests and replies are lost, until all has
+ * arrived.
+ */
+export async function unluckyCopy(
+  from: LocalOwner,
+  to: LocalOwner,
+  seed: number,
+  copy: (options: CopierOptions) => Promise<unknown>,
+): Promise<void> {
+  const random = new SeededRandom(seed);
+  const luck = 2 + random.below(20);
+  const fate = (): Fate => {
+    if (random.below(luck) > 0) return 'served';
+    if (random.below(6) === 0) to.restart();
+    return random.below(2) === 0 ? 'lost' : 'reply lost';
+  };
+  record(from, random, 1);
+  for (let round = 0; round < 4; round++) {
+    [from.fate, to.fate] = [(type) => (type === 'set-cursor' ? fate() : 'served'), fate];
+    const stop = new AbortController();
+    let left = random.below(40);
+    const onProgress = (): void => {
+      if (--left < 0) stop.abort();
+    };
+    await copy({ batchRecords: 1 + random.below(300), signal: stop.signal, onProgress });
+    record(from, random, 1);
+  }
+  [from.fate, to.fate] = [() => 'served', () => 'served'];
+  await copy({});
 }
 
 /** `cat --with-ledger` */

@@ -12,11 +12,12 @@ import {
   COPIED_STREAM,
   copyOnce as copyBetween,
   record,
+  unluckyCopy,
   type CopyOnceOptions,
   type End,
 } from '../../support/copies.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
-import { LocalOwner, recordsOf, type Fate } from '../../support/local-owner.ts';
+import { LocalOwner, recordsOf } from '../../support/local-owner.ts';
 import { SEED, SeededRandom } from '../../support/random.ts';
 import { sealAllThereIs } from '../../support/sealing.ts';
 import { beginSamples, commitSamples } from '../../support/stores.ts';
@@ -104,34 +105,13 @@ describe('a derived copy', () => {
 
   const seeds = process.env.HELICORDER_SOAK ? 100 : 6;
   test(`requests and replies lost, owners and copiers dying: ${seeds} seeds`, async () => {
-    for (let seed = 1; seed <= seeds; seed++) await unluckyCopy(seed);
+    for (let seed = 1; seed <= seeds; seed++) await unlucky(seed);
   });
 });
 
-/** A copier that is stopped and begun anew until everything has arrived. */
-async function unluckyCopy(seed: number): Promise<void> {
-  const random = new SeededRandom(seed);
+async function unlucky(seed: number): Promise<void> {
   const { from, to } = stores();
-  const luck = 2 + random.below(20);
-  const fate = (): Fate => {
-    if (random.below(luck) > 0) return 'served';
-    if (random.below(6) === 0) to.restart();
-    return random.below(2) === 0 ? 'lost' : 'reply lost';
-  };
-  record(from, random, 1);
-  for (let round = 0; round < 4; round++) {
-    [from.fate, to.fate] = [(type) => (type === 'set-cursor' ? fate() : 'served'), fate];
-    const stop = new AbortController();
-    let left = random.below(40);
-    const onProgress = (): void => {
-      if (--left < 0) stop.abort();
-    };
-    const batchRecords = 1 + random.below(300);
-    await copyOnce(from, to, { batchRecords, signal: stop.signal, onProgress });
-    record(from, random, 1);
-  }
-  [from.fate, to.fate] = [() => 'served', () => 'served'];
-  await copyOnce(from, to);
+  await unluckyCopy(from, to, seed, (options) => copyOnce(from, to, options));
   await expectFiltered(from, to, `seed ${seed}`);
   [from, to].forEach((owner) => owner.close());
 }
