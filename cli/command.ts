@@ -1,5 +1,5 @@
 /**
- * How a command is declared. Adding one = one file under `commands/` and one line in `main.ts`.
+ * How a command is declared. Adding one = one file under `commands/` and one line in `program.ts`.
  * A command parses its words and prints; what it does is a call into the engine. It gets all of
  * its surroundings as `CliContext`, and ends by returning an exit code or throwing, never by
  * leaving the process.
@@ -8,12 +8,10 @@
  * everything else goes to stderr. Every command takes the common options below.
  */
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { pino, type Logger } from 'pino';
 import { systemClock } from '../engine/base/clock.ts';
 import { HelicorderError, nearest } from '../engine/base/errors.ts';
 import { parseTimeNanos } from '../engine/base/time-text.ts';
-import type { DriverFace } from '../engine/config/schema.ts';
-import type { Engine } from './engine.ts';
+import type { Load } from './engine.ts';
 
 /** A stream of the process as a command writes to it. */
 export interface Output {
@@ -41,7 +39,7 @@ export interface CliIo {
   onSignal(listener: (signal: EndSignal) => void): () => void;
   /** Ends the process at once, after a second signal. */
   exitNow(code: number): void;
-  loadEngine(): Promise<Engine>;
+  readonly load: Load;
 }
 
 /** The options that every command has. */
@@ -58,11 +56,9 @@ export type Run = (action: () => Promise<number>) => Promise<void>;
 export interface CliContext {
   io: CliIo;
   run: Run;
-  /** undefined where the engine cannot be loaded; then the flags of drivers are not known */
-  drivers: readonly DriverFace[] | undefined;
 }
 
-export type CommandFactory = (context: CliContext) => Command;
+export type CommandFactory = (context: CliContext) => Command | Promise<Command>;
 
 export const DATA_DIR_DEFAULT = './helicorder-data';
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
@@ -91,13 +87,6 @@ export function newGroup(name: string, summary: string, commands: Command[]): Co
 /** The directory of the store: flag, else environment, else the default. */
 export function dataDirOf(options: CommonOptions, io: CliIo): string {
   return options.dataDir ?? (io.environment.HELICORDER_DATA_DIR || DATA_DIR_DEFAULT);
-}
-
-/** Structured log on stderr; a person's terminal gets only what is wrong unless it asks. */
-export function logOf(options: CommonOptions, io: CliIo): Logger {
-  const level = options.logLevel ?? (options.quiet ? 'error' : 'warn');
-  const destination = { write: (line: string) => void io.stderr.write(line).catch(ignore) };
-  return pino({ name: 'helicorder', level }, destination);
 }
 
 /** A reader of stderr that has gone must not stop a recording. */

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { CliIo, EndSignal, Output } from './command.ts';
-import { loadEngine } from './engine.ts';
+import { load } from './engine.ts';
 import { main } from './program.ts';
 
 function outputOf(stream: NodeJS.WriteStream): Output {
@@ -71,7 +71,7 @@ const io: CliIo = {
   program: [process.execPath, fileURLToPath(import.meta.url)],
   onSignal,
   exitNow: (code) => process.exit(code),
-  loadEngine,
+  load,
 };
 
 const { version } = createRequire(import.meta.url)('helicorder/package.json') as {

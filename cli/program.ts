@@ -10,42 +10,26 @@
 import { Command, CommanderError } from 'commander';
 import { ERRORS, errnoCode, HelicorderError } from '../engine/base/errors.ts';
 import { ignore, type CliContext, type CliIo, type CommandFactory, type Run } from './command.ts';
-import { configCommand } from './commands/config.ts';
-import { cursorCommand } from './commands/cursor.ts';
-import { doctorCommand } from './commands/doctor.ts';
-import { gapsCommand } from './commands/gaps.ts';
-import { reloadCommand } from './commands/reload.ts';
-import { runCommand } from './commands/run.ts';
-import { selftestCommand } from './commands/selftest.ts';
-import { statusCommand } from './commands/status.ts';
-import { statsCommand } from './commands/stats.ts';
-import { storeCommand } from './commands/store.ts';
-import { streamCommand } from './commands/stream.ts';
-import { validateCommand } from './commands/validate.ts';
-import { streamToStreamCommand } from './commands/stream-to-stream.ts';
-import { topCommand } from './commands/top.ts';
-import { tuneCommand } from './commands/tune.ts';
-import { verifyCommand } from './commands/verify.ts';
-import type { Engine } from './engine.ts';
 
-const COMMANDS: readonly CommandFactory[] = [
-  runCommand,
-  validateCommand,
-  configCommand,
-  statusCommand,
-  reloadCommand,
-  streamCommand,
-  streamToStreamCommand,
-  storeCommand,
-  cursorCommand,
-  gapsCommand,
-  statsCommand,
-  topCommand,
-  tuneCommand,
-  verifyCommand,
-  doctorCommand,
-  selftestCommand,
-];
+const COMMANDS: Readonly<Record<string, () => Promise<CommandFactory>>> = {
+  run: async () => (await import('./commands/run.ts')).runCommand,
+  validate: async () => (await import('./commands/validate.ts')).validateCommand,
+  config: async () => (await import('./commands/config.ts')).configCommand,
+  status: async () => (await import('./commands/status.ts')).statusCommand,
+  reload: async () => (await import('./commands/reload.ts')).reloadCommand,
+  stream: async () => (await import('./commands/stream.ts')).streamCommand,
+  'stream-to-stream': async () =>
+    (await import('./commands/stream-to-stream.ts')).streamToStreamCommand,
+  store: async () => (await import('./commands/store.ts')).storeCommand,
+  cursor: async () => (await import('./commands/cursor.ts')).cursorCommand,
+  gaps: async () => (await import('./commands/gaps.ts')).gapsCommand,
+  stats: async () => (await import('./commands/stats.ts')).statsCommand,
+  top: async () => (await import('./commands/top.ts')).topCommand,
+  tune: async () => (await import('./commands/tune.ts')).tuneCommand,
+  verify: async () => (await import('./commands/verify.ts')).verifyCommand,
+  doctor: async () => (await import('./commands/doctor.ts')).doctorCommand,
+  selftest: async () => (await import('./commands/selftest.ts')).selftestCommand,
+};
 
 /** @param words the command line behind the program's name */
 export async function main(words: readonly string[], io: CliIo, version: string): Promise<number> {
@@ -57,8 +41,7 @@ export async function main(words: readonly string[], io: CliIo, version: string)
     exitCode = await action();
   };
   try {
-    const loaded = await engineOf(io);
-    const program = newProgram({ io: loaded.io, run, drivers: loaded.drivers }, version);
+    const program = await newProgram({ io, run }, words, version);
     if (words.length === 0) program.help({ error: true });
     await program.parseAsync(words, { from: 'user' });
     return exitCode;
@@ -67,27 +50,24 @@ export async function main(words: readonly string[], io: CliIo, version: string)
   }
 }
 
-/** The engine is loaded once, for its drivers' flags; a failure is kept for who really needs it. */
-async function engineOf(io: CliIo): Promise<Pick<CliContext, 'io' | 'drivers'>> {
-  let loading: Promise<Engine>;
-  try {
-    const engine = await io.loadEngine();
-    return { io: { ...io, loadEngine: () => Promise.resolve(engine) }, drivers: engine.drivers };
-  } catch (error) {
-    loading = Promise.reject(error instanceof Error ? error : new Error(String(error)));
-    loading.catch(ignore);
-  }
-  return { io: { ...io, loadEngine: () => loading }, drivers: undefined };
-}
-
-function newProgram(context: CliContext, version: string): Command {
+/** Knows the command that `words` begin with; all of them if that is none, to list or suggest. */
+async function newProgram(
+  context: CliContext,
+  words: readonly string[],
+  version: string,
+): Promise<Command> {
   const program = new Command('helicorder')
     .description('Records sensors at 1 kHz and far above without losing or doubling one sample.')
     .version(version, '--version', 'print the version')
     .addHelpText('after', '\nExamples:\n  $ helicorder run\n  $ helicorder stream ls');
-  for (const factory of COMMANDS) program.addCommand(factory(context));
+  for (const load of loadersFor(words)) program.addCommand(await (await load())(context));
   prepare(program, context.io);
   return program;
+}
+
+function loadersFor([first = '']: readonly string[]): (() => Promise<CommandFactory>)[] {
+  if (first === '--version') return [];
+  return Object.hasOwn(COMMANDS, first) ? [COMMANDS[first]!] : Object.values(COMMANDS);
 }
 
 /** Settings that commander does not hand on to commands which were made on their own. */

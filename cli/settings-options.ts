@@ -6,11 +6,15 @@ import { settingsOf } from '../engine/config/settings.ts';
 import type { CliIo } from './command.ts';
 import type { Engine } from './engine.ts';
 
-/** Adds a flag for every setting; without drivers (no engine) any other flag is let through. */
-export function addSettingOptions(
-  command: Command,
-  drivers: readonly DriverFace[] | undefined,
-): Command {
+/**
+ * Adds a flag for every setting, those of the drivers too. Where the engine cannot be loaded these
+ * are not known, and any other flag is let through: the command itself will say what is missing.
+ */
+export async function withSettings(command: Command, io: CliIo): Promise<Command> {
+  const drivers: readonly DriverFace[] | undefined = await io.load('engine').then(
+    (engine) => engine.drivers,
+    () => undefined,
+  );
   command.option('--config <path>', 'configuration file (default: ./helicorder.yaml, /etc/…)');
   if (!drivers) command.allowUnknownOption().allowExcessArguments();
   for (const { flag, takes, description, defaultText } of settingsOf(drivers ?? [])) {
@@ -46,7 +50,7 @@ export async function configurationOf(
   path: string | undefined,
   flags: Readonly<Record<string, string>>,
 ): Promise<ResolvedConfig & { engine: Engine }> {
-  const engine = await io.loadEngine();
+  const engine = await io.load('engine');
   return { engine, ...resolvedBy(engine, io, path, flags) };
 }
 

@@ -8,7 +8,7 @@ import {
   type CliContext,
   type CommonOptions,
 } from '../command.ts';
-import { addSettingOptions, configurationOf, flagsOf } from '../settings-options.ts';
+import { configurationOf, flagsOf, withSettings } from '../settings-options.ts';
 
 const EXAMPLES = [
   'helicorder config show',
@@ -16,13 +16,13 @@ const EXAMPLES = [
   'helicorder config show --json',
 ];
 
-export function configCommand(context: CliContext): Command {
-  return newGroup('config', 'show the effective configuration', [showCommand(context)]);
+export async function configCommand(context: CliContext): Promise<Command> {
+  return newGroup('config', 'show the effective configuration', [await showCommand(context)]);
 }
 
-function showCommand({ io, run, drivers: known }: CliContext): Command {
+async function showCommand({ io, run }: CliContext): Promise<Command> {
   const command = newCommand('show', 'every effective value and its origin', EXAMPLES);
-  return addSettingOptions(command, known).action((options: CommonOptions & { config?: string }) =>
+  return (await withSettings(command, io)).action((options: CommonOptions & { config?: string }) =>
     run(async () => {
       const { values, paths } = await configurationOf(io, options.config, flagsOf(command));
       if (options.json) {

@@ -5,7 +5,9 @@ import { HelicorderError } from '../../engine/base/errors.ts';
 import type { CursorInfo } from '../../engine/tools/types.ts';
 import { dataDirOf, newCommand, newGroup, printJson, streamName, tellWait } from '../command.ts';
 import type { CliContext, CliIo, CommonOptions } from '../command.ts';
-import type { Engine } from '../engine.ts';
+import type { EngineParts } from '../engine.ts';
+
+type Reader = EngineParts['reader'];
 
 export function cursorCommand(context: CliContext): Command {
   return newGroup('cursor', 'durable reading positions of named consumers', [
@@ -19,12 +21,12 @@ export function cursorCommand(context: CliContext): Command {
 function withCursors<T>(
   io: CliIo,
   options: CommonOptions,
-  use: (engine: Engine, store: ReturnType<Engine['Store']['open']>) => T,
+  use: (reader: Reader, store: ReturnType<Reader['Store']['open']>) => T,
 ): Promise<T> {
-  return io.loadEngine().then((engine) => {
-    const store = engine.Store.open(dataDirOf(options, io));
+  return io.load('reader').then((reader) => {
+    const store = reader.Store.open(dataDirOf(options, io));
     try {
-      return use(engine, store);
+      return use(reader, store);
     } finally {
       store.close();
     }
@@ -107,7 +109,7 @@ function setCommand({ io, run }: CliContext): Command {
           if (offset === 'tail') return nextOffset;
           return offset === 'start' ? store.reader.state.lowWaterOf(id) : offsetOf(offset);
         });
-        const { changeStore } = await io.loadEngine();
+        const { changeStore } = await io.load('control');
         const where = { dataDir: dataDirOf(options, io), onWait: tellWait(io) };
         await changeStore(where, { type: 'set-cursor', ...cursor, offset: position });
         if (options.json) await printJson(io, { ...cursor, offset: String(position) });
@@ -121,7 +123,7 @@ function rmCommand({ io, run }: CliContext): Command {
     .argument('<name>')
     .action((name: string, options: CommonOptions) =>
       run(async () => {
-        const { changeStore } = await io.loadEngine();
+        const { changeStore } = await io.load('control');
         const where = { dataDir: dataDirOf(options, io), onWait: tellWait(io) };
         await changeStore(where, { type: 'remove-cursor', name: cursorName(name) });
         return 0;

@@ -12,12 +12,13 @@ export function doctorCommand({ io, run }: CliContext): Command {
     .option('--repair', 'copy damaged bytes to DIR/quarantine and make anew what can be made anew')
     .action((options: CommonOptions & { repair?: boolean }) =>
       run(async () => {
-        const { doctor, repair } = await io.loadEngine();
         const dir = dataDirOf(options, io);
         const tell = (step: string): void => {
           if (!options.quiet) void io.stderr.write(`helicorder: ${step}\n`).catch(ignore);
         };
-        const report = options.repair ? await repair(dir, tell) : await doctor(dir);
+        const report = options.repair
+          ? await (await io.load('engine')).repair(dir, tell)
+          : await (await io.load('reader')).doctor(dir);
         if (options.json) await printJson(io, report);
         else if (!options.quiet || !report.ok) await io.stdout.write(describe(report));
         return report.ok ? 0 : EXIT_DAMAGED;

@@ -25,7 +25,7 @@ export function gapsCommand({ io, run }: CliContext): Command {
     .action((name: string, options: Options) =>
       run(async () => {
         const stream = streamName(name);
-        const { Store, gaps } = await io.loadEngine();
+        const { Store, gaps } = await io.load('reader');
         const store = Store.open(dataDirOf(options, io));
         try {
           const report = await gaps(store, stream, options);

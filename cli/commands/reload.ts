@@ -10,7 +10,7 @@ export function reloadCommand({ io, run }: CliContext): Command {
   const summary = 'let the recorder that runs read its configuration again';
   return newCommand('reload', summary, EXAMPLES).action((options: CommonOptions) =>
     run(async () => {
-      const { askRecorder } = await io.loadEngine();
+      const { askRecorder } = await io.load('control');
       const report = (await askRecorder(dataDirOf(options, io), 'reload')) as ReloadReport;
       if (options.json) await printJson(io, report);
       else await io.stdout.write(textOf(report));

@@ -5,14 +5,15 @@
  * that was accepted: that is durable, and the next start accounts for the rest as gap(crash).
  */
 import type { Command } from 'commander';
+import { pino, type Logger } from 'pino';
 import { monotonicMs } from '../../engine/base/clock.ts';
 import { SIGNAL_REPEAT_MS, STATUS_INTERVAL_MS } from '../../engine/base/constants.ts';
 import type { RecorderConfig } from '../../engine/config/config.ts';
 import type { RecorderSummary } from '../../engine/tools/types.ts';
-import { ignore, logOf, newCommand, printJson } from '../command.ts';
+import { ignore, newCommand, printJson } from '../command.ts';
 import type { CliContext, CliIo, CommonOptions, EndSignal } from '../command.ts';
 import type { Engine } from '../engine.ts';
-import { addSettingOptions, configurationOf, flagsOf, resolvedBy } from '../settings-options.ts';
+import { configurationOf, flagsOf, resolvedBy, withSettings } from '../settings-options.ts';
 import { LiveBlock, statusLine, statusLines, summaryLine } from '../status-view.ts';
 
 type RunningRecorder = Pick<
@@ -28,9 +29,9 @@ const EXAMPLES = [
 const LOG_LINE_INTERVAL_MS = 10_000;
 const SIGNAL_NUMBERS: Readonly<Record<EndSignal, number>> = { SIGINT: 2, SIGTERM: 15 };
 
-export function runCommand({ io, run, drivers: known }: CliContext): Command {
+export async function runCommand({ io, run }: CliContext): Promise<Command> {
   const command = newCommand('run', 'record the configured sources into the store', EXAMPLES);
-  return addSettingOptions(command, known).action((options: CommonOptions & { config?: string }) =>
+  return (await withSettings(command, io)).action((options: CommonOptions & { config?: string }) =>
     run(async () => {
       const flags = flagsOf(command);
       const { engine, config, paths } = await configurationOf(io, options.config, flags);
@@ -51,6 +52,13 @@ export function runCommand({ io, run, drivers: known }: CliContext): Command {
       return 0;
     }),
   );
+}
+
+/** Structured log on stderr; a person's terminal gets only what is wrong unless it asks. */
+function logOf(options: CommonOptions, io: CliIo): Logger {
+  const level = options.logLevel ?? (options.quiet ? 'error' : 'warn');
+  const destination = { write: (line: string) => void io.stderr.write(line).catch(ignore) };
+  return pino({ name: 'helicorder', level }, destination);
 }
 
 async function follow(

@@ -42,7 +42,7 @@ export function selftestCommand({ io, run }: CliContext): Command {
 
 async function selftest(io: CliIo, options: Options): Promise<number> {
   const durationMs = milliseconds(options.duration);
-  const engine = await io.loadEngine();
+  const engine = await io.load('engine');
   const interrupted = new AbortController();
   const stopListening = io.onSignal((signal) =>
     interrupted.abort(new HelicorderError('USAGE', `ended by ${signal}, nothing is left behind`)),

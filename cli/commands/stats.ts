@@ -40,7 +40,7 @@ export function statsCommand({ io, run }: CliContext): Command {
 }
 
 async function print(io: CliIo, stream: string, options: Options): Promise<number> {
-  const { Store, buckets } = await io.loadEngine();
+  const { Store, buckets } = await io.load('reader');
   const store = Store.open(dataDirOf(options, io));
   let isDamaged = false;
   try {

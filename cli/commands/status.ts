@@ -11,7 +11,7 @@ export function statusCommand({ io, run }: CliContext): Command {
   return newCommand('status', 'show the status of the recorder that runs', EXAMPLES).action(
     (options: CommonOptions) =>
       run(async () => {
-        const { askRecorder } = await io.loadEngine();
+        const { askRecorder } = await io.load('control');
         const status = (await askRecorder(dataDirOf(options, io), 'status')) as RecorderStatus;
         if (options.json) await printJson(io, status);
         else await io.stdout.write(`${statusLines(status).join('\n')}\n`);

@@ -20,7 +20,7 @@ function infoCommand({ io, run }: CliContext): Command {
     examples,
   ).action((options: CommonOptions) =>
     run(async () => {
-      const { storeInfo } = await io.loadEngine();
+      const { storeInfo } = await io.load('reader');
       const info = storeInfo(dataDirOf(options, io));
       if (options.json) await printJson(io, info);
       else await io.stdout.write(descriptionOf(info));
@@ -34,7 +34,7 @@ function migrateCommand({ io, run }: CliContext): Command {
   return newCommand('migrate', 'bring the store to the formats of this version', examples).action(
     (options: CommonOptions) =>
       run(async () => {
-        const { migrateStore } = await io.loadEngine();
+        const { migrateStore } = await io.load('reader');
         const done = migrateStore(dataDirOf(options, io));
         const sentence = `nothing to do: the store is of format ${done.format}, the only one\n`;
         if (options.json) await printJson(io, done);

@@ -55,7 +55,7 @@ export function catCommand({ io, run }: CliContext): Command {
 }
 
 async function print(io: CliIo, stream: string, options: Options): Promise<number> {
-  const { Store, cat } = await io.loadEngine();
+  const { Store, cat } = await io.load('reader');
   const stop = new AbortController();
   const stopListening = io.onSignal(() => stop.abort());
   let isDamaged = false;

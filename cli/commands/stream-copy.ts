@@ -115,7 +115,7 @@ export async function copy(
   to: string,
   options: CopyCommandOptions,
 ): Promise<number> {
-  const { copyStream } = await io.loadEngine();
+  const { copyStream } = await io.load('engine');
   const dataDir = dataDirOf(options, io);
   if (options.follow && options.to !== 'end') {
     throw new HelicorderError('USAGE', '--follow has no --to: it goes on until told to stop');

@@ -52,7 +52,7 @@ async function lowWaterOf(io: CliIo, options: TrimOptions, stream: string): Prom
   if (to !== undefined || before === undefined) {
     throw new HelicorderError('USAGE', 'say either --to OFFSET or --before TIME');
   }
-  const { Store } = await io.loadEngine();
+  const { Store } = await io.load('reader');
   const store = Store.open(dataDirOf(options, io));
   try {
     return await store.locateTime(stream, before);
@@ -73,7 +73,7 @@ export function rmCommand({ io, run }: CliContext): Command {
 type TakesAway = Extract<Change, { type: 'trim' | 'remove' }>;
 
 async function takeAway(io: CliIo, options: Options, change: TakesAway): Promise<number> {
-  const { Store, changeStore } = await io.loadEngine();
+  const { Store } = await io.load('reader');
   const { stream } = change;
   const dataDir = dataDirOf(options, io);
   const store = Store.open(dataDir);
@@ -93,6 +93,7 @@ async function takeAway(io: CliIo, options: Options, change: TakesAway): Promise
       ? `${records} records of ${stream}`
       : `${stream} with its ${records} records`;
   if (!options.yes && !(await isConfirmed(io, what))) return 1;
+  const { changeStore } = await io.load('control');
   await changeStore({ dataDir, onWait: tellWait(io) }, change);
   if (!options.quiet) await io.stderr.write(`helicorder: removed ${what}\n`);
   return 0;

@@ -40,7 +40,7 @@ export function writeCommand({ io, run }: CliContext): Command {
 }
 
 async function write(io: CliIo, stream: string, options: Options): Promise<number> {
-  const engine = await io.loadEngine();
+  const engine = await io.load('engine');
   const { writer, file } = options;
   const framing = options.framing ?? (file === undefined ? 'lines' : 'file');
   const acknowledgements = new Acknowledgements(io, options.ack === true);

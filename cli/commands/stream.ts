@@ -5,13 +5,14 @@ import { formatBytes } from '../../engine/config/units.ts';
 import type { StreamInfo } from '../../engine/tools/types.ts';
 import { dataDirOf, newCommand, newGroup, printJson, streamName } from '../command.ts';
 import type { CliContext, CliIo, CommonOptions } from '../command.ts';
-import type { Engine } from '../engine.ts';
+import type { EngineParts } from '../engine.ts';
 import { catCommand } from './stream-cat.ts';
 import { cpCommand } from './stream-copy.ts';
 import { rmCommand, trimCommand } from './stream-remove.ts';
 import { writeCommand } from './stream-write.ts';
 
-type OpenStore = ReturnType<Engine['Store']['open']>;
+type Reader = EngineParts['reader'];
+type OpenStore = ReturnType<Reader['Store']['open']>;
 
 export function streamCommand(context: CliContext): Command {
   return newGroup('stream', 'list, describe, read, write and remove streams', [
@@ -28,12 +29,12 @@ export function streamCommand(context: CliContext): Command {
 async function withStore(
   io: CliIo,
   options: CommonOptions,
-  use: (store: OpenStore, engine: Engine) => Promise<void>,
+  use: (store: OpenStore, reader: Reader) => Promise<void>,
 ): Promise<number> {
-  const engine = await io.loadEngine();
-  const store = engine.Store.open(dataDirOf(options, io));
+  const reader = await io.load('reader');
+  const store = reader.Store.open(dataDirOf(options, io));
   try {
-    await use(store, engine);
+    await use(store, reader);
     return 0;
   } finally {
     store.close();

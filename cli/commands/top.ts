@@ -26,7 +26,7 @@ export function topCommand({ io, run }: CliContext): Command {
 async function top(io: CliIo, options: Options): Promise<number> {
   const intervalMs = durationMs(options.interval);
   let left = looksOf(options.looks);
-  const { Store, Top } = await io.loadEngine();
+  const { Store, Top } = await io.load('reader');
   const store = Store.open(dataDirOf(options, io));
   const interrupted = new AbortController();
   const stopListening = io.onSignal(() => interrupted.abort());

@@ -8,7 +8,7 @@ import { HelicorderError } from '../../engine/base/errors.ts';
 import { formatBytes, parseDurationNanos } from '../../engine/config/units.ts';
 import type { TuneCell, TuneReport } from '../../engine/tools/types.ts';
 import { newCommand, printJson, type CliContext, type CommonOptions } from '../command.ts';
-import { addSettingOptions, configurationOf, flagsOf } from '../settings-options.ts';
+import { configurationOf, flagsOf, withSettings } from '../settings-options.ts';
 
 const EXAMPLES = [
   'helicorder tune',
@@ -23,14 +23,14 @@ interface Options extends CommonOptions {
   maxLatency: string;
 }
 
-export function tuneCommand({ io, run, drivers }: CliContext): Command {
+export async function tuneCommand({ io, run }: CliContext): Promise<Command> {
   const summary = 'measure this machine and recommend flush interval and event size';
   const command = newCommand('tune', summary, EXAMPLES).option(
     '--max-latency <duration>',
     'p99 from sample to disk that is good enough',
     LATENCY_DEFAULT,
   );
-  return addSettingOptions(command, drivers).action((options: Options) =>
+  return (await withSettings(command, io)).action((options: Options) =>
     run(async () => {
       const maxLatencyMs = milliseconds(options.maxLatency);
       const { 'max-latency': _, ...flags } = flagsOf(command);

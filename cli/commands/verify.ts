@@ -12,7 +12,7 @@ export function verifyCommand({ io, run }: CliContext): Command {
   return newCommand('verify', 'check every byte, offset, sequence and ledger', EXAMPLES).action(
     (options: CommonOptions) =>
       run(async () => {
-        const { verify } = await io.loadEngine();
+        const { verify } = await io.load('reader');
         const report = await verify(dataDirOf(options, io));
         if (options.json) await printJson(io, report);
         else if (!options.quiet || !report.ok) await io.stdout.write(describe(report));

@@ -20,6 +20,11 @@ export function zigzag(value: bigint): bigint {
   return BigInt.asUintN(64, (signed << 1n) ^ (signed >> 63n));
 }
 
+/** 64 bits without a meaning as a number: 16 hex digits. */
+export function hexWord(value: bigint): string {
+  return value.toString(16).padStart(16, '0');
+}
+
 export function unzigzag(value: bigint): bigint {
   return BigInt.asIntN(64, (value >> 1n) ^ -(value & 1n));
 }

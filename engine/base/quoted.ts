@@ -10,8 +10,3 @@ export const quotedCounter = z
   .regex(/^\d{1,16}$/)
   .transform(Number)
   .refine(Number.isSafeInteger);
-
-/** 64 bits without a meaning as a number: 16 hex digits. */
-export function hexWord(value: bigint): string {
-  return value.toString(16).padStart(16, '0');
-}

@@ -15,7 +15,8 @@
  */
 import * as z from 'zod';
 import { ERRORS, HelicorderError, type ErrorCode, messageOf } from '../base/errors.ts';
-import { hexWord, quotedCounter } from '../base/quoted.ts';
+import { hexWord } from '../base/bytes.ts';
+import { quotedCounter } from '../base/quoted.ts';
 import { EVENTS_MAX } from '../batch/format.ts';
 import { parseJson, protocolError, type Frame } from './frame.ts';
 

@@ -3,7 +3,7 @@
  * encodes, checks and decodes it. Numbers of 64 bits are quoted strings in the JSON.
  */
 import { HelicorderError } from '../base/errors.ts';
-import { hexWord } from '../base/quoted.ts';
+import { hexWord } from '../base/bytes.ts';
 
 /** How one value travels: as JSON outside, as a TypeScript value inside. */
 interface Field<T> {

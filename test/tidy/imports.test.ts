@@ -41,9 +41,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   tools: ['base', 'batch', 'codecs/codec.ts', 'store', 'control'],
   selftest: ['base', 'files', 'store', 'tools'],
   recorder: ['engine', 'face', 'workers/spawn.ts', 'workers/pool.ts', 'workers/protocol.ts'],
+  reader: ['store', 'tools'],
   index: ['engine'],
   workers: ['engine', 'face'],
-  cli: ['base', 'config', 'tools', 'index'],
+  cli: ['base', 'config', 'tools', 'reader', 'index'],
   server: ['base', 'config', 'tools', 'index'],
   bench: ['engine', 'face', 'workers', 'cli'],
 };
@@ -157,6 +158,38 @@ describe('imports', () => {
           .map(({ line, target }) => at(file, line, `a tool may not import ${target}`)),
       );
     expect(found).toEqual([]);
+  });
+});
+
+/** Files and packages that are loaded with `path`; what is imported on demand is not followed. */
+function loadedWith(path: string): string[] {
+  const loaded = new Set<string>();
+  const visit = (target: string): void => {
+    if (loaded.has(target)) return;
+    loaded.add(target);
+    const file = engineFiles.find((one) => one.path === target);
+    if (!file) return;
+    importsOf(file)
+      .filter(({ typeOnly, onDemand }) => !typeOnly && !onDemand)
+      .forEach((one) => visit(one.target));
+  };
+  visit(path);
+  return [...loaded];
+}
+
+describe('what starts quickly', () => {
+  const heavy = ['zod', 'yaml', 'smol-toml', 'piscina', 'pino', 'jsep'];
+
+  it('reading a store does not wait for recorder and configuration', () => {
+    const loaded = loadedWith('engine/reader.ts');
+    expect(loaded).toContain('engine/store/store.ts');
+    expect(loaded.filter((one) => heavy.includes(one) || roomOf(one) === 'recorder')).toEqual([]);
+  });
+
+  it('the program itself loads neither a command nor the engine', () => {
+    const loaded = loadedWith('cli/main.ts');
+    expect(loaded).toContain('cli/program.ts');
+    expect(loaded.filter((one) => heavy.includes(one) || /commands|store/.test(one))).toEqual([]);
   });
 });
 

@@ -19,6 +19,8 @@ export interface Import {
   /** gone at run time */
   typeOnly: boolean;
   names: string[];
+  /** `import()` */
+  onDemand: boolean;
 }
 
 /** A place in the tree that breaks a rule; printed as it is. */
@@ -85,12 +87,18 @@ export function walk(node: ts.Node, visit: (node: ts.Node) => void): void {
 export function importsOf(file: SourceFile): Import[] {
   const tree = parse(file);
   const found: Import[] = [];
-  const add = (node: ts.Node, module: ts.Node, typeOnly: boolean, names: string[]): void => {
+  const add = (
+    node: ts.Node,
+    module: ts.Node,
+    typeOnly: boolean,
+    names: string[],
+    onDemand = false,
+  ): void => {
     if (!ts.isStringLiteral(module)) return;
     const target = module.text.startsWith('.')
       ? normalize(join(dirname(file.path), module.text))
       : module.text;
-    found.push({ line: lineOf(tree, node.getStart()), target, typeOnly, names });
+    found.push({ line: lineOf(tree, node.getStart()), target, typeOnly, names, onDemand });
   };
   walk(tree, (node) => {
     if (ts.isImportDeclaration(node)) {
@@ -99,7 +107,7 @@ export function importsOf(file: SourceFile): Import[] {
     } else if (ts.isExportDeclaration(node) && node.moduleSpecifier) {
       add(node, node.moduleSpecifier, node.isTypeOnly, []);
     } else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) {
-      add(node, node.arguments[0]!, false, []);
+      add(node, node.arguments[0]!, false, [], true);
     } else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) {
       add(node, node.argument.literal, true, []);
     }

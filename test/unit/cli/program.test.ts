@@ -103,7 +103,7 @@ describe('exit codes', () => {
 
   test('without the addon help works, and what needs it exits 69', async () => {
     const error = new HelicorderError('UNSUPPORTED', 'no addon');
-    const change = { loadEngine: () => Promise.reject(error) };
+    const change = { load: () => Promise.reject(error) };
     expect((await call('run --help', {}, change)).code).toBe(0);
     expect((await call('run --interface lo', {}, change)).code).toBe(69);
   });

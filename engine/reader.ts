@@ -1,0 +1,15 @@
+/**
+ * The part of the public face that opens and reads a store. What only looks loads this: the
+ * recorder, its configuration and the copier are four times as much.
+ */
+export { Appender, Store, type ReadOptions } from './store/store.ts';
+export type { EventsItem, GapItem, SamplesItem, StreamItem } from './store/stream-reader.ts';
+export { buckets, type BucketOptions } from './tools/buckets.ts';
+export { cat } from './tools/cat.ts';
+export { describeCursor, describeCursors } from './tools/cursors.ts';
+export { describeStream, describeStreams } from './tools/describe.ts';
+export { doctor } from './tools/doctor.ts';
+export { gaps } from './tools/gaps.ts';
+export { migrateStore, storeInfo } from './tools/store-info.ts';
+export { Top } from './tools/top.ts';
+export { verify } from './tools/verify.ts';
