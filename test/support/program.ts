@@ -54,7 +54,7 @@ export function processWith(engine: EngineParts, change: Partial<CliIo> = {}): P
       return () => listeners.delete(listener);
     },
     exitNow: (code) => exits.push(code),
-    load: (() => Promise.resolve(engineOf(engine))),
+    load: () => Promise.resolve(engineOf(engine)),
     ...change,
   };
   const signal = (name: EndSignal): void => listeners.forEach((listener) => listener(name));
