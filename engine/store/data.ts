@@ -110,21 +110,19 @@ class SharedTimes {
 
 /** An events or gap entry as an item: what needs no other entry to be understood. */
 export function standaloneItem(kind: number, stream: number, payload: Uint8Array): DataItem {
-  const base = { stream, bytes: payload.length + ENTRY_ROW_BYTES, paddingBytes: 0 };
-  if (kind === KIND.events) return { ...base, ...eventsFacts(decodeEvents(payload)) };
-  if (kind === KIND.gap) return { ...base, ...gapFacts(decodeGap(payload)) };
+  const bytes = payload.length + ENTRY_ROW_BYTES;
+  if (kind === KIND.events) return eventsItem(stream, bytes, decodeEvents(payload));
+  if (kind === KIND.gap) return gapItem(stream, bytes, decodeGap(payload));
   throw new HelicorderError('DAMAGED', `an entry of kind ${kind} among records`);
 }
 
 function addItem(items: DataItem[], entry: Entry, times: ReadonlyMap<number, SharedTimes>): void {
-  const bytes = entry.payload.length + ENTRY_ROW_BYTES;
-  const base = { stream: entry.stream, bytes, paddingBytes: 0 };
   if (entry.kind === KIND.batch) {
     const batch = decodeBatch(entry.payload);
     const shared = times.get(entry.index - batch.timesDistance);
     if (shared === undefined)
       throw new HelicorderError('DAMAGED', 'a batch without its times entry');
-    const item = { ...base, ...batchFacts(shared, batch) };
+    const item = batchItem(entry.stream, entry.payload.length + ENTRY_ROW_BYTES, shared, batch);
     shared.users.push(item);
     items.push(item);
   } else if (entry.kind === KIND.events || entry.kind === KIND.gap) {
@@ -132,27 +130,36 @@ function addItem(items: DataItem[], entry: Entry, times: ReadonlyMap<number, Sha
   }
 }
 
-type Facts = Omit<DataItem, 'stream' | 'bytes' | 'paddingBytes'>;
+// All three write the same fields in the same order: every group of every stream comes by here, and
+// objects put together from parts (`...base`) took ten times as long.
 
-function batchFacts(shared: SharedTimes, batch: BatchEntry): Facts {
+function batchItem(
+  stream: number,
+  bytes: number,
+  shared: SharedTimes,
+  batch: BatchEntry,
+): DataItem {
   const { times } = shared;
   const [first, last] = validRows(times.rows, batch.failed);
-  const { run, firstSeq, firstOffset, samples } = batch;
   return {
-    run,
-    firstSeq,
-    firstOffset,
-    samples,
+    stream,
+    run: batch.run,
+    firstSeq: batch.firstSeq,
+    firstOffset: batch.firstOffset,
     records: recordsOf(times, batch),
-    firstNanos: samples > 0 ? shared.utcNanos(first) : undefined,
-    lastNanos: samples > 0 ? shared.utcNanos(last) : undefined,
+    samples: batch.samples,
+    firstNanos: batch.samples > 0 ? shared.utcNanos(first) : undefined,
+    lastNanos: batch.samples > 0 ? shared.utcNanos(last) : undefined,
     lastTick: times.firstTick + times.ticks - 1,
+    bytes,
+    paddingBytes: 0,
     content: { kind: 'batch', times, batch },
   };
 }
 
-function eventsFacts(events: EventsEntry): Facts {
+function eventsItem(stream: number, bytes: number, events: EventsEntry): DataItem {
   return {
+    stream,
     run: events.run,
     firstSeq: events.firstSeq,
     firstOffset: events.firstOffset,
@@ -161,12 +168,15 @@ function eventsFacts(events: EventsEntry): Facts {
     firstNanos: events.utcNanos,
     lastNanos: events.utcNanos,
     lastTick: undefined,
+    bytes,
+    paddingBytes: 0,
     content: { kind: 'events', events },
   };
 }
 
-function gapFacts(gap: GapEntry): Facts {
+function gapItem(stream: number, bytes: number, gap: GapEntry): DataItem {
   return {
+    stream,
     run: gap.run,
     firstSeq: gap.firstSeq,
     firstOffset: gap.firstOffset,
@@ -175,6 +185,8 @@ function gapFacts(gap: GapEntry): Facts {
     firstNanos: undefined,
     lastNanos: undefined,
     lastTick: gap.ticks && gap.ticks.first + gap.ticks.count - 1,
+    bytes,
+    paddingBytes: 0,
     content: { kind: 'gap', gap },
   };
 }
