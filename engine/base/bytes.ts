@@ -8,6 +8,9 @@
 import { HelicorderError } from './errors.ts';
 
 export const VARINT_MAX_BYTES = 10;
+/** Of a varint, as many as a double holds exactly. */
+const LOW_BYTES = 7;
+const LOW_BITS = BigInt(7 * LOW_BYTES);
 
 /** What is thrown where bytes are not what their format says. */
 export function damaged(what: string): HelicorderError {
@@ -57,14 +60,17 @@ export class ByteReader {
 
   /** Any unsigned 64-bit number. */
   varint(): bigint {
-    let value = 0n;
+    // two doubles: a bigint per byte takes ten times as long
+    let low = 0;
+    let high = 0;
     for (let i = 0; i < VARINT_MAX_BYTES; i++) {
       const byte = this.u8();
-      value |= BigInt(byte & 0x7f) << BigInt(7 * i);
-      if (byte < 0x80) {
-        if (value >= 1n << 64n) break;
-        return value;
-      }
+      if (i < LOW_BYTES) low += (byte & 0x7f) * 2 ** (7 * i);
+      else high += (byte & 0x7f) * 2 ** (7 * (i - LOW_BYTES));
+      if (byte >= 0x80) continue;
+      if (high === 0) return BigInt(low);
+      if (high >= 2 ** (64 - 7 * LOW_BYTES)) break;
+      return (BigInt(high) << LOW_BITS) | BigInt(low);
     }
     throw this.fail('a number of more than 64 bits');
   }
@@ -131,17 +137,16 @@ export class ByteWriter {
   /** Unsigned, modulo 2^64. */
   varint(value: bigint | number): void {
     this.#reserve(VARINT_MAX_BYTES);
-    if (typeof value === 'bigint') {
-      let rest = BigInt.asUintN(64, value);
-      for (; rest > 0x7fn; rest >>= 7n) this.#bytes[this.#length++] = Number(rest & 0x7fn) | 0x80;
-      this.#bytes[this.#length++] = Number(rest);
-      return;
+    if (typeof value === 'number') return this.#end(value);
+    const wide = BigInt.asUintN(64, value);
+    const high = Number(wide >> LOW_BITS);
+    let low = Number(BigInt.asUintN(Number(LOW_BITS), wide));
+    if (high === 0) return this.#end(low);
+    for (let i = 0; i < LOW_BYTES; i++) {
+      this.#bytes[this.#length++] = (low % 128) | 0x80;
+      low = Math.floor(low / 128);
     }
-    let rest = value;
-    for (; rest > 0x7f; rest = Math.floor(rest / 128)) {
-      this.#bytes[this.#length++] = (rest % 128) | 0x80;
-    }
-    this.#bytes[this.#length++] = rest;
+    this.#end(high);
   }
 
   svarint(value: bigint): void {
@@ -163,6 +168,15 @@ export class ByteWriter {
   /** What was written so far; the writer is not used after it. */
   finish(): Uint8Array {
     return this.#bytes.subarray(0, this.#length);
+  }
+
+  /** The last bytes of a varint. */
+  #end(value: number): void {
+    let rest = value;
+    for (; rest > 0x7f; rest = Math.floor(rest / 128)) {
+      this.#bytes[this.#length++] = (rest % 128) | 0x80;
+    }
+    this.#bytes[this.#length++] = rest;
   }
 
   #reserve(count: number): void {
