@@ -148,8 +148,14 @@ export const CHAIN_WORDS = { is64Bit: 0, integers: 1, doubles: 2 } as const;
 
 /** A file whose writes are durable when they return. Closed with the environment at the latest. */
 export interface DurableFile {
-  /** Writes all of `bytes` at `position`: one O_DSYNC write, or write + fdatasync. */
-  write(bytes: Uint8Array, position: number): void;
+  /**
+   * Writes all of `bytes` at `position`: one O_DSYNC write, or write + fdatasync.
+   * @param meanwhile called once, in this thread, while another one writes: it leaves `bytes` and
+   *   the file alone. What it throws is thrown when the write has ended.
+   */
+  write(bytes: Uint8Array, position: number, meanwhile?: () => void): void;
+  /** Within `meanwhile`: does the other thread still write? */
+  isWriting(): boolean;
   close(): void;
 }
 

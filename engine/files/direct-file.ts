@@ -8,7 +8,8 @@ export function openDurable(path: string, direct: boolean): DurableFile {
   return {
     path,
     direct,
-    write: (block, position) => file.write(block, position),
+    write: (block, position, meanwhile) =>
+      file.write(block, position, meanwhile && (() => meanwhile(() => file.isWriting()))),
     close: () => file.close(),
   };
 }

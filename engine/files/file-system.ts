@@ -46,14 +46,18 @@ export interface File {
   close(): void;
 }
 
+/** Work for the time in which a device writes; it ends soon after `isWriting` says no. */
+export type Meanwhile = (isWriting: () => boolean) => void;
+
 export interface DurableFile {
   readonly path: string;
   readonly direct: boolean;
   /**
    * Durable on return. If `direct`, position, length and the address of `block` are multiples of
    * 4096: take the memory from `alignedBuffer`.
+   * @param meanwhile called once while the device writes; it leaves `block` and this file alone
    */
-  write(block: Uint8Array, position: number): void;
+  write(block: Uint8Array, position: number, meanwhile?: Meanwhile): void;
   close(): void;
 }
 

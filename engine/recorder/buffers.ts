@@ -30,7 +30,8 @@ export function bufferSizes(config: RecorderConfig): BufferSizes {
   });
   const groups = sources.length === 0 ? [] : measure({ ...config, sources });
   const largestBatch = Math.max(0, ...groups.map(({ maxBatchBytes }) => maxBatchBytes));
-  const logBytes = GROUP_MAX_BYTES + GROUP_TARGET_BYTES + largestBatch;
+  // in a backlog a second group is filled while the first is written
+  const logBytes = GROUP_MAX_BYTES + 2 * (GROUP_TARGET_BYTES + largestBatch);
   const ringBytes = groups.reduce((sum, group) => sum + group.ringBytes, 0);
   return { groups, logBytes, expectedRssBytes: ringBytes + logBytes, unavailable };
 }

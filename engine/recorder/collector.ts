@@ -5,6 +5,8 @@
  *   ring ─ GroupDrain ─┼─▶ GroupBuilder ─▶ StoreWriter.commit ─▶ mark (readers wake up)
  *   ring ─ GroupDrain ─┘
  *
+ * In a backlog two groups take turns: while the disk writes one, the other is filled.
+ *
  * If the disk is full the encoded group stays where it is and is tried again at each flush; the
  * rings fill up behind it, and the ticks that no longer fit are gap(full). Nothing here waits for
  * anything but the disk, and no step is longer than one group.
@@ -13,8 +15,8 @@ import { resolve } from 'node:path';
 import { CATALOG_MAX_LAG_MS } from '../base/constants.ts';
 import { HelicorderError } from '../base/errors.ts';
 import { monotonicMs } from '../base/clock.ts';
-import { Histogram } from '../base/histogram.ts';
 import { REASONS } from '../batch/ledger.ts';
+import type { Meanwhile } from '../files/file-system.ts';
 import { setFullReason } from '../ring/layout.ts';
 import { Catalog } from '../store/catalog.ts';
 import { NO_ROOM_FOR_NEW } from '../store/admission.ts';
@@ -22,12 +24,12 @@ import { applyUpkeep, setChunksDir, setRetention } from '../store/changes.ts';
 import type { DataItem } from '../store/data.ts';
 import { formatLsn, segmentOf } from '../store/log/format.ts';
 import type { GroupBuilder } from '../store/log/group.ts';
-import { gapsOf } from '../store/log/segment-index.ts';
 import type { StoreEnvironment } from '../store/store.ts';
 import type { RetentionEntry } from '../store/retention-entry.ts';
 import type { UpkeepResult } from '../store/upkeep.ts';
 import { StoreWriter, type OpenedRun } from '../store/writer.ts';
 import { Growth, limitBytes } from '../tools/growth.ts';
+import { Account } from './account.ts';
 import { GroupDrain } from './group-drain.ts';
 import { mismatches, requestsOf, type Drained, type GroupSpec } from './group-spec.ts';
 import { UtcOffset } from './utc-offset.ts';
@@ -87,15 +89,18 @@ export class Collector {
   #nextGroup = 0;
   /** of a replacement of groups: each ends in at most one write, and a full disk delays the next */
   readonly #steps: (() => void)[] = [];
-  readonly #builder: GroupBuilder;
+  /** the group that is being filled */
+  #builder: GroupBuilder;
+  /** takes its turn while the other one is being written */
+  #other: GroupBuilder;
   readonly #utc: UtcOffset;
-  readonly #commits = new Histogram();
-  // finer than the others: benchmarks take differences of it
-  readonly #latency = new Histogram(7);
-  readonly #gaps = new Map<string, { gaps: number; ticks: number }>();
-  readonly #sums = { samples: 0, ticks: 0, bytes: 0, paddingBytes: 0 };
+  /** of the flush that is under way */
+  #utcOffsetNanos = 0n;
+  readonly #account = new Account();
   readonly #warnings: string[] = [];
+  /** what the group that is being filled holds, and the one that is being written */
   #drained: Drained[] = [];
+  #written: Drained[] = [];
   #isClosing = false;
   /** the group that waits for space is this one's */
   #isPending = false;
@@ -116,6 +121,7 @@ export class Collector {
     const { paths, identity } = this.#writer;
     this.#catalog = new Catalog(fs, paths.catalog, paths.log, identity.storeId);
     this.#builder = this.#writer.group();
+    this.#other = this.#writer.group();
     this.#utc = new UtcOffset(clock);
     this.#addGroups(groups, this.#begin(options));
     this.#noteWarnings();
@@ -211,21 +217,22 @@ export class Collector {
   flush(): boolean {
     const deadline = monotonicMs(this.#environment.clock) + FLUSH_MAX_MS;
     if (this.#writer.isWaiting && !this.#commit()) return false;
-    const utcOffsetNanos = this.#utc.update();
+    this.#utcOffsetNanos = this.#utc.update();
     let more = true;
     while (more && monotonicMs(this.#environment.clock) < deadline) {
       more = false;
       for (const group of this.#groups.values()) {
-        if (this.#isRefused(group)) {
-          setFullReason(group.spec.ring, REASONS.full);
-          continue;
+        const turn = { isOver: false, more: true };
+        const fill: Meanwhile = (isWriting) => {
+          turn.isOver = true;
+          while (turn.more && !this.#isFull && isWriting()) turn.more = this.#drain(group);
+        };
+        if (this.#isFull) {
+          if (!this.#commit(fill)) return false;
+          this.#writer.prepare(fill);
         }
-        const { drain } = group;
-        const drained = drain.drain(this.#builder, utcOffsetNanos);
-        if (drained === undefined) continue;
-        more ||= drained.more;
-        this.#drained.push(drained);
-        if (this.#builder.bytes >= this.#writer.groupLimit && !this.#commit()) return false;
+        if (!turn.isOver) turn.more = this.#drain(group);
+        more ||= turn.more;
       }
     }
     if (!this.#builder.isEmpty && !this.#commit()) return false;
@@ -236,14 +243,33 @@ export class Collector {
     return more;
   }
 
-  /** @returns false if the disk is full: the group is pending */
-  #commit(): boolean {
-    const before = monotonicMs(this.#environment.clock);
+  get #isFull(): boolean {
+    return this.#builder.bytes >= this.#writer.groupLimit;
+  }
+
+  /** Takes rows of a ring into the group. @returns true if it holds more */
+  #drain(group: CollectedGroup): boolean {
+    if (this.#isRefused(group)) {
+      setFullReason(group.spec.ring, REASONS.full);
+      return false;
+    }
+    const drained = group.drain.drain(this.#builder, this.#utcOffsetNanos);
+    if (drained === undefined) return false;
+    this.#drained.push(drained);
+    return drained.more;
+  }
+
+  /**
+   * @param meanwhile called while the disk writes, or not at all; the next group is empty then
+   * @returns false if the disk is full: the group is pending
+   */
+  #commit(meanwhile?: Meanwhile): boolean {
+    const before = this.#environment.clock.read().monotonicNanos;
     // what waits may also be what somebody else on this thread has committed
     const isOwn = !this.#writer.isWaiting || this.#isPending;
     let items: DataItem[];
     try {
-      items = this.#writer.isWaiting ? this.#writer.resume() : this.#writer.commit(this.#builder);
+      items = this.#writer.isWaiting ? this.#writer.resume() : this.#write(meanwhile);
     } catch (error) {
       if (!(error instanceof HelicorderError) || error.code !== 'NO_SPACE') throw error;
       this.#isPending = isOwn;
@@ -253,9 +279,18 @@ export class Collector {
     this.#isPending = false;
     this.#setFullReason(false);
     if (!isOwn) return true;
-    this.#commits.add((monotonicMs(this.#environment.clock) - before) * 1000);
-    this.#count(items);
+    const { monotonicNanos } = this.#environment.clock.read();
+    const micros = Number(monotonicNanos - before) / 1000;
+    this.#account.add(items, this.#written, micros, monotonicNanos);
+    this.#written = [];
     return true;
+  }
+
+  #write(meanwhile: Meanwhile | undefined): DataItem[] {
+    [this.#written, this.#drained] = [this.#drained, []];
+    const builder = this.#builder;
+    if (meanwhile) [this.#builder, this.#other] = [this.#other, builder];
+    return this.#writer.commit(builder, meanwhile);
   }
 
   /** What a ring that is full means for the ticks that it cannot take. */
@@ -272,38 +307,6 @@ export class Collector {
     // what ends is drained first
     if (!admission.isScarce || this.#isClosing || this.#steps.length > 0) return false;
     return spec.sources.every(({ stream }) => admission.refuses(stream));
-  }
-
-  #count(items: readonly DataItem[]): void {
-    for (const item of items) {
-      const { content } = item;
-      this.#sums.samples += item.samples;
-      this.#sums.bytes += item.bytes;
-      this.#sums.paddingBytes += item.paddingBytes;
-      if (content.kind === 'batch') this.#sums.ticks += content.times.ticks;
-      else if (content.kind === 'gap') this.#sums.ticks += content.gap.ticks?.count ?? 0;
-      for (const { reason, ticks } of gapsOf(item)) this.#countGap(reason, ticks);
-    }
-    const now = Number(this.#environment.clock.read().monotonicNanos);
-    for (const { rows, firstTimeNanos, lastTimeNanos } of this.#drained) {
-      this.#countLatency(now, rows, firstTimeNanos, lastTimeNanos);
-    }
-    this.#drained = [];
-  }
-
-  #countGap(reason: string, ticks: number): void {
-    const sum = this.#gaps.get(reason) ?? { gaps: 0, ticks: 0 };
-    this.#gaps.set(reason, { gaps: sum.gaps + 1, ticks: sum.ticks + ticks });
-  }
-
-  /** Rows of one drain lie evenly between the first and the last: 16 points stand for them. */
-  #countLatency(now: number, rows: number, first: number, last: number): void {
-    if (rows === 0) return;
-    const points = Math.min(rows, 16);
-    for (let i = 0; i < points; i++) {
-      const taken = points === 1 ? last : first + ((last - first) * i) / (points - 1);
-      this.#latency.add(Math.max(0, now - taken) / 1000, rows / points);
-    }
   }
 
   #checkpoint(): void {
@@ -330,15 +333,12 @@ export class Collector {
       nextOffset: stream.nextOffset,
     }));
     return {
-      ...this.#sums,
-      gaps: [...this.#gaps].map(([reason, sum]) => ({ reason, ...sum })),
+      ...this.#account.status(),
       durableLsn: formatLsn(this.#writer.durableEnd),
       segment: segmentOf(this.#writer.durableEnd),
       offsets,
       waitingForSpace: this.#writer.isWaiting,
       direct: this.#writer.direct,
-      commitMicros: this.#commits.percentiles(),
-      durableMicros: this.#latency.percentiles(),
       diskBytes: this.#disk.bytes,
       limitBytes: limit,
       fullInSeconds: this.#growth.secondsUntil(limit),

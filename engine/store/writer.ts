@@ -14,7 +14,7 @@ import { HelicorderError, errnoCode, ioError, openError } from '../base/errors.t
 import { edge } from '../base/failpoint.ts';
 import { encodeEvents } from '../batch/format.ts';
 import { packEvents } from '../batch/opaque.ts';
-import type { FileSystem, Lock, MarkFile } from '../files/file-system.ts';
+import type { FileSystem, Lock, MarkFile, Meanwhile } from '../files/file-system.ts';
 import { Admission } from './admission.ts';
 import { allowsGrowth, checkBudget, type StoreBudget } from './budget.ts';
 import { catalogFacts } from './catalog.ts';
@@ -180,10 +180,11 @@ export class StoreWriter {
   /**
    * See `LogWriter.commit`; on NO_SPACE the mark says "waiting", and `resume` goes on. The group
    * also says how far those have come whose last records are in the group before it.
+   * @param meanwhile called while the disk writes, or not at all; fills another builder
    */
-  commit(builder: GroupBuilder): DataItem[] {
+  commit(builder: GroupBuilder, meanwhile?: Meanwhile): DataItem[] {
     addReached(builder, this.state, this.state.progress.last);
-    return this.#whileWaiting(() => this.#log.commit(builder));
+    return this.#whileWaiting(() => this.#log.commit(builder, false, meanwhile));
   }
 
   /** Control entries without which nothing begins or ends: see `LogWriter.commit`. */
@@ -197,8 +198,8 @@ export class StoreWriter {
   }
 
   /** Writes zeros ahead for the next segment; between commits, a few pieces at a time. */
-  prepare(): void {
-    this.#log.prepare();
+  prepare(meanwhile?: Meanwhile): void {
+    this.#log.prepare(meanwhile);
   }
 
   /** Lets go of segments whose records are in chunks. @returns how many */

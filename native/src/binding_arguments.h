@@ -34,6 +34,11 @@ inline double Whole(const Napi::CallbackInfo& info, size_t index, const char* wh
   return number;
 }
 
+inline Napi::Function Function(const Napi::CallbackInfo& info, size_t index, const char* what) {
+  if (info[index].IsFunction()) return info[index].As<Napi::Function>();
+  throw Napi::TypeError::New(info.Env(), std::string(what) + " is not a function");
+}
+
 inline int Descriptor(const Napi::CallbackInfo& info, size_t index) {
   return static_cast<int>(Whole(info, index, "fd", INT32_MAX));
 }

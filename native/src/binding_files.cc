@@ -67,9 +67,11 @@ Napi::Value JsAlignedOffset(const Napi::CallbackInfo& info) {
 class DurableFileObject : public Napi::ObjectWrap<DurableFileObject> {
  public:
   static void Register(Napi::Env env, Napi::Object exports) {
-    exports.Set("DurableFile", DefineClass(env, "DurableFile",
-                                           {InstanceMethod<&DurableFileObject::Write>("write"),
-                                            InstanceMethod<&DurableFileObject::Close>("close")}));
+    exports.Set("DurableFile",
+                DefineClass(env, "DurableFile",
+                            {InstanceMethod<&DurableFileObject::Write>("write"),
+                             InstanceMethod<&DurableFileObject::IsWriting>("isWriting"),
+                             InstanceMethod<&DurableFileObject::Close>("close")}));
   }
 
   explicit DurableFileObject(const Napi::CallbackInfo& info)
@@ -85,14 +87,40 @@ class DurableFileObject : public Napi::ObjectWrap<DurableFileObject> {
  private:
   void Write(const Napi::CallbackInfo& info) {
     if (fd_ < 0) throw Napi::Error::New(info.Env(), "the file is closed");
+    if (write_ != nullptr) throw Napi::Error::New(info.Env(), "a write is under way");
     const Napi::Uint8Array bytes = Bytes(info, 0, "bytes");
     const auto position = static_cast<int64_t>(Whole(info, 1, "position", kSafeIntegerMax));
     const int error =
-        helicorder::WriteDurable(fd_, bytes.Data(), bytes.ByteLength(), position, direct_);
+        info[2].IsUndefined()
+            ? helicorder::WriteDurable(fd_, bytes.Data(), bytes.ByteLength(), position, direct_)
+            : WriteWhile(bytes, position, Function(info, 2, "meanwhile"));
     if (error < 0) throw SystemError(info.Env(), error, "write");
   }
 
-  void Close(const Napi::CallbackInfo&) { Release(); }
+  int WriteWhile(const Napi::Uint8Array& bytes, int64_t position, const Napi::Function& meanwhile) {
+    helicorder::WriteInBackground write;
+    const int error = write.Start(fd_, bytes.Data(), bytes.ByteLength(), position, direct_);
+    if (error < 0) return error;
+    write_ = &write;
+    try {
+      meanwhile.Call({});
+    } catch (...) {
+      write_ = nullptr;
+      write.Finish();
+      throw;
+    }
+    write_ = nullptr;
+    return write.Finish();
+  }
+
+  Napi::Value IsWriting(const Napi::CallbackInfo& info) {
+    return Napi::Boolean::New(info.Env(), write_ != nullptr && !write_->IsDone());
+  }
+
+  void Close(const Napi::CallbackInfo& info) {
+    if (write_ != nullptr) throw Napi::Error::New(info.Env(), "a write is under way");
+    Release();
+  }
 
   void Release() {
     if (fd_ >= 0) close(fd_);
@@ -101,6 +129,8 @@ class DurableFileObject : public Napi::ObjectWrap<DurableFileObject> {
 
   int fd_ = -1;
   bool direct_ = false;
+  // the one that is under way
+  helicorder::WriteInBackground* write_ = nullptr;
 };
 
 Napi::Value JsLockFile(const Napi::CallbackInfo& info) {

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "thread.h"
+
 namespace helicorder {
 
 namespace {
@@ -15,6 +17,7 @@ constexpr size_t kBlockBytes = 4096;
 // One system call is bounded, because terminating a worker waits for it.
 constexpr size_t kWriteMaxBytes = 4 << 20;
 constexpr mode_t kFileMode = 0644;
+constexpr size_t kStackBytes = 128 * 1024;
 
 bool IsAligned(const void* bytes, size_t length, int64_t position) {
   const auto bits = reinterpret_cast<uintptr_t>(bytes) | length | static_cast<uintptr_t>(position);
@@ -55,6 +58,31 @@ int WriteDurable(int fd, const void* bytes, size_t length, int64_t position, boo
   }
   if (direct) return 0;
   return fdatasync(fd) < 0 ? -errno : 0;
+}
+
+int WriteInBackground::Start(int fd, const void* bytes, size_t length, int64_t position,
+                             bool direct) {
+  fd_ = fd;
+  bytes_ = bytes;
+  length_ = length;
+  position_ = position;
+  direct_ = direct;
+  done_.store(false, std::memory_order_relaxed);
+  return StartThread(&thread_, kStackBytes, Main, this);
+}
+
+int WriteInBackground::Finish() {
+  pthread_join(thread_, nullptr);
+  return result_;
+}
+
+void* WriteInBackground::Main(void* self) {
+  pthread_setname_np(pthread_self(), "heli-write");
+  auto* write = static_cast<WriteInBackground*>(self);
+  write->result_ =
+      WriteDurable(write->fd_, write->bytes_, write->length_, write->position_, write->direct_);
+  write->done_.store(true, std::memory_order_release);
+  return nullptr;
 }
 
 int DropCache(int fd) { return -posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED); }

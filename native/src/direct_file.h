@@ -1,6 +1,9 @@
 // Writes that are durable when they return, and what has to be known about a file system for them.
 #pragma once
 
+#include <pthread.h>
+
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -18,6 +21,30 @@ int OpenDurable(const char* path, bool create, bool direct);
 // `direct`, address, length and position are multiples of 4096, otherwise -EINVAL. A failed sync is
 // never tried again: the kernel may have dropped the pages that it could not write.
 int WriteDurable(int fd, const void* bytes, size_t length, int64_t position, bool direct);
+
+// A write that goes on in a thread of its own.
+class WriteInBackground {
+ public:
+  // Starts WriteDurable. `bytes` stay as they are until Finish. Returns 0 or -errno.
+  int Start(int fd, const void* bytes, size_t length, int64_t position, bool direct);
+  // Any thread: what Finish would wait for is over.
+  bool IsDone() const { return done_.load(std::memory_order_acquire); }
+  // Waits for its end and returns what WriteDurable did. Called once after each Start that
+  // returned 0.
+  int Finish();
+
+ private:
+  static void* Main(void* self);
+
+  pthread_t thread_;
+  int fd_;
+  const void* bytes_;
+  size_t length_;
+  int64_t position_;
+  bool direct_;
+  int result_;
+  std::atomic<bool> done_{false};
+};
 
 // What the page cache holds of the file, and has been written, is read from the device again. After
 // a failed sync pages may be there that the device never got (the kernel counts them as clean).

@@ -194,6 +194,29 @@ function describeDurableFiles(make: () => Place): void {
     }
   });
 
+  it('what is to be done meanwhile is done once, before the write returns', () => {
+    const { fs, dir } = make();
+    for (const direct of fs.probeDirect(dir) ? [false, true] : [false]) {
+      const path = `${dir}/meanwhile-${direct}`;
+      const file = fs.openDurable(path, direct);
+      const block = fs.alignedBuffer(BLOCK_BYTES).fill(7);
+      let calls = 0;
+      file.write(block, 0, (isWriting) => {
+        expect(typeof isWriting()).toBe('boolean');
+        calls++;
+      });
+      expect(calls).toBe(1);
+      expect(fs.readFile(path).indexOf(7)).toBe(0);
+      const failing = (): never => {
+        throw new Error('meanwhile');
+      };
+      expect(() => file.write(block, BLOCK_BYTES, failing)).toThrow('meanwhile');
+      file.write(block, BLOCK_BYTES);
+      expect(fs.readFile(path).length).toBe(2 * BLOCK_BYTES);
+      file.close();
+    }
+  });
+
   it('opening a durable file again keeps what it holds', () => {
     const { fs, dir } = make();
     const block = fs.alignedBuffer(BLOCK_BYTES).fill(1);

@@ -58,9 +58,9 @@ const onMarks = (change: (mark: MarkFile) => Partial<MarkFile>): Mutation =>
 
 /** What a failed write is taken for: written. */
 function ignoring(errno: string, again: (file: DurableFile, fs: FileSystem) => void) {
-  return onWrites((file, fs) => (bytes, position) => {
+  return onWrites((file, fs) => (bytes, position, meanwhile) => {
     try {
-      file.write(bytes, position);
+      file.write(bytes, position, meanwhile);
     } catch (error) {
       if (errnoCode(error) !== errno) throw error;
       again(file, fs);
@@ -80,9 +80,9 @@ function publishingEarly(environment: StoreEnvironment): StoreEnvironment {
     openDurable: (path, direct) => {
       const file = fs.openDurable(path, direct);
       const segment = Number(/(\d{20})\.seg$/.exec(path)?.[1] ?? 0);
-      const write: DurableFile['write'] = (bytes, position) => {
+      const write: DurableFile['write'] = (bytes, position, meanwhile) => {
         if (segment > 0 && position > 0) publish?.(makeLsn(segment, position + bytes.length));
-        file.write(bytes, position);
+        file.write(bytes, position, meanwhile);
       };
       return { ...file, write };
     },

@@ -174,7 +174,9 @@ export class SimulatedFileSystem implements FileSystem {
   openDurable(path: string, direct: boolean): DurableFile {
     this.#begin('open', path);
     const content = this.#make(path);
-    const write = (bytes: Uint8Array, position: number): void => {
+    const write: DurableFile['write'] = (bytes, position, meanwhile) => {
+      // before anything of it is there: the worst that can be
+      meanwhile?.(() => true);
       this.#write(content, path, bytes, position, direct);
       if (!direct) return this.#sync(content, path);
       this.#host.step('sync', path, bytes.length);

@@ -10,6 +10,7 @@
 import { assert } from '../../base/assert.ts';
 import { BLOCK_BYTES } from '../../base/constants.ts';
 import { crc32c } from '../../base/crc32c.ts';
+import type { GroupSize } from '../data.ts';
 import {
   ENTRY_FLAG,
   ENTRY_ROW_BYTES,
@@ -192,6 +193,16 @@ export class GroupBuilder {
     };
     return [part(start, room, ENTRY_FLAG.continued), part(start + room, length - room, 0)];
   }
+}
+
+/** What groups take together. */
+export function plannedSize(groups: readonly PlannedGroup[]): GroupSize {
+  const size = { length: 0, padded: 0 };
+  for (const { length } of groups) {
+    size.length += length;
+    size.padded += alignUp(length);
+  }
+  return size;
 }
 
 function groupBytes(entries: number, payload: number): number {

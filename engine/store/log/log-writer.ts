@@ -5,6 +5,8 @@
  *               │yes
  *               ▼
  *          apply to the state (asserts seqs and offsets) ─▶ write, durable ─▶ publish the mark
+ *                                                             ╎
+ *                                                   meanwhile: the caller fills its next group
  *
  * A block that holds acknowledged bytes is never written again. If the disk is full the commit is
  * pending: `resume` tries it again, from where it stood; nothing of it has been acknowledged. Any
@@ -15,9 +17,9 @@ import type { Clock, Random } from '../../base/clock.ts';
 import { BLOCK_BYTES, GROUP_MAX_BYTES, MIB, SEGMENT_FIRST_BYTES } from '../../base/constants.ts';
 import { HelicorderError, ioError } from '../../base/errors.ts';
 import { edge } from '../../base/failpoint.ts';
-import type { DurableFile } from '../../files/file-system.ts';
+import type { DurableFile, Meanwhile } from '../../files/file-system.ts';
 import { footerEntry } from '../control.ts';
-import type { DataItem, GroupSize } from '../data.ts';
+import type { DataItem } from '../data.ts';
 import type { ControlState } from '../state.ts';
 import {
   GROUP_FLAG,
@@ -33,9 +35,9 @@ import {
   type Lsn,
   type SegmentHeader,
 } from './format.ts';
-import { GroupBuilder, type PlannedGroup } from './group.ts';
+import { GroupBuilder, plannedSize, type PlannedGroup } from './group.ts';
 import { SegmentIndex } from './segment-index.ts';
-import { NextSegment, listSegments, openSegment, recycle, segmentPath } from './segment.ts';
+import { NextSegment, openSegment, recycleBefore, segmentPath, tooLarge } from './segment.ts';
 import type { SegmentPlace } from './segment.ts';
 
 export interface StoreIdentity {
@@ -84,6 +86,11 @@ interface CurrentSegment {
   isReserve: boolean;
 }
 
+/**
+ * How far the zeros of the next segment are ahead of the groups in this one. Little: at full speed
+ * the disk has to take both.
+ */
+const ZEROS_LEAD = 1.25;
 /** The end of a segment that only control entries may use, while records wait for space. */
 const CONTROL_RESERVE_BYTES = 16 * BLOCK_BYTES;
 
@@ -126,14 +133,15 @@ export class LogWriter {
   /**
    * Makes the builder's entries durable, all or none, and clears it.
    * @param isControl without them nothing can begin: they may go beyond the budget
+   * @param meanwhile called while the disk writes, or not at all; fills another builder
    * @returns the records it held, with their shares of bytes
    * @throws NO_SPACE: pending, call `resume`; STORE_IO: final
    */
-  commit(builder: GroupBuilder, isControl = false): DataItem[] {
+  commit(builder: GroupBuilder, isControl = false, meanwhile?: Meanwhile): DataItem[] {
     assert(this.#pending === undefined, 'one group write is in flight, ever');
     assert(!builder.isEmpty, 'an empty group is not written');
     this.#pending = { builder, items: undefined, isControl };
-    return this.resume();
+    return this.resume(meanwhile);
   }
 
   /**
@@ -160,7 +168,7 @@ export class LogWriter {
   }
 
   /** Goes on with a commit that found the disk full. */
-  resume(): DataItem[] {
+  resume(meanwhile?: Meanwhile): DataItem[] {
     if (this.#failure) throw this.#failure;
     const pending = this.#pending;
     assert(pending !== undefined, 'there is a pending commit');
@@ -168,9 +176,9 @@ export class LogWriter {
     const groupOffset = this.#guarded(() => {
       if (pending.items === undefined) this.#makeRoom(builder, pending.isControl);
       const groups = this.#plan(builder);
-      pending.items ??= this.#options.state.apply(builder.entries(), sizeOf(groups));
+      pending.items ??= this.#options.state.apply(builder.entries(), plannedSize(groups));
       const offset = this.#offset;
-      this.#write(builder, groups, 0);
+      this.#write(builder, groups, 0, meanwhile);
       return offset;
     });
     const items = pending.items!;
@@ -181,14 +189,18 @@ export class LogWriter {
     return items;
   }
 
-  /** Writes zeros ahead, so that the next segment is ready when this one is full. */
-  prepare(): void {
+  /**
+   * Writes zeros ahead, so that the next segment is ready when this one is full.
+   * @param meanwhile called while the disk writes, once for each write
+   */
+  prepare(meanwhile?: Meanwhile): void {
     const { logDir, identity } = this.#options;
     const segment = this.#segment;
     if (this.#failure || segment === undefined) return;
     try {
       if (!this.#next.hasBegun && !this.#mayGrow()) return;
-      this.#next.fillAhead(identity.segmentBytes, (2 * this.#offset) / segment.header.size);
+      const share = (ZEROS_LEAD * this.#offset) / segment.header.size;
+      this.#next.fillAhead(identity.segmentBytes, share, meanwhile);
     } catch (error) {
       // a full disk is met again, and answered, when the segment is needed
       const failure = ioError(error, 'cannot write ahead in', logDir);
@@ -202,13 +214,9 @@ export class LogWriter {
    */
   recycleBefore(end: Lsn): number {
     const { fs, logDir, identity, mayGrow } = this.#options;
-    const gone = listSegments(fs, logDir).filter((number) => number < segmentOf(end));
-    for (const segment of gone) {
-      const spareBytes = mayGrow(0) ? identity.segmentBytes : undefined;
-      edge('recycle', () => recycle(fs, logDir, segment, spareBytes));
-    }
-    if (gone.length > 0) edge('recycle-directory', () => fs.syncDirectory(logDir));
-    return gone.length;
+    return recycleBefore(fs, logDir, segmentOf(end), () => {
+      return mayGrow(0) ? identity.segmentBytes : undefined;
+    });
   }
 
   close(): void {
@@ -239,17 +247,30 @@ export class LogWriter {
   }
 
   /** Writes the groups one after the other; if one fails, none of them has been. */
-  #write(builder: GroupBuilder, groups: readonly PlannedGroup[], flags: number): void {
+  #write(
+    builder: GroupBuilder,
+    groups: readonly PlannedGroup[],
+    flags: number,
+    meanwhile?: Meanwhile,
+  ): void {
     const start = { offset: this.#offset, last: this.#last };
     try {
-      for (const group of groups) this.#writeGroup(builder, group, flags | group.flags);
+      for (const group of groups) {
+        const isLast = group === groups.at(-1);
+        this.#writeGroup(builder, group, flags | group.flags, isLast ? meanwhile : undefined);
+      }
     } catch (error) {
       [this.#offset, this.#last] = [start.offset, start.last];
       throw error;
     }
   }
 
-  #writeGroup(builder: GroupBuilder, group: PlannedGroup, flags: number): void {
+  #writeGroup(
+    builder: GroupBuilder,
+    group: PlannedGroup,
+    flags: number,
+    meanwhile: Meanwhile | undefined,
+  ): void {
     const segment = this.#segment!;
     const offset = this.#offset;
     const { length } = group;
@@ -263,7 +284,7 @@ export class LogWriter {
       writtenNanos: this.#options.clock.read().utcNanos,
       entries: group.rows.length,
     });
-    edge('group', () => segment.file.write(memory, offset));
+    edge('group', () => segment.file.write(memory, offset, meanwhile));
     this.#last = { lsn: makeLsn(segment.header.segment, offset), length, crc };
     this.#offset += memory.length;
   }
@@ -286,7 +307,7 @@ export class LogWriter {
     if (segment && !segment.finished) this.#finishSegment(segment);
     this.#nextSegment(snapshot, !mayGrow);
     const { size } = this.#segment!.header;
-    const needed = sizeOf(this.#plan(builder)).padded;
+    const needed = plannedSize(this.#plan(builder)).padded;
     if (this.#offset + needed <= size) return;
     // it never will, and whoever commits may go on with something else
     this.#pending = undefined;
@@ -315,7 +336,7 @@ export class LogWriter {
   #hasRoom(segment: CurrentSegment, builder: GroupBuilder, isControl: boolean): boolean {
     if (segment.finished) return false;
     const needed =
-      sizeOf(this.#plan(builder)).padded +
+      plannedSize(this.#plan(builder)).padded +
       this.#footerReserve(segment, builder.count) +
       (isControl ? 0 : CONTROL_RESERVE_BYTES);
     return this.#offset + needed <= segment.header.size;
@@ -370,28 +391,10 @@ export class LogWriter {
 
   #beginSegment({ header, file }: CurrentSegment, snapshot: GroupBuilder): void {
     const planned = this.#plan(snapshot);
-    const needed = sizeOf(planned).padded;
+    const needed = plannedSize(planned).padded;
     if (this.#offset + needed > header.size) throw tooLarge(needed, header.size, 0);
     encodeSegmentHeader(header, this.#memory.subarray(0, BLOCK_BYTES));
     edge('segment-header', () => file.write(this.#memory.subarray(0, BLOCK_BYTES), 0));
     edge('snapshot', () => this.#write(snapshot, planned, GROUP_FLAG.snapshot));
   }
-}
-
-function tooLarge(bytes: number, segmentBytes: number, snapshotBytes: number): HelicorderError {
-  const taken = snapshotBytes > 0 ? ` beside ${snapshotBytes} on all of its streams` : '';
-  return new HelicorderError(
-    'USAGE',
-    `${bytes} bytes do not fit in a segment of ${segmentBytes}${taken}: this takes a store with ` +
-      'larger ones (store.segmentSize)',
-  );
-}
-
-function sizeOf(groups: readonly PlannedGroup[]): GroupSize {
-  const size = { length: 0, padded: 0 };
-  for (const { length } of groups) {
-    size.length += length;
-    size.padded += alignUp(length);
-  }
-  return size;
 }

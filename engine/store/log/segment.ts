@@ -10,9 +10,9 @@
  */
 import { defined } from '../../base/assert.ts';
 import { BALLAST_BYTES, BLOCK_BYTES, ZERO_PIECE_BYTES } from '../../base/constants.ts';
-import { ioError } from '../../base/errors.ts';
+import { HelicorderError, ioError } from '../../base/errors.ts';
 import { edge } from '../../base/failpoint.ts';
-import type { DurableFile, FileSystem } from '../../files/file-system.ts';
+import type { DurableFile, FileSystem, Meanwhile } from '../../files/file-system.ts';
 import { checkVersion } from '../version.ts';
 import {
   LOG_VERSION,
@@ -144,10 +144,10 @@ export class Spare {
   }
 
   /** Writes the next piece of zeros. @returns false once the file is complete */
-  advance(): boolean {
+  advance(meanwhile?: Meanwhile): boolean {
     if (this.#filled >= this.size) return false;
     const piece = this.#zeros.subarray(0, Math.min(this.#zeros.length, this.size - this.#filled));
-    edge('zeros', () => this.#file.write(piece, this.#filled));
+    edge('zeros', () => this.#file.write(piece, this.#filled, meanwhile));
     this.#filled += piece.length;
     return this.#filled < this.size;
   }
@@ -192,10 +192,10 @@ export class NextSegment {
   }
 
   /** Writes some pieces of zeros, towards `share` (0 … 1) of a file of `size` bytes. */
-  fillAhead(size: number, share: number): void {
+  fillAhead(size: number, share: number, meanwhile?: Meanwhile): void {
     const spare = (this.#spare ??= this.#open(size));
     for (let i = 0; i < ZERO_PIECES_AHEAD && spare.filled < share * spare.size; i++) {
-      if (!spare.advance()) break;
+      if (!spare.advance(meanwhile)) break;
     }
   }
 
@@ -247,12 +247,28 @@ export class NextSegment {
 }
 
 /**
- * Lets go of a segment whose records are elsewhere: it becomes the next spare if it has the size
- * of one, or is removed.
- * Nothing of it can be taken for a group of its next life: the salt is under every checksum. The
- * caller syncs the directory.
+ * Lets go of the segments before number `end`, whose records are elsewhere. One that has the size
+ * of a spare becomes the next one, if there is none; nothing of it can be taken for a group of its
+ * next life: the salt is under every checksum.
+ * @param spareBytes undefined: no more spares, the budget is used up
+ * @returns how many
  */
-export function recycle(
+export function recycleBefore(
+  fs: FileSystem,
+  logDir: string,
+  end: number,
+  spareBytes: () => number | undefined,
+): number {
+  const gone = listSegments(fs, logDir).filter((number) => number < end);
+  for (const segment of gone) {
+    const bytes = spareBytes();
+    edge('recycle', () => recycle(fs, logDir, segment, bytes));
+  }
+  if (gone.length > 0) edge('recycle-directory', () => fs.syncDirectory(logDir));
+  return gone.length;
+}
+
+function recycle(
   fs: FileSystem,
   logDir: string,
   segment: number,
@@ -262,4 +278,17 @@ export function recycle(
   const spare = `${logDir}/${RECYCLED_NAME}`;
   if (fs.fileSize(path) === spareBytes && !fs.exists(spare)) fs.rename(path, spare);
   else fs.remove(path);
+}
+
+export function tooLarge(
+  bytes: number,
+  segmentBytes: number,
+  snapshotBytes: number,
+): HelicorderError {
+  const taken = snapshotBytes > 0 ? ` beside ${snapshotBytes} on all of its streams` : '';
+  return new HelicorderError(
+    'USAGE',
+    `${bytes} bytes do not fit in a segment of ${segmentBytes}${taken}: this takes a store with ` +
+      'larger ones (store.segmentSize)',
+  );
 }

@@ -23,10 +23,10 @@ class CountingDisk extends SimulatedFileSystem {
       path,
       direct,
       close: () => file.close(),
-      write: (block, position) => {
+      write: (block, position, meanwhile) => {
         if (this.isFull) throw Object.assign(new Error('no space'), { code: 'ENOSPC' });
         this.writes++;
-        file.write(block, position);
+        file.write(block, position, meanwhile);
       },
     };
   }

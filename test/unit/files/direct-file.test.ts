@@ -85,6 +85,17 @@ describe('direct files', () => {
     expect(() => new native.DurableFile('a\0b', true)).toThrow(/path .* NUL/);
     const file = new native.DurableFile(`${temporaryDirectory()}/file`, false);
     expect(() => file.write(new Uint8Array(1), -1)).toThrow(/position/);
+    const refuses = (use: () => void) => () => expect(use).toThrow(/under way/);
+    file.write(
+      new Uint8Array(1),
+      0,
+      refuses(() => file.close()),
+    );
+    file.write(
+      new Uint8Array(1),
+      0,
+      refuses(() => file.write(new Uint8Array(1), 0)),
+    );
     file.close();
     expect(() => file.write(new Uint8Array(1), 0)).toThrow(/closed/);
     expect(() => wrong['lockFile']!(1, 'yes')).toThrow(/exclusive is not a boolean/);

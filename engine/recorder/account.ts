@@ -1,0 +1,72 @@
+/** What the writer thread has made durable since it began: sums for the status, and latencies. */
+import { Histogram } from '../base/histogram.ts';
+import type { DataItem } from '../store/data.ts';
+import { gapsOf } from '../store/log/segment-index.ts';
+import type { CollectorStatus } from './collector.ts';
+import type { Drained } from './group-spec.ts';
+
+/** How many points stand for the rows of one drain, which lie evenly between first and last. */
+const POINTS_MAX = 16;
+
+interface Sums {
+  samples: number;
+  ticks: number;
+  bytes: number;
+  paddingBytes: number;
+}
+
+export class Account {
+  readonly #commits = new Histogram();
+  // finer than the others: benchmarks take differences of it
+  readonly #latency = new Histogram(7);
+  readonly #gaps = new Map<string, { gaps: number; ticks: number }>();
+  readonly #sums: Sums = { samples: 0, ticks: 0, bytes: 0, paddingBytes: 0 };
+
+  /**
+   * One commit of what was drained.
+   * @param micros that it took; in a backlog the next group was filled meanwhile
+   * @param nowNanos monotonic, behind it
+   */
+  add(
+    items: readonly DataItem[],
+    drained: readonly Drained[],
+    micros: number,
+    nowNanos: bigint,
+  ): void {
+    this.#commits.add(micros);
+    for (const item of items) this.#addItem(item);
+    for (const rows of drained) this.#addLatency(Number(nowNanos), rows);
+  }
+
+  status(): Pick<CollectorStatus, keyof Sums | 'gaps' | 'commitMicros' | 'durableMicros'> {
+    return {
+      ...this.#sums,
+      gaps: [...this.#gaps].map(([reason, sum]) => ({ reason, ...sum })),
+      commitMicros: this.#commits.percentiles(),
+      durableMicros: this.#latency.percentiles(),
+    };
+  }
+
+  #addItem(item: DataItem): void {
+    const { content } = item;
+    this.#sums.samples += item.samples;
+    this.#sums.bytes += item.bytes;
+    this.#sums.paddingBytes += item.paddingBytes;
+    if (content.kind === 'batch') this.#sums.ticks += content.times.ticks;
+    else if (content.kind === 'gap') this.#sums.ticks += content.gap.ticks?.count ?? 0;
+    for (const { reason, ticks } of gapsOf(item)) this.#addGap(reason, ticks);
+  }
+
+  #addGap(reason: string, ticks: number): void {
+    const sum = this.#gaps.get(reason) ?? { gaps: 0, ticks: 0 };
+    this.#gaps.set(reason, { gaps: sum.gaps + 1, ticks: sum.ticks + ticks });
+  }
+
+  #addLatency(now: number, { rows, firstTimeNanos: first, lastTimeNanos: last }: Drained): void {
+    const points = Math.min(rows, POINTS_MAX);
+    for (let i = 0; i < points; i++) {
+      const taken = points === 1 ? last : first + ((last - first) * i) / (points - 1);
+      this.#latency.add(Math.max(0, now - taken) / 1000, rows / points);
+    }
+  }
+}
