@@ -1,7 +1,8 @@
 /** `helicorder stream cp`: a stream into another store, exactly once. Also `stream-to-stream`. */
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { monotonicMs } from '../../engine/base/clock.ts';
-import { parseSizeBytes } from '../../engine/config/units.ts';
+import { COPY_LINGER_MAX_MS, NANOS_PER_MILLI } from '../../engine/base/constants.ts';
+import { parseDurationNanos, parseSizeBytes } from '../../engine/config/units.ts';
 import { HelicorderError } from '../../engine/base/errors.ts';
 import type { CopyOptions } from '../../engine/index.ts';
 import { dataDirOf, ignore, newCommand, printJson, streamName, wholeNumber } from '../command.ts';
@@ -23,6 +24,8 @@ export interface CopyCommandOptions extends CommonOptions, DerivationOptions {
   cursor?: string;
   batchRecords?: number;
   bandwidth?: number;
+  /** ms */
+  linger?: number;
 }
 
 /** Also those of `stream-to-stream`. */
@@ -64,6 +67,11 @@ export function cpCommand({ io, run }: CliContext): Command {
     .option('--cursor <name>', 'name under which the source keeps how far the copy has come')
     .option('--batch-records <n>', 'most records of one transaction', wholeNumber)
     .option('--bandwidth <size>', 'most bytes per second, such as 1MiB', bandwidth)
+    .option(
+      '--linger <duration>',
+      'with --follow: time between two transactions, unless it is behind (default: 1s)',
+      linger,
+    )
     .action((source: string, target: string | undefined, options: CopyCommandOptions) =>
       run(() => copy(io, streamName(source), streamName(target ?? source), options)),
     );
@@ -109,6 +117,16 @@ function bandwidth(text: string): number {
   throw new InvalidArgumentError('expected a size, such as 1MiB.');
 }
 
+function linger(text: string): number {
+  try {
+    const ms = Number(parseDurationNanos(text)) / NANOS_PER_MILLI;
+    if (ms <= COPY_LINGER_MAX_MS) return ms;
+  } catch {
+    // said below
+  }
+  throw new InvalidArgumentError('expected a duration up to 1h, such as 200ms.');
+}
+
 export async function copy(
   io: CliIo,
   from: string,
@@ -144,6 +162,7 @@ export async function copy(
       ...(options.cursor === undefined ? {} : { cursor: options.cursor }),
       ...(options.batchRecords === undefined ? {} : { batchRecords: options.batchRecords }),
       ...(options.bandwidth === undefined ? {} : { bytesPerSecond: options.bandwidth }),
+      ...(options.linger === undefined ? {} : { lingerMs: options.linger }),
     });
     progress.end();
     const { base, nextOffset, records, transactions } = report;

@@ -4,7 +4,7 @@
  */
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { HelicorderError } from '../../engine/base/errors.ts';
-import { dataDirOf, ignore, newCommand, streamName } from '../command.ts';
+import { dataDirOf, ignore, newCommand, streamName, wholeNumber } from '../command.ts';
 import type { CliContext, CliIo, CommonOptions } from '../command.ts';
 import {
   copy,
@@ -22,11 +22,14 @@ const EXAMPLES = [
 
 /** Settings of the reference's cluster and job manager, and of a routing that a store has not. */
 const MEANINGLESS = [
-  ...['fixedRoutingKey', 'parallelism', 'readerParallelism', 'checkpointIntervalMs'],
+  ...['fixedRoutingKey', 'parallelism', 'readerParallelism'],
   ...['checkpointTimeoutMs', 'enableCheckpoint', 'enableOperatorChaining', 'rebalance'],
   ...['maxOutOfOrdernessMs', 'logOutputRecords', 'jobName', 'output-minNumSegments'],
   ...['output-scaleFactor', 'output-targetRate'],
 ];
+
+/** The reference's. */
+const CHECKPOINT_INTERVAL_MS = 10_000;
 
 interface Options extends CommonOptions, DerivationOptions {
   inputStream?: string;
@@ -40,6 +43,7 @@ interface Options extends CommonOptions, DerivationOptions {
   inputStartAtTail: boolean;
   inputEndAtTail: boolean;
   follow?: boolean;
+  checkpointIntervalMs: number;
 }
 
 export function streamToStreamCommand({ io, run }: CliContext): Command {
@@ -58,7 +62,12 @@ export function streamToStreamCommand({ io, run }: CliContext): Command {
     .option('--where <expression>', WHERE_TEXT)
     .option('--transform <file>', TRANSFORM_TEXT)
     .option('--transform-options <json>', TRANSFORM_OPTIONS_TEXT, jsonObject)
-    .option('--follow', 'the same as --input-endAtTail false');
+    .option('--follow', 'the same as --input-endAtTail false')
+    .addOption(
+      new Option('--checkpointIntervalMs <ms>', 'time between two transactions of one that follows')
+        .default(CHECKPOINT_INTERVAL_MS)
+        .argParser(wholeNumber),
+    );
   for (const name of MEANINGLESS) command.addOption(new Option(`--${name} [value]`).hideHelp());
   return command.action((options: Options) => run(() => copyAs(io, options)));
 }
@@ -90,6 +99,7 @@ async function copyAs(io: CliIo, options: Options): Promise<number> {
     toDataDir,
     from: options.inputStartAtTail ? 'tail' : 'start',
     to: 'end',
+    linger: options.checkpointIntervalMs,
     follow: options.follow === true || !options.inputEndAtTail,
   });
 }

@@ -63,10 +63,12 @@ export class ByteReader {
     // two doubles: a bigint per byte takes ten times as long
     let low = 0;
     let high = 0;
-    for (let i = 0; i < VARINT_MAX_BYTES; i++) {
+    let unit = 1;
+    for (let i = 0; i < VARINT_MAX_BYTES; i++, unit *= 128) {
       const byte = this.u8();
-      if (i < LOW_BYTES) low += (byte & 0x7f) * 2 ** (7 * i);
-      else high += (byte & 0x7f) * 2 ** (7 * (i - LOW_BYTES));
+      if (i === LOW_BYTES) unit = 1;
+      if (i < LOW_BYTES) low += (byte & 0x7f) * unit;
+      else high += (byte & 0x7f) * unit;
       if (byte >= 0x80) continue;
       if (high === 0) return BigInt(low);
       if (high >= 2 ** (64 - 7 * LOW_BYTES)) break;

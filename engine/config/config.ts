@@ -88,6 +88,8 @@ export interface CopyConfig {
   follow: boolean;
   /** undefined: no limit */
   bytesPerSecond: number | undefined;
+  /** between the beginnings of two transactions of a stream, unless the copy is behind */
+  lingerMs: number;
   /** which samples are kept, what becomes of them (`engine/derive`); default: all, as they are */
   where?: string;
   transform?: { file: string; options?: Record<string, unknown> | undefined };
@@ -150,9 +152,10 @@ export function resolveConfig(request: ConfigRequest): ResolvedConfig {
     realtime: tree.realtime,
     cpu: tree.cpu,
     durationMs: tree.duration,
-    copies: tree.copies.map(({ from, to, follow, bandwidth, where, transform }) => {
+    copies: tree.copies.map(({ from, to, follow, bandwidth, linger, where, transform }) => {
+      const pace = { bytesPerSecond: bandwidth, lingerMs: linger };
       const derivation = { ...(where && { where }), ...(transform && { transform }) };
-      return { pattern: from, toDataDir: to, follow, bytesPerSecond: bandwidth, ...derivation };
+      return { pattern: from, toDataDir: to, follow, ...pace, ...derivation };
     }),
     sources: sources.map(({ config: source }) => source),
   };
@@ -193,12 +196,13 @@ function globalValues(layers: Layers, tree: ConfigTree, segmentBytes: number): E
 
 function copyValues(
   layers: Layers,
-  { from, to, follow, bandwidth, where, transform }: ConfigTree['copies'][number],
+  { from, to, follow, bandwidth, linger, where, transform }: ConfigTree['copies'][number],
   index: number,
 ): EffectiveValue[] {
   const limit = bandwidth === undefined ? null : formatSize(bandwidth);
   const derivation = { where: where ?? null, transform: transform ?? null };
-  const facts = { from, to, follow, ...derivation, bandwidth: limit };
+  const pause = formatDuration(BigInt(Math.round(linger * NANOS_PER_MILLI)));
+  const facts = { from, to, follow, ...derivation, bandwidth: limit, linger: pause };
   return Object.entries(facts).map(([name, value]) => {
     const path = ['copies', index, name];
     return { key: pathText(path), value, origin: originOfKey(layers, path).name };

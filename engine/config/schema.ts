@@ -10,6 +10,8 @@ import {
   BUDGET_MIN_BYTES,
   BUDGET_MIN_SEGMENTS,
   BUDGET_SEGMENTS,
+  COPY_LINGER_MAX_MS,
+  COPY_LINGER_MS,
   FLUSH_DEFAULT_MS,
   FLUSH_MAX_MS,
   FLUSH_MIN_MS,
@@ -285,6 +287,14 @@ export const copySchema = z.strictObject({
     description: 'Most bytes per second, of each stream. Default: no limit.',
     type: 'size',
   }),
+  linger: durationMs(0, COPY_LINGER_MAX_MS)
+    .prefault(formatDuration(BigInt(COPY_LINGER_MS * NANOS_PER_MILLI)))
+    .meta({
+      description:
+        'Time between two transactions of a stream, unless the copy is behind: with less the ' +
+        'target is closer behind, with more work.',
+      type: 'duration',
+    }),
 });
 
 /** Sources of one configuration, those that an entry stands for counted one by one. */

@@ -78,6 +78,7 @@ export class Copies {
         await copyThrough(this.#links, {
           ...{ dataDir, from: stream, toDataDir: rule.toDataDir, to: stream, signal, ...limit },
           follow: rule.follow,
+          lingerMs: rule.lingerMs,
           ...(rule.where === undefined ? {} : { where: rule.where }),
           ...(rule.transform && { transform: rule.transform }),
           blame: 'CONFIG',

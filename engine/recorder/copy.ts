@@ -14,7 +14,7 @@
  */
 import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
-import { FLUSH_DEFAULT_MS, SEGMENT_DEFAULT_BYTES } from '../base/constants.ts';
+import { COPY_LINGER_MS, FLUSH_DEFAULT_MS, SEGMENT_DEFAULT_BYTES } from '../base/constants.ts';
 import { HelicorderError } from '../base/errors.ts';
 import type { RecorderConfig } from '../config/config.ts';
 import { systemEnvironment } from '../store/store.ts';
@@ -53,6 +53,8 @@ export interface CopyOptions {
   blame?: 'USAGE' | 'CONFIG';
   batchRecords?: number;
   bytesPerSecond?: number;
+  /** of a copy that follows: see `CopierOptions`; default COPY_LINGER_MS */
+  lingerMs?: number;
   signal?: AbortSignal;
   onProgress?: (progress: CopyProgress) => void;
   onDamage?: (fault: Fault) => void;
@@ -136,12 +138,14 @@ async function run(
 ): Promise<CopyReport> {
   const { writer } = await source.open();
   const { batchRecords, bytesPerSecond, signal, cursor } = options;
+  const { follow = false, lingerMs = COPY_LINGER_MS } = options;
   const report = { records: 0, transactions: 0 };
   const until = await lastSeq(source, writer.base, options);
   const copier = new Copier(source, participant, {
     ...(batchRecords === undefined ? {} : { batchRecords }),
     ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }),
     ...(signal && { signal }),
+    ...(follow ? { lingerMs } : {}),
     ...(until === undefined ? {} : { until }),
     onProgress: (progress) => {
       if (progress.kind === 'committed') {

@@ -42,6 +42,12 @@ export interface CopierOptions {
   batchBytes?: number;
   /** default: unlimited */
   bytesPerSecond?: number;
+  /**
+   * A transaction begins half to all of this after the one before, unless that one could not take
+   * all there was: many small ones cost more than a large one. Records after a pause do not wait.
+   * Default: 0
+   */
+  lingerMs?: number;
   /** one-shot: ends when everything up to this seq is acknowledged; default: goes on for ever */
   until?: number;
   /** how long an idle copy waits before it asks the participant whether all is as it was */
@@ -102,6 +108,8 @@ export class Copier {
   #pieces: Piece[] = [];
   #bytes = 0;
   #openTransaction: string | undefined;
+  /** when the last records were read for a transaction, and whether some were left for the next */
+  #lastRead = { ms: -Infinity, leftSome: false };
   /** the last cursor's way to the disk */
   #released: Promise<void> = Promise.resolve();
   #sourceError: Error | undefined;
@@ -268,13 +276,24 @@ export class Copier {
       maxBytes: Math.min(maxBytes, this.#options.batchBytes ?? COPY_BATCH_BYTES),
       ...(until === undefined ? {} : { hi: until }),
     };
-    let pieces = await this.#source.read(lo, limits);
-    if (pieces.length === 0) {
+    await this.#linger();
+    if ((await this.#source.end()) < lo) {
       await this.#source.wait(lo - 1, probeIntervalMs, this.#signal);
-      pieces = await this.#source.read(lo, limits);
     }
+    const end = await this.#source.end();
+    const pieces = await this.#source.read(lo, limits);
     if (pieces.length === 0) return { kind: 'probe' };
-    return { kind: 'records', range: this.#take(pieces, lo, chain, limits) };
+    const range = this.#take(pieces, lo, chain, limits);
+    this.#lastRead = { ms: this.#timer.nowMs(), leftSome: range.hi < end };
+    return { kind: 'records', range };
+  }
+
+  async #linger(): Promise<void> {
+    const { lingerMs = 0 } = this.#options;
+    const { ms, leftSome } = this.#lastRead;
+    // by chance: many copies would else all commit in the same group, and work at the same time
+    const left = ms + this.#between(lingerMs / 2, lingerMs) - this.#timer.nowMs();
+    if (left > 0 && !leftSome) await this.#timer.sleep(left, this.#signal);
   }
 
   /** As many of the pieces as fit in a transaction; the others are read again. */

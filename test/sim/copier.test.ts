@@ -171,6 +171,46 @@ describe.each(['store', 'two-phase'] as const)('a copy to a participant of kind 
   });
 });
 
+describe('a copy that lingers', () => {
+  const RECORDS = 50;
+
+  /** @param there of the records from the beginning; one more comes every 10 ms */
+  async function copied(there: number, batchRecords: number) {
+    const random = new SeededRandom(SEED);
+    const origin = testOrigin('opaque', 1);
+    const records = meantRecords(random, RECORDS, origin);
+    const source = new FakeSource([{ origin, records }], random, there);
+    const target = new FakeStoreTarget(random);
+    const timer = new FakeTimer();
+    const slept = (ms: number): void => source.record(Math.floor(ms / 10));
+    let transactions = 0;
+    const copier = new Copier(source, new FakeStoreParticipant(target, new FakeNetwork(random)), {
+      ...{ random, batchRecords, lingerMs: 100, until: source.lastSeq },
+      timer: {
+        nowMs: () => timer.nowMs(),
+        after: () => timer.after(),
+        sleep: (ms) => timer.sleep(ms).then(() => slept(ms)),
+      },
+      onProgress: ({ kind }) => void (transactions += Number(kind === 'committed')),
+    });
+    expect((await copier.run()).ended).toBe('done');
+    expect(target.records).toEqual(source.texts());
+    return { transactions, ms: timer.nowMs() };
+  }
+
+  test('gathers what comes within its time; the first record does not wait', async () => {
+    const { transactions, ms } = await copied(1, 1000);
+    // 5 to 10 records each, and one record in the first
+    expect([transactions > 5, transactions < 13, ms <= 100 * transactions]).toEqual(
+      Array(3).fill(true),
+    );
+  });
+
+  test('does not while it is behind', async () => {
+    expect(await copied(RECORDS, 10)).toEqual({ transactions: 5, ms: 0 });
+  });
+});
+
 describe('alarms', () => {
   const STORE = 'the target has lost records';
   const SOURCE = 'the target holds other records';
