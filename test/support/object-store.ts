@@ -139,6 +139,10 @@ class Upload implements ChunkSink {
     });
   }
 
+  written(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
   commit(): Promise<void> {
     return Promise.resolve().then(() => this.#server.complete(this.#upload, this.#name));
   }

@@ -29,3 +29,8 @@ async function attempt(
     onDamage(error);
   }
 }
+
+/** For `onDamage`: the first damage ends it. */
+export function fail(error: unknown): never {
+  throw error;
+}

@@ -71,9 +71,17 @@ export class ChunkReader {
     name: string,
     storeId: Uint8Array | undefined,
   ): Promise<ChunkReader | undefined> {
-    const path = `${place.name}/${name}`;
     const source = await place.open(name);
-    if (source === undefined) return undefined;
+    return source && ChunkReader.of(source, `${place.name}/${name}`, name, storeId);
+  }
+
+  /** The same over bytes that are the reader's from here on. @throws DAMAGED, FORMAT_VERSION */
+  static async of(
+    source: ChunkSource,
+    path: string,
+    name: string,
+    storeId: Uint8Array | undefined,
+  ): Promise<ChunkReader> {
     try {
       const header = decodeHeader(await source.read(0, CHUNK_HEADER_BYTES));
       const end = source.bytes - CHUNK_TRAILER_BYTES;

@@ -20,7 +20,7 @@ import {
   type Place,
   type TableRow,
 } from './format.ts';
-import type { ChunkPlace, ChunkSink } from './place.ts';
+import { commitChecked, type ChunkPlace, type ChunkSink, type ChunkSource } from './place.ts';
 
 /** A stream as it is at the end of the chunk, and what the chunk holds of it. */
 export interface ChunkStream {
@@ -38,12 +38,14 @@ export async function writeChunk(
   place: ChunkPlace,
   header: ChunkHeader,
   streams: readonly ChunkStream[],
+  check: (source: ChunkSource) => Promise<void>,
 ): Promise<number> {
-  const sink = await place.put(chunkName(header));
+  const name = chunkName(header);
+  const sink = await place.put(name);
   try {
     await new ChunkWriter(sink).write(header, streams);
     const { bytes } = sink;
-    await sink.commit();
+    await commitChecked(place, name, sink, check);
     return bytes;
   } catch (error) {
     await sink.abort().catch(() => undefined);

@@ -117,6 +117,7 @@ class FileSink implements ChunkSink {
   readonly #temporary: string;
   readonly #file: File;
   #isClosed = false;
+  #isSynced = false;
   #bytes = 0;
 
   constructor(fs: FileSystem, dir: string, name: string) {
@@ -138,9 +139,16 @@ class FileSink implements ChunkSink {
     });
   }
 
+  written(): Promise<ChunkSource> {
+    return attempt(() => {
+      this.#sync();
+      return new FileSource(this.#fs.open(this.#temporary, 'read'));
+    });
+  }
+
   commit(): Promise<void> {
     return attempt(() => {
-      edge('chunk-sync', () => this.#file.sync());
+      this.#sync();
       this.#close();
       edge('chunk-rename', () => this.#fs.rename(this.#temporary, this.#path));
       edge('chunk-directory', () => this.#fs.syncDirectory(this.#dir));
@@ -152,6 +160,11 @@ class FileSink implements ChunkSink {
       this.#close();
       if (this.#fs.exists(this.#temporary)) this.#fs.remove(this.#temporary);
     });
+  }
+
+  #sync(): void {
+    if (!this.#isSynced) edge('chunk-sync', () => this.#file.sync());
+    this.#isSynced = true;
   }
 
   /** Once: by then its number may be another file's. */

@@ -16,6 +16,9 @@
  * object store is far away; who owns the log never waits for one. Every place passes the contract
  * suite in `test/contract/chunk-place.contract.ts`.
  */
+import { HelicorderError } from '../../base/errors.ts';
+import { edge } from '../../base/failpoint.ts';
+
 export interface ChunkSource {
   readonly bytes: number;
   /** @returns fewer bytes than asked only at the end; they belong to the caller */
@@ -27,6 +30,11 @@ export interface ChunkSink {
   /** Bytes written so far: where the next ones go. */
   readonly bytes: number;
   write(bytes: Uint8Array): Promise<void>;
+  /**
+   * What has been written, durable, as it will be under its name; undefined: this place can show it
+   * only then. Nothing more is written.
+   */
+  written(): Promise<ChunkSource | undefined>;
   /** Whole and durable under its name when this resolves. */
   commit(): Promise<void>;
   /** Leaves nothing behind. */
@@ -42,4 +50,37 @@ export interface ChunkPlace {
   put(name: string): Promise<ChunkSink>;
   remove(name: string): Promise<void>;
   sweep(): Promise<void>;
+}
+
+/**
+ * Commits what has been read back and found good: what it replaces, under its own name or others,
+ * is there as long as that is not known. Where a place shows only what has its name, at once after.
+ * @param check reads all of it; throws if it is not what was written
+ */
+export async function commitChecked(
+  place: ChunkPlace,
+  name: string,
+  sink: ChunkSink,
+  check: (source: ChunkSource) => Promise<void>,
+): Promise<void> {
+  const before = await sink.written();
+  if (before) await edge('chunk-read-back', () => checked(before, check));
+  await sink.commit();
+  if (before) return;
+  const after = await place.open(name);
+  if (after === undefined) {
+    throw new HelicorderError('DAMAGED', `${place.name}/${name} is not there any more`);
+  }
+  await edge('chunk-read-back', () => checked(after, check));
+}
+
+async function checked(
+  source: ChunkSource,
+  check: (source: ChunkSource) => Promise<void>,
+): Promise<void> {
+  try {
+    await check(source);
+  } finally {
+    source.close();
+  }
 }

@@ -8,7 +8,6 @@
  */
 import { assert, defined } from '../../base/assert.ts';
 import { HelicorderError } from '../../base/errors.ts';
-import { edge } from '../../base/failpoint.ts';
 import { parseSchema, type Schema } from '../../batch/schema.ts';
 import type { FileSystem } from '../../files/file-system.ts';
 import { Continuity } from '../continuity.ts';
@@ -27,7 +26,7 @@ import { readLog, segmentStart, type LogFault, type LogGroup } from '../log/log.
 import { readSnapshot } from '../locate.ts';
 import { ControlState } from '../state.ts';
 import { BlockBuilder, type Block, type TimesBlock } from './blocks.ts';
-import { checkChunk } from './check.ts';
+import { checkChunk, fail } from './check.ts';
 import { ChunkReader } from './chunk-reader.ts';
 import { writeChunk, type ChunkStream } from './chunk-writer.ts';
 import {
@@ -41,7 +40,7 @@ import {
   type ChunkRange,
   type Place,
 } from './format.ts';
-import type { ChunkPlace } from './place.ts';
+import type { ChunkPlace, ChunkSource } from './place.ts';
 
 /** What of each stream still counts: removed streams are absent. */
 export type LowWaters = ReadonlyMap<number, number>;
@@ -286,8 +285,9 @@ async function finish(
   const { storeId, createdNanos, place } = context;
   const header: ChunkHeader = { ...range, storeId, createdNanos };
   await checkIsOurs(context, range);
-  const bytes = await writeChunk(place, header, streams);
-  await edge('chunk-read-back', () => readBack(context, header));
+  const bytes = await writeChunk(place, header, streams, (source) =>
+    readBack(context, header, source),
+  );
   return { ...range, bytes };
 }
 
@@ -315,17 +315,12 @@ export async function checkIsOurs(
 }
 
 /** Reads every byte that a reader would, and checks it. @throws DAMAGED */
-async function readBack({ place, storeId, pause }: SealContext, range: ChunkRange): Promise<void> {
+async function readBack(
+  { place, storeId, pause }: SealContext,
+  range: ChunkRange,
+  source: ChunkSource,
+): Promise<void> {
   const name = chunkName(range);
-  const chunk = await ChunkReader.open(place, name, storeId);
-  if (chunk === undefined) throw new HelicorderError('DAMAGED', `${name} is not there any more`);
-  try {
-    await checkChunk(chunk, fail, pause);
-  } finally {
-    chunk.close();
-  }
-}
-
-function fail(error: unknown): never {
-  throw error;
+  const chunk = await ChunkReader.of(source, `${place.name}/${name}`, name, storeId);
+  await checkChunk(chunk, fail, pause);
 }

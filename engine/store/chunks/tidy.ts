@@ -8,8 +8,9 @@ import { HelicorderError } from '../../base/errors.ts';
 import type { Lsn } from '../log/format.ts';
 import { chainOf, type ChunkReader } from './chunk-reader.ts';
 import type { ChunkSet, StoredChunk } from './chunk-set.ts';
-import type { ChunkPlace, ChunkSink, ChunkSource } from './place.ts';
+import { commitChecked, type ChunkPlace, type ChunkSink, type ChunkSource } from './place.ts';
 import { chunkName } from './format.ts';
+import { checkChunk, fail } from './check.ts';
 import { checkIsOurs, joinChunks, type LowWaters, type SealContext } from './sealer.ts';
 
 /** Chunks are joined until they have about this size. */
@@ -111,10 +112,24 @@ export class Tidy {
     for (const stored of covered) {
       // what cannot be read may be another store's
       if (!(await this.#unlessDamaged(stored, () => true))) continue;
+      if (!(await this.#isHeldBeside(stored))) continue;
       await stored.place.remove(stored.name);
       isRemoved = true;
     }
     return isRemoved;
+  }
+
+  /** Can all be read of what holds the range of a chunk as well? It may never have been checked. */
+  async #isHeldBeside({ first, end }: StoredChunk): Promise<boolean> {
+    for (const cover of this.#chain) {
+      if (cover.end <= first || cover.first >= end) continue;
+      const isWhole = await this.#unlessDamaged(cover, async (chunk) => {
+        await checkChunk(chunk, fail, this.#context.pause);
+        return true;
+      });
+      if (!isWhole) return false;
+    }
+    return true;
   }
 
   /** Moves a chunk that had to be kept elsewhere to its place. */
@@ -124,7 +139,6 @@ export class Tidy {
     if (stranded === undefined || place.name !== this.#chunks.places.at(-1)!.name) return false;
     await checkIsOurs(this.#context, stranded);
     await this.#copy(stranded, await place.put(stranded.name));
-    await this.#compare(stranded, place);
     await stranded.place.remove(stranded.name);
     return true;
   }
@@ -139,7 +153,9 @@ export class Tidy {
         await sink.write(await source.read(sink.bytes, COPY_PIECE_BYTES));
         await this.#context.pause();
       }
-      await sink.commit();
+      await commitChecked(this.#context.place, stored.name, sink, (copy) =>
+        this.#compare(source, copy, stored.name),
+      );
     } catch (error) {
       await sink.abort().catch(() => undefined);
       throw error;
@@ -148,26 +164,17 @@ export class Tidy {
     }
   }
 
-  /** The copy is read back before what it was made from goes. */
-  async #compare(stored: StoredChunk, place: ChunkPlace): Promise<void> {
-    const source = await opened(stored.place, stored.name);
-    const copy = await opened(place, stored.name).catch((error: unknown) => {
-      source.close();
-      throw error;
-    });
-    try {
-      let isSame = source.bytes === copy.bytes;
-      for (let at = 0; isSame && at < source.bytes; at += COPY_PIECE_BYTES) {
-        const pieces = [source, copy].map((file) => file.read(at, COPY_PIECE_BYTES));
-        const [a, b] = await Promise.all(pieces);
-        isSame = Buffer.compare(a!, b!) === 0;
-        await this.#context.pause();
-      }
-      if (!isSame) throw new HelicorderError('DAMAGED', `${place.name}/${stored.name}: a bad copy`);
-    } finally {
-      source.close();
-      copy.close();
+  /** @throws DAMAGED unless the copy is what it was made from */
+  async #compare(source: ChunkSource, copy: ChunkSource, name: string): Promise<void> {
+    let isSame = source.bytes === copy.bytes;
+    for (let at = 0; isSame && at < source.bytes; at += COPY_PIECE_BYTES) {
+      const pieces = [source, copy].map((file) => file.read(at, COPY_PIECE_BYTES));
+      const [a, b] = await Promise.all(pieces);
+      isSame = Buffer.compare(a!, b!) === 0;
+      await this.#context.pause();
     }
+    const path = `${this.#context.place.name}/${name}`;
+    if (!isSame) throw new HelicorderError('DAMAGED', `${path}: a bad copy`);
   }
 
   /** Joins neighbours into larger chunks. One that is damaged stays, with those beside it. */

@@ -1,7 +1,9 @@
 /** Sealing, retention and tidying as the owner lets them happen, step by step, in one thread. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { MIB } from '../../../engine/base/constants.ts';
+import type { HelicorderError } from '../../../engine/base/errors.ts';
 import { KEEP_ALL, type RetentionRule } from '../../../engine/base/retention.ts';
+import type { File } from '../../../engine/files/file-system.ts';
 import { segmentOf } from '../../../engine/store/log/format.ts';
 import { readManifest, type QuarantineEntry } from '../../../engine/store/quarantine.ts';
 import { listSegments } from '../../../engine/store/log/segment.ts';
@@ -25,8 +27,28 @@ import {
 const DIR = '/store';
 const NOISE = new SeededRandom(5).bytes(60_000);
 
+/** A disk that, when told to, gives other bytes back than a chunk was written with. */
+class LyingDisk extends SimulatedFileSystem {
+  lies = false;
+  lied = 0;
+
+  override open(path: string, mode: 'read' | 'write' | 'create'): File {
+    const file = super.open(path, mode);
+    if (!path.endsWith('.chunk') || mode === 'read') return file;
+    const write: File['write'] = (block, position) => {
+      const written = block.slice();
+      if (this.lies && written.length > 100) {
+        written[50]! ^= 1;
+        this.lied++;
+      }
+      file.write(written, position);
+    };
+    return { ...file, write };
+  }
+}
+
 class Rig {
-  readonly fs = new SimulatedFileSystem();
+  readonly fs = new LyingDisk();
   readonly environment: StoreEnvironment;
   readonly writer: StoreWriter;
   readonly samples: OpenedRun;
@@ -52,21 +74,21 @@ class Rig {
 
   /** Steps until there is nothing to do. @returns what was done */
   async settle(rules: Partial<UpkeepOptions> = {}, writer = this.writer): Promise<string[]> {
-    const options = {
-      dataDir: DIR,
-      budgetBytes: undefined,
-      minFreeBytes: 0,
-      retention: [],
-      ...rules,
-    };
     const done: string[] = [];
     for (let i = 0; i < 100; i++) {
-      const result = await upkeepStep(options, this.environment, () => Promise.resolve());
-      if (result.did === 'nothing') return done;
-      done.push(result.did);
-      applyUpkeep(writer, result);
+      const did = await this.step(rules, writer);
+      if (did === 'nothing') return done;
+      done.push(did);
     }
     throw new Error(`upkeep does not come to an end: ${done.join()}`);
+  }
+
+  async step(rules: Partial<UpkeepOptions> = {}, writer = this.writer): Promise<string> {
+    const defaults = { dataDir: DIR, budgetBytes: undefined, minFreeBytes: 0, retention: [] };
+    const options = { ...defaults, ...rules };
+    const result = await upkeepStep(options, this.environment, () => Promise.resolve());
+    applyUpkeep(writer, result);
+    return result.did;
   }
 
   async records(stream: string): Promise<string[]> {
@@ -117,6 +139,41 @@ describe('upkeep', () => {
     const report = await verify(DIR, rig.environment);
     expect(report.damage).toEqual([]);
     expect(report.ok).toBe(true);
+  });
+
+  async function whileLying(rules: Partial<UpkeepOptions> = {}): Promise<void> {
+    const before = [await rig.records('test/samples'), rig.chunks()];
+    rig.fs.lies = true;
+    const settled = await rig.settle(rules).catch((error: HelicorderError) => error.code);
+    expect(['DAMAGED', ['planned']]).toContainEqual(settled);
+    expect(rig.fs.lied).toBeGreaterThan(0);
+    expect([await rig.records('test/samples'), rig.chunks()]).toEqual(before);
+    rig.fs.lies = false;
+    expect(await rig.settle(rules)).not.toEqual([]);
+    expect(await rig.records('test/samples')).toEqual(before[0]);
+    expect((await verify(DIR, rig.environment)).damage).toEqual([]);
+  }
+
+  it('a chunk that cannot be read back lets no segment go', async () => {
+    rig.fillUpTo(3);
+    await whileLying();
+  });
+
+  it('nor any of those that it joins', async () => {
+    for (let segment = 2; segment <= 8; segment++) {
+      rig.fillUpTo(segment);
+      await rig.settle();
+    }
+    rig.fillUpTo(9);
+    await rig.step();
+    expect(rig.chunks()).toHaveLength(8);
+    await whileLying();
+  });
+
+  it('nor the one that it would replace', async () => {
+    rig.fillUpTo(4);
+    await rig.settle();
+    await whileLying({ retention: [{ ...KEEP_ALL, pattern: 'test/events', bytes: 1 }] });
   });
 
   it('what is over the budget goes, oldest first, and stays accounted for', async () => {
