@@ -1,6 +1,6 @@
 /**
- * A thread of the pool that does the store's upkeep: one step is one task. It runs at the lowest
- * priority of the machine, and sleeps as long as it has worked: recording comes first.
+ * A thread of the pool that does the store's upkeep: one step is one task. It runs at a low
+ * priority, and sleeps as long as it has worked: recording comes first.
  */
 import { setPriority } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,12 +8,13 @@ import { monotonicMs } from '../engine/base/clock.ts';
 import { systemEnvironment } from '../engine/store/store.ts';
 import { upkeepStep, type UpkeepOptions, type UpkeepResult } from '../engine/store/upkeep.ts';
 
-const LOWEST_PRIORITY = 19;
+/** A tenth of a processor that others keep busy: with less it would not keep up with the log. */
+const NICE = 10;
 /** Work between two pauses. */
 const PIECE_MS = 5;
 
 // to Linux a thread is a process of its own: this lowers only who says it (setpriority(2))
-setPriority(0, LOWEST_PRIORITY);
+setPriority(0, NICE);
 
 export default function step(options: UpkeepOptions): Promise<UpkeepResult> {
   let resumedMs = monotonicMs();
