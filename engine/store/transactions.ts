@@ -269,12 +269,13 @@ function addPiece(
   builder: GroupBuilder,
   stream: number,
   { content }: Piece,
-  place: { run: number; firstSeq: number; firstOffset: number },
+  { run, firstSeq, firstOffset }: { run: number; firstSeq: number; firstOffset: number },
 ): void {
+  const place = { run, firstSeq, firstOffset };
   if (content.kind === 'batch') {
     builder.add(KIND.times, 0, encodeTimes(content.times));
-    const batch = encodeBatch({ ...content.batch, ...place, timesDistance: 1 });
-    builder.add(KIND.batch, stream, batch);
+    const batch = { ...content.batch, run, firstSeq, firstOffset, timesDistance: 1 };
+    builder.add(KIND.batch, stream, encodeBatch(batch));
   } else if (content.kind === 'events') {
     builder.add(KIND.events, stream, encodeEvents({ ...content.events, ...place }));
   } else {

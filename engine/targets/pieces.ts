@@ -8,8 +8,14 @@ import type { Origin, Piece, PieceContent } from '../txn/piece.ts';
 /** @param base of the copy: the offset of its seq 1 */
 export function pieceOf({ item }: RawItem, origin: Origin, base: number): Piece {
   const { content, firstSeq, firstOffset, records } = item;
-  const place = { originSeq: firstSeq, lo: firstOffset - base + 1, seqs: records };
-  return { origin, ...place, bytes: contentBytes(content), content: copied(content) };
+  return {
+    origin,
+    originSeq: firstSeq,
+    lo: firstOffset - base + 1,
+    seqs: records,
+    bytes: contentBytes(content),
+    content: copied(content),
+  };
 }
 
 /** What a reader of the log gives are views of its window. */
