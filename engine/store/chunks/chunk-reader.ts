@@ -72,10 +72,16 @@ export class ChunkReader {
     storeId: Uint8Array | undefined,
   ): Promise<ChunkReader | undefined> {
     const source = await place.open(name);
-    return source && ChunkReader.of(source, `${place.name}/${name}`, name, storeId);
+    if (source === undefined) return undefined;
+    try {
+      return await ChunkReader.of(source, `${place.name}/${name}`, name, storeId);
+    } catch (error) {
+      source.close();
+      throw error;
+    }
   }
 
-  /** The same over bytes that are the reader's from here on. @throws DAMAGED, FORMAT_VERSION */
+  /** The same over an open source, which stays the caller's if this throws. */
   static async of(
     source: ChunkSource,
     path: string,
@@ -95,7 +101,6 @@ export class ChunkReader {
       const table = checkPlace(await source.read(at, length), trailer.table, 'table of a chunk');
       return new ChunkReader(path, source, header, trailer, decodeTable(table));
     } catch (error) {
-      source.close();
       throw inFile(error, path, 0, source.bytes);
     }
   }

@@ -109,27 +109,30 @@ export class Tidy {
     const end = this.#chain.at(-1)?.end ?? 0;
     const covered = this.#all.filter((chunk) => chunk.end <= end && !this.#chain.includes(chunk));
     let isRemoved = false;
+    const broken = await this.#brokenCovers(covered);
     for (const stored of covered) {
       // what cannot be read may be another store's
       if (!(await this.#unlessDamaged(stored, () => true))) continue;
-      if (!(await this.#isHeldBeside(stored))) continue;
+      if (broken.some((cover) => overlaps(cover, stored))) continue;
       await stored.place.remove(stored.name);
       isRemoved = true;
     }
     return isRemoved;
   }
 
-  /** Can all be read of what holds the range of a chunk as well? It may never have been checked. */
-  async #isHeldBeside({ first, end }: StoredChunk): Promise<boolean> {
+  /** Those that hold the ranges of `covered` as well, and cannot be read as a whole. */
+  async #brokenCovers(covered: readonly StoredChunk[]): Promise<StoredChunk[]> {
+    const broken: StoredChunk[] = [];
     for (const cover of this.#chain) {
-      if (cover.end <= first || cover.first >= end) continue;
+      if (!covered.some((stored) => overlaps(cover, stored))) continue;
+      // it may have its name, and never have been checked
       const isWhole = await this.#unlessDamaged(cover, async (chunk) => {
         await checkChunk(chunk, fail, this.#context.pause);
         return true;
       });
-      if (!isWhole) return false;
+      if (!isWhole) broken.push(cover);
     }
-    return true;
+    return broken;
   }
 
   /** Moves a chunk that had to be kept elsewhere to its place. */
@@ -209,6 +212,10 @@ export class Tidy {
     for (const { place, name } of run) await place.remove(name);
     return undefined;
   }
+}
+
+function overlaps(a: StoredChunk, b: StoredChunk): boolean {
+  return a.first < b.end && b.first < a.end;
 }
 
 function pathOf({ place, name }: StoredChunk): string {
