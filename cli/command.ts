@@ -9,9 +9,11 @@
  */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { systemClock } from '../engine/base/clock.ts';
+import { NANOS_PER_MILLI } from '../engine/base/constants.ts';
 import { HelicorderError, nearest } from '../engine/base/errors.ts';
 import { parseTimeNanos } from '../engine/base/time-text.ts';
-import type { Load } from './engine.ts';
+import { parseDurationNanos } from '../engine/config/units.ts';
+import type { EngineParts, Load } from './engine.ts';
 
 /** A stream of the process as a command writes to it. */
 export interface Output {
@@ -87,6 +89,33 @@ export function newGroup(name: string, summary: string, commands: Command[]): Co
 /** The directory of the store: flag, else environment, else the default. */
 export function dataDirOf(options: CommonOptions, io: CliIo): string {
   return options.dataDir ?? (io.environment.HELICORDER_DATA_DIR || DATA_DIR_DEFAULT);
+}
+
+type Reader = EngineParts['reader'];
+
+/** Opens the store, and closes it behind what is done with it. */
+export async function withStore<T>(
+  io: CliIo,
+  options: CommonOptions,
+  use: (store: ReturnType<Reader['Store']['open']>, reader: Reader) => T | Promise<T>,
+): Promise<T> {
+  const reader = await io.load('reader');
+  const store = reader.Store.open(dataDirOf(options, io));
+  try {
+    return await use(store, reader);
+  } finally {
+    store.close();
+  }
+}
+
+/** Milliseconds of a duration such as 10s; undefined if the text is none. */
+export function millisecondsOf(text: string): number | undefined {
+  try {
+    return Number(parseDurationNanos(text)) / NANOS_PER_MILLI;
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return undefined;
+  }
 }
 
 /** A reader of stderr that has gone must not stop a recording. */

@@ -3,11 +3,16 @@ import Table from 'cli-table3';
 import type { Command } from 'commander';
 import { HelicorderError } from '../../engine/base/errors.ts';
 import type { CursorInfo } from '../../engine/tools/types.ts';
-import { dataDirOf, newCommand, newGroup, printJson, streamName, tellWait } from '../command.ts';
-import type { CliContext, CliIo, CommonOptions } from '../command.ts';
-import type { EngineParts } from '../engine.ts';
-
-type Reader = EngineParts['reader'];
+import {
+  dataDirOf,
+  newCommand,
+  newGroup,
+  printJson,
+  streamName,
+  tellWait,
+  withStore,
+} from '../command.ts';
+import type { CliContext, CommonOptions } from '../command.ts';
 
 export function cursorCommand(context: CliContext): Command {
   return newGroup('cursor', 'durable reading positions of named consumers', [
@@ -18,27 +23,12 @@ export function cursorCommand(context: CliContext): Command {
   ]);
 }
 
-function withCursors<T>(
-  io: CliIo,
-  options: CommonOptions,
-  use: (reader: Reader, store: ReturnType<Reader['Store']['open']>) => T,
-): Promise<T> {
-  return io.load('reader').then((reader) => {
-    const store = reader.Store.open(dataDirOf(options, io));
-    try {
-      return use(reader, store);
-    } finally {
-      store.close();
-    }
-  });
-}
-
 function lsCommand({ io, run }: CliContext): Command {
   const examples = ['helicorder cursor ls', 'helicorder cursor ls --json'];
   return newCommand('ls', 'list the cursors of the store', examples).action(
     (options: CommonOptions) =>
       run(async () => {
-        const cursors = await withCursors(io, options, ({ describeCursors }, store) =>
+        const cursors = await withStore(io, options, (store, { describeCursors }) =>
           describeCursors(store),
         );
         if (options.json) await printJson(io, { cursors });
@@ -64,7 +54,7 @@ function showCommand({ io, run }: CliContext): Command {
     .argument('<name>')
     .action((name: string, options: CommonOptions) =>
       run(async () => {
-        const cursor = await withCursors(io, options, ({ describeCursor }, store) =>
+        const cursor = await withStore(io, options, (store, { describeCursor }) =>
           describeCursor(store, name),
         );
         if (options.json) await printJson(io, cursor);
@@ -104,7 +94,7 @@ function setCommand({ io, run }: CliContext): Command {
     .action((name: string, stream: string, offset: string, options: CommonOptions) =>
       run(async () => {
         const cursor = { name: cursorName(name), stream: streamName(stream) };
-        const position = await withCursors(io, options, (_, store) => {
+        const position = await withStore(io, options, (store) => {
           const { id, nextOffset } = store.stream(stream);
           if (offset === 'tail') return nextOffset;
           return offset === 'start' ? store.reader.state.lowWaterOf(id) : offsetOf(offset);

@@ -2,7 +2,7 @@
 import Table from 'cli-table3';
 import type { Command } from 'commander';
 import type { GapReport, GapsReport, Quantiles } from '../../engine/tools/types.ts';
-import { dataDirOf, momentNanos, newCommand, printJson, streamName } from '../command.ts';
+import { momentNanos, newCommand, printJson, streamName, withStore } from '../command.ts';
 import type { CliContext, CommonOptions } from '../command.ts';
 
 const EXAMPLES = [
@@ -23,18 +23,14 @@ export function gapsCommand({ io, run }: CliContext): Command {
     .option('--from-time <time>', 'begin at this time: 2026-11-25T14:30:00Z, -1h …', momentNanos)
     .option('--to-time <time>', 'stop before this time', momentNanos)
     .action((name: string, options: Options) =>
-      run(async () => {
+      run(() => {
         const stream = streamName(name);
-        const { Store, gaps } = await io.load('reader');
-        const store = Store.open(dataDirOf(options, io));
-        try {
+        return withStore(io, options, async (store, { gaps }) => {
           const report = await gaps(store, stream, options);
           if (options.json) await printJson(io, report);
           else await io.stdout.write(describe(report));
           return report.balanced ? 0 : EXIT_UNBALANCED;
-        } finally {
-          store.close();
-        }
+        });
       }),
     );
 }

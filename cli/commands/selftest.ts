@@ -5,8 +5,9 @@
 import type { Command } from 'commander';
 import { HelicorderError } from '../../engine/base/errors.ts';
 import type { SelfTestReport, StepReport, SyncReport } from '../../engine/index.ts';
-import { formatBytes, parseDurationNanos } from '../../engine/config/units.ts';
-import { dataDirOf, ignore, nameList, newCommand, printJson, wholeNumber } from '../command.ts';
+import { formatBytes } from '../../engine/config/units.ts';
+import { dataDirOf, ignore, millisecondsOf, nameList, newCommand } from '../command.ts';
+import { printJson, wholeNumber } from '../command.ts';
 import type { CliContext, CliIo, CommonOptions } from '../command.ts';
 
 const EXAMPLES = [
@@ -16,7 +17,6 @@ const EXAMPLES = [
 ];
 const DURATION_DEFAULT = '60s';
 const DURATION_MAX_MS = 120_000;
-const NANOS_PER_MS = 1e6;
 const EXIT_BROKEN = 1;
 
 interface Options extends CommonOptions {
@@ -80,12 +80,8 @@ async function selftest(io: CliIo, options: Options): Promise<number> {
 }
 
 function milliseconds(text: string): number {
-  try {
-    const ms = Number(parseDurationNanos(text)) / NANOS_PER_MS;
-    if (ms > 0 && ms <= DURATION_MAX_MS) return ms;
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-  }
+  const ms = millisecondsOf(text);
+  if (ms !== undefined && ms > 0 && ms <= DURATION_MAX_MS) return ms;
   throw new HelicorderError(
     'USAGE',
     `--duration ${text}: expected a duration up to 2m, such as 60s`,

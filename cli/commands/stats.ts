@@ -3,12 +3,12 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { parseDurationNanos } from '../../engine/config/units.ts';
 import type { BucketsReport } from '../../engine/tools/types.ts';
 import {
-  dataDirOf,
   momentNanos,
   nameList,
   newCommand,
   streamName,
   wholeNumber,
+  withStore,
 } from '../command.ts';
 import { ignore, type CliContext, type CliIo, type CommonOptions } from '../command.ts';
 
@@ -40,10 +40,8 @@ export function statsCommand({ io, run }: CliContext): Command {
 }
 
 async function print(io: CliIo, stream: string, options: Options): Promise<number> {
-  const { Store, buckets } = await io.load('reader');
-  const store = Store.open(dataDirOf(options, io));
-  let isDamaged = false;
-  try {
+  return withStore(io, options, async (store, { buckets }) => {
+    let isDamaged = false;
     const { bucket, buckets: count, ...given } = options;
     const report = await buckets(store, stream, {
       ...given,
@@ -57,9 +55,7 @@ async function print(io: CliIo, stream: string, options: Options): Promise<numbe
     });
     for (const piece of piecesOf(report, options)) await io.stdout.write(piece);
     return isDamaged ? EXIT_DAMAGED : 0;
-  } finally {
-    store.close();
-  }
+  });
 }
 
 interface Row {

@@ -4,8 +4,8 @@
  */
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { CatOptions, Damage } from '../../engine/tools/types.ts';
-import { choice, dataDirOf, ignore, momentNanos, nameList, newCommand } from '../command.ts';
-import { streamName, wholeNumber } from '../command.ts';
+import { choice, ignore, momentNanos, nameList, newCommand } from '../command.ts';
+import { streamName, wholeNumber, withStore } from '../command.ts';
 import type { CliContext, CliIo, CommonOptions } from '../command.ts';
 
 const EXAMPLES = [
@@ -55,7 +55,6 @@ export function catCommand({ io, run }: CliContext): Command {
 }
 
 async function print(io: CliIo, stream: string, options: Options): Promise<number> {
-  const { Store, cat } = await io.load('reader');
   const stop = new AbortController();
   const stopListening = io.onSignal(() => stop.abort());
   let isDamaged = false;
@@ -64,17 +63,13 @@ async function print(io: CliIo, stream: string, options: Options): Promise<numbe
     const message = `helicorder: damage: ${file} at ${offset}, ${length} bytes: ${what}\n`;
     void io.stderr.write(message).catch(ignore);
   };
-  const store = Store.open(dataDirOf(options, io));
-  try {
+  return withStore(io, options, async (store, { cat }) => {
     const { follow = false, withLedger = false, ...given } = options;
     const facts = { stream, follow, withLedger, onDamage, signal: stop.signal };
     const chunks = cat(store, { ...given, ...facts });
     for await (const chunk of chunks) await io.stdout.write(chunk);
     return isDamaged ? EXIT_DAMAGED : 0;
-  } finally {
-    stopListening();
-    store.close();
-  }
+  }).finally(stopListening);
 }
 
 function fromPlace(text: string): CatOptions['from'] {

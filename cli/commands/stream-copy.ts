@@ -1,11 +1,12 @@
 /** `helicorder stream cp`: a stream into another store, exactly once. Also `stream-to-stream`. */
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { monotonicMs } from '../../engine/base/clock.ts';
-import { COPY_LINGER_MAX_MS, NANOS_PER_MILLI } from '../../engine/base/constants.ts';
-import { parseDurationNanos, parseSizeBytes } from '../../engine/config/units.ts';
+import { COPY_LINGER_MAX_MS } from '../../engine/base/constants.ts';
+import { parseSizeBytes } from '../../engine/config/units.ts';
 import { HelicorderError } from '../../engine/base/errors.ts';
 import type { CopyOptions } from '../../engine/index.ts';
-import { dataDirOf, ignore, newCommand, printJson, streamName, wholeNumber } from '../command.ts';
+import { dataDirOf, ignore, millisecondsOf, newCommand, printJson } from '../command.ts';
+import { streamName, wholeNumber } from '../command.ts';
 import type { CliContext, CliIo, CommonOptions } from '../command.ts';
 
 const EXAMPLES = [
@@ -118,12 +119,8 @@ function bandwidth(text: string): number {
 }
 
 function linger(text: string): number {
-  try {
-    const ms = Number(parseDurationNanos(text)) / NANOS_PER_MILLI;
-    if (ms <= COPY_LINGER_MAX_MS) return ms;
-  } catch {
-    // said below
-  }
+  const ms = millisecondsOf(text);
+  if (ms !== undefined && ms <= COPY_LINGER_MAX_MS) return ms;
   throw new InvalidArgumentError('expected a duration up to 1h, such as 200ms.');
 }
 

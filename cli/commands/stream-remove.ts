@@ -12,6 +12,7 @@ import {
   streamName,
   tellWait,
   wholeNumber,
+  withStore,
 } from '../command.ts';
 import type { CliContext, CliIo, CommonOptions } from '../command.ts';
 
@@ -52,13 +53,7 @@ async function lowWaterOf(io: CliIo, options: TrimOptions, stream: string): Prom
   if (to !== undefined || before === undefined) {
     throw new HelicorderError('USAGE', 'say either --to OFFSET or --before TIME');
   }
-  const { Store } = await io.load('reader');
-  const store = Store.open(dataDirOf(options, io));
-  try {
-    return await store.locateTime(stream, before);
-  } finally {
-    store.close();
-  }
+  return withStore(io, options, (store) => store.locateTime(stream, before));
 }
 
 export function rmCommand({ io, run }: CliContext): Command {
@@ -73,17 +68,11 @@ export function rmCommand({ io, run }: CliContext): Command {
 type TakesAway = Extract<Change, { type: 'trim' | 'remove' }>;
 
 async function takeAway(io: CliIo, options: Options, change: TakesAway): Promise<number> {
-  const { Store } = await io.load('reader');
   const { stream } = change;
-  const dataDir = dataDirOf(options, io);
-  const store = Store.open(dataDir);
-  let range: { first: number; next: number };
-  try {
+  const range = await withStore(io, options, (store) => {
     const { id, nextOffset } = store.stream(stream);
-    range = { first: store.reader.state.lowWaterOf(id), next: nextOffset };
-  } finally {
-    store.close();
-  }
+    return { first: store.reader.state.lowWaterOf(id), next: nextOffset };
+  });
   const records = Math.max(
     0,
     (change.type === 'trim' ? change.lowWater : range.next) - range.first,
@@ -94,7 +83,7 @@ async function takeAway(io: CliIo, options: Options, change: TakesAway): Promise
       : `${stream} with its ${records} records`;
   if (!options.yes && !(await isConfirmed(io, what))) return 1;
   const { changeStore } = await io.load('control');
-  await changeStore({ dataDir, onWait: tellWait(io) }, change);
+  await changeStore({ dataDir: dataDirOf(options, io), onWait: tellWait(io) }, change);
   if (!options.quiet) await io.stderr.write(`helicorder: removed ${what}\n`);
   return 0;
 }

@@ -3,16 +3,12 @@ import Table from 'cli-table3';
 import type { Command } from 'commander';
 import { formatBytes } from '../../engine/config/units.ts';
 import type { StreamInfo } from '../../engine/tools/types.ts';
-import { dataDirOf, newCommand, newGroup, printJson, streamName } from '../command.ts';
-import type { CliContext, CliIo, CommonOptions } from '../command.ts';
-import type { EngineParts } from '../engine.ts';
+import { newCommand, newGroup, printJson, streamName, withStore } from '../command.ts';
+import type { CliContext, CommonOptions } from '../command.ts';
 import { catCommand } from './stream-cat.ts';
 import { cpCommand } from './stream-copy.ts';
 import { rmCommand, trimCommand } from './stream-remove.ts';
 import { writeCommand } from './stream-write.ts';
-
-type Reader = EngineParts['reader'];
-type OpenStore = ReturnType<Reader['Store']['open']>;
 
 export function streamCommand(context: CliContext): Command {
   return newGroup('stream', 'list, describe, read, write and remove streams', [
@@ -26,21 +22,6 @@ export function streamCommand(context: CliContext): Command {
   ]);
 }
 
-async function withStore(
-  io: CliIo,
-  options: CommonOptions,
-  use: (store: OpenStore, reader: Reader) => Promise<void>,
-): Promise<number> {
-  const reader = await io.load('reader');
-  const store = reader.Store.open(dataDirOf(options, io));
-  try {
-    await use(store, reader);
-    return 0;
-  } finally {
-    store.close();
-  }
-}
-
 function lsCommand({ io, run }: CliContext): Command {
   const examples = ['helicorder stream ls', 'helicorder stream ls --json'];
   return newCommand('ls', 'list the streams of the store', examples).action(
@@ -50,6 +31,7 @@ function lsCommand({ io, run }: CliContext): Command {
           const streams = describeStreams(store);
           if (options.json) await printJson(io, { streams });
           else await io.stdout.write(listOf(streams));
+          return 0;
         }),
       ),
   );
@@ -82,6 +64,7 @@ function infoCommand({ io, run }: CliContext): Command {
           const info = describeStream(store, streamName(name));
           if (options.json) await printJson(io, info);
           else await io.stdout.write(descriptionOf(info));
+          return 0;
         }),
       ),
     );

@@ -4,7 +4,7 @@ import { Option, type Command } from 'commander';
 import { formatBytes, parseDurationNanos } from '../../engine/config/units.ts';
 import { HelicorderError } from '../../engine/base/errors.ts';
 import type { TopReport } from '../../engine/tools/types.ts';
-import { dataDirOf, newCommand, printJson } from '../command.ts';
+import { newCommand, printJson, withStore } from '../command.ts';
 import type { CliContext, CliIo, CommonOptions } from '../command.ts';
 import { LiveBlock, forecastText } from '../status-view.ts';
 
@@ -26,22 +26,17 @@ export function topCommand({ io, run }: CliContext): Command {
 async function top(io: CliIo, options: Options): Promise<number> {
   const intervalMs = durationMs(options.interval);
   let left = looksOf(options.looks);
-  const { Store, Top } = await io.load('reader');
-  const store = Store.open(dataDirOf(options, io));
   const interrupted = new AbortController();
   const stopListening = io.onSignal(() => interrupted.abort());
   const show = viewOf(io, options);
-  try {
+  return withStore(io, options, async (store, { Top }) => {
     const view = new Top(store);
     for (; left > 0 && !interrupted.signal.aborted; left--) {
       await show(view.look());
       if (left > 1) await pause(intervalMs, interrupted.signal);
     }
     return 0;
-  } finally {
-    stopListening();
-    store.close();
-  }
+  }).finally(stopListening);
 }
 
 function viewOf(io: CliIo, options: Options): (report: TopReport) => Promise<void> {

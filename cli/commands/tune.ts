@@ -5,9 +5,10 @@
 import Table from 'cli-table3';
 import type { Command } from 'commander';
 import { HelicorderError } from '../../engine/base/errors.ts';
-import { formatBytes, parseDurationNanos } from '../../engine/config/units.ts';
+import { formatBytes } from '../../engine/config/units.ts';
 import type { TuneCell, TuneReport } from '../../engine/tools/types.ts';
-import { newCommand, printJson, type CliContext, type CommonOptions } from '../command.ts';
+import { millisecondsOf, newCommand, printJson } from '../command.ts';
+import type { CliContext, CommonOptions } from '../command.ts';
 import { configurationOf, flagsOf, withSettings } from '../settings-options.ts';
 
 const EXAMPLES = [
@@ -16,7 +17,6 @@ const EXAMPLES = [
   'helicorder tune --source synthetic --count 32 --data-dir /var/lib/helicorder --json',
 ];
 const LATENCY_DEFAULT = '250ms';
-const NANOS_PER_MS = 1e6;
 
 interface Options extends CommonOptions {
   config?: string;
@@ -69,12 +69,8 @@ export async function tuneCommand({ io, run }: CliContext): Promise<Command> {
 }
 
 function milliseconds(text: string): number {
-  try {
-    const ms = Number(parseDurationNanos(text)) / NANOS_PER_MS;
-    if (ms > 0) return ms;
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-  }
+  const ms = millisecondsOf(text);
+  if (ms !== undefined && ms > 0) return ms;
   throw new HelicorderError('USAGE', `--max-latency ${text}: expected a duration such as 50ms`);
 }
 

@@ -10,7 +10,8 @@ import { HelicorderError } from './errors.ts';
 export const VARINT_MAX_BYTES = 10;
 /** Of a varint, as many as a double holds exactly. */
 const LOW_BYTES = 7;
-const LOW_BITS = BigInt(7 * LOW_BYTES);
+const LOW_BITS = 7 * LOW_BYTES;
+const LOW_SHIFT = BigInt(LOW_BITS);
 
 /** What is thrown where bytes are not what their format says. */
 export function damaged(what: string): HelicorderError {
@@ -23,13 +24,13 @@ export function zigzag(value: bigint): bigint {
   return BigInt.asUintN(64, (signed << 1n) ^ (signed >> 63n));
 }
 
+export function unzigzag(value: bigint): bigint {
+  return BigInt.asIntN(64, (value >> 1n) ^ -(value & 1n));
+}
+
 /** 64 bits without a meaning as a number: 16 hex digits. */
 export function hexWord(value: bigint): string {
   return value.toString(16).padStart(16, '0');
-}
-
-export function unzigzag(value: bigint): bigint {
-  return BigInt.asIntN(64, (value >> 1n) ^ -(value & 1n));
 }
 
 export class ByteReader {
@@ -60,7 +61,7 @@ export class ByteReader {
 
   /** Any unsigned 64-bit number. */
   varint(): bigint {
-    // two doubles: a bigint per byte takes ten times as long
+    // two doubles: a bigint per byte takes more than twice as long
     let low = 0;
     let high = 0;
     let unit = 1;
@@ -71,8 +72,8 @@ export class ByteReader {
       else high += (byte & 0x7f) * unit;
       if (byte >= 0x80) continue;
       if (high === 0) return BigInt(low);
-      if (high >= 2 ** (64 - 7 * LOW_BYTES)) break;
-      return (BigInt(high) << LOW_BITS) | BigInt(low);
+      if (high >= 2 ** (64 - LOW_BITS)) break;
+      return (BigInt(high) << LOW_SHIFT) | BigInt(low);
     }
     throw this.fail('a number of more than 64 bits');
   }
@@ -141,8 +142,8 @@ export class ByteWriter {
     this.#reserve(VARINT_MAX_BYTES);
     if (typeof value === 'number') return this.#end(value);
     const wide = BigInt.asUintN(64, value);
-    const high = Number(wide >> LOW_BITS);
-    let low = Number(BigInt.asUintN(Number(LOW_BITS), wide));
+    const high = Number(wide >> LOW_SHIFT);
+    let low = Number(BigInt.asUintN(LOW_BITS, wide));
     if (high === 0) return this.#end(low);
     for (let i = 0; i < LOW_BYTES; i++) {
       this.#bytes[this.#length++] = (low % 128) | 0x80;

@@ -2,17 +2,21 @@
 import { Histogram } from '../base/histogram.ts';
 import type { DataItem } from '../store/data.ts';
 import { gapsOf } from '../store/log/segment-index.ts';
-import type { CollectorStatus } from './collector.ts';
 import type { Drained } from './group-spec.ts';
 
 /** How many points stand for the rows of one drain, which lie evenly between first and last. */
 const POINTS_MAX = 16;
 
-interface Sums {
+/** Sums since the start. */
+export interface AccountStatus {
   samples: number;
   ticks: number;
   bytes: number;
   paddingBytes: number;
+  gaps: { reason: string; gaps: number; ticks: number }[];
+  commitMicros: { p50: number; p99: number; max: number };
+  /** from the moment a sample was taken until it was durable */
+  durableMicros: { p50: number; p99: number; max: number };
 }
 
 export class Account {
@@ -20,7 +24,7 @@ export class Account {
   // finer than the others: benchmarks take differences of it
   readonly #latency = new Histogram(7);
   readonly #gaps = new Map<string, { gaps: number; ticks: number }>();
-  readonly #sums: Sums = { samples: 0, ticks: 0, bytes: 0, paddingBytes: 0 };
+  readonly #sums = { samples: 0, ticks: 0, bytes: 0, paddingBytes: 0 };
 
   /**
    * One commit of what was drained.
@@ -38,7 +42,7 @@ export class Account {
     for (const rows of drained) this.#addLatency(Number(nowNanos), rows);
   }
 
-  status(): Pick<CollectorStatus, keyof Sums | 'gaps' | 'commitMicros' | 'durableMicros'> {
+  status(): AccountStatus {
     return {
       ...this.#sums,
       gaps: [...this.#gaps].map(([reason, sum]) => ({ reason, ...sum })),

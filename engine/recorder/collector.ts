@@ -29,7 +29,7 @@ import type { RetentionEntry } from '../store/retention-entry.ts';
 import type { UpkeepResult } from '../store/upkeep.ts';
 import { StoreWriter, type OpenedRun } from '../store/writer.ts';
 import { Growth, limitBytes } from '../tools/growth.ts';
-import { Account } from './account.ts';
+import { Account, type AccountStatus } from './account.ts';
 import { GroupDrain } from './group-drain.ts';
 import { mismatches, requestsOf, type Drained, type GroupSpec } from './group-spec.ts';
 import { UtcOffset } from './utc-offset.ts';
@@ -44,22 +44,14 @@ export interface CollectorOptions {
   groups: GroupSpec[];
 }
 
-/** Sums since the start, as the writer thread counts them. */
-export interface CollectorStatus {
-  samples: number;
-  ticks: number;
-  gaps: { reason: string; gaps: number; ticks: number }[];
-  bytes: number;
-  paddingBytes: number;
+/** What the writer thread tells of itself. */
+export interface CollectorStatus extends AccountStatus {
   durableLsn: string;
   /** number of the log's segment that is being written */
   segment: number;
   offsets: { stream: string; nextOffset: number }[];
   waitingForSpace: boolean;
   direct: boolean;
-  commitMicros: { p50: number; p99: number; max: number };
-  /** from the moment a sample was taken until it was durable */
-  durableMicros: { p50: number; p99: number; max: number };
   diskBytes: number;
   limitBytes: number;
   fullInSeconds: number | null;
@@ -222,16 +214,15 @@ export class Collector {
     while (more && monotonicMs(this.#environment.clock) < deadline) {
       more = false;
       for (const group of this.#groups.values()) {
-        const turn = { isOver: false, more: true };
+        const turn = { more: true };
         const fill: Meanwhile = (isWriting) => {
-          turn.isOver = true;
           while (turn.more && !this.#isFull && isWriting()) turn.more = this.#drain(group);
         };
         if (this.#isFull) {
           if (!this.#commit(fill)) return false;
           this.#writer.prepare(fill);
         }
-        if (!turn.isOver) turn.more = this.#drain(group);
+        if (turn.more && !this.#isFull) turn.more = this.#drain(group);
         more ||= turn.more;
       }
     }

@@ -131,7 +131,7 @@ function addItem(items: DataItem[], entry: Entry, times: ReadonlyMap<number, Sha
 }
 
 // All three write the same fields in the same order: every group of every stream comes by here, and
-// objects put together from parts (`...base`) took ten times as long.
+// objects put together from parts (`...base`) took eight times as long.
 
 function batchItem(
   stream: number,

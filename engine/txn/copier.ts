@@ -277,9 +277,7 @@ export class Copier {
       ...(until === undefined ? {} : { hi: until }),
     };
     await this.#linger();
-    if ((await this.#source.end()) < lo) {
-      await this.#source.wait(lo - 1, probeIntervalMs, this.#signal);
-    }
+    await this.#source.wait(lo - 1, probeIntervalMs, this.#signal);
     const end = await this.#source.end();
     const pieces = await this.#source.read(lo, limits);
     if (pieces.length === 0) return { kind: 'probe' };
@@ -291,9 +289,10 @@ export class Copier {
   async #linger(): Promise<void> {
     const { lingerMs = 0 } = this.#options;
     const { ms, leftSome } = this.#lastRead;
+    if (lingerMs === 0 || leftSome) return;
     // by chance: many copies would else all commit in the same group, and work at the same time
     const left = ms + this.#between(lingerMs / 2, lingerMs) - this.#timer.nowMs();
-    if (left > 0 && !leftSome) await this.#timer.sleep(left, this.#signal);
+    if (left > 0) await this.#timer.sleep(left, this.#signal);
   }
 
   /** As many of the pieces as fit in a transaction; the others are read again. */

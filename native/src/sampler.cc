@@ -1,6 +1,5 @@
 #include "sampler.h"
 
-#include <sched.h>
 #include <time.h>
 
 #include <algorithm>
