@@ -131,7 +131,10 @@ export class Lab {
     const report = await verify(dir, this.environment);
     const [first] = report.damage;
     if (first) throw new BrokenPromise(`verify: ${first.file}: ${first.what}`);
-    for (const stream of report.streams) checkBalance(stream);
+    for (const stream of report.streams) {
+      checkWhole(stream);
+      checkBalance(stream);
+    }
     return report;
   }
 
@@ -143,6 +146,12 @@ export class Lab {
 
 export function gapTicksOf({ gaps }: VerifiedStream): number {
   return gaps.reduce((sum, { ticks }) => sum + Number(ticks ?? 0), 0);
+}
+
+/** A store that is owned and sealed while it rots is clean again, with a gap where records were. */
+function checkWhole({ name, gaps }: VerifiedStream): void {
+  const lost = gaps.find(({ reason }) => reason === 'corrupt');
+  promised(lost === undefined, () => `records of ${name} were damaged: a gap (corrupt) is there`);
 }
 
 /** `verify` says so itself; it is counted once more from what it reports. */

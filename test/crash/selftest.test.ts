@@ -15,7 +15,7 @@ const MAIN = join(REPOSITORY, 'dist/cli/main.js');
 function spoilt(code: string): string[] {
   const path = join(temporaryDirectory(), 'spoilt.mjs');
   const begin = `
-    import { readdirSync, openSync, writeSync } from 'node:fs';
+    import { closeSync, readdirSync, openSync, writeSync } from 'node:fs';
     const words = process.argv.slice(2);
     const dir = words[words.indexOf('--data-dir') + 1];
     ${code}
@@ -35,14 +35,20 @@ const LIAR = `
   process.stdout.write = (text, ...rest) =>
     write(String(text).replace('{"seq":"1","offset":"0"}', '{"seq":"1","offset":"7"}'), ...rest);`;
 
-/** A disk that rots: blocks of the oldest segment are others when a recorder starts. */
+/** A disk that rots: when a recorder starts, blocks of each segment and chunk are others. */
 const ROT = `
-  const log = dir + '/log';
-  let names = [];
-  try { names = readdirSync(log).filter((name) => /^[0-9]+\\.seg$/.test(name)).sort(); } catch {}
-  if (words[0] === 'run' && names.length > 0) {
-    const file = openSync(log + '/' + names[0], 'r+');
-    writeSync(file, Buffer.alloc(4 * 4096, 0xee), 0, 4 * 4096, 3 * 4096);
+  const rot = (directory, pattern) => {
+    let names = [];
+    try { names = readdirSync(dir + directory).filter((name) => pattern.test(name)); } catch {}
+    for (const name of names) {
+      const file = openSync(dir + directory + '/' + name, 'r+');
+      writeSync(file, Buffer.alloc(4 * 4096, 0xee), 0, 4 * 4096, 3 * 4096);
+      closeSync(file);
+    }
+  };
+  if (words[0] === 'run') {
+    rot('/log', /^[0-9]+\\.seg$/);
+    rot('/chunks', /\\.chunk$/);
   }`;
 
 describe('selftest', () => {
