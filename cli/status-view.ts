@@ -5,12 +5,11 @@
  * rows they take now is what has to be moved up.
  */
 import { formatBytes } from '../engine/config/units.ts';
-import type { RecorderStatus, RecorderSummary } from '../engine/tools/types.ts';
+import type { Percentiles, RecorderStatus, RecorderSummary } from '../engine/tools/types.ts';
 import type { Output } from './command.ts';
 
 export function statusLines(status: RecorderStatus): string[] {
   const { durable, latenessMicros: lateness, missed, scheduling, writes } = status;
-  const commit = writes.commitMicros;
   const lines = [
     `helicorder  ${status.state}, ${counted(status.sources, 'source')}, ` +
       `up ${elapsed(status.uptimeSeconds)}`,
@@ -18,14 +17,13 @@ export function statusLines(status: RecorderStatus): string[] {
       `${status.ticksScheduled} ticks scheduled`,
     `missed      late ${missed.late}, overflow ${missed.overflow}, full ${missed.full}, ` +
       `device ${missed.device}${suspended(missed.suspendedNanos)}`,
-    `lateness    p50 ${micros(lateness.p50)}, p99 ${micros(lateness.p99)}, ` +
-      `max ${micros(lateness.max)}`,
+    `lateness    ${percentiles(lateness)}`,
     `scheduling  ${scheduling.rung}${scheduling.cpu < 0 ? '' : ` on processor ${scheduling.cpu}`}` +
       `${scheduling.memoryLocked ? ', memory locked' : ''}`,
-    `durable     ${durable.lsn} by ${writes.rung} writes, commit p50 ${micros(commit.p50)}, ` +
-      `p99 ${micros(commit.p99)}, max ${micros(commit.max)}`,
-    `            sample to disk p50 ${micros(writes.durableMicros.p50)}, ` +
-      `p99 ${micros(writes.durableMicros.p99)}, max ${micros(writes.durableMicros.max)}`,
+    `durable     ${durable.lsn} by ${writes.rung} writes, ` +
+      `commit ${percentiles(writes.commitMicros)}`,
+    `            sample to disk ${percentiles(writes.durableMicros)}`,
+    `            lately ${percentiles(writes.recentDurableMicros)}`,
     ...durable.offsets.map(({ stream, nextOffset }) => `            ${stream} ${nextOffset}`),
     `bytes       ${status.bytesPerSample.toFixed(2)} per sample, padding ` +
       `${formatBytes(Number(status.paddingBytes))}, on disk ` +
@@ -91,6 +89,10 @@ export function forecastText(seconds: number | null): string {
 /** `1 source`, `2 sources` */
 export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+function percentiles({ p50, p99, max }: Percentiles): string {
+  return `p50 ${micros(p50)}, p99 ${micros(p99)}, max ${micros(max)}`;
 }
 
 function micros(value: number): string {

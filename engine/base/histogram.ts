@@ -74,6 +74,13 @@ export class Histogram {
     if (value > this.max) this.max = value;
   }
 
+  addAll(other: Histogram): void {
+    for (let i = 0; i < this.#counts.length; i++) this.#counts[i]! += other.#counts[i]!;
+    this.count += other.count;
+    this.min = Math.min(this.min, other.min);
+    this.max = Math.max(this.max, other.max);
+  }
+
   /** @returns the end of the bucket it falls into, or the maximum if that is less */
   quantile(quantile: number): number {
     return Math.min(quantileOf(this.#counts, quantile, this.#subBits), this.max);
@@ -82,5 +89,44 @@ export class Histogram {
   /** What is reported of most of them. */
   percentiles(): { p50: number; p99: number; max: number } {
     return { p50: this.quantile(0.5), p99: this.quantile(0.99), max: this.max };
+  }
+}
+
+/**
+ * What was added lately: in the interval that is under way and the one before it. A month of
+ * recording hides a bad hour, and a bad hour hides a good month.
+ */
+export class RecentHistogram {
+  readonly #subBits: number;
+  readonly #intervalMs: number;
+  #current: Histogram;
+  #before: Histogram;
+  #dueMs = -Infinity;
+
+  constructor(intervalMs: number, subBits = SUB_BITS) {
+    this.#intervalMs = intervalMs;
+    this.#subBits = subBits;
+    this.#current = new Histogram(subBits);
+    this.#before = new Histogram(subBits);
+  }
+
+  /** @param nowMs of a clock that never goes back */
+  add(nowMs: number, value: number, times = 1): void {
+    if (nowMs >= this.#dueMs) this.#turn(nowMs);
+    this.#current.add(value, times);
+  }
+
+  #turn(nowMs: number): void {
+    const isNext = nowMs < this.#dueMs + this.#intervalMs;
+    this.#before = isNext ? this.#current : new Histogram(this.#subBits);
+    this.#current = new Histogram(this.#subBits);
+    this.#dueMs = nowMs + this.#intervalMs;
+  }
+
+  percentiles(): { p50: number; p99: number; max: number } {
+    const both = new Histogram(this.#subBits);
+    both.addAll(this.#before);
+    both.addAll(this.#current);
+    return both.percentiles();
   }
 }

@@ -1,11 +1,16 @@
 /** What the writer thread has made durable since it began: sums for the status, and latencies. */
-import { Histogram } from '../base/histogram.ts';
+import { NANOS_PER_MILLI } from '../base/constants.ts';
+import { Histogram, RecentHistogram } from '../base/histogram.ts';
 import type { DataItem } from '../store/data.ts';
 import { gapsOf } from '../store/log/segment-index.ts';
 import type { Drained } from './group-spec.ts';
 
 /** How many points stand for the rows of one drain, which lie evenly between first and last. */
 const POINTS_MAX = 16;
+/** Half of what counts as recent. */
+const RECENT_MS = 10_000;
+/** Finer than others: benchmarks take differences of it. */
+const LATENCY_SUB_BITS = 7;
 
 /** Sums since the start. */
 export interface AccountStatus {
@@ -17,12 +22,14 @@ export interface AccountStatus {
   commitMicros: { p50: number; p99: number; max: number };
   /** from the moment a sample was taken until it was durable */
   durableMicros: { p50: number; p99: number; max: number };
+  /** the same, of the last 10 to 20 s */
+  recentDurableMicros: { p50: number; p99: number; max: number };
 }
 
 export class Account {
   readonly #commits = new Histogram();
-  // finer than the others: benchmarks take differences of it
-  readonly #latency = new Histogram(7);
+  readonly #latency = new Histogram(LATENCY_SUB_BITS);
+  readonly #recent = new RecentHistogram(RECENT_MS, LATENCY_SUB_BITS);
   readonly #gaps = new Map<string, { gaps: number; ticks: number }>();
   readonly #sums = { samples: 0, ticks: 0, bytes: 0, paddingBytes: 0 };
 
@@ -48,6 +55,7 @@ export class Account {
       gaps: [...this.#gaps].map(([reason, sum]) => ({ reason, ...sum })),
       commitMicros: this.#commits.percentiles(),
       durableMicros: this.#latency.percentiles(),
+      recentDurableMicros: this.#recent.percentiles(),
     };
   }
 
@@ -70,7 +78,9 @@ export class Account {
     const points = Math.min(rows, POINTS_MAX);
     for (let i = 0; i < points; i++) {
       const taken = points === 1 ? last : first + ((last - first) * i) / (points - 1);
-      this.#latency.add(Math.max(0, now - taken) / 1000, rows / points);
+      const micros = Math.max(0, now - taken) / 1000;
+      this.#latency.add(micros, rows / points);
+      this.#recent.add(now / NANOS_PER_MILLI, micros, rows / points);
     }
   }
 }

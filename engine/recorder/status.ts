@@ -70,6 +70,7 @@ export function mergeStatus(parts: Parts): RecorderStatus {
       rung: collector?.direct === false ? 'buffered' : 'direct',
       commitMicros: collector?.commitMicros ?? nothing,
       durableMicros: collector?.durableMicros ?? nothing,
+      recentDurableMicros: collector?.recentDurableMicros ?? nothing,
     },
     warnings: [...parts.problems, ...(collector?.warnings ?? [])],
   };

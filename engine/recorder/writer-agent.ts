@@ -127,6 +127,7 @@ export class WriterAgent {
       direct: true,
       commitMicros: none,
       durableMicros: none,
+      recentDurableMicros: none,
       ...this.#disk(),
       clockSteps: 0,
       warnings: [],

@@ -19,7 +19,7 @@ import { offsetOf, segmentOf, type Lsn } from './log/format.ts';
 import { DirectoryPlace } from './chunks/directory-place.ts';
 import { ChunkSet } from './chunks/chunk-set.ts';
 import type { ChunkPlace } from './chunks/place.ts';
-import { readLog, type LogFault, type LogPosition } from './log/log.ts';
+import { KeptSegment, readLog, type LogFault, type LogPosition } from './log/log.ts';
 import { SegmentIndex } from './log/segment-index.ts';
 import { segmentPath } from './log/segment.ts';
 import { openMark } from './mark.ts';
@@ -39,6 +39,8 @@ export class StoreReader {
   readonly fs: FileSystem;
   readonly chunks: ChunkSet;
   readonly snapshots = new Snapshots();
+  /** the newest segment, for everybody who follows the log through this reader */
+  readonly kept = new KeptSegment();
   readonly #options: StoreReaderOptions;
   readonly #clock: Clock;
   readonly #sleep: (ms: number) => Promise<void>;
@@ -169,7 +171,7 @@ export class StoreReader {
 
   /** @returns false if a segment on the way has gone: it is sealed by now */
   #readUpTo(end: Lsn): boolean {
-    const log = readLog(this.fs, this.paths.log, this.#position, end);
+    const log = readLog(this.fs, this.paths.log, this.#position, end, this.kept);
     try {
       let step = log.next();
       for (; !step.done; step = log.next()) {
@@ -181,12 +183,17 @@ export class StoreReader {
           this.state.apply(item.entries.all(), item.size, this.faults.length > 0);
         }
       }
+      if (step.value.lsn < end && !this.#hasSegmentOf(end)) return false;
       this.#position = { ...step.value, lsn: end };
       return true;
     } catch (error) {
       if (errnoCode(error) === 'ENOENT') return false;
       throw error;
     }
+  }
+
+  #hasSegmentOf(lsn: Lsn): boolean {
+    return this.fs.exists(segmentPath(this.paths.log, segmentOf(lsn)));
   }
 
   /**
@@ -230,6 +237,7 @@ export class StoreReader {
 
   close(): void {
     this.chunks.close();
+    this.kept.close();
     this.#mark?.close();
     this.#mark = undefined;
   }

@@ -247,8 +247,8 @@ export class StreamReader {
 
   /** Up to `end`, or to where the segment has gone: then its records are in a chunk. */
   async *#fromLog(end: Lsn): AsyncGenerator<RawItem | FaultItem> {
-    const { fs, paths } = this.#reader;
-    const log = readLog(fs, paths.log, this.#position!, end);
+    const { fs, paths, kept } = this.#reader;
+    const log = readLog(fs, paths.log, this.#position!, end, kept);
     try {
       let step = log.next();
       for (; !step.done; step = log.next()) {

@@ -38,8 +38,16 @@ export interface RecorderStatus {
   /** at the rate of the last hour; null: never, or too early to say */
   fullInSeconds: number | null;
   freeBytes: string;
-  /** `durableMicros`: from the moment a sample was taken until it was durable */
-  writes: { rung: 'direct' | 'buffered'; commitMicros: Percentiles; durableMicros: Percentiles };
+  /**
+   * `durableMicros`: from the moment a sample was taken until it was durable, since the start;
+   * `recentDurableMicros`: the same, of the last 10 to 20 s
+   */
+  writes: {
+    rung: 'direct' | 'buffered';
+    commitMicros: Percentiles;
+    durableMicros: Percentiles;
+    recentDurableMicros: Percentiles;
+  };
   warnings: string[];
 }
 

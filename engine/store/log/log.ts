@@ -35,20 +35,47 @@ export function segmentStart(segment: number): Lsn {
 }
 
 /**
+ * Keeps the segment that was read last open, so that following the log costs one read a time. Who
+ * reads has taken it: nobody else closes it. What has been sealed meanwhile reads as torn or zeros.
+ */
+export class KeptSegment {
+  #segment: OpenSegment | undefined;
+
+  take(number: number): OpenSegment | undefined {
+    const segment = this.#segment;
+    if (segment?.header.segment !== number) return undefined;
+    this.#segment = undefined;
+    return segment;
+  }
+
+  keep(segment: OpenSegment): void {
+    this.close();
+    this.#segment = segment;
+  }
+
+  close(): void {
+    this.#segment?.close();
+    this.#segment = undefined;
+  }
+}
+
+/**
  * Reads the log from `from` up to `end`. Payloads are views, valid until the next step.
  * @param end nothing at or behind it is read; undefined: all there is
+ * @param kept where the segment that is read last stays open
  */
 export function* readLog(
   fs: FileSystem,
   logDir: string,
   from: LogPosition,
   end: Lsn | undefined,
+  kept?: KeptSegment,
 ): Generator<LogItem, LogPosition> {
-  const numbers = listSegments(fs, logDir).filter(
-    (number) => number >= segmentOf(from.lsn) && (end === undefined || number <= segmentOf(end)),
-  );
+  const isWithinOne = end !== undefined && segmentOf(end) === segmentOf(from.lsn);
+  const tail = isWithinOne ? kept?.take(segmentOf(end)) : undefined;
+  const numbers = tail ? [] : segmentsBetween(fs, logDir, from.lsn, end);
   let position = from;
-  let current = openNext(fs, logDir, numbers);
+  let current = tail ?? openNext(fs, logDir, numbers);
   let next: OpenSegment | undefined;
   try {
     if (current) yield* missing(logDir, segmentOf(from.lsn) - 1, current.header.segment);
@@ -59,7 +86,8 @@ export function* readLog(
       if (current.headerRebuilt) yield fault(current, true, 0, BLOCK_BYTES, 'segment header');
       position = yield* readSegment(current, position, end, next?.header.predecessor);
       if (next) yield* missing(logDir, segment, next.header.segment);
-      current.close();
+      if (kept && !next && !current.headerRebuilt) kept.keep(current);
+      else current.close();
       current = next;
     }
   } finally {
@@ -67,6 +95,16 @@ export function* readLog(
     if (next !== current) next?.close();
   }
   return position;
+}
+
+function segmentsBetween(
+  fs: FileSystem,
+  logDir: string,
+  from: Lsn,
+  end: Lsn | undefined,
+): number[] {
+  const last = end === undefined ? Infinity : segmentOf(end);
+  return listSegments(fs, logDir).filter((number) => number >= segmentOf(from) && number <= last);
 }
 
 /** Opens the next of `numbers` that is a segment; a newest file without content is none yet. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
-import { Histogram } from '../../../engine/base/histogram.ts';
+import { describe, expect, it, test } from 'vitest';
+import { Histogram, RecentHistogram } from '../../../engine/base/histogram.ts';
 
 /** Whole numbers of every size up to 2^47, powers of two and their neighbours among them. */
 const value = fc.oneof(
@@ -63,4 +63,18 @@ describe('a histogram', () => {
     expect(median).toBeGreaterThanOrEqual(1_001_000);
     expect(median).toBeLessThanOrEqual(1_001_000 * 1.008);
   });
+});
+
+test('what is recent is what was added in this interval and the one before it', () => {
+  const recent = new RecentHistogram(1000);
+  expect(recent.percentiles()).toEqual({ p50: 0, p99: 0, max: 0 });
+  recent.add(500, 7);
+  recent.add(1400, 5, 3);
+  expect(recent.percentiles().max).toBe(7);
+  recent.add(1500, 3);
+  expect(recent.percentiles().max, 'the interval before counts').toBe(7);
+  recent.add(2500, 2);
+  expect(recent.percentiles().max, 'the one before that does not').toBe(3);
+  recent.add(9000, 1);
+  expect(recent.percentiles(), 'nor one that is long past').toEqual({ p50: 1, p99: 1, max: 1 });
 });

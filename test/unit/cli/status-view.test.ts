@@ -23,6 +23,7 @@ const STATUS: RecorderStatus = {
     rung: 'direct',
     commitMicros: { p50: 100, p99: 200, max: 300 },
     durableMicros: { p50: 50_000, p99: 90_000, max: 120_000 },
+    recentDurableMicros: { p50: 50_000, p99: 60_000, max: 70_000 },
   },
   warnings: ['the disk is slow'],
 };
@@ -40,7 +41,15 @@ function terminal(columns: number, rows = 24) {
 
 test('the block shows everything the status says', () => {
   const text = statusLines(STATUS).join('\n');
-  for (const fact of ['01:01:01', 'late 1', 'max 12.5 ms', 'setcap …', 'a/b 1000', '64 MiB']) {
+  for (const fact of [
+    '01:01:01',
+    'late 1',
+    'max 12.5 ms',
+    'setcap …',
+    'a/b 1000',
+    '64 MiB',
+    'p99 60.0 ms',
+  ]) {
     expect(text).toContain(fact);
   }
   expect(text).toContain('warning     the disk is slow');
