@@ -4,8 +4,12 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, freemem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+
+/** What one compiler takes at most, with room to spare. */
+const COMPILER_BYTES = 512 * 1024 * 1024;
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
@@ -14,7 +18,7 @@ const targets = {
     inputs: ['binding.gyp', 'native/src'],
     output: 'build/Release/helicorder.node',
     stamp: 'build/inputs.stamp',
-    build: () => run('node-gyp', ['rebuild', '--loglevel=error', ...headers()]),
+    build: () => run('node-gyp', ['rebuild', '--loglevel=error', '--jobs', jobs(), ...headers()]),
   },
   dist: {
     inputs: [
@@ -48,6 +52,13 @@ function run(command, args) {
 function fail(message) {
   console.error(`helicorder: ${message}`);
   process.exit(1);
+}
+
+/** Compilers at once: as many as there are processors and memory for. */
+function jobs() {
+  return String(
+    Math.max(1, Math.min(availableParallelism(), Math.floor(freemem() / COMPILER_BYTES))),
+  );
 }
 
 /** Node's headers, if they lie beside this Node: then nothing is downloaded. */
