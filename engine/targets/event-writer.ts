@@ -54,6 +54,7 @@ export class EventWriter {
   /** in the order in which they are to become durable */
   readonly #sent: Sent[] = [];
   #isReopening = false;
+  #isClosed = false;
   #failure: Error | undefined;
   /** rejects once nothing can be appended any more, for whatever reason; never resolves */
   readonly ended: Promise<never>;
@@ -100,6 +101,7 @@ export class EventWriter {
   /** Ends the run. What has failed was told by `append`. */
   async close(): Promise<void> {
     const { client, opened } = this.#session;
+    this.#isClosed = true;
     // a run that is not ended here is ended by the owner
     await client.ask({ type: 'end', run: opened.run }, 'done').catch(() => undefined);
   }
@@ -121,7 +123,7 @@ export class EventWriter {
 
   /** One that is refused for itself is refused for good; one that nobody answered may go on. */
   #refused(session: Session, error: unknown): void {
-    if (!isDisconnected(error)) this.#fail(error);
+    if (this.#isClosed || !isDisconnected(error)) this.#fail(error);
     else this.#reopen(session, error).catch((cause: unknown) => this.#fail(cause));
   }
 

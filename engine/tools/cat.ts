@@ -14,7 +14,7 @@ import { parseSchema } from '../batch/schema.ts';
 import { originRun } from '../store/control.ts';
 import type { ReadOptions, Store } from '../store/store.ts';
 import type { GapItem, RunInfo, SamplesItem, StreamItem } from '../store/stream-reader.ts';
-import { recordLines } from './records.ts';
+import { EventLimit, recordLines } from './records.ts';
 import type { CatOptions, Damage } from './types.ts';
 import { Wanted } from './wanted.ts';
 
@@ -38,9 +38,15 @@ export async function* cat(store: Store, options: CatOptions): AsyncGenerator<Pi
     );
   }
   const range = await wantedOf(store, options);
-  if (format === 'json') yield* events(store, options, range, stream.samplesPerEvent);
+  const { samplesPerEvent } = stream;
+  if (format === 'json') yield* events(store, options, range, samplesPerEvent);
   else if (format === 'raw') yield* rawEvents(store, options, range);
-  else yield* recordLines(itemsOf(store, options, range), range, format);
+  else {
+    const { maxEvents } = options;
+    const limit =
+      maxEvents === undefined ? undefined : new EventLimit(maxEvents, samplesPerEvent, range);
+    yield* recordLines(itemsOf(store, options, range), range, format, limit);
+  }
 }
 
 async function wantedOf(store: Store, options: CatOptions): Promise<Wanted> {

@@ -1,6 +1,7 @@
 /** One line per record: `ndjson-records` (every record, gaps too) and `csv` (samples). */
 import { physicalColumn } from '../batch/json.ts';
 import { recordOf } from '../batch/record-place.ts';
+import { EventRepacker } from '../batch/event.ts';
 import type { Channel } from '../batch/schema.ts';
 import { gapRecords } from '../batch/ledger.ts';
 import type { Column, SampleGap } from '../batch/samples.ts';
@@ -10,14 +11,57 @@ import type { Wanted } from './wanted.ts';
 
 type RecordItem = SamplesItem | EventsItem | GapItem;
 
+/**
+ * Where the last event ends that is wanted: records have no events, but the samples in them are
+ * those of the events that `--format json` gives.
+ */
+export class EventLimit {
+  readonly #range: Wanted;
+  readonly #repacker: EventRepacker;
+  #left: number;
+
+  constructor(maxEvents: number, samplesPerEvent: number, range: Wanted) {
+    this.#left = maxEvents;
+    this.#repacker = new EventRepacker(samplesPerEvent);
+    this.#range = range;
+  }
+
+  get isReached(): boolean {
+    return this.#left <= 0;
+  }
+
+  /** @returns the first offset behind the last event, once an item ends it; else Infinity */
+  endWith(item: RecordItem): number {
+    for (const end of this.#endsIn(item)) {
+      if (--this.#left <= 0) return end;
+    }
+    return Infinity;
+  }
+
+  *#endsIn(item: RecordItem): Generator<number> {
+    if (item.kind === 'gap') return;
+    if (item.kind === 'samples') {
+      const events = this.#repacker.push(item.batch);
+      for (const event of events) if (this.#range.takesEvent(event)) yield event.lastOffset + 1;
+      return;
+    }
+    for (const i of item.events.keys()) {
+      if (this.#range.takes(item.firstOffset + i, item.utcNanos)) yield item.firstOffset + i + 1;
+    }
+  }
+}
+
 /** Lines of one item are handed on together: one string per batch, not per record. */
 export async function* recordLines(
   items: AsyncIterable<RecordItem>,
   range: Wanted,
   format: 'ndjson-records' | 'csv',
+  limit?: EventLimit,
 ): AsyncGenerator<string> {
   let header = '';
+  if (limit?.isReached) return;
   for await (const item of items) {
+    const end = limit?.endWith(item) ?? Infinity;
     if (format === 'csv') {
       if (item.kind !== 'samples') continue;
       const columns = csvHeader(channelsOf(item));
@@ -26,9 +70,10 @@ export async function* recordLines(
     }
     const lines: string[] = [];
     for (const { offset, nanos, line } of format === 'csv' ? csvRows(item) : ndjson(item)) {
-      if (range.takes(offset, nanos)) lines.push(line);
+      if (offset < end && range.takes(offset, nanos)) lines.push(line);
     }
     if (lines.length > 0) yield `${lines.join('\n')}\n`;
+    if (limit?.isReached) return;
   }
 }
 

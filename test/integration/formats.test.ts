@@ -52,6 +52,16 @@ describe('lines', () => {
       lastSeq: '0',
     });
     expect(await helicorderOut(cat(dir))).toBe('');
+    const info = await helicorderJson<StreamInfo>([
+      'stream',
+      'info',
+      STREAM,
+      '--data-dir',
+      dir,
+      '--json',
+    ]);
+    const { epoch } = JSON.parse(acknowledgements) as { epoch: string };
+    expect(info.writers, 'it was opened once').toEqual([{ id: 'stdin', epoch, lastSeq: '0' }]);
   });
 
   test('two writers number their events apart, in one stream', async () => {
@@ -185,6 +195,10 @@ describe('cat of opaque events', () => {
       cat(dir, '--format', 'ndjson-records', '--from', '4', '--to', '6'),
     );
     expect(parseRecords(records.split('\n')).map(({ offset }) => offset)).toEqual(['4', '5']);
+    const two = await helicorderOut(
+      cat(dir, '--format', 'ndjson-records', '--from', '4', '--max-events', '2'),
+    );
+    expect(two).toBe(records);
   });
 
   test('--delimiter stands behind each event', async () => {

@@ -187,6 +187,15 @@ describe('cat', () => {
     expect(await helicorderOut(cat('--from', last))).toBe(`${events.at(-1)}\n`);
   });
 
+  test('--max-events ends the record formats where it ends the JSON one', async () => {
+    const last = offsetsOf(records)[2 * SAMPLES_PER_EVENT - 1]!;
+    const wanted = records.filter(({ offset }) => Number(offset) <= last);
+    const text = await helicorderOut(cat('--format', 'ndjson-records', '--max-events', '2'));
+    expect(parseRecords(text.split('\n'))).toEqual(wanted);
+    const csv = await helicorderOut(cat('--format', 'csv', '--max-events', '2'));
+    expect(csv.split('\n').slice(1, -1)).toHaveLength(2 * SAMPLES_PER_EVENT);
+  });
+
   test('ndjson-records and csv cut exactly', async () => {
     const text = await helicorderOut(
       cat('--format', 'ndjson-records', '--from', '1234', '--to', '1300'),
