@@ -6,8 +6,11 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { HelicorderError } from '../../../engine/base/errors.ts';
 import { KEEP_ALL } from '../../../engine/base/retention.ts';
+import { trimStream } from '../../../engine/store/changes.ts';
+import { namedStream } from '../../../engine/store/named.ts';
 import { Store, type StoreEnvironment } from '../../../engine/store/store.ts';
 import { segmentPath } from '../../../engine/store/log/segment.ts';
+import { planTrim } from '../../../engine/store/trim.ts';
 import { verify } from '../../../engine/tools/verify.ts';
 import {
   ChunkStore,
@@ -72,10 +75,14 @@ async function smallStore(): Promise<ChunkStore> {
   return store;
 }
 
-/** Fills the segment with what a trim lets go of at once, so that the chunk stays small. */
+/** Fills the segment with what a trim lets go of before it is sealed: the chunk stays small. */
 async function endSegment(store: ChunkStore): Promise<void> {
   store.endSegment();
-  await store.settle({ retention: [{ ...KEEP_ALL, pattern: FILLER, bytes: 1 }], budgetBytes: 1 });
+  const { reader } = Store.open(DIR, store.environment);
+  const { id, nextOffset } = namedStream(reader.state, FILLER);
+  trimStream(store.writer, await planTrim(reader, id, nextOffset));
+  reader.close();
+  await store.settle();
 }
 
 describe('a store with chunks', () => {
@@ -86,6 +93,7 @@ describe('a store with chunks', () => {
     store = await smallStore();
     whole = await readAll(store.environment);
     expect(store.chunks()).toHaveLength(2);
+    for (const file of store.chunks()) expect(store.fs.bytesOf(file).length).toBeLessThan(8000);
     expect(whole.get(SAMPLES)).toEqual(store.written.samples);
   });
 
