@@ -138,6 +138,19 @@ export class Snapshots {
   }
 }
 
+/** What the segments behind one begin with: they name runs whose own entries are damaged. */
+export function* snapshotsBehind(
+  fs: FileSystem,
+  logDir: string,
+  segment: number,
+): Generator<ControlState> {
+  for (const number of listSegments(fs, logDir)) {
+    const state =
+      number > segment ? readSnapshot(fs, logDir, number, makeLsn(number + 1, 0)) : undefined;
+    if (state) yield state;
+  }
+}
+
 /** The state that a segment begins with, or undefined if it cannot be read. */
 export function readSnapshot(
   fs: FileSystem,

@@ -12,13 +12,12 @@
  * with the offsets and seqs it had.
  */
 import { HelicorderError, errnoCode } from '../base/errors.ts';
-import { parseSchema, type Schema } from '../batch/schema.ts';
+import type { Schema } from '../batch/schema.ts';
 import type { ChunkReader } from './chunks/chunk-reader.ts';
 import { NO_NANOS, chunkName, type BlockRow, type ChunkRange } from './chunks/format.ts';
 import { Continuity, gapItem } from './continuity.ts';
-import { runEntry, schemaEntry, type RunEntry } from './control.ts';
 import { dataItems, type DataItem } from './data.ts';
-import { KIND, makeLsn, segmentOf, type Lsn } from './log/format.ts';
+import { makeLsn, segmentOf, type Lsn } from './log/format.ts';
 import {
   readLog,
   segmentStart,
@@ -26,8 +25,8 @@ import {
   type LogGroup,
   type LogPosition,
 } from './log/log.ts';
+import { KnownRuns } from './known-runs.ts';
 import { lostTail } from './losses.ts';
-import { ControlState } from './state.ts';
 import type { StoreReader } from './reader.ts';
 import { retiredItems } from './retired.ts';
 import {
@@ -59,8 +58,7 @@ export class StreamReader {
   readonly #from: number;
   readonly #view: View;
   readonly #projections = new Map<Schema, Projection | undefined>();
-  readonly #runs = new Map<number, RunEntry>();
-  readonly #schemas = new Map<string, Schema>();
+  readonly #known: KnownRuns;
   #position: LogPosition | undefined;
   #continuity: Continuity;
   /** the runs of the segment's snapshot are known */
@@ -78,6 +76,7 @@ export class StreamReader {
   constructor(reader: StoreReader, stream: number, from: number, view: View = {}) {
     this.#reader = reader;
     this.#stream = stream;
+    this.#known = new KnownRuns(stream);
     this.#from = from;
     this.#continuity = this.#newContinuity(0);
     this.#view = view;
@@ -141,13 +140,14 @@ export class StreamReader {
   async *#begin(): AsyncGenerator<RawItem> {
     const { state } = this.#reader;
     const stream = this.#stream;
-    this.#learn(state);
+    this.#known.learnState(state);
     const lowWater = state.lowWaterOf(stream);
     const found = await this.#reader.locate(stream, Math.max(this.#from, lowWater));
     this.#enter(found.lsn);
     this.#continuity = this.#newContinuity(Math.max(found.nextOffset, lowWater));
     for (const { item, writer } of retiredItems(state.trims.get(stream))) {
-      const info = this.#infoOf(item.run) ?? this.#infoOf(state.latestRun(stream, writer)?.id ?? 0);
+      const info =
+        this.#known.of(item.run) ?? this.#known.of(state.latestRun(stream, writer)?.id ?? 0);
       if (info && item.firstOffset + item.records > this.#from) {
         yield { kind: 'raw', item, info, from: 0 };
       }
@@ -161,7 +161,7 @@ export class StreamReader {
     const records = state.lowWaterOf(this.#stream) - from;
     const last = state.trims.get(this.#stream)?.writers.at(-1);
     const run = last && state.latestRun(this.#stream, last.writer);
-    const info = last && (this.#infoOf(last.run) ?? this.#infoOf(run?.id ?? 0));
+    const info = last && (this.#known.of(last.run) ?? this.#known.of(run?.id ?? 0));
     if (records <= 0 || last === undefined || info === undefined) return;
     const place = { run: info.run.id, firstOffset: from, records };
     const firstSeq = Math.max(1, last.records - records + 1);
@@ -212,8 +212,7 @@ export class StreamReader {
       this.#missing = missing ?? this.#missing;
       const directory = await chunk.directory(this.#stream);
       if (directory === undefined) return true;
-      for (const { id, schema } of directory.schemas) this.#schemas.set(id, parseSchema(schema));
-      for (const run of directory.runs) this.#runs.set(run.id, run);
+      this.#known.learn(directory.runs, directory.schemas);
       for (const row of directory.blocks) {
         const end = row.firstOffset + row.records;
         if (end <= this.#from) this.#continuity.nextOffset = end;
@@ -225,8 +224,7 @@ export class StreamReader {
       }
     } catch (error) {
       yield faultOf(error);
-      const row = chunk?.table.find(({ stream }) => stream === this.#stream);
-      this.#damagedEnd = row?.nextOffset ?? Infinity;
+      this.#damagedEnd = chunk?.row(this.#stream)?.nextOffset ?? Infinity;
     } finally {
       if (chunk) chunks.release(chunk);
     }
@@ -283,19 +281,23 @@ export class StreamReader {
 
   *#fromGroup(group: LogGroup): Generator<RawItem | FaultItem> {
     if (group.isSnapshot) {
-      const snapshot = this.#knowsRuns ? undefined : ControlState.fromIntact(group.entries.all());
-      if (snapshot) this.#learn(snapshot);
+      const { snapshots } = this.#reader;
+      const snapshot = this.#knowsRuns ? undefined : snapshots.of(this.#reader, group.segment);
+      if (snapshot) this.#known.learnState(snapshot);
       this.#knowsRuns = true;
       return;
     }
     const entries = group.entries.of(this.#stream);
-    for (const entry of entries) if (entry.intact) this.#learnEntry(entry.kind, entry.payload);
+    for (const { kind, payload, intact } of entries) {
+      if (intact) this.#known.learnEntry(kind, payload);
+    }
     if (!entries.some(({ stream }) => stream === this.#stream)) return;
     for (const item of dataItems(entries, group.size, () => undefined)) yield* this.#follow(item);
   }
 
   *#follow(next: DataItem): Generator<RawItem | FaultItem> {
-    const info = this.#infoOf(next.run);
+    const { fs, paths } = this.#reader;
+    const info = this.#known.ofAhead(next.run, fs, paths.log, segmentOf(this.#position!.lsn));
     if (info === undefined) return;
     if (this.#isHole(next.firstOffset)) yield* this.#missingChunk();
     else this.#missing = undefined;
@@ -303,7 +305,7 @@ export class StreamReader {
     const from = this.#continuity.nextOffset;
     for (const item of this.#continuity.follow(next)) {
       if (this.#passes(item)) continue;
-      const own = this.#infoOf(item.run) ?? info;
+      const own = this.#known.of(item.run) ?? info;
       if (item.firstOffset + item.records > this.#from)
         yield { kind: 'raw', item, info: own, from };
     }
@@ -327,7 +329,7 @@ export class StreamReader {
   *#lostTail(): Generator<RawItem | FaultItem> {
     const stream = this.#reader.state.streams.get(this.#stream);
     const run = this.#reader.state.writersOf(this.#stream).at(-1);
-    const info = run && this.#infoOf(run.id);
+    const info = run && this.#known.of(run.id);
     if (stream === undefined || info === undefined) return;
     if (this.#isHole(stream.nextOffset)) yield* this.#missingChunk();
     for (const item of this.#continuity.fillUpTo(stream.nextOffset, this.#stream, run!)) {
@@ -337,32 +339,10 @@ export class StreamReader {
     }
     // records known to have been behind all that is left, as the next owner will write it
     for (const gap of lostTail(this.#reader.state, stream)) {
-      const own = this.#infoOf(gap.run) ?? info;
+      const own = this.#known.of(gap.run) ?? info;
       const owed = gapItem(this.#stream, gap);
       for (const item of this.#continuity.follow(owed))
         yield { kind: 'raw', item, info: own, from: 0 };
-    }
-  }
-
-  /** @returns undefined if damage has taken the entry of the run, or that of its schema */
-  #infoOf(id: number): RunInfo | undefined {
-    const run = this.#runs.get(id);
-    const schema = run && this.#schemas.get(run.schemaId);
-    return run && schema && { run, schema };
-  }
-
-  #learn(state: ControlState): void {
-    for (const [id, schema] of state.schemas) this.#schemas.set(id, parseSchema(schema));
-    for (const run of state.writersOf(this.#stream)) this.#runs.set(run.id, run);
-  }
-
-  #learnEntry(kind: number, payload: Uint8Array): void {
-    if (kind === KIND.schema) {
-      const { id, schema } = schemaEntry.decode(payload);
-      this.#schemas.set(id, parseSchema(schema));
-    } else if (kind === KIND.run) {
-      const run = runEntry.decode(payload);
-      if (run.stream === this.#stream) this.#runs.set(run.id, run);
     }
   }
 }

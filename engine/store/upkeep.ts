@@ -247,7 +247,7 @@ class Step {
 
   #partsOf({ table, path }: ChunkReader): FoundPart[] {
     const isLocal = path.startsWith(`${this.#reader.paths.chunks}/`);
-    return table
+    return [...table]
       .filter(({ directory }) => directory.length > 0)
       .map(({ stream, firstOffset, nextOffset, bytes, lastNanos }) => ({
         ...{ stream, firstOffset, endOffset: nextOffset },

@@ -151,7 +151,7 @@ function chunkInputs(): GoldenInput[] {
     file.slice(place.at, place.at + place.length);
   const trailer = file.slice(-CHUNK_TRAILER_BYTES);
   const table = at(decodeTrailer(trailer).table);
-  const directories = decodeTable(table).map(({ directory }) => at(directory));
+  const directories = [...decodeTable(table)].map(({ directory }) => at(directory));
   return [
     { decoder: 'chunk-header', name: 'header', bytes: file.slice(0, CHUNK_HEADER_BYTES) },
     { decoder: 'chunk-trailer', name: 'trailer', bytes: trailer },

@@ -25,6 +25,7 @@ import {
   type BlockRow,
   type ChunkHeader,
   type ChunkRange,
+  type ChunkTable,
   type ChunkTrailer,
   type Place,
   type TableRow,
@@ -40,9 +41,8 @@ export class ChunkReader {
   readonly path: string;
   readonly header: ChunkHeader;
   readonly trailer: ChunkTrailer;
-  readonly table: readonly TableRow[];
+  readonly table: ChunkTable;
   readonly #source: ChunkSource;
-  readonly #rows: Map<number, TableRow>;
   /** the times block read last: the batches of a rate group follow each other */
   #times: { at: number; bytes: Uint8Array } | undefined;
 
@@ -51,14 +51,13 @@ export class ChunkReader {
     source: ChunkSource,
     header: ChunkHeader,
     trailer: ChunkTrailer,
-    table: TableRow[],
+    table: ChunkTable,
   ) {
     this.path = path;
     this.header = header;
     this.trailer = trailer;
     this.table = table;
     this.#source = source;
-    this.#rows = new Map(table.map((row) => [row.stream, row]));
   }
 
   /**
@@ -114,12 +113,12 @@ export class ChunkReader {
   }
 
   row(stream: number): TableRow | undefined {
-    return this.#rows.get(stream);
+    return this.table.of(stream);
   }
 
   /** @returns undefined if the chunk holds nothing of the stream */
   async directory(stream: number): Promise<StreamDirectory | undefined> {
-    const row = this.#rows.get(stream);
+    const row = this.row(stream);
     if (row === undefined || row.directory.length === 0) return undefined;
     const { head, rows } = decodeDirectory(await this.#read(row.directory, 'directory of a chunk'));
     return { ...chunkHeadEntry.decode(head), blocks: rows };

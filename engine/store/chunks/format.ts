@@ -225,15 +225,65 @@ function nanosColumns<Row extends { firstNanos: bigint; lastNanos: bigint }>(): 
   }));
 }
 
+// whole literals: put together from parts they take V8's slow path
 const emptyTableRow = (): TableRow => ({
-  ...{ stream: 0, nextOffset: 0, directory: { ...NO_PLACE }, firstOffset: 0, bytes: 0 },
-  ...{ firstNanos: NO_NANOS, lastNanos: NO_NANOS, latestNanos: NO_NANOS },
+  stream: 0,
+  nextOffset: 0,
+  directory: { ...NO_PLACE },
+  firstOffset: 0,
+  bytes: 0,
+  firstNanos: NO_NANOS,
+  lastNanos: NO_NANOS,
+  latestNanos: NO_NANOS,
 });
 
 const emptyBlockRow = (): BlockRow => ({
-  ...{ kind: 0, place: { ...NO_PLACE }, times: { ...NO_PLACE }, run: 0, firstOffset: 0 },
-  ...{ records: 0, samples: 0, ticks: 0, lastTick: -1, firstNanos: NO_NANOS, lastNanos: NO_NANOS },
+  kind: 0,
+  place: { ...NO_PLACE },
+  times: { ...NO_PLACE },
+  run: 0,
+  firstOffset: 0,
+  records: 0,
+  samples: 0,
+  ticks: 0,
+  lastTick: -1,
+  firstNanos: NO_NANOS,
+  lastNanos: NO_NANOS,
 });
+
+/**
+ * The table of a chunk as it travels, in columns: a row is made for whoever asks for it, since who
+ * reads one stream of ten thousand needs one.
+ */
+export class ChunkTable implements Iterable<TableRow> {
+  readonly length: number;
+  readonly #columns: readonly BigInt64Array[];
+
+  constructor({ count, values }: DecodedColumns) {
+    this.length = count;
+    this.#columns = values;
+  }
+
+  /** The row of a stream, by halves: their numbers ascend. */
+  of(stream: number): TableRow | undefined {
+    const [streams] = this.#columns as [BigInt64Array];
+    let [low, high] = [0, this.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (Number(streams[middle]) < stream) low = middle + 1;
+      else high = middle;
+    }
+    return low < this.length && Number(streams[low]) === stream ? this.#at(low) : undefined;
+  }
+
+  *[Symbol.iterator](): Generator<TableRow> {
+    for (let i = 0; i < this.length; i++) yield this.#at(i);
+  }
+
+  #at(i: number): TableRow {
+    return rowAt(emptyTableRow(), TABLE_COLUMNS, this.#columns, i);
+  }
+}
 
 export function encodeTable(rows: readonly TableRow[]): Uint8Array {
   const writer = new ByteWriter();
@@ -241,11 +291,16 @@ export function encodeTable(rows: readonly TableRow[]): Uint8Array {
   return writer.finish();
 }
 
-export function decodeTable(bytes: Uint8Array): TableRow[] {
+/** @throws DAMAGED */
+export function decodeTable(bytes: Uint8Array): ChunkTable {
   const reader = new ByteReader(bytes, 'table of a chunk');
-  const rows = readRows(reader, emptyTableRow, TABLE_COLUMNS);
+  const columns = readColumns(reader, TABLE_COLUMNS.length);
   reader.end();
-  return rows;
+  const [streams] = columns.values as [BigInt64Array];
+  for (let i = 1; i < columns.count; i++) {
+    if (streams[i]! <= streams[i - 1]!) throw reader.fail('streams out of order');
+  }
+  return new ChunkTable(columns);
 }
 
 export function encodeDirectory(head: Uint8Array, rows: readonly BlockRow[]): Uint8Array {
@@ -279,16 +334,34 @@ function putRows<Row>(writer: ByteWriter, rows: readonly Row[], columns: Columns
 }
 
 function readRows<Row>(reader: ByteReader, empty: () => Row, columns: Columns<Row>): Row[] {
+  const { count, values } = readColumns(reader, columns.length);
+  return Array.from({ length: count }, (_, i) => rowAt(empty(), columns, values, i));
+}
+
+interface DecodedColumns {
+  count: number;
+  values: BigInt64Array[];
+}
+
+function readColumns(reader: ByteReader, columns: number): DecodedColumns {
   const count = reader.count();
   const most = Math.min(ROWS_MAX, reader.left * ROWS_PER_BYTE_MAX);
   if (count > most) throw reader.fail(`${count} rows, at most ${most} are possible`);
-  const rows = Array.from({ length: count }, empty);
-  for (const { set } of columns) {
+  const values = Array.from({ length: columns }, () => {
     const codec = reader.u8();
-    const values = decodeIntegers({ codec, bytes: reader.take(reader.count()) }, count);
-    rows.forEach((row, i) => set(row, values[i]!));
-  }
-  return rows;
+    return decodeIntegers({ codec, bytes: reader.take(reader.count()) }, count);
+  });
+  return { count, values };
+}
+
+function rowAt<Row>(
+  row: Row,
+  columns: Columns<Row>,
+  values: readonly BigInt64Array[],
+  i: number,
+): Row {
+  columns.forEach(({ set }, column) => set(row, values[column]![i]!));
+  return row;
 }
 
 /** Checks what was read from a place of a chunk. */

@@ -8,12 +8,9 @@
  */
 import { assert, defined } from '../../base/assert.ts';
 import { HelicorderError } from '../../base/errors.ts';
-import { parseSchema, type Schema } from '../../batch/schema.ts';
 import type { FileSystem } from '../../files/file-system.ts';
 import { Continuity } from '../continuity.ts';
 import {
-  runEntry,
-  schemaEntry,
   type ChunkHead,
   type RunEntry,
   type SchemaEntry,
@@ -21,8 +18,9 @@ import {
   type StreamSnapshot,
 } from '../control.ts';
 import { dataItems, type DataItem } from '../data.ts';
-import { KIND, makeLsn, segmentOf } from '../log/format.ts';
+import { makeLsn, segmentOf } from '../log/format.ts';
 import { readLog, segmentStart, type LogFault, type LogGroup } from '../log/log.ts';
+import { KnownRuns } from '../known-runs.ts';
 import { readSnapshot } from '../locate.ts';
 import { ControlState } from '../state.ts';
 import { BlockBuilder, type Block, type TimesBlock } from './blocks.ts';
@@ -111,55 +109,43 @@ export async function joinChunks(
  */
 class Collected {
   readonly #context: SealContext;
-  readonly #schemaTexts: Map<string, string>;
-  readonly #schemas = new Map<string, Schema>();
-  readonly #runs = new Map<number, RunEntry>();
+  readonly #known = new KnownRuns();
   readonly #continuity = new Map<number, Continuity>();
-  readonly #blocks = new BlockBuilder((run) => this.#schemaOf(run));
+  readonly #blocks = new BlockBuilder((run) => defined(this.#known.of(run), `run ${run}`).schema);
   /** as the last snapshot says it */
   #snapshot: ControlState | undefined;
+  #segment = 0;
 
   constructor(context: SealContext) {
     this.#context = context;
-    this.#schemaTexts = new Map(context.state.schemas);
-    for (const run of context.state.runs.values()) this.#runs.set(run.id, run);
+    this.#known.learnState(context.state);
   }
 
   /** @returns whether it held records */
   add(group: LogGroup): boolean {
+    this.#segment = group.segment;
     if (group.isSnapshot) {
       const snapshot = ControlState.fromIntact(group.entries.all());
       if (snapshot) this.#enterSegment(snapshot);
       return false;
     }
     for (const { kind, payload, intact } of group.entries.all()) {
-      if (intact) this.#learn(kind, payload);
+      if (intact) this.#known.learnEntry(kind, payload);
     }
     const items = dataItems(group.entries.all(), group.size, () => undefined);
     this.#blocks.add(items.flatMap((item) => [...this.#kept(item)]));
     return items.length > 0;
   }
 
-  #learn(kind: number, payload: Uint8Array): void {
-    if (kind === KIND.schema) {
-      const { id, schema } = schemaEntry.decode(payload);
-      this.#schemaTexts.set(id, schema);
-    } else if (kind === KIND.run) {
-      const run = runEntry.decode(payload);
-      this.#runs.set(run.id, run);
-    }
-  }
-
   /** The snapshot knows how far each stream has come: what no group held by then is lost. */
   #enterSegment(snapshot: ControlState): void {
     this.#snapshot = snapshot;
-    for (const [id, text] of snapshot.schemas) this.#schemaTexts.set(id, text);
-    for (const run of snapshot.runs.values()) this.#runs.set(run.id, run);
+    this.#known.learnState(snapshot);
     for (const { id, nextOffset } of snapshot.streams.values()) {
       const run = snapshot.writersOf(id).at(-1);
       const continuity = this.#continuityOf(id, nextOffset);
       const lowWater = this.#context.lowWaters.get(id) ?? Infinity;
-      if (run === undefined || !this.#schemaTexts.has(run.schemaId)) continue;
+      if (run === undefined || !this.#known.of(run.id)) continue;
       const lost = [...continuity.fillUpTo(nextOffset, id, run)];
       if (nextOffset > lowWater) this.#blocks.add(lost);
     }
@@ -167,8 +153,9 @@ class Collected {
 
   *#kept(item: DataItem): Generator<DataItem> {
     const lowWater = this.#context.lowWaters.get(item.stream);
-    const run = this.#runs.get(item.run);
-    if (lowWater === undefined || !run || !this.#schemaTexts.has(run.schemaId)) return;
+    if (lowWater === undefined) return;
+    const { fs, logDir } = this.#context;
+    if (!this.#known.ofAhead(item.run, fs, logDir, this.#segment)) return;
     for (const found of this.#continuityOf(item.stream, item.firstOffset).follow(item)) {
       if (found.firstOffset + found.records > lowWater) yield found;
     }
@@ -180,15 +167,6 @@ class Collected {
       this.#continuity.get(stream) ?? new Continuity(nextOffset, () => this.#context.state.losses);
     this.#continuity.set(stream, known);
     return known;
-  }
-
-  #schemaOf(run: number): Schema {
-    const { schemaId } = defined(this.#runs.get(run), `run ${run}`);
-    const known = this.#schemas.get(schemaId);
-    if (known) return known;
-    const schema = parseSchema(defined(this.#schemaTexts.get(schemaId), schemaId));
-    this.#schemas.set(schemaId, schema);
-    return schema;
   }
 
   /** @param end the state behind the last segment, if it can be had: it knows what is lost */
@@ -219,14 +197,14 @@ class Collected {
 
   #headOf(stream: StreamSnapshot, blocks: readonly Block[]): ChunkHead {
     const numbers = new Set(blocks.map(({ row }) => row.run));
-    const runs = [...this.#runs.values()].filter(
+    const runs = [...this.#known.runs].filter(
       (run) => numbers.has(run.id) || (numbers.has(0) && run.stream === stream.id),
     );
     const ids = [...new Set(runs.map(({ schemaId }) => schemaId))];
     return {
       stream,
       runs,
-      schemas: ids.map((id) => ({ id, schema: defined(this.#schemaTexts.get(id), id) })),
+      schemas: ids.map((id) => ({ id, schema: defined(this.#known.schemaText(id), id) })),
     };
   }
 }
