@@ -213,6 +213,20 @@ export interface NativeAddon {
   decodeIntegers(codec: number, column: Uint8Array, values: BigInt64Array): void;
   /** The same into doubles, for channels of at most 32 bits. */
   decodeNumbers(codec: number, column: Uint8Array, values: Float64Array): void;
+  /**
+   * Times of decoded samples, from the values of their time column: UTC ns, floored to the
+   * resolution, and lateness in ns. `origin`, UTC ns of tick 0, and `period` are taken modulo 2^64;
+   * `resolution` ≥ 1. All arrays are of the length of `ticks`, which are whole numbers.
+   */
+  sampleTimes(
+    ticks: Float64Array,
+    residuals: BigInt64Array,
+    origin: bigint,
+    period: bigint,
+    resolution: bigint,
+    timeNanos: BigInt64Array,
+    latenessNanos: Float64Array,
+  ): void;
 
   /**
    * Carries `state[0]`, a chain (`docs/format-chain.md`), over `count` samples from number `from`

@@ -148,7 +148,7 @@ export function decodeTimes(payload: Uint8Array): TimesEntry {
   const periodNanos = reader.varint();
   const resolutionNanos = reader.varint();
   const utcOffsetNanos = reader.svarint();
-  if (resolutionNanos < 1n) throw reader.fail('resolution 0');
+  if (resolutionNanos < 1n || resolutionNanos >> 63n) throw reader.fail('resolution');
   const [firstTick, ticks, rows] = [reader.count(), reader.count(), reader.count()];
   if (rows > ROWS_MAX) throw reader.fail(`${rows} rows, at most ${ROWS_MAX} are allowed`);
   if (!Number.isSafeInteger(firstTick + ticks)) throw reader.fail('ticks beyond 2^53');

@@ -2,6 +2,7 @@
  * Rows ↔ times entry and batch entries, in TypeScript: the encoder for rate groups whose channels
  * are floats (the addon's `RowEncoder` takes integers only) and the decoder for everybody.
  */
+import { native } from '../../native/index.ts';
 import { assert } from '../base/assert.ts';
 import { damaged } from '../base/bytes.ts';
 import { decodeColumn, decodeIntegers, encodeColumn, encodeIntegers } from '../codecs/codec.ts';
@@ -292,19 +293,12 @@ export function timesOf(
   residuals: BigInt64Array,
 ): Pick<SampleBatch, 'timeNanos' | 'latenessNanos'> {
   const { t0Nanos, periodNanos, resolutionNanos, utcOffsetNanos } = times;
-  const origin = t0Nanos + utcOffsetNanos;
   const timeNanos = new BigInt64Array(ticks.length);
   const latenessNanos = new Float64Array(ticks.length);
-  for (let i = 0; i < ticks.length; i++) {
-    const lateness = residuals[i]! * resolutionNanos;
-    timeNanos[i] = origin + BigInt(ticks[i]!) * periodNanos + lateness;
-    latenessNanos[i] = Number(lateness);
-  }
-  if (resolutionNanos > 1n) {
-    timeNanos.forEach((time, i) => {
-      timeNanos[i] = floorDivide(time, resolutionNanos) * resolutionNanos;
-    });
-  }
+  const origin = BigInt.asIntN(64, t0Nanos + utcOffsetNanos);
+  const period = BigInt.asIntN(64, periodNanos);
+  const base = [origin, period, resolutionNanos] as const;
+  native.sampleTimes(ticks, residuals, ...base, timeNanos, latenessNanos);
   return { timeNanos, latenessNanos };
 }
 

@@ -10,6 +10,7 @@
 #include "bits.h"
 #include "codecs.h"
 #include "dense.h"
+#include "times.h"
 
 namespace {
 
@@ -98,6 +99,35 @@ void DecodeNumbers(const Napi::CallbackInfo& info) {
     const auto number = static_cast<double>(integer);
     std::memcpy(&integers[i], &number, sizeof number);
   }
+}
+
+int64_t Signed64(const Napi::CallbackInfo& info, size_t index, const char* what) {
+  bool lossless = false;
+  int64_t value = 0;
+  if (info[index].IsBigInt()) value = info[index].As<Napi::BigInt>().Int64Value(&lossless);
+  if (!lossless) {
+    throw Napi::TypeError::New(info.Env(), std::string(what) + " is not a signed 64-bit bigint");
+  }
+  return value;
+}
+
+// sampleTimes(ticks, residuals, origin, period, resolution, timeNanos, latenessNanos)
+void SampleTimes(const Napi::CallbackInfo& info) {
+  const auto ticks = ArrayArgument<Napi::Float64Array>(info, 0, napi_float64_array, "ticks");
+  const auto residuals =
+      ArrayArgument<Napi::BigInt64Array>(info, 1, napi_bigint64_array, "residuals");
+  const helicorder::TimeBase base = {Signed64(info, 2, "origin"), Signed64(info, 3, "period"),
+                                     Signed64(info, 4, "resolution")};
+  auto nanos = ArrayArgument<Napi::BigInt64Array>(info, 5, napi_bigint64_array, "timeNanos");
+  auto lateness = ArrayArgument<Napi::Float64Array>(info, 6, napi_float64_array, "latenessNanos");
+  const size_t count = ticks.ElementLength();
+  if (residuals.ElementLength() != count || nanos.ElementLength() != count ||
+      lateness.ElementLength() != count) {
+    throw Napi::RangeError::New(info.Env(), "the arrays differ in length");
+  }
+  if (base.resolution_nanos < 1) throw Napi::RangeError::New(info.Env(), "resolution below 1");
+  helicorder::SampleTimes(base, ticks.Data(), residuals.Data(), count, nanos.Data(),
+                          lateness.Data());
 }
 
 uint64_t Nanos(Napi::Object spec, const char* name, bool positive) {
@@ -268,5 +298,6 @@ void BindBatch(Napi::Env env, Napi::Object exports) {
   exports.Set("encodeDense", Napi::Function::New<EncodeDense>(env, "encodeDense"));
   exports.Set("decodeIntegers", Napi::Function::New<DecodeIntegers>(env, "decodeIntegers"));
   exports.Set("decodeNumbers", Napi::Function::New<DecodeNumbers>(env, "decodeNumbers"));
+  exports.Set("sampleTimes", Napi::Function::New<SampleTimes>(env, "sampleTimes"));
   exports.Set("RowEncoder", RowEncoder::Define(env));
 }

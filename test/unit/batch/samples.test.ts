@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { decodeBatch, decodeTimes } from '../../../engine/batch/format.ts';
-import { decodeSamples, encodeSamples } from '../../../engine/batch/samples.ts';
+import { decodeSamples, encodeSamples, timesOf } from '../../../engine/batch/samples.ts';
+import type { TimesEntry } from '../../../engine/batch/format.ts';
 import type { Rows } from '../../../engine/batch/samples.ts';
 import type { Channel, Schema } from '../../../engine/batch/schema.ts';
 
@@ -154,3 +156,38 @@ function noiseOf(seed: number): () => number {
   };
   return () => Array.from({ length: 12 }, uniform).reduce((sum, value) => sum + value, -6);
 }
+
+/** The same in bigints, number by number. */
+function timesInBigints(times: TimesEntry, ticks: Float64Array, residuals: BigInt64Array) {
+  const { t0Nanos, periodNanos, resolutionNanos, utcOffsetNanos } = times;
+  const timeNanos = BigInt64Array.from(ticks, (tick, i) => {
+    const late = residuals[i]! * resolutionNanos;
+    const exact = t0Nanos + utcOffsetNanos + BigInt(tick) * periodNanos + late;
+    const nanos = BigInt.asIntN(64, exact);
+    const rest = nanos % resolutionNanos;
+    return nanos - (rest < 0n ? rest + resolutionNanos : rest);
+  });
+  const latenessNanos = Float64Array.from(residuals, (one) => Number(one * resolutionNanos));
+  return { timeNanos, latenessNanos };
+}
+
+test('times are exact at any size, and floored to the resolution, also before 1970', () => {
+  const int64 = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n });
+  const uint64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
+  const residual = fc.bigInt({ min: -(2n ** 53n), max: 2n ** 53n });
+  const row = fc.tuple(fc.maxSafeNat(), residual);
+  const clock = fc.record({
+    t0Nanos: uint64,
+    periodNanos: uint64,
+    resolutionNanos: fc.oneof(fc.constant(1n), fc.bigInt({ min: 1n, max: 2n ** 53n })),
+    utcOffsetNanos: int64,
+  });
+  fc.assert(
+    fc.property(clock, fc.array(row, { maxLength: 20 }), (base, rows) => {
+      const ticks = Float64Array.from(rows, ([tick]) => tick);
+      const residuals = BigInt64Array.from(rows, ([, late]) => late);
+      const times = base as TimesEntry;
+      expect(timesOf(times, ticks, residuals)).toEqual(timesInBigints(times, ticks, residuals));
+    }),
+  );
+});
