@@ -6,7 +6,7 @@ import { native } from '../../native/index.ts';
 import { assert } from '../base/assert.ts';
 import { damaged } from '../base/bytes.ts';
 import { decodeColumn, decodeIntegers, encodeColumn, encodeIntegers } from '../codecs/codec.ts';
-import type { Column } from '../codecs/codec.ts';
+import type { Column, EncodedColumn } from '../codecs/codec.ts';
 import { encodeBatch, encodeTimes, recordsOf } from './format.ts';
 import type { BatchEntry, FailedRange, TimesEntry } from './format.ts';
 import { LATENESS_BUCKETS, gapRecords, histogramOf, latenessBucket } from './ledger.ts';
@@ -205,6 +205,18 @@ export function decodeSamples(
   return { ...identity, ticks, timeNanos, latenessNanos, columns, gaps };
 }
 
+/** Time columns by what they were decoded from: all sources of a group share one. */
+const timeColumns = new WeakMap<EncodedColumn, BigInt64Array>();
+
+/** The values of the time column, which nobody changes. @throws DAMAGED */
+export function timeColumnOf({ time, rows }: TimesEntry): BigInt64Array {
+  const known = timeColumns.get(time);
+  if (known?.length === rows) return known;
+  const values = decodeIntegers(time, rows);
+  timeColumns.set(time, values);
+  return values;
+}
+
 /** Ticks of a batch's samples. */
 export function sampleTicks(times: TimesEntry, batch: BatchEntry): Float64Array {
   const all = ticksOf(times.firstTick, times.rows, times.gaps);
@@ -230,7 +242,7 @@ function rawSamples(
   const columns = (wanted ?? [...channels.keys()]).map((index) =>
     decodeColumn(channels[index]!.type, batch.columns[index]!, samples),
   );
-  const all = decodeIntegers(times.time, times.rows);
+  const all = timeColumnOf(times);
   const residuals = rows === undefined ? all : BigInt64Array.from(rows, (row) => all[row]!);
   return { records, samples, residuals, columns, gaps: gapsOf(times, batch, allTicks) };
 }

@@ -19,8 +19,8 @@ import {
   type TimesEntry,
 } from '../batch/format.ts';
 import { filteredIn } from '../batch/ledger.ts';
+import { timeColumnOf } from '../batch/samples.ts';
 import { HelicorderError } from '../base/errors.ts';
-import { decodeIntegers } from '../codecs/codec.ts';
 import { ENTRY_ROW_BYTES, GROUP_CRC_BYTES, GROUP_HEADER_BYTES, KIND } from './log/format.ts';
 import type { Entry, TimeEnds } from './log/group.ts';
 
@@ -82,7 +82,6 @@ class SharedTimes {
   readonly bytes: number;
   readonly users: DataItem[] = [];
   readonly #ends: TimeEnds | undefined;
-  #column: BigInt64Array | undefined;
 
   constructor(entry: Entry) {
     this.times = decodeTimes(entry.payload);
@@ -93,8 +92,7 @@ class SharedTimes {
   #columnValue(row: number): bigint {
     if (row === 0 && this.#ends) return this.#ends.first;
     if (row === this.times.rows - 1 && this.#ends) return this.#ends.last;
-    this.#column ??= decodeIntegers(this.times.time, this.times.rows);
-    return this.#column[row]!;
+    return timeColumnOf(this.times)[row]!;
   }
 
   /** UTC ns of a row. */

@@ -127,7 +127,7 @@ export function* scanSegment(
     } else if (found.offset > at) {
       yield { kind: 'torn', offset: at, length: found.offset - at, what: 'torn write' };
     }
-    const next = scan.find(found.end);
+    const next = scan.findBehind(found);
     const group = scan.judge(found, last, next);
     if (group.kind === 'group') last = group.link;
     if (group.kind === 'group' && group.damaged) {
@@ -161,6 +161,12 @@ class Scan {
       if (end <= this.#options.end) return { header, offset, end };
     }
     return undefined;
+  }
+
+  /** The next one; the window holds both, and so it does not go back to judge the first. */
+  findBehind({ offset, end }: Found): Found | undefined {
+    this.#window.bytes(offset, Math.min(end + BLOCK_BYTES, this.#options.end) - offset);
+    return this.find(end);
   }
 
   #headerAt(offset: number): GroupHeader | undefined {
