@@ -96,11 +96,18 @@ export type Fields<T> = { readonly [K in keyof T]-?: Field<T[K]> };
 export function object<T extends object>(fields: Fields<T>): Field<T> {
   const keys = Object.keys(fields) as (keyof T & string)[];
   return {
-    encode: (value) => Object.fromEntries(keys.map((key) => [key, fields[key].encode(value[key])])),
+    encode: (value) => {
+      const json: Record<string, unknown> = {};
+      for (const key of keys) json[key] = fields[key].encode(value[key]);
+      return json;
+    },
     decode: (json) => {
       if (typeof json !== 'object' || json === null) throw new Malformed('expected an object');
       const source = json as Record<string, unknown>;
-      return Object.fromEntries(keys.map((key) => [key, fields[key].decode(source[key])])) as T;
+      // one by one: V8 gives all of them one shape, and there is no array per field
+      const value: Partial<T> = {};
+      for (const key of keys) value[key] = fields[key].decode(source[key]);
+      return value as T;
     },
   };
 }
