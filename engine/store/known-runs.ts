@@ -26,7 +26,7 @@ export class KnownRuns {
   /** @returns undefined if the entry of the run, or that of its schema, is not known */
   of(id: number): RunInfo | undefined {
     const run = this.#runs.get(id);
-    const schema = run && this.schemaOf(run.schemaId);
+    const schema = run && this.#schemaOf(run.schemaId);
     return run && schema && { run, schema };
   }
 
@@ -34,10 +34,11 @@ export class KnownRuns {
     return this.#runs.values();
   }
 
-  schemaOf(id: string): Schema | undefined {
+  #schemaOf(id: string): Schema | undefined {
+    const known = this.#schemas.get(id);
     const text = this.#texts.get(id);
-    if (text === undefined) return undefined;
-    const schema = this.#schemas.get(id) ?? parseSchema(text);
+    if (known || text === undefined) return known;
+    const schema = parseSchema(text);
     this.#schemas.set(id, schema);
     return schema;
   }

@@ -126,9 +126,16 @@ const SNAPSHOTS_KEPT = 4;
 export class Snapshots {
   readonly #kept = new Map<number, ControlState>();
 
-  /** @returns undefined if it cannot be read; nobody changes it */
-  of({ fs, paths, end }: StoreReader, segment: number): ControlState | undefined {
-    const state = this.#kept.get(segment) ?? readSnapshot(fs, paths.log, segment, end);
+  /**
+   * @param read for who has it at hand; nobody changes what is returned
+   * @returns undefined if it cannot be read
+   */
+  of(
+    { fs, paths, end }: StoreReader,
+    segment: number,
+    read = () => readSnapshot(fs, paths.log, segment, end),
+  ): ControlState | undefined {
+    const state = this.#kept.get(segment) ?? read();
     if (state === undefined) return undefined;
     this.#kept.delete(segment);
     this.#kept.set(segment, state);
@@ -145,8 +152,8 @@ export function* snapshotsBehind(
   segment: number,
 ): Generator<ControlState> {
   for (const number of listSegments(fs, logDir)) {
-    const state =
-      number > segment ? readSnapshot(fs, logDir, number, makeLsn(number + 1, 0)) : undefined;
+    if (number <= segment) continue;
+    const state = readSnapshot(fs, logDir, number, makeLsn(number + 1, 0));
     if (state) yield state;
   }
 }

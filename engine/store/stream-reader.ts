@@ -29,6 +29,7 @@ import { KnownRuns } from './known-runs.ts';
 import { lostTail } from './losses.ts';
 import type { StoreReader } from './reader.ts';
 import { retiredItems } from './retired.ts';
+import { ControlState } from './state.ts';
 import {
   decodeItem,
   itemFrom,
@@ -281,8 +282,11 @@ export class StreamReader {
 
   *#fromGroup(group: LogGroup): Generator<RawItem | FaultItem> {
     if (group.isSnapshot) {
+      const read = () => ControlState.fromIntact(group.entries.all());
       const { snapshots } = this.#reader;
-      const snapshot = this.#knowsRuns ? undefined : snapshots.of(this.#reader, group.segment);
+      const snapshot = this.#knowsRuns
+        ? undefined
+        : snapshots.of(this.#reader, group.segment, read);
       if (snapshot) this.#known.learnState(snapshot);
       this.#knowsRuns = true;
       return;

@@ -39,14 +39,15 @@ export async function* cat(store: Store, options: CatOptions): AsyncGenerator<Pi
   }
   const range = await wantedOf(store, options);
   const { samplesPerEvent } = stream;
-  if (format === 'json') yield* events(store, options, range, samplesPerEvent);
-  else if (format === 'raw') yield* rawEvents(store, options, range);
-  else {
-    const { maxEvents } = options;
-    const limit =
-      maxEvents === undefined ? undefined : new EventLimit(maxEvents, samplesPerEvent, range);
-    yield* recordLines(itemsOf(store, options, range), range, format, limit);
+  if (format === 'json') {
+    yield* events(store, options, range, samplesPerEvent);
+    return;
   }
+  const limit = new EventLimit(options.maxEvents ?? Infinity, samplesPerEvent, range);
+  if (limit.isReached) return;
+  const found = itemsOf(store, options, range);
+  if (format === 'raw') yield* rawEvents(found, range, limit, options.delimiter);
+  else yield* recordLines(found, range, format, limit);
 }
 
 async function wantedOf(store: Store, options: CatOptions): Promise<Wanted> {
@@ -85,18 +86,22 @@ export function damageOf(fault: {
   return { file, offset: String(offset), length: String(length), what };
 }
 
-async function* rawEvents(store: Store, options: CatOptions, range: Wanted): AsyncGenerator<Piece> {
-  const delimiter = new TextEncoder().encode(options.delimiter);
-  let left = options.maxEvents ?? Infinity;
-  for await (const item of itemsOf(store, options, range)) {
+async function* rawEvents(
+  items: Items,
+  range: Wanted,
+  limit: EventLimit,
+  text: string,
+): AsyncGenerator<Piece> {
+  const delimiter = new TextEncoder().encode(text);
+  for await (const item of items) {
     if (item.kind !== 'events') continue;
     const { firstOffset, utcNanos } = item;
-    const wanted = item.events
-      .filter((_, i) => range.takes(firstOffset + i, utcNanos))
-      .slice(0, left);
+    const end = limit.endWith(item);
+    const wanted = item.events.filter((_, i) => {
+      return firstOffset + i < end && range.takes(firstOffset + i, utcNanos);
+    });
     if (wanted.length > 0) yield Buffer.concat(wanted.flatMap((event) => [event, delimiter]));
-    left -= wanted.length;
-    if (left <= 0) return;
+    if (limit.isReached) return;
   }
 }
 

@@ -20,6 +20,7 @@ export class EventLimit {
   readonly #repacker: EventRepacker;
   #left: number;
 
+  /** @param maxEvents Infinity: there is no limit */
   constructor(maxEvents: number, samplesPerEvent: number, range: Wanted) {
     this.#left = maxEvents;
     this.#repacker = new EventRepacker(samplesPerEvent);
@@ -32,6 +33,7 @@ export class EventLimit {
 
   /** @returns the first offset behind the last event, once an item ends it; else Infinity */
   endWith(item: RecordItem): number {
+    if (this.#left === Infinity) return Infinity;
     for (const end of this.#endsIn(item)) {
       if (--this.#left <= 0) return end;
     }
@@ -56,12 +58,13 @@ export async function* recordLines(
   items: AsyncIterable<RecordItem>,
   range: Wanted,
   format: 'ndjson-records' | 'csv',
-  limit?: EventLimit,
+  limit: EventLimit,
 ): AsyncGenerator<string> {
   let header = '';
-  if (limit?.isReached) return;
   for await (const item of items) {
-    const end = limit?.endWith(item) ?? Infinity;
+    const end = limit.endWith(item);
+    // the event before was the last one, a short one: this item only tells that
+    if (end <= item.firstOffset) return;
     if (format === 'csv') {
       if (item.kind !== 'samples') continue;
       const columns = csvHeader(channelsOf(item));
@@ -73,7 +76,7 @@ export async function* recordLines(
       if (offset < end && range.takes(offset, nanos)) lines.push(line);
     }
     if (lines.length > 0) yield `${lines.join('\n')}\n`;
-    if (limit?.isReached) return;
+    if (limit.isReached) return;
   }
 }
 

@@ -102,12 +102,11 @@ void DecodeNumbers(const Napi::CallbackInfo& info) {
 }
 
 int64_t Signed64(const Napi::CallbackInfo& info, size_t index, const char* what) {
+  const std::string name = what;
+  if (!info[index].IsBigInt()) throw Napi::TypeError::New(info.Env(), name + " is no bigint");
   bool lossless = false;
-  int64_t value = 0;
-  if (info[index].IsBigInt()) value = info[index].As<Napi::BigInt>().Int64Value(&lossless);
-  if (!lossless) {
-    throw Napi::TypeError::New(info.Env(), std::string(what) + " is not a signed 64-bit bigint");
-  }
+  const int64_t value = info[index].As<Napi::BigInt>().Int64Value(&lossless);
+  if (!lossless) throw Napi::RangeError::New(info.Env(), name + " is beyond 64 bits");
   return value;
 }
 
@@ -225,10 +224,7 @@ class RowEncoder : public Napi::ObjectWrap<RowEncoder> {
     auto out = Bytes(info, 0, "out");
     const auto at = static_cast<size_t>(Whole(env, info[1], "at", 0));
     const auto rows = static_cast<size_t>(Whole(env, info[2], "maxRows", 1, helicorder::kRowsMax));
-    bool lossless = false;
-    if (!info[3].IsBigInt()) throw Napi::TypeError::New(env, "utcOffsetNanos is no bigint");
-    const int64_t utc_offset = info[3].As<Napi::BigInt>().Int64Value(&lossless);
-    if (!lossless) throw Napi::RangeError::New(env, "utcOffsetNanos is beyond 64 bits");
+    const int64_t utc_offset = Signed64(info, 3, "utcOffsetNanos");
     auto cursors = ArrayArgument<Napi::Float64Array>(info, 4, napi_float64_array, "cursors");
     auto entries = ArrayArgument<Napi::Uint32Array>(info, 5, napi_uint32_array, "entries");
     auto result = ArrayArgument<Napi::Float64Array>(info, 6, napi_float64_array, "result");

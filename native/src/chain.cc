@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "times.h"
+
 namespace helicorder {
 namespace {
 
@@ -72,13 +74,6 @@ void AddColumn(uint64_t* hashes, const ChainColumn& column, size_t from, size_t 
   }
 }
 
-// The largest multiple of `unit` that is not above `value`.
-inline uint64_t Floor(uint64_t value, int64_t unit) {
-  const auto number = static_cast<int64_t>(value);
-  const int64_t rest = number % unit;
-  return value - static_cast<uint64_t>(rest < 0 ? rest + unit : rest);
-}
-
 // What a sample has without its columns: head, seq, ordinal, tick, lateness, time.
 void BeginSamples(uint64_t* hashes, const ChainStretch& stretch, const int64_t* residuals,
                   size_t from, size_t count) {
@@ -91,11 +86,10 @@ void BeginSamples(uint64_t* hashes, const ChainStretch& stretch, const int64_t* 
     const uint64_t record = from + i;
     const uint64_t lateness = static_cast<uint64_t>(residuals[from + i]) * resolution;
     uint64_t time = due + lateness;
-    if (resolution > 1) time = Floor(time, stretch.resolution_nanos);
+    if (resolution > 1) time = FloorTo(time, stretch.resolution_nanos);
     hashes[i] = head + Mix((stretch.seq + record) ^ keys[0]) +
-                Mix((stretch.ordinal + record) ^ keys[1]) +
-                Mix((stretch.tick + record) ^ keys[2]) + Mix(lateness ^ keys[3]) +
-                Mix(time ^ keys[4]);
+                Mix((stretch.ordinal + record) ^ keys[1]) + Mix((stretch.tick + record) ^ keys[2]) +
+                Mix(lateness ^ keys[3]) + Mix(time ^ keys[4]);
     due += static_cast<uint64_t>(stretch.period_nanos);
   }
 }

@@ -14,10 +14,10 @@ struct TimeBase {
   int64_t resolution_nanos;
 };
 
-inline int64_t FloorTo(int64_t value, int64_t unit) {
-  const int64_t rest = value % unit;
-  return static_cast<int64_t>(static_cast<uint64_t>(value) -
-                              static_cast<uint64_t>(rest < 0 ? rest + unit : rest));
+// The largest multiple of `unit` ≥ 1 that is not above `value`, a signed number, modulo 2^64.
+inline uint64_t FloorTo(uint64_t value, int64_t unit) {
+  const int64_t rest = static_cast<int64_t>(value) % unit;
+  return value - static_cast<uint64_t>(rest < 0 ? rest + unit : rest);
 }
 
 // nanos: origin + tick × period + residual × resolution, floored to the resolution, modulo 2^64 as
@@ -36,7 +36,10 @@ inline void SampleTimes(const TimeBase& base, const double* ticks, const int64_t
     lateness[i] = static_cast<double>(residuals[i]) * unit;
   }
   if (base.resolution_nanos == 1) return;
-  for (size_t i = 0; i < count; i++) nanos[i] = FloorTo(nanos[i], base.resolution_nanos);
+  for (size_t i = 0; i < count; i++) {
+    const uint64_t floored = FloorTo(static_cast<uint64_t>(nanos[i]), base.resolution_nanos);
+    nanos[i] = static_cast<int64_t>(floored);
+  }
 }
 
 }  // namespace helicorder
