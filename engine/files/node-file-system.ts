@@ -79,7 +79,7 @@ export const nodeFileSystem: FileSystem = {
   readText: (path) => readFileSync(path, 'utf8'),
   writeFileDurably,
   exists: (path) => existsSync(path),
-  isDirectory: (path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false,
+  isDirectory,
   list,
   makeDirectory,
   rename: (from, to) => renameSync(from, to),
@@ -159,16 +159,22 @@ function list(dir: string): string[] {
   }
 }
 
+/** One by one: Node's `recursive` says ENOENT where the file system is read-only. */
 function makeDirectory(path: string): void {
-  const first = mkdirSync(path, { recursive: true });
-  if (first === undefined) return;
-  const highest = resolve(first);
-  let made = resolve(path);
-  syncDirectory(dirname(made));
-  while (made !== highest) {
-    made = dirname(made);
-    syncDirectory(dirname(made));
+  if (isDirectory(path)) return;
+  const parent = dirname(resolve(path));
+  makeDirectory(parent);
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    const isThere = errnoCode(error) === 'EEXIST' && isDirectory(path);
+    if (!isThere) throw error;
   }
+  syncDirectory(parent);
+}
+
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
 /** No O_DIRECT here, or no room to try: the buffered rung works everywhere. */

@@ -81,10 +81,12 @@ describe('a place that cannot hold a store', () => {
     const run = ['run', '--data-dir', dir, ...SYNTHETIC, '--duration', '50ms'];
     await helicorderOut(run);
     remountReadOnly(disk);
-    for (const words of [run, ['stream', 'write', 'test/lines', '--data-dir', dir]]) {
+    const write = ['stream', 'write', 'test/lines', '--data-dir', dir];
+    const another = ['run', '--data-dir', join(disk, 'new/store'), ...SYNTHETIC];
+    for (const words of [run, write, another]) {
       const { code, stderr } = await helicorderRun(words, 'a line\n');
       expect(code, stderr).toBe(78);
-      expect(stderr).toContain(dir);
+      expect(stderr).toContain(words[words.indexOf('--data-dir') + 1]);
       expect(stderr).toMatch(/EROFS|read-only/);
     }
     expect(await helicorderOut(['stream', 'ls', '--data-dir', dir])).toContain('test/box');
