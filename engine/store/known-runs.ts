@@ -7,8 +7,10 @@ import { parseSchema, type Schema } from '../batch/schema.ts';
 import type { FileSystem } from '../files/file-system.ts';
 import { runEntry, schemaEntry, type RunEntry, type SchemaEntry } from './control.ts';
 import { KIND } from './log/format.ts';
-import { snapshotsBehind } from './locate.ts';
-import type { ControlState } from './state.ts';
+import type { Entry } from './log/group.ts';
+import { snapshotsBehind } from './segment-snapshot.ts';
+import { headOf, runsIn } from './snapshot-text.ts';
+import { ControlState } from './state.ts';
 import type { RunInfo } from './stream-item.ts';
 
 export class KnownRuns {
@@ -56,6 +58,27 @@ export class KnownRuns {
     const stream = this.#stream;
     for (const [id, text] of state.schemas) this.#texts.set(id, text);
     this.learn(stream === undefined ? state.runs.values() : state.writersOf(stream), []);
+  }
+
+  /** What a segment begins with; nothing where a part of it is damaged. */
+  learnSnapshot(entries: readonly Entry[]): void {
+    if (!entries.every(({ intact }) => intact) || this.#learnOwn(entries)) return;
+    this.learnState(ControlState.fromSnapshot(entries));
+  }
+
+  /**
+   * The runs of the one stream that is asked about, as their pieces tell.
+   * @returns false if only the whole snapshot can tell
+   */
+  #learnOwn(entries: readonly Entry[]): boolean {
+    const stream = this.#stream;
+    if (stream === undefined) return false;
+    const pieces = entries.filter(({ kind }) => kind === KIND.snapshot);
+    const head = pieces[0] && headOf(pieces[0].payload);
+    if (head && stream >= head.nextStream) return true;
+    const runs = pieces.flatMap(({ payload }) => [...runsIn(payload, stream)]);
+    this.learn(runs, []);
+    return runs.length > 0 && runs.every(({ schemaId }) => this.#texts.has(schemaId));
   }
 
   /** An intact entry of the log. */

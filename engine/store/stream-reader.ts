@@ -29,7 +29,6 @@ import { KnownRuns } from './known-runs.ts';
 import { lostTail } from './losses.ts';
 import type { StoreReader } from './reader.ts';
 import { retiredItems } from './retired.ts';
-import { ControlState } from './state.ts';
 import {
   decodeItem,
   itemFrom,
@@ -282,12 +281,7 @@ export class StreamReader {
 
   *#fromGroup(group: LogGroup): Generator<RawItem | FaultItem> {
     if (group.isSnapshot) {
-      const read = () => ControlState.fromIntact(group.entries.all());
-      const { snapshots } = this.#reader;
-      const snapshot = this.#knowsRuns
-        ? undefined
-        : snapshots.of(this.#reader, group.segment, read);
-      if (snapshot) this.#known.learnState(snapshot);
+      if (!this.#knowsRuns) this.#known.learnSnapshot(group.entries.all());
       this.#knowsRuns = true;
       return;
     }
