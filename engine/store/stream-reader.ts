@@ -215,7 +215,7 @@ export class StreamReader {
       this.#known.learn(directory.runs, directory.schemas);
       for (const row of directory.blocks) {
         const end = row.firstOffset + row.records;
-        if (end <= this.#from) this.#continuity.nextOffset = end;
+        if (end <= this.#from) this.#skipTo(end);
         if (end <= this.#continuity.nextOffset) continue;
         const isNext = row.firstOffset <= this.#continuity.nextOffset;
         if (isNext && this.#passes(timesOf(row))) this.#continuity.nextOffset = end;
@@ -229,6 +229,11 @@ export class StreamReader {
       if (chunk) chunks.release(chunk);
     }
     return true;
+  }
+
+  /** What was given before the segment was sealed is not given again. */
+  #skipTo(offset: number): void {
+    this.#continuity.nextOffset = Math.max(this.#continuity.nextOffset, offset);
   }
 
   async *#fromBlock(chunk: ChunkReader, row: BlockRow): AsyncGenerator<RawItem | FaultItem> {
