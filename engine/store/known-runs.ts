@@ -6,11 +6,9 @@
 import { parseSchema, type Schema } from '../batch/schema.ts';
 import type { FileSystem } from '../files/file-system.ts';
 import { runEntry, schemaEntry, type RunEntry, type SchemaEntry } from './control.ts';
-import { KIND } from './log/format.ts';
-import type { Entry } from './log/group.ts';
-import { snapshotsBehind } from './segment-snapshot.ts';
-import { headOf, runsIn } from './snapshot-text.ts';
-import { ControlState } from './state.ts';
+import { KIND, makeLsn } from './log/format.ts';
+import { readSnapshot, runAtBeginning, snapshotsBehind } from './segment-snapshot.ts';
+import type { ControlState } from './state.ts';
 import type { RunInfo } from './stream-item.ts';
 
 export class KnownRuns {
@@ -18,6 +16,8 @@ export class KnownRuns {
   readonly #runs = new Map<number, RunEntry>();
   readonly #texts = new Map<string, string>();
   readonly #schemas = new Map<string, Schema>();
+  /** by run, the segment that had no more to tell of it */
+  readonly #askedIn = new Map<number, number>();
   #hasLookedAhead = false;
 
   /** @param stream whose runs are wanted; undefined: those of all */
@@ -60,25 +60,21 @@ export class KnownRuns {
     this.learn(stream === undefined ? state.runs.values() : state.writersOf(stream), []);
   }
 
-  /** What a segment begins with; nothing where a part of it is damaged. */
-  learnSnapshot(entries: readonly Entry[]): void {
-    if (!entries.every(({ intact }) => intact) || this.#learnOwn(entries)) return;
-    this.learnState(ControlState.fromSnapshot(entries));
-  }
-
   /**
-   * The runs of the one stream that is asked about, as their pieces tell.
-   * @returns false if only the whole snapshot can tell
+   * Makes sure that a run is known which has records in `segment`, as far as what that begins with
+   * tells: it names every run that goes on there.
+   * @throws ENOENT if the segment has gone
    */
-  #learnOwn(entries: readonly Entry[]): boolean {
-    const stream = this.#stream;
-    if (stream === undefined) return false;
-    const pieces = entries.filter(({ kind }) => kind === KIND.snapshot);
-    const head = pieces[0] && headOf(pieces[0].payload);
-    if (head && stream >= head.nextStream) return true;
-    const runs = pieces.flatMap(({ payload }) => [...runsIn(payload, stream)]);
-    this.learn(runs, []);
-    return runs.length > 0 && runs.every(({ schemaId }) => this.#texts.has(schemaId));
+  learnIn(id: number, fs: FileSystem, logDir: string, segment: number): void {
+    if (this.of(id) !== undefined || this.#askedIn.get(id) === segment) return;
+    const end = makeLsn(segment + 1, 0);
+    const run = runAtBeginning(fs, logDir, segment, id, end)?.value;
+    this.#askedIn.set(id, segment);
+    if (run === undefined) return;
+    this.learn([run], []);
+    // the state has all schemas there are, but where damage has taken one
+    const state = this.of(id) ? undefined : readSnapshot(fs, logDir, segment, end);
+    if (state) this.learnState(state);
   }
 
   /** An intact entry of the log. */

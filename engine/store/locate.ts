@@ -3,13 +3,13 @@
  * the beginnings of the segments, both of which say how far the stream had come. The question must
  * be one whose answer, once yes, stays yes: an offset reached, or a greatest time.
  */
-import { HelicorderError } from '../base/errors.ts';
+import { HelicorderError, errnoCode } from '../base/errors.ts';
 import type { ChunkRange, TableRow } from './chunks/format.ts';
 import type { StreamSnapshot } from './control.ts';
 import { makeLsn, segmentOf, type Lsn } from './log/format.ts';
 import { listSegments } from './log/segment.ts';
 import type { StoreReader } from './reader.ts';
-import { streamAtBeginning, type StreamThere } from './segment-snapshot.ts';
+import { streamAtBeginning, type Stated } from './segment-snapshot.ts';
 
 /** The beginning of a chunk or segment, and the stream's next offset there. */
 export interface StreamPlace {
@@ -92,8 +92,8 @@ function locateInLog(
   while (low <= high) {
     const middle = (low + high) >> 1;
     const found = streamAtOrBefore(reader, numbers, middle, stream);
-    if (found === undefined || !inSegment(found.stream)) {
-      const nextOffset = found?.stream?.nextOffset ?? 0;
+    if (found === undefined || !inSegment(found.value)) {
+      const nextOffset = found?.value?.nextOffset ?? 0;
       if (found) best = { lsn: makeLsn(found.segment, 0), nextOffset };
       low = middle + 1;
     } else {
@@ -106,15 +106,29 @@ function locateInLog(
 
 /** Where a snapshot cannot be read, the one before it counts. */
 function streamAtOrBefore(
-  { fs, paths, end }: StoreReader,
+  reader: StoreReader,
   numbers: readonly number[],
   index: number,
   stream: number,
-): (StreamThere & { segment: number }) | undefined {
+): (Stated<StreamSnapshot> & { segment: number }) | undefined {
   for (let i = index; i >= 0; i--) {
     const segment = numbers[i]!;
-    const there = streamAtBeginning(fs, paths.log, segment, stream, end);
-    if (there) return { ...there, segment };
+    const stated = streamIfThere(reader, segment, stream);
+    if (stated) return { ...stated, segment };
   }
   return undefined;
+}
+
+/** What has gone since it was listed is sealed, and those before it are. */
+function streamIfThere(
+  { fs, paths, end }: StoreReader,
+  segment: number,
+  stream: number,
+): Stated<StreamSnapshot> | undefined {
+  try {
+    return streamAtBeginning(fs, paths.log, segment, stream, end);
+  } catch (error) {
+    if (errnoCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
 }

@@ -1,18 +1,17 @@
 /**
  * What segments begin with: the control state of that moment, as a whole, or of it what is asked
- * about one stream. A segment of a store with ten thousand streams begins with megabytes; to ask
- * about one of them takes the piece that names it.
+ * about one stream or run. A segment of a store with ten thousand streams begins with megabytes; to
+ * ask about one of them takes the piece that names it.
  */
 import { BLOCK_BYTES } from '../base/constants.ts';
-import { errnoCode } from '../base/errors.ts';
 import type { FileSystem } from '../files/file-system.ts';
-import type { StreamSnapshot } from './control.ts';
+import type { RunSnapshot, StreamSnapshot } from './control.ts';
 import { GROUP_FLAG, KIND, makeLsn, offsetOf, segmentOf, type Lsn } from './log/format.ts';
 import { readLog, segmentStart } from './log/log.ts';
 import { placedRun, readPlaced, type PlacedEntry } from './log/placed-run.ts';
 import type { Window } from './log/scan.ts';
 import { listSegments, openSegment } from './log/segment.ts';
-import { PIECE_HEAD_BYTES, headOf, streamIn } from './snapshot-text.ts';
+import { PIECE_HEAD_BYTES, headOf, runIn, streamIn, type PieceHead } from './snapshot-text.ts';
 import { ControlState } from './state.ts';
 
 /** The state that a segment begins with, or undefined if it cannot be read. */
@@ -44,15 +43,16 @@ export function* snapshotsBehind(
   }
 }
 
-/** What the beginning of a segment says of a stream. */
-export interface StreamThere {
-  /** undefined: there was no such stream */
-  stream: StreamSnapshot | undefined;
+/** What the beginning of a segment says of a stream or run. */
+export interface Stated<T> {
+  /** undefined: there was no such thing */
+  value: T | undefined;
 }
 
 /**
  * @param end nothing at or behind it is looked at
- * @returns undefined if the segment has gone, or what it begins with cannot be read
+ * @returns undefined if what the segment begins with cannot be read
+ * @throws ENOENT if it has gone
  */
 export function streamAtBeginning(
   fs: FileSystem,
@@ -60,26 +60,51 @@ export function streamAtBeginning(
   segment: number,
   stream: number,
   end: Lsn,
-): StreamThere | undefined {
-  try {
-    const found = streamInPieces(fs, logDir, segment, stream, end);
-    if (found) return found;
-    const state = readSnapshot(fs, logDir, segment, end);
-    return state && { stream: state.streams.get(stream) };
-  } catch (error) {
-    if (errnoCode(error) === 'ENOENT') return undefined;
-    throw error;
-  }
+): Stated<StreamSnapshot> | undefined {
+  const found = inPieces(fs, logDir, segment, end, {
+    isBehind: ({ firstStream = Infinity }) => firstStream > stream,
+    isNone: ({ nextStream }) => stream >= nextStream,
+    find: (piece) => streamIn(piece, stream),
+  });
+  if (found) return found;
+  const state = readSnapshot(fs, logDir, segment, end);
+  return state && { value: state.streams.get(stream) };
 }
 
-/** @returns undefined if only the whole snapshot can tell */
-function streamInPieces(
+/** The same of a run, which it names if it was its writer's latest. */
+export function runAtBeginning(
   fs: FileSystem,
   logDir: string,
   segment: number,
-  stream: number,
+  run: number,
   end: Lsn,
-): StreamThere | undefined {
+): Stated<RunSnapshot> | undefined {
+  const found = inPieces(fs, logDir, segment, end, {
+    isBehind: ({ firstRun = 0 }) => firstRun > run,
+    isNone: ({ nextRun }) => run >= nextRun,
+    find: (piece) => runIn(piece, run),
+  });
+  if (found) return found;
+  const state = readSnapshot(fs, logDir, segment, end);
+  return state && { value: state.runs.get(run) };
+}
+
+/** What is looked for in pieces that are in the order of its number. */
+interface Wanted<T> {
+  /** by a piece's head, which is not checked yet */
+  isBehind: (head: PieceHead) => boolean;
+  isNone: (head: PieceHead) => boolean;
+  find: (piece: Uint8Array) => T | undefined;
+}
+
+/** @returns undefined if only the whole snapshot can tell */
+function inPieces<T>(
+  fs: FileSystem,
+  logDir: string,
+  segment: number,
+  end: Lsn,
+  wanted: Wanted<T>,
+): Stated<T> | undefined {
   const open = openSegment(fs, logDir, segment);
   if (open === undefined) return undefined;
   try {
@@ -89,37 +114,33 @@ function streamInPieces(
     const run = placedRun(open, BLOCK_BYTES, endByte);
     if (run === undefined || !(run.flags & GROUP_FLAG.snapshot)) return undefined;
     const pieces = run.entries.filter(({ kind }) => kind === KIND.snapshot);
-    const piece = pieceOf(window, pieces, stream);
+    const piece = lastNotBehind(window, pieces, wanted);
     const bytes = piece && readPlaced(window, piece);
-    return bytes && streamThere(bytes, stream);
+    return bytes && stated(bytes, wanted);
   } finally {
     open.close();
   }
 }
 
-function streamThere(piece: Uint8Array, stream: number): StreamThere | undefined {
+function stated<T>(piece: Uint8Array, { isNone, find }: Wanted<T>): Stated<T> | undefined {
   const head = headOf(piece);
-  if (head && stream >= head.nextStream) return { stream: undefined };
-  const found = streamIn(piece, stream);
-  return found && { stream: found };
+  if (head && isNone(head)) return { value: undefined };
+  const value = find(piece);
+  return value && { value };
 }
 
-/**
- * The last piece that begins with this stream or one before it; else the first, which has none.
- * What the heads say is not checked yet, so they only tell where to look.
- */
-function pieceOf(
+/** The first piece has schemas alone, and counts as before all others. */
+function lastNotBehind<T>(
   window: Window,
   pieces: readonly PlacedEntry[],
-  stream: number,
+  { isBehind }: Wanted<T>,
 ): PlacedEntry | undefined {
   let [low, high] = [1, pieces.length];
   while (low < high) {
     const middle = (low + high) >> 1;
     const { at, length } = pieces[middle]!.parts[0]!;
     const head = headOf(window.bytes(at, Math.min(length, PIECE_HEAD_BYTES)));
-    // those behind the streams have none of them
-    if ((head?.firstStream ?? Infinity) <= stream) low = middle + 1;
+    if (head && !isBehind(head)) low = middle + 1;
     else high = middle;
   }
   return pieces[low - 1];

@@ -1,5 +1,5 @@
 /**
- * What a piece of a snapshot says of one stream, without parsing the hundreds of others in it.
+ * What a piece of a snapshot says of one stream or run, without parsing the hundreds of others in it.
  *
  * Pieces are JSON as `JSON.stringify` writes it, with keys in the order of their tables
  * (`control.ts`), so the first keys of an object tell where it begins: within a string each
@@ -12,28 +12,32 @@ import { runSnapshot, streamSnapshot, type RunSnapshot, type StreamSnapshot } fr
 export const PIECE_HEAD_BYTES = 192;
 
 const HEAD = new RegExp(
-  String.raw`^\{"generation":"\d+","nextStream":"(\d+)","nextRun":"\d+",` +
-    String.raw`"clean":(?:true|false),"streams":\[(?:\{"id":"(\d+)",)?`,
+  String.raw`^\{"generation":"\d+","nextStream":"(\d+)","nextRun":"(\d+)",` +
+    String.raw`"clean":(?:true|false),"streams":\[` +
+    String.raw`(?:\{"id":"(\d+)",|\],"schemas":\[\],"runs":\[\{"id":"(\d+)",)?`,
 );
 const OBJECT = '{"id":"';
 const [QUOTE, BACKSLASH, OPEN, CLOSE] = [0x22, 0x5c, 0x7b, 0x7d];
 
 export interface PieceHead {
-  /** the next stream that is made is given this number: there is none above */
+  /** what is made next is given these numbers: there is none above */
   nextStream: number;
-  /** of the streams in it; they are in the order of their numbers */
+  nextRun: number;
+  /** of what is in it, in the order of the numbers: streams, or runs, or neither */
   firstStream: number | undefined;
+  firstRun: number | undefined;
 }
 
 /** @returns undefined if it is written in another way */
 export function headOf(piece: Uint8Array): PieceHead | undefined {
   const found = HEAD.exec(bufferOf(piece.subarray(0, PIECE_HEAD_BYTES)).toString('latin1'));
   if (found === null) return undefined;
-  const [, next, first] = found;
-  return {
-    nextStream: Number(next),
-    firstStream: first === undefined ? undefined : Number(first),
-  };
+  const [nextStream, nextRun, firstStream, firstRun] = found.slice(1).map(numberOf);
+  return { nextStream: nextStream!, nextRun: nextRun!, firstStream, firstRun };
+}
+
+function numberOf(digits: string | undefined): number | undefined {
+  return digits === undefined ? undefined : Number(digits);
 }
 
 /** @throws DAMAGED */
@@ -44,13 +48,10 @@ export function streamIn(piece: Uint8Array, id: number): StreamSnapshot | undefi
 }
 
 /** @throws DAMAGED */
-export function* runsIn(piece: Uint8Array, stream: number): Generator<RunSnapshot> {
+export function runIn(piece: Uint8Array, id: number): RunSnapshot | undefined {
   const text = bufferOf(piece);
-  const keys = `","stream":"${stream}","writer":"`;
-  for (let at = text.indexOf(keys); at >= 0; at = text.indexOf(keys, at + keys.length)) {
-    const start = text.lastIndexOf(OBJECT, at);
-    yield runSnapshot.decode(objectAt(text, Math.max(0, start)));
-  }
+  const start = text.indexOf(`${OBJECT}${id}","stream":"`);
+  return start < 0 ? undefined : runSnapshot.decode(objectAt(text, start));
 }
 
 /** The object that begins at `start`; what has no end is malformed, and its decoder says so. */

@@ -61,8 +61,6 @@ export class StreamReader {
   readonly #known: KnownRuns;
   #position: LogPosition | undefined;
   #continuity: Continuity;
-  /** the runs of the segment's snapshot are known */
-  #knowsRuns = false;
   #isDone = false;
   /** a part of the log that no chunk holds, though it is sealed */
   #missing: ChunkRange | undefined;
@@ -178,7 +176,6 @@ export class StreamReader {
   /** Goes to the beginning of a chunk or a segment. */
   #enter(lsn: Lsn): void {
     this.#position = { lsn: Math.max(lsn, segmentStart(segmentOf(lsn))), last: undefined };
-    this.#knowsRuns = false;
   }
 
   async *#fromChunks(sealedEnd: number): AsyncGenerator<RawItem | FaultItem> {
@@ -285,17 +282,17 @@ export class StreamReader {
   }
 
   *#fromGroup(group: LogGroup): Generator<RawItem | FaultItem> {
-    if (group.isSnapshot) {
-      if (!this.#knowsRuns) this.#known.learnSnapshot(group.entries.all());
-      this.#knowsRuns = true;
-      return;
-    }
+    if (group.isSnapshot) return;
     const entries = group.entries.of(this.#stream);
     for (const { kind, payload, intact } of entries) {
       if (intact) this.#known.learnEntry(kind, payload);
     }
     if (!entries.some(({ stream }) => stream === this.#stream)) return;
-    for (const item of dataItems(entries, group.size, () => undefined)) yield* this.#follow(item);
+    const { fs, paths } = this.#reader;
+    for (const item of dataItems(entries, group.size, () => undefined)) {
+      this.#known.learnIn(item.run, fs, paths.log, group.segment);
+      yield* this.#follow(item);
+    }
   }
 
   *#follow(next: DataItem): Generator<RawItem | FaultItem> {

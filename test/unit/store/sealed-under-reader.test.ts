@@ -68,3 +68,11 @@ it('what lies before the first offset wanted makes nothing come twice', async ()
   const { found, from, end } = await readWhileSealed((first) => first + 10);
   expect(found).toEqual(offsets(from, end));
 });
+
+it('a run that is met only then is known from the chunk', async () => {
+  const { found, from, end } = await readWhileSealed((first) => {
+    expect(isRestarted(first), 'the run is met later').toBe(false);
+    return first;
+  });
+  expect(found).toEqual(offsets(from, end));
+});

@@ -3,13 +3,18 @@ import { describe, expect, it, vi } from 'vitest';
 import { BLOCK_BYTES, KIB, MIB } from '../../../engine/base/constants.ts';
 import { OPAQUE_SCHEMA, canonicalSchema, schemaId } from '../../../engine/batch/schema.ts';
 import type { FileSystem } from '../../../engine/files/file-system.ts';
-import { emptyStream, type RunSnapshot } from '../../../engine/store/control.ts';
+import {
+  emptyStream,
+  snapshotEntry,
+  type RunSnapshot,
+  type StreamSnapshot,
+} from '../../../engine/store/control.ts';
 import { KnownRuns } from '../../../engine/store/known-runs.ts';
 import { GROUP_FLAG, KIND, makeLsn } from '../../../engine/store/log/format.ts';
 import { placedRun } from '../../../engine/store/log/placed-run.ts';
 import { openSegment, segmentPath } from '../../../engine/store/log/segment.ts';
 import { readSnapshot, streamAtBeginning } from '../../../engine/store/segment-snapshot.ts';
-import type { SnapshotPart } from '../../../engine/store/snapshot-part.ts';
+import { part, type SnapshotPart } from '../../../engine/store/snapshot-part.ts';
 import { headOf, streamIn } from '../../../engine/store/snapshot-text.ts';
 import { ControlState } from '../../../engine/store/state.ts';
 import { segmentHeader, segmentImage } from '../../support/segment-image.ts';
@@ -37,18 +42,21 @@ function runOf(id: number, stream: number, writer: string): RunSnapshot {
 
 /** Many streams, one of them removed, with a writer each, and two every tenth. */
 function manyStreams(): ControlState {
-  const state = new ControlState();
-  state.schemas.set(SCHEMA, canonicalSchema(OPAQUE_SCHEMA));
+  const schema = { id: SCHEMA, schema: canonicalSchema(OPAQUE_SCHEMA) };
+  const head = { generation: 1, nextStream: STREAMS + 1, nextRun: 2 * STREAMS + 1, clean: false };
+  const streams: StreamSnapshot[] = [];
+  const runs: RunSnapshot[] = [];
   for (let id = 1; id <= STREAMS; id++) {
     if (id === REMOVED) continue;
     const entry = { id, name: `a/${id}${TRICKY}ü`, incarnation: 'ab', createdNanos: 5n };
     const stream = emptyStream({ ...entry, schemaId: SCHEMA, samplesPerEvent: 1 });
-    state.streams.set(id, { ...stream, nextOffset: id * 1000 });
-    state.runs.set(id, runOf(id, id, TRICKY));
-    if (id % 10 === 0) state.runs.set(STREAMS + id, runOf(STREAMS + id, id, 'w'));
+    streams.push({ ...stream, nextOffset: id * 1000 });
+    runs.push(runOf(id, id, TRICKY));
+    if (id % 10 === 0) runs.push(runOf(STREAMS + id, id, 'w'));
   }
-  Object.assign(state, { nextStream: STREAMS + 1, nextRun: 2 * STREAMS + 1 });
-  return state;
+  runs.sort((a, b) => a.id - b.id);
+  const entry = { ...head, streams, schemas: [schema], runs };
+  return ControlState.fromSnapshot([part(KIND.snapshot, snapshotEntry.encode(entry))]);
 }
 
 const STATE = manyStreams();
@@ -70,12 +78,12 @@ function segmentOf(parts: readonly SnapshotPart[], limit = 16 * KIB): Made {
 const at = (fs: FileSystem, stream: number, end = makeLsn(SEGMENT + 1, 0)) =>
   streamAtBeginning(fs, LOG, SEGMENT, stream, end);
 
-/** A file system that counts what is read. */
-function counting(fs: FileSystem): { fs: FileSystem; read: { bytes: number } } {
+/** Counts what is read from now on. */
+function counting(fs: FileSystem): { bytes: number } {
   const read = { bytes: 0 };
-  const counted = Object.create(fs) as FileSystem;
-  counted.open = (path, mode) => {
-    const file = fs.open(path, mode);
+  const open = fs.open.bind(fs);
+  fs.open = (path, mode) => {
+    const file = open(path, mode);
     const whole = file.read.bind(file);
     file.read = (into, position) => {
       read.bytes += into.length;
@@ -83,7 +91,7 @@ function counting(fs: FileSystem): { fs: FileSystem; read: { bytes: number } } {
     };
     return file;
   };
-  return { fs: counted, read };
+  return read;
 }
 
 /** The byte in the segment where the bytes of a snapshot's piece begin. */
@@ -107,28 +115,28 @@ describe('a stream, at the beginning of a segment', () => {
     const whole = readSnapshot(fs, LOG, SEGMENT, makeLsn(SEGMENT + 1, 0))!;
     expect(whole.streams).toEqual(STATE.streams);
     for (let id = 0; id <= STREAMS + 1; id++) {
-      expect(at(fs, id), String(id)).toEqual({ stream: STATE.streams.get(id) });
+      expect(at(fs, id), String(id)).toEqual({ value: STATE.streams.get(id) });
     }
   });
 
   it('costs the piece that names it, and one that is made later costs no more', () => {
     const parts = STATE.snapshot();
     const largest = Math.max(...parts.map(({ payload }) => payload.length));
-    const made = segmentOf(parts, MIB);
-    const { fs, read } = counting(made.fs);
+    const { fs, end } = segmentOf(parts, MIB);
+    const read = counting(fs);
     for (const id of [1, 256, 257, STREAMS, STREAMS + 1]) {
       read.bytes = 0;
       at(fs, id);
       expect(read.bytes, String(id)).toBeLessThan(largest + 3 * BLOCK_BYTES);
     }
-    expect(2 * largest, 'there is more to read').toBeLessThan(made.end);
+    expect(2 * largest, 'there is more to read').toBeLessThan(end);
   });
 
   it('is unknown where its own piece is damaged, and where others are is not', () => {
     const { fs, end } = segmentOf(STATE.snapshot());
     damage(fs, pieceAt(fs, end, 2) + 1000);
-    expect(at(fs, 1)).toEqual({ stream: STATE.streams.get(1) });
-    expect(at(fs, STREAMS)).toEqual({ stream: STATE.streams.get(STREAMS) });
+    expect(at(fs, 1)).toEqual({ value: STATE.streams.get(1) });
+    expect(at(fs, STREAMS)).toEqual({ value: STATE.streams.get(STREAMS) });
     expect(at(fs, 400)).toBeUndefined();
   });
 
@@ -137,18 +145,16 @@ describe('a stream, at the beginning of a segment', () => {
     damage(fs, pieceAt(fs, end, 2) + 3);
     for (let id = 1; id <= STREAMS; id += 45) {
       const found = at(fs, id);
-      if (found) expect(found, String(id)).toEqual({ stream: STATE.streams.get(id) });
+      if (found) expect(found, String(id)).toEqual({ value: STATE.streams.get(id) });
       else expect(id).toBeGreaterThan(256);
     }
   });
 
-  it('is unknown where the segment has gone, is empty, or its snapshot is not all durable', () => {
+  it('is unknown where the segment is empty, or its snapshot is not all durable', () => {
     const { fs, end } = segmentOf(STATE.snapshot());
-    expect(at(fs, 1, makeLsn(SEGMENT, end))).toEqual({ stream: STATE.streams.get(1) });
+    expect(at(fs, 1, makeLsn(SEGMENT, end))).toEqual({ value: STATE.streams.get(1) });
     expect(at(fs, 1, makeLsn(SEGMENT, end - BLOCK_BYTES))).toBeUndefined();
     fs.writeFileDurably(segmentPath(LOG, SEGMENT), new Uint8Array(MIB));
-    expect(at(fs, 1)).toBeUndefined();
-    fs.remove(segmentPath(LOG, SEGMENT));
     expect(at(fs, 1)).toBeUndefined();
   });
 
@@ -162,54 +168,63 @@ describe('a stream, at the beginning of a segment', () => {
   it('is found in pieces that are written in another way', () => {
     const { fs } = segmentOf(STATE.snapshot().map(rewritten));
     for (const id of [1, 257, REMOVED, STREAMS, STREAMS + 1]) {
-      expect(at(fs, id), String(id)).toEqual({ stream: STATE.streams.get(id) });
+      expect(at(fs, id), String(id)).toEqual({ value: STATE.streams.get(id) });
     }
   });
 });
 
-describe('the runs that the beginning of a segment names', () => {
+describe('a run that goes on from before a segment', () => {
   const SCHEMAS = [{ id: SCHEMA, schema: canonicalSchema(OPAQUE_SCHEMA) }];
+  const RUNS = [...STATE.runs.keys()];
 
   it.each([
-    ['in their pieces alone', (part: SnapshotPart) => part, SCHEMAS, 0],
-    ['in all of it, for a schema that is not known', (part: SnapshotPart) => part, [], 1],
-    ['in all of it, if it is written in another way', rewritten, SCHEMAS, 1],
-  ])('are found %s', (_, form, schemas, decoded) => {
-    const entries = STATE.snapshot().map((part, index) => {
-      return { ...form(part), index, stream: 0, intact: true };
-    });
+    ['by the piece that names it', (one: SnapshotPart) => one, SCHEMAS, 0],
+    ['with its schema by the whole, if that is not known', (one: SnapshotPart) => one, [], 1],
+    ['by the whole, if it is written in another way', rewritten, SCHEMAS, 1],
+  ])('is known %s', (_, form, schemas, decoded) => {
+    const { fs } = segmentOf(STATE.snapshot().map(form));
     const whole = vi.spyOn(ControlState, 'fromSnapshot');
-    for (const stream of [1, 5, 250, 255, STREAMS]) {
+    for (const id of [1, 5, 256, 257, STREAMS, 2 * STREAMS, RUNS[600]!]) {
       whole.mockClear();
+      const { stream } = STATE.runs.get(id)!;
       const known = new KnownRuns(stream);
       known.learn([], schemas);
-      known.learnSnapshot(entries);
-      const runs = STATE.writersOf(stream);
-      expect([...known.runs]).toEqual(runs);
-      expect(known.of(runs.at(-1)!.id)).toEqual({ run: runs.at(-1), schema: OPAQUE_SCHEMA });
-      expect(whole).toHaveBeenCalledTimes(decoded);
+      for (let again = 0; again < 2; again++) known.learnIn(id, fs, LOG, SEGMENT);
+      expect(known.of(id), String(id)).toEqual({ run: STATE.runs.get(id), schema: OPAQUE_SCHEMA });
+      expect(whole, String(id)).toHaveBeenCalledTimes(decoded);
     }
     whole.mockRestore();
   });
 
-  it('are none of a stream that is not there, or was made later', () => {
-    const entries = STATE.snapshot().map((part, index) => {
-      return { ...part, index, stream: 0, intact: true };
-    });
-    for (const stream of [REMOVED, STREAMS + 1]) {
-      const known = new KnownRuns(stream);
-      known.learnSnapshot(entries);
-      expect([...known.runs]).toEqual([]);
+  it('is asked for once, where it is not named', () => {
+    const { fs } = segmentOf(STATE.snapshot());
+    const read = counting(fs);
+    for (const id of [REMOVED, 2 * STREAMS + 1]) {
+      const known = new KnownRuns(1);
+      known.learnIn(id, fs, LOG, SEGMENT);
+      expect(known.of(id)).toBeUndefined();
+      expect(read.bytes).toBeGreaterThan(0);
+      read.bytes = 0;
+      known.learnIn(id, fs, LOG, SEGMENT);
+      expect(read.bytes).toBe(0);
     }
   });
 
-  it('are not learnt from a snapshot that is damaged', () => {
-    const runs = new KnownRuns(5);
-    const entries = STATE.snapshot().map((part, index) => {
-      return { ...part, index, stream: 0, intact: index !== 1 };
-    });
-    runs.learnSnapshot(entries);
-    expect([...runs.runs]).toEqual([]);
+  it('is not taken from a piece that is damaged', () => {
+    const { fs, end } = segmentOf(STATE.snapshot());
+    const last = STATE.snapshot().filter(({ kind }) => kind === KIND.snapshot).length - 1;
+    damage(fs, pieceAt(fs, end, last) + 1000);
+    const known = new KnownRuns(STREAMS);
+    known.learnIn(2 * STREAMS, fs, LOG, SEGMENT);
+    expect(known.of(2 * STREAMS)).toBeUndefined();
+  });
+
+  it('cannot be asked for in a segment that has gone, and that is told', () => {
+    const { fs } = segmentOf(STATE.snapshot());
+    fs.remove(segmentPath(LOG, SEGMENT));
+    const known = new KnownRuns(1);
+    const gone = expect.objectContaining({ code: 'ENOENT' });
+    expect(() => known.learnIn(1, fs, LOG, SEGMENT)).toThrow(gone);
   });
 });
 
@@ -231,11 +246,11 @@ describe('the text of a piece', () => {
 });
 
 /** The same JSON, with spaces and the keys of each object in another order. */
-function rewritten(part: SnapshotPart): SnapshotPart {
+function rewritten(one: SnapshotPart): SnapshotPart {
   const turned = (_: string, value: unknown): unknown => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
     return Object.fromEntries(Object.entries(value).toReversed());
   };
-  const json: unknown = JSON.parse(new TextDecoder().decode(part.payload), turned);
-  return { ...part, payload: new TextEncoder().encode(JSON.stringify(json, null, 1)) };
+  const json: unknown = JSON.parse(new TextDecoder().decode(one.payload), turned);
+  return { ...one, payload: new TextEncoder().encode(JSON.stringify(json, null, 1)) };
 }
