@@ -1,5 +1,5 @@
 /**
- * What a piece of a snapshot says of one stream or run, without parsing the hundreds of others in it.
+ * What a piece of a snapshot says of one stream or run, without parsing the hundreds beside it.
  *
  * Pieces are JSON as `JSON.stringify` writes it, with keys in the order of their tables
  * (`control.ts`), so the first keys of an object tell where it begins: within a string each

@@ -39,7 +39,7 @@ export function segmentImage(
     builder.layOut(group, memory);
     const crc = sealGroup(memory, header, {
       ...{ flags: flags | group.flags, offset, length: group.length, predecessor },
-      ...{ writtenNanos: 1n, entries: group.rows.length },
+      ...{ writtenNanos: 1n, entries: group.entries },
     });
     predecessor = { lsn: makeLsn(header.segment, offset), length: group.length, crc };
     offset += memory.length;

@@ -4,12 +4,12 @@ import { BLOCK_BYTES, KIB, MIB } from '../../../engine/base/constants.ts';
 import { OPAQUE_SCHEMA, canonicalSchema, schemaId } from '../../../engine/batch/schema.ts';
 import type { FileSystem } from '../../../engine/files/file-system.ts';
 import {
-  emptyStream,
   snapshotEntry,
   type RunSnapshot,
   type StreamSnapshot,
 } from '../../../engine/store/control.ts';
 import { KnownRuns } from '../../../engine/store/known-runs.ts';
+import { emptyStream } from '../../../engine/store/live.ts';
 import { GROUP_FLAG, KIND, makeLsn } from '../../../engine/store/log/format.ts';
 import { placedRun } from '../../../engine/store/log/placed-run.ts';
 import { openSegment, segmentPath } from '../../../engine/store/log/segment.ts';
