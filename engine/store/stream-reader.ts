@@ -30,7 +30,6 @@ import { KnownRuns } from './known-runs.ts';
 import { lostTail } from './losses.ts';
 import type { StoreReader } from './reader.ts';
 import { retiredItems } from './retired.ts';
-import { ControlState } from './state.ts';
 import {
   decodeItem,
   itemFrom,
@@ -63,8 +62,6 @@ export class StreamReader {
   readonly #known: KnownRuns;
   #position: LogPosition | undefined;
   #continuity: Continuity;
-  /** the runs of the segment's snapshot are known */
-  #knowsRuns = false;
   #isDone = false;
   /** a part of the log that no chunk holds, though it is sealed */
   #missing: ChunkRange | undefined;
@@ -180,7 +177,6 @@ export class StreamReader {
   /** Goes to the beginning of a chunk or a segment. */
   #enter(lsn: Lsn): void {
     this.#position = { lsn: Math.max(lsn, segmentStart(segmentOf(lsn))), last: undefined };
-    this.#knowsRuns = false;
   }
 
   async *#fromChunks(sealedEnd: number): AsyncGenerator<RawItem | FaultItem> {
@@ -217,7 +213,7 @@ export class StreamReader {
       this.#known.learn(directory.runs, directory.schemas);
       for (const row of directory.blocks) {
         const end = row.firstOffset + row.records;
-        if (end <= this.#from) this.#continuity.nextOffset = end;
+        if (end <= this.#from) this.#skipTo(end);
         if (end <= this.#continuity.nextOffset) continue;
         const isNext = row.firstOffset <= this.#continuity.nextOffset;
         if (isNext && this.#passes(timesOf(row))) this.#continuity.nextOffset = end;
@@ -231,6 +227,11 @@ export class StreamReader {
       if (chunk) chunks.release(chunk);
     }
     return true;
+  }
+
+  /** What was given before the segment was sealed is not given again. */
+  #skipTo(offset: number): void {
+    this.#continuity.nextOffset = Math.max(this.#continuity.nextOffset, offset);
   }
 
   async *#fromBlock(chunk: ChunkReader, row: BlockRow): AsyncGenerator<RawItem | FaultItem> {
@@ -282,23 +283,17 @@ export class StreamReader {
   }
 
   *#fromGroup(group: LogGroup): Generator<RawItem | FaultItem> {
-    if (group.isSnapshot) {
-      const read = () => ControlState.fromIntact(group.entries.all());
-      const { snapshots } = this.#reader;
-      const snapshot = this.#knowsRuns
-        ? undefined
-        : snapshots.of(this.#reader, group.segment, read);
-      if (snapshot) this.#known.learnState(snapshot);
-      this.#knowsRuns = true;
-      return;
-    }
+    if (group.isSnapshot) return;
     const entries = group.entries.of(this.#stream);
     for (const { kind, payload, intact } of entries) {
       if (intact) this.#known.learnEntry(kind, payload);
     }
     if (!entries.some(({ stream }) => stream === this.#stream)) return;
-    const items = dataItems(new EntryList(entries), group.size, () => undefined);
-    for (const item of items) yield* this.#follow(item);
+    const { fs, paths } = this.#reader;
+    for (const item of dataItems(new EntryList(entries), group.size, () => undefined)) {
+      this.#known.learnIn(item.run, fs, paths.log, group.segment);
+      yield* this.#follow(item);
+    }
   }
 
   *#follow(next: DataItem): Generator<RawItem | FaultItem> {

@@ -92,6 +92,33 @@ export class Window {
   }
 }
 
+/** A group's header, and the bytes it was read from: its entry table is in them. */
+export interface GroupHead {
+  header: GroupHeader;
+  /** a view, valid until the window's next call */
+  bytes: Uint8Array;
+}
+
+/** @returns undefined if no group with a valid header begins at byte `offset` of the segment */
+export function groupHeadAt(
+  window: Window,
+  segment: SegmentHeader,
+  offset: number,
+): GroupHead | undefined {
+  let bytes = window.bytes(offset, BLOCK_BYTES);
+  if (bytes.length < GROUP_HEADER_BYTES || viewOf(bytes).getUint32(0, true) !== GROUP_MAGIC) {
+    return undefined;
+  }
+  let header = decodeGroupHeader(bytes, segment, offset);
+  if (header === 'short') {
+    // the entry table is longer than a block: the header's own length bounds it
+    const length = viewOf(bytes).getUint32(28, true);
+    bytes = window.bytes(offset, length);
+    header = decodeGroupHeader(bytes, segment, offset);
+  }
+  return typeof header === 'string' ? undefined : { header, bytes };
+}
+
 const ZERO_BLOCK = new Uint8Array(BLOCK_BYTES);
 
 interface Found {
@@ -155,7 +182,7 @@ class Scan {
   /** The first group with a valid header at or behind `from`. */
   find(from: number): Found | undefined {
     for (let offset = from; offset < this.#options.end; offset += BLOCK_BYTES) {
-      const header = this.#headerAt(offset);
+      const header = groupHeadAt(this.#window, this.#segment, offset)?.header;
       if (header === undefined) continue;
       const end = offset + alignUp(header.length);
       if (end <= this.#options.end) return { header, offset, end };
@@ -167,21 +194,6 @@ class Scan {
   findBehind({ offset, end }: Found): Found | undefined {
     this.#window.bytes(offset, Math.min(end + BLOCK_BYTES, this.#options.end) - offset);
     return this.find(end);
-  }
-
-  #headerAt(offset: number): GroupHeader | undefined {
-    let bytes = this.#window.bytes(offset, BLOCK_BYTES);
-    if (bytes.length < GROUP_HEADER_BYTES || viewOf(bytes).getUint32(0, true) !== GROUP_MAGIC) {
-      return undefined;
-    }
-    let header = decodeGroupHeader(bytes, this.#segment, offset);
-    if (header === 'short') {
-      // the entry table is longer than a block: the header's own length bounds it
-      const length = viewOf(bytes).getUint32(28, true);
-      bytes = this.#window.bytes(offset, length);
-      header = decodeGroupHeader(bytes, this.#segment, offset);
-    }
-    return typeof header === 'string' ? undefined : header;
   }
 
   /** What the group found is worth, given the one before it and the one after it. */
