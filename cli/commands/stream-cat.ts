@@ -27,7 +27,7 @@ interface Options extends CommonOptions {
   follow?: boolean;
   format?: NonNullable<CatOptions['format']>;
   withLedger?: boolean;
-  delimiter: string;
+  delimiter?: string;
 }
 
 export function catCommand({ io, run }: CliContext): Command {
@@ -45,11 +45,11 @@ export function catCommand({ io, run }: CliContext): Command {
     .option('--max-events <count>', 'stop after this many events', wholeNumber)
     .option('--follow', 'wait for what is still to come')
     .addOption(choice('--format <format>', 'json (default), for opaque streams raw', FORMATS))
-    .option('--with-ledger', 'add writer, epoch, seq, offset and gaps to each event')
-    .addOption(
-      new Option('--delimiter <text>', 'follows each event in format raw; \\n, \\t, \\0 understood')
-        .argParser(unescapeText)
-        .default('\n', 'a line feed'),
+    .option('--with-ledger', 'add writer, epoch, seq, offset and gaps to each event of format json')
+    .option(
+      '--delimiter <text>',
+      'follows each event in format raw; \\n, \\t, \\0 understood (default: a line feed)',
+      unescapeText,
     )
     .action((name: string, options: Options) => run(() => print(io, streamName(name), options)));
 }

@@ -177,8 +177,8 @@ export interface CatOptions {
   /** undefined: json, for opaque streams raw */
   format?: 'json' | 'ndjson-records' | 'csv' | 'raw';
   withLedger: boolean;
-  /** behind each raw event */
-  delimiter: string;
+  /** behind each event of format raw; default: a line feed */
+  delimiter?: string;
   onDamage: (damage: Damage) => void;
   signal?: AbortSignal;
 }
