@@ -148,7 +148,9 @@ export function momentNanos(text: string): bigint {
 
 /** Parser of an option that is a list of names. */
 export function nameList(text: string): string[] {
-  return text.split(',').map((name) => name.trim());
+  const names = text.split(',').map((name) => name.trim());
+  if (!names.includes('')) return names;
+  throw new InvalidArgumentError('expected names, separated by commas.');
 }
 
 /** An option that takes one of some words; another one is answered with the nearest of them. */

@@ -33,7 +33,11 @@ export function statsCommand({ io, run }: CliContext): Command {
     .argument('<stream>', 'scope/name')
     .option('--bucket <duration>', 'length of a row, such as 10s (default: 1m)', duration)
     .option('--buckets <count>', 'instead: this many rows, from the first sample on', wholeNumber)
-    .option('--columns <names>', 'only these channels, separated by commas', nameList)
+    .option(
+      '--columns <names>',
+      'only these channels, in this order, separated by commas',
+      nameList,
+    )
     .option('--from-time <time>', 'begin at this time: 2026-11-25T14:30:00Z, -1h …', momentNanos)
     .option('--to-time <time>', 'stop before this time', momentNanos)
     .action((name: string, options: Options) => run(() => print(io, streamName(name), options)));

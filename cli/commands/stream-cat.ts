@@ -41,7 +41,11 @@ export function catCommand({ io, run }: CliContext): Command {
     .option('--to <offset>', 'stop before this offset', wholeNumber)
     .option('--from-time <time>', 'begin at this time: 2026-11-25T14:30:00Z, -1h …', momentNanos)
     .option('--to-time <time>', 'stop before this time', momentNanos)
-    .option('--columns <names>', 'only these channels, separated by commas', nameList)
+    .option(
+      '--columns <names>',
+      'only these channels, in this order, separated by commas',
+      nameList,
+    )
     .option('--max-events <count>', 'stop after this many events', wholeNumber)
     .option('--follow', 'wait for what is still to come')
     .addOption(choice('--format <format>', 'json (default), for opaque streams raw', FORMATS))

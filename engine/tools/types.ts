@@ -170,7 +170,7 @@ export interface CatOptions {
   /** UTC ns: records before it, and from `toTime` on, are not wanted */
   fromTime?: bigint;
   toTime?: bigint;
-  /** the channels wanted, by name */
+  /** the channels wanted, by name, in this order */
   columns?: readonly string[];
   maxEvents?: number;
   follow: boolean;
