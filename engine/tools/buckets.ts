@@ -74,6 +74,12 @@ function gridOf(
   { bucketNanos, count, fromTime, toTime }: BucketOptions,
   { firstNanos, lastNanos }: { firstNanos: bigint | null; lastNanos: bigint | null },
 ): Grid {
+  if (bucketNanos !== undefined && count !== undefined) {
+    throw new HelicorderError(
+      'USAGE',
+      '--bucket or --buckets: the length of a bucket, or their number',
+    );
+  }
   if (count === undefined) {
     const nanos = bucketNanos ?? BUCKET_DEFAULT_NANOS;
     if (nanos >= BUCKET_MIN_NANOS) return { originNanos: 0n, nanos };
