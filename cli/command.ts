@@ -130,6 +130,11 @@ export function printJson(io: CliIo, value: unknown): Promise<void> {
   return io.stdout.write(`${JSON.stringify(value)}\n`);
 }
 
+/** UTC ns for people, cut to milliseconds. */
+export function timeText(nanos: string | bigint | null): string {
+  return nanos === null ? '–' : new Date(Number(BigInt(nanos) / 1_000_000n)).toISOString();
+}
+
 /** @throws HelicorderError USAGE if `text` is not scope/name */
 export function streamName(text: string): string {
   if (/^[A-Za-z0-9._-]+\/[A-Za-z0-9._-]+$/.test(text)) return text;

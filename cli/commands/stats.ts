@@ -7,6 +7,7 @@ import {
   nameList,
   newCommand,
   streamName,
+  timeText,
   wholeNumber,
   withStore,
 } from '../command.ts';
@@ -107,11 +108,6 @@ function lineOf({ nanos, channel, count, min, mean, max }: Row, width: number): 
 function textOf(time: string, channel: string, numbers: string[], width: number): string {
   const cells = numbers.map((text) => text.padStart(14));
   return `${[time.padEnd(24), channel.padEnd(width), ...cells].join(' ')}\n`;
-}
-
-/** Cut to milliseconds, as `stream info` prints times. */
-function timeText(nanos: bigint): string {
-  return new Date(Number(nanos / 1_000_000n)).toISOString();
 }
 
 function duration(text: string): bigint {

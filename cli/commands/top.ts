@@ -58,13 +58,18 @@ function linesOf({ owned, streams, cursors, disk }: TopReport): string[] {
     `disk            ${used}, of it chunks ${chunks}, free ` +
       `${formatBytes(Number(disk.freeBytes))}${forecastText(disk.fullInSeconds)}`,
     ...cursors.map(
-      ({ name, stream, lag }) => `cursor          ${name} on ${stream}: ${lag} behind`,
+      ({ name, stream, lag, retired }) =>
+        `cursor          ${name} on ${stream}: ${lag} behind${retiredText(retired)}`,
     ),
     row('records/s', 'bytes/s', 'records', 'stream'),
     ...streams.map(({ name, records, recordsPerSecond, bytesPerSecond }) =>
       row(rate(recordsPerSecond), rate(bytesPerSecond), records, name),
     ),
   ];
+}
+
+function retiredText(records: string): string {
+  return records === '0' ? '' : `, ${records} of them retired`;
 }
 
 function row(records: string, bytes: string, total: string, name: string): string {
@@ -75,17 +80,17 @@ function rate(value: number | null): string {
   return value === null ? '–' : value.toFixed(1);
 }
 
-function durationMs(text: string): number {
-  try {
-    return Number(parseDurationNanos(text)) / NANOS_PER_MS;
-  } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause);
 function intervalOf(text: string): number {
   const intervalMs = durationMs(text);
   if (intervalMs >= INTERVAL_MIN_MS) return intervalMs;
   throw new HelicorderError('USAGE', `--interval ${text}: expected ${INTERVAL_MIN_MS}ms or more`);
 }
 
+function durationMs(text: string): number {
+  try {
+    return Number(parseDurationNanos(text)) / NANOS_PER_MS;
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
     throw new HelicorderError('USAGE', `--interval ${text}: ${message}`, { cause });
   }
 }

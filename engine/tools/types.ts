@@ -64,7 +64,10 @@ export interface RecorderSummary {
   clean: boolean;
 }
 
-/** One line of `stream ls`, and `stream info --json`. Times are UTC ns, null if there is none. */
+/**
+ * One line of `stream ls`, and `stream info --json`. Records, samples, offsets and times are of what
+ * is still there: lastOffset − firstOffset + 1 = records. Times are UTC ns, null if there is none.
+ */
 export interface StreamInfo {
   scope: string;
   name: string;
@@ -72,16 +75,25 @@ export interface StreamInfo {
   kind: 'samples' | 'opaque';
   schema: { channels: Channel[] };
   samplesPerEvent: number;
+  /** gaps are records, too */
   records: string;
   samples: string;
-  /** null while the stream is empty */
+  /** the low-water mark, so one behind `lastOffset` where all is retired; null: none was written */
   firstOffset: string | null;
   lastOffset: string | null;
-  /** entries with batch header and ledger, and their share of group headers */
+  /** what a trim or retention has let go of, since the stream's beginning */
+  retired: { records: string; samples: string };
+  /**
+   * written since the stream's beginning, what is retired included: entries with batch header and
+   * ledger, and their share of group headers; `paddingBytes` are theirs beside it. What is left of
+   * them on disk is less, since it is sealed: `store info` has the sizes
+   */
   bytes: string;
   paddingBytes: string;
+  /** bytes / all records that were written: `records` + `retired.records` */
   bytesPerRecord: number | null;
   writers: { id: string; epoch: string; lastSeq: string }[];
+  /** null, too, where the place of the chunk that holds it is away */
   firstTimestampNanos: string | null;
   lastTimestampNanos: string | null;
 }
@@ -142,6 +154,8 @@ export interface CursorInfo {
   offset: string;
   /** records from there to the end of the stream */
   lagRecords: string;
+  /** how many of these are gone: read as gaps of reason retired */
+  retired: string;
   /** UTC ns */
   updatedNanos: string;
   ageSeconds: number;
@@ -260,7 +274,7 @@ export interface VerifyReport {
 export interface TopReport {
   /** somebody records into it */
   owned: boolean;
-  /** the busiest first; rates are null at the first look */
+  /** the busiest first; of what is still there, as `stream info`; rates are null at the first look */
   streams: {
     name: string;
     records: string;
@@ -269,7 +283,7 @@ export interface TopReport {
     bytesPerSecond: number | null;
     lastTimestampNanos: string | null;
   }[];
-  cursors: { name: string; stream: string; offset: string; lag: string }[];
+  cursors: { name: string; stream: string; offset: string; lag: string; retired: string }[];
   disk: {
     usedBytes: string;
     chunkBytes: string;

@@ -16,6 +16,7 @@ const INFO: StreamInfo = {
   samples: '2',
   firstOffset: '0',
   lastOffset: '1',
+  retired: { records: '0', samples: '0' },
   bytes: '8192',
   paddingBytes: '0',
   bytesPerRecord: 4096,
