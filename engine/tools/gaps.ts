@@ -9,6 +9,7 @@ import { Histogram } from '../base/histogram.ts';
 import type { ReadOptions, Store } from '../store/store.ts';
 import type { GapItem, SamplesItem } from '../store/stream-reader.ts';
 import type { RunEntry } from '../store/control.ts';
+import { stringOrNull } from './describe.ts';
 import type { GapReport, GapsReport, Quantiles } from './types.ts';
 
 interface Gap {
@@ -146,7 +147,7 @@ function sameSchedule(a: RunEntry | undefined, b: RunEntry): boolean {
 
 /**
  * @param times of a range, what is stored together with one of its samples counts as a whole, so
- * that the sum can be checked
+ * that the sum can be checked: the report says from when to when its samples really are
  * @throws NO_SUCH_STREAM
  */
 export async function gaps(
@@ -171,6 +172,8 @@ export async function gaps(
   }
   return {
     stream: name,
+    firstTimestampNanos: stringOrNull(pace.firstNanos),
+    lastTimestampNanos: stringOrNull(pace.lastNanos),
     ticksScheduled: String(account.scheduled),
     samples: String(account.samples),
     gapTicks: String(account.gapTicks),
@@ -191,6 +194,9 @@ class Pace {
   readonly lateness = new Histogram(QUANTILE_SUB_BITS);
   #intervals = 0;
   #nanos = 0;
+  /** UTC ns of all samples; undefined: there is none */
+  firstNanos: bigint | undefined;
+  lastNanos: bigint | undefined;
   /** the sample before, and the run it is of */
   #last: { run: number; nanos: bigint } | undefined;
 
@@ -221,6 +227,12 @@ class Pace {
       last = nanos;
     }
     this.#last = { run, nanos: last! };
+    this.#cover(batch.timeNanos[0]!, last!);
+  }
+
+  #cover(first: bigint, last: bigint): void {
+    if (this.firstNanos === undefined || first < this.firstNanos) this.firstNanos = first;
+    if (this.lastNanos === undefined || last > this.lastNanos) this.lastNanos = last;
   }
 
   #addStep(nanos: number): void {

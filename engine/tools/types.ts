@@ -190,6 +190,7 @@ export interface CatOptions {
   follow: boolean;
   /** undefined: json, for opaque streams raw */
   format?: 'json' | 'ndjson-records' | 'csv' | 'raw';
+  /** in format json: writer, epoch, seq, offset and gaps of each event */
   withLedger: boolean;
   /** behind each event of format raw; default: a line feed */
   delimiter?: string;
@@ -227,6 +228,12 @@ export interface GapReport {
 
 export interface GapsReport {
   stream: string;
+  /**
+   * UTC ns of the earliest and the latest sample counted: of a range of time that was asked for,
+   * what is stored together with one of its samples counts, too. null: there is none
+   */
+  firstTimestampNanos: string | null;
+  lastTimestampNanos: string | null;
   ticksScheduled: string;
   samples: string;
   gapTicks: string;

@@ -95,6 +95,12 @@ describe('the account of a stream', () => {
     const from = await timeAt(dir, 'test/samples', 250);
     const some = await gapsOf(dir, 'test/samples', { fromTime: from, toTime: from + 1n });
     expect(some).toMatchObject({ balanced: true, samples: '100', ticksScheduled: '100' });
+    expect(some).toMatchObject({
+      firstTimestampNanos: String(await timeAt(dir, 'test/samples', 200)),
+      lastTimestampNanos: String(await timeAt(dir, 'test/samples', 299)),
+    });
+    const none = await gapsOf(dir, 'test/samples', { fromTime: 2n ** 62n });
+    expect(none).toMatchObject({ firstTimestampNanos: null, lastTimestampNanos: null });
     const rest = await gapsOf(dir, 'test/samples', { fromTime: from });
     expect(rest).toMatchObject({ balanced: true, samples: '300' });
   });
