@@ -15,8 +15,8 @@ const EXIT_UNBALANCED = 65;
 const WHOLE_BATCHES = ': all that is stored with a sample of the range asked for';
 
 const WHAT_COUNTS = `
-A range of time counts whole batches: all ticks that are stored with one of its samples. The time that is
-really covered is printed, in --json as firstTimestampNanos and lastTimestampNanos.`;
+A range of time counts whole batches: all ticks that are stored with one of its samples. The time
+that is really covered is printed, in --json as firstTimestampNanos and lastTimestampNanos.`;
 
 interface Options extends CommonOptions {
   fromTime?: bigint;

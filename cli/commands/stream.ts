@@ -11,8 +11,9 @@ import { rmCommand, trimCommand } from './stream-remove.ts';
 import { writeCommand } from './stream-write.ts';
 
 const WHAT_COUNTS = `
-Records, samples, offsets and times are of what is still there. Bytes are of all that was ever written,
-as it was written: what is retired is in them, and sealing takes less (see "helicorder store info").`;
+Records, samples, offsets and times are of what is still there. Bytes are of all that was ever
+written, as it was written: what is retired is in them, and what is sealed takes less of the disk
+(see "helicorder store info").`;
 
 export function streamCommand(context: CliContext): Command {
   return newGroup('stream', 'list, describe, read, write and remove streams', [

@@ -65,8 +65,8 @@ export interface RecorderSummary {
 }
 
 /**
- * One line of `stream ls`, and `stream info --json`. Records, samples, offsets and times are of what
- * is still there: lastOffset − firstOffset + 1 = records. Times are UTC ns, null if there is none.
+ * One line of `stream ls`, and `stream info --json`. Records, samples, offsets and times are of
+ * what is still there: lastOffset − firstOffset + 1 = records. Times are UTC ns; null: none.
  */
 export interface StreamInfo {
   scope: string;
@@ -281,7 +281,7 @@ export interface VerifyReport {
 export interface TopReport {
   /** somebody records into it */
   owned: boolean;
-  /** the busiest first; of what is still there, as `stream info`; rates are null at the first look */
+  /** the busiest first, as far as they are still there; rates are null at the first look */
   streams: {
     name: string;
     records: string;
