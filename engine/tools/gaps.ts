@@ -188,7 +188,10 @@ export async function gaps(
   };
 }
 
-/** How regularly samples came: Δt between neighbours of one run, and the rate over all of them. */
+/**
+ * How regularly samples came: Δt between neighbours of one run, and the rate over all of them. By
+ * the monotonic clock, which ticks and lateness are of: the wall clock may be set in between.
+ */
 class Pace {
   readonly delta = new Histogram(QUANTILE_SUB_BITS);
   readonly lateness = new Histogram(QUANTILE_SUB_BITS);
@@ -198,7 +201,7 @@ class Pace {
   firstNanos: bigint | undefined;
   lastNanos: bigint | undefined;
   /** the sample before, and the run it is of */
-  #last: { run: number; nanos: bigint } | undefined;
+  #last: { run: number; tick: number; lateNanos: number } | undefined;
 
   /** @returns null: there are no two neighbours */
   get hertz(): number | null {
@@ -217,17 +220,19 @@ class Pace {
   }
 
   #measure({ batch, info }: SamplesItem): void {
+    const { samples, ticks, latenessNanos, timeNanos } = batch;
+    if (samples === 0) return;
     const run = info.run.id;
-    if (batch.samples === 0) return;
-    let last = this.#last?.run === run ? this.#last.nanos : undefined;
-    for (let i = 0; i < batch.samples; i++) {
-      this.lateness.add(batch.latenessNanos[i]!);
-      const nanos = batch.timeNanos[i]!;
-      if (last !== undefined) this.#addStep(Number(nanos - last));
-      last = nanos;
+    const period = Number(info.run.periodNanos);
+    let last = this.#last?.run === run ? this.#last : undefined;
+    for (let i = 0; i < samples; i++) {
+      const [tick, lateNanos] = [ticks[i]!, latenessNanos[i]!];
+      this.lateness.add(lateNanos);
+      if (last) this.#addStep((tick - last.tick) * period + lateNanos - last.lateNanos);
+      last = { run, tick, lateNanos };
     }
-    this.#last = { run, nanos: last! };
-    this.#cover(batch.timeNanos[0]!, last!);
+    this.#last = last;
+    this.#cover(timeNanos[0]!, timeNanos.at(-1)!);
   }
 
   #cover(first: bigint, last: bigint): void {

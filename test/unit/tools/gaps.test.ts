@@ -86,6 +86,22 @@ describe('the account of a stream', () => {
     expect(rest.measuredHz).toBeCloseTo(1000, 9);
   });
 
+  it('measures Δt by the monotonic clock, whatever is done to the wall clock', async () => {
+    const dir = temporaryDirectory();
+    const writer = openWriter(dir);
+    const opened = beginSamples(writer);
+    const utc = 1_700_000_000_000_000_000n;
+    commitSamples(writer, opened, 0, 300, utc);
+    commitSamples(writer, opened, 300, 300, utc - 3_600_000_000_000n);
+    commitSamples(writer, opened, 600, 300, utc + 60_000_000_000n);
+    writer.close();
+    const report = await gapsOf(dir, 'test/samples');
+    expect(report.deltaMicros).toMatchObject({ min: 1000, max: 1000 });
+    expect(report.measuredHz).toBeCloseTo(1000, 9);
+    expect(report.firstTimestampNanos).toBe(String(utc - 3_600_000_000_000n + 300_040_000n));
+    expect(report.lastTimestampNanos).toBe(String(utc + 60_000_000_000n + 899_040_000n));
+  });
+
   it('of a range of time counts what is stored with its samples, and balances', async () => {
     const dir = temporaryDirectory();
     const writer = openWriter(dir);
