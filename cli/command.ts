@@ -134,6 +134,11 @@ export function printJson(io: CliIo, value: unknown): Promise<void> {
   return io.stdout.write(`${JSON.stringify(value)}\n`);
 }
 
+/** UTC ns for people, cut to milliseconds. */
+export function timeText(nanos: string | bigint | null): string {
+  return nanos === null ? '–' : new Date(Number(BigInt(nanos) / 1_000_000n)).toISOString();
+}
+
 /** @throws HelicorderError USAGE if `text` is not scope/name */
 export function streamName(text: string): string {
   if (text.length > NAME_MAX_LENGTH) throw tooLong('the name of a stream', text);
@@ -165,7 +170,9 @@ export function momentNanos(text: string): bigint {
 
 /** Parser of an option that is a list of names. */
 export function nameList(text: string): string[] {
-  return text.split(',').map((name) => name.trim());
+  const names = text.split(',').map((name) => name.trim());
+  if (!names.includes('')) return names;
+  throw new InvalidArgumentError('expected names, separated by commas.');
 }
 
 /** An option that takes one of some words; another one is answered with the nearest of them. */

@@ -29,7 +29,7 @@ interface Options extends CommonOptions {
   follow?: boolean;
   format?: NonNullable<CatOptions['format']>;
   withLedger?: boolean;
-  delimiter: string;
+  delimiter?: string;
 }
 
 export function catCommand({ io, run }: CliContext): Command {
@@ -43,15 +43,19 @@ export function catCommand({ io, run }: CliContext): Command {
     .option('--to <offset>', 'stop before this offset', wholeNumber)
     .option('--from-time <time>', 'begin at this time: 2026-11-25T14:30:00Z, -1h …', momentNanos)
     .option('--to-time <time>', 'stop before this time', momentNanos)
-    .option('--columns <names>', 'only these channels, separated by commas', nameList)
+    .option(
+      '--columns <names>',
+      'only these channels, in this order, separated by commas',
+      nameList,
+    )
     .option('--max-events <count>', 'stop after this many events', wholeNumber)
     .option('--follow', 'wait for what is still to come, as long as somebody owns the store')
     .addOption(choice('--format <format>', 'json (default), for opaque streams raw', FORMATS))
-    .option('--with-ledger', 'add writer, epoch, seq, offset and gaps to each event')
-    .addOption(
-      new Option('--delimiter <text>', 'follows each event in format raw; \\n, \\t, \\0 understood')
-        .argParser(unescapeText)
-        .default('\n', 'a line feed'),
+    .option('--with-ledger', 'add writer, epoch, seq, offset and gaps to each event of format json')
+    .option(
+      '--delimiter <text>',
+      'follows each event in format raw; \\n, \\t, \\0 understood (default: a line feed)',
+      unescapeText,
     )
     .action((name: string, options: Options) => run(() => print(io, streamName(name), options)));
 }

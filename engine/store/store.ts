@@ -72,7 +72,7 @@ export interface ReadOptions {
   fromTime?: bigint;
   /** UTC ns: nothing that was then or later is wanted */
   toTime?: bigint;
-  /** the channels to decode, by name; items and their schemas then have no others */
+  /** the channels to decode, by name; items and their schemas then have these, in this order */
   columns?: readonly string[];
   /** wait for more at the end, until `signal` aborts or the owner closes */
   follow?: boolean;

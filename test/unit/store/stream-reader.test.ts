@@ -105,7 +105,7 @@ async function eventsFrom(
   const store = Store.open(DIR, environment);
   const lines: string[] = [];
   const options = { stream: 'test/samples', from, ...(to !== undefined && { to }), follow: false };
-  const rest = { format: 'json' as const, withLedger: true, delimiter: '\n', onDamage: () => {} };
+  const rest = { format: 'json' as const, withLedger: true, onDamage: () => {} };
   for await (const piece of cat(store, { ...options, ...rest })) lines.push(String(piece));
   store.close();
   return lines;

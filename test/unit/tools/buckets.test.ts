@@ -112,6 +112,8 @@ describe.each([
     await expect(unknown).rejects.toThrow('test/samples has no column Xx; did you mean X?');
     await expect(buckets(store, 'test/events')).rejects.toMatchObject({ code: 'USAGE' });
     await expect(buckets(store, STREAM, { bucketNanos: 5n })).rejects.toThrow(/at least 1us/);
+    const both = buckets(store, STREAM, { bucketNanos: 1_000_000n, count: 5 });
+    await expect(both).rejects.toMatchObject({ code: 'USAGE' });
     store.close();
   });
 });
