@@ -73,32 +73,25 @@ Napi::Value EncodeDense(const Napi::CallbackInfo& info) {
   return EncodeWith<helicorder::DenseBoundBytes, helicorder::EncodeDense>(info);
 }
 
-void Decode(const Napi::CallbackInfo& info, int64_t* values, size_t count) {
-  const double codec = Whole(info.Env(), info[0], "codec", 0, 255);
+// decode(codec, column, values)
+template <typename Array, typename Value>
+void DecodeWith(const Napi::CallbackInfo& info, napi_typedarray_type type,
+                int (*decode)(uint8_t, const uint8_t*, size_t, Value*, size_t)) {
+  const auto codec = static_cast<uint8_t>(Whole(info.Env(), info[0], "codec", 0, 255));
   const auto column = Bytes(info, 1, "column");
-  if (helicorder::DecodeIntegers(static_cast<uint8_t>(codec), column.Data(), column.ByteLength(),
-                                 values, count) < 0) {
+  auto values = ArrayArgument<Array>(info, 2, type, "values");
+  const size_t count = values.ElementLength();
+  if (decode(codec, column.Data(), column.ByteLength(), values.Data(), count) < 0) {
     throw Napi::Error::New(info.Env(), "not a column of " + std::to_string(count) + " values");
   }
 }
 
 void DecodeIntegers(const Napi::CallbackInfo& info) {
-  auto values = ArrayArgument<Napi::BigInt64Array>(info, 2, napi_bigint64_array, "values");
-  Decode(info, values.Data(), values.ElementLength());
+  DecodeWith<Napi::BigInt64Array>(info, napi_bigint64_array, helicorder::DecodeIntegers);
 }
 
 void DecodeNumbers(const Napi::CallbackInfo& info) {
-  auto values = ArrayArgument<Napi::Float64Array>(info, 2, napi_float64_array, "values");
-  const size_t count = values.ElementLength();
-  // 64-bit patterns are as wide as doubles: decode in place, then convert each where it stands
-  auto* const integers = reinterpret_cast<int64_t*>(values.Data());
-  Decode(info, integers, count);
-  for (size_t i = 0; i < count; i++) {
-    int64_t integer;
-    std::memcpy(&integer, &integers[i], sizeof integer);
-    const auto number = static_cast<double>(integer);
-    std::memcpy(&integers[i], &number, sizeof number);
-  }
+  DecodeWith<Napi::Float64Array>(info, napi_float64_array, helicorder::DecodeNumbers);
 }
 
 int64_t Signed64(const Napi::CallbackInfo& info, size_t index, const char* what) {
