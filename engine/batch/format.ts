@@ -249,7 +249,8 @@ export function decodeBatch(payload: Uint8Array): BatchEntry {
 export function recordsOf(times: TimesEntry, batch: BatchEntry): number {
   const failedRows = batch.failed.reduce((sum, range) => sum + range.rows, 0);
   const last = batch.failed.at(-1);
-  if (batch.samples + failedRows !== times.rows || (last?.firstRow ?? 0) > times.rows) {
+  const failedEnd = last ? last.firstRow + last.rows : 0;
+  if (batch.samples + failedRows !== times.rows || failedEnd > times.rows) {
     throw damaged('batch entry: its rows are not those of its times entry');
   }
   const inGaps = times.gaps.reduce((sum, gap) => sum + gapRecords(gap), 0);

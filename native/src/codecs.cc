@@ -216,6 +216,7 @@ bool DecodeBlocks(ByteReader* reader, Value* values, size_t count) {
     const size_t length = std::min(kBlockValues, count - at);
     if (!ReadBlock(reader, distances, length, &base)) return false;
     Value* const block = values + at;
+#pragma GCC unroll 8
     for (size_t i = 0; i < length; i++) {
       const int64_t stored = Add(base, static_cast<int64_t>(distances[i]));
       if (kOrder > 1) difference = Add(difference, stored);
