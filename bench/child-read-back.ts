@@ -8,18 +8,18 @@ import { monotonicMs } from '../engine/base/clock.ts';
 import { HelicorderError } from '../engine/base/errors.ts';
 import { nodeFileSystem } from '../engine/files/node-file-system.ts';
 import { Store } from '../engine/store/store.ts';
-import { storeBytes } from './histories.ts';
+import { logBytes, segmentFiles } from './histories.ts';
 import { printJson } from './process.ts';
 
 const [dataDir = '.'] = process.argv.slice(2);
-const { files, bytes } = storeBytes(dataDir);
-for (const path of files) {
+for (const path of segmentFiles(dataDir)) {
   const file = nodeFileSystem.open(path, 'read');
   file.dropCache();
   file.close();
 }
 
 const store = Store.open(dataDir);
+const bytes = logBytes(dataDir, store.reader.end);
 const startMs = monotonicMs();
 let samples = 0;
 for (const name of store.streamNames()) {
