@@ -140,7 +140,8 @@ export interface SampleGap {
 
 /**
  * One source's records of one batch, decoded. What is read with a pool is overwritten when the pool
- * is used again; else all arrays belong to the receiver.
+ * is used again; else all arrays belong to the receiver. Ticks and lateness may be getters: a copy
+ * of the object names them.
  */
 export interface SampleBatch {
   run: number;
@@ -214,29 +215,55 @@ export function decodeSamples(
   pool?: ArrayPool,
 ): SampleBatch {
   pool?.reuse();
-  const raw = decodeRaw(times, batch, schema, wanted, pool);
-  const { samples, residuals, gaps } = raw;
-  const stretches = stretchesOf(times.firstTick, gaps);
-  const newDoubles = (): Float64Array => newArray(Float64Array, samples, pool);
-  let ticks: Float64Array | undefined;
-  let lateness: Float64Array | undefined;
-  return {
-    run: batch.run,
-    firstSeq: batch.firstSeq,
-    firstOffset: batch.firstOffset,
-    ordinal: batch.ordinal,
-    records: raw.records,
-    samples,
-    get ticks() {
-      return (ticks ??= fillTicks(stretches, newDoubles()));
-    },
-    timeNanos: fillTimes(times, stretches, residuals, newArray(BigInt64Array, samples, pool)),
-    get latenessNanos() {
-      return (lateness ??= fillLateness(times, residuals, newDoubles()));
-    },
-    columns: raw.columns,
-    gaps,
-  };
+  return new DecodedSamples(times, batch, decodeRaw(times, batch, schema, wanted, pool), pool);
+}
+
+/** A class, since an object with getters of its own has a shape of its own, and none is fast. */
+class DecodedSamples implements SampleBatch {
+  readonly run: number;
+  readonly firstSeq: number;
+  readonly firstOffset: number;
+  readonly ordinal: number;
+  readonly records: number;
+  readonly samples: number;
+  readonly timeNanos: BigInt64Array;
+  readonly columns: Column[];
+  readonly gaps: SampleGap[];
+  readonly #times: TimesEntry;
+  readonly #stretches: Float64Array;
+  readonly #residuals: BigInt64Array;
+  readonly #pool: ArrayPool | undefined;
+  #ticks: Float64Array | undefined;
+  #lateness: Float64Array | undefined;
+
+  constructor(times: TimesEntry, batch: BatchEntry, raw: RawSamples, pool?: ArrayPool) {
+    this.run = batch.run;
+    this.firstSeq = batch.firstSeq;
+    this.firstOffset = batch.firstOffset;
+    this.ordinal = batch.ordinal;
+    this.records = raw.records;
+    this.samples = raw.samples;
+    this.columns = raw.columns;
+    this.gaps = raw.gaps;
+    this.#times = times;
+    this.#stretches = stretchesOf(times.firstTick, raw.gaps);
+    this.#residuals = raw.residuals;
+    this.#pool = pool;
+    const into = newArray(BigInt64Array, raw.samples, pool);
+    this.timeNanos = fillTimes(times, this.#stretches, raw.residuals, into);
+  }
+
+  get ticks(): Float64Array {
+    return (this.#ticks ??= fillTicks(this.#stretches, this.#newDoubles()));
+  }
+
+  get latenessNanos(): Float64Array {
+    return (this.#lateness ??= fillLateness(this.#times, this.#residuals, this.#newDoubles()));
+  }
+
+  #newDoubles(): Float64Array {
+    return newArray(Float64Array, this.samples, this.#pool);
+  }
 }
 
 /** The time column of which a value was asked for last. */

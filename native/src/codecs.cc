@@ -173,12 +173,11 @@ bool DecodePatches(ByteReader* reader, uint64_t* distances, size_t count, unsign
   if (!reader->Take(patches, &positions) || !reader->Take(bytes, &packed)) return false;
   uint64_t highs[kBlockValues];
   Unpack(packed, bytes, reader->left(), highs, patches, patch_width);
-  int previous = -1;
-  for (size_t i = 0; i < patches; i++) {
-    if (positions[i] <= previous || positions[i] >= count) return false;
-    previous = positions[i];
-    distances[positions[i]] |= highs[i] << width;
-  }
+  // ascending and the last one in the block: then each is, and none needs a look of its own
+  bool ascending = positions[patches - 1] < count;
+  for (size_t i = 1; i < patches; i++) ascending &= positions[i - 1] < positions[i];
+  if (!ascending) return false;
+  for (size_t i = 0; i < patches; i++) distances[positions[i]] |= highs[i] << width;
   return true;
 }
 
