@@ -159,8 +159,19 @@ export function decodeTimes(payload: Uint8Array): TimesEntry {
   const histogram = readHistogram(reader, rows);
   const time = readColumn(reader);
   reader.end();
-  const clock = { t0Nanos, periodNanos, resolutionNanos, utcOffsetNanos };
-  return { ...clock, firstTick, ticks, rows, gaps, histogram, time };
+  // name by name: an object put together from parts takes longer than all of the above
+  return {
+    t0Nanos,
+    periodNanos,
+    resolutionNanos,
+    utcOffsetNanos,
+    firstTick,
+    ticks,
+    rows,
+    gaps,
+    histogram,
+    time,
+  };
 }
 
 function readGaps(reader: ByteReader, rows: number): GroupGap[] {
