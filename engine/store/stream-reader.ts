@@ -13,6 +13,7 @@
  */
 import { HelicorderError, errnoCode } from '../base/errors.ts';
 import type { Schema } from '../batch/schema.ts';
+import { ArrayPool } from '../codecs/codec.ts';
 import type { ChunkReader } from './chunks/chunk-reader.ts';
 import { NO_NANOS, chunkName, type BlockRow, type ChunkRange } from './chunks/format.ts';
 import { Continuity } from './continuity.ts';
@@ -60,6 +61,7 @@ export class StreamReader {
   readonly #view: View;
   readonly #projections = new Map<Schema, Projection | undefined>();
   readonly #known: KnownRuns;
+  readonly #pool: ArrayPool | undefined;
   #position: LogPosition | undefined;
   #continuity: Continuity;
   #isDone = false;
@@ -79,6 +81,7 @@ export class StreamReader {
     this.#from = from;
     this.#continuity = this.#newContinuity(0);
     this.#view = view;
+    this.#pool = view.reusesArrays ? new ArrayPool() : undefined;
   }
 
   /** Nothing that is still to come can lie in the view. */
@@ -102,7 +105,8 @@ export class StreamReader {
     const wanted = this.#view.isExact ? Math.max(from, this.#from) : from;
     const first = isRetired ? wanted : Math.max(wanted, lowWater);
     if (end <= first && item.records > 0) return;
-    yield itemFrom(decodeItem(item, info, this.#projectionOf(info.schema)), first);
+    const projection = this.#projectionOf(info.schema);
+    yield itemFrom(decodeItem(item, info, projection, this.#pool), first);
   }
 
   #projectionOf(schema: Schema): Projection | undefined {

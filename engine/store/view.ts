@@ -20,6 +20,8 @@ export interface View {
   /** UTC ns of the first record wanted, and of the first one not wanted */
   fromNanos?: bigint | undefined;
   toNanos?: bigint | undefined;
+  /** samples are decoded into the same memory again and again */
+  reusesArrays?: boolean | undefined;
 }
 
 /** A piece of a stream; undefined: none of its records has a time. */

@@ -10,7 +10,8 @@
 import { assert } from '../base/assert.ts';
 import { NANOS_PER_SECOND } from '../base/constants.ts';
 import { HelicorderError } from '../base/errors.ts';
-import { doublesOf, relativeTimes } from '../batch/relative-times.ts';
+import { relativeTimes } from '../batch/relative-times.ts';
+import { doublesOf } from '../batch/sample-times.ts';
 import { parseSchema } from '../batch/schema.ts';
 import { decodeColumn } from '../codecs/codec.ts';
 import { decodeItem, itemFrom } from '../store/stream-item.ts';

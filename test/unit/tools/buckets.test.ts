@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { decodeBatch, decodeTimes } from '../../../engine/batch/format.ts';
-import { doublesOf, relativeTimes } from '../../../engine/batch/relative-times.ts';
+import { relativeTimes } from '../../../engine/batch/relative-times.ts';
+import { doublesOf } from '../../../engine/batch/sample-times.ts';
 import { decodeSamples, encodeSamples } from '../../../engine/batch/samples.ts';
 import { monotonicMs } from '../../../engine/base/clock.ts';
 import { planTrim } from '../../../engine/store/trim.ts';
