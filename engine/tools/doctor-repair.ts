@@ -25,7 +25,8 @@ const MOVED = new Set(['leftover', 'spare']);
 
 /**
  * @param tell is called with a sentence for each step
- * @throws STORE_IN_USE while another process owns the store
+ * @throws NOT_A_STORE and FORMAT_VERSION before anything is touched, READ_ONLY, STORE_IN_USE while
+ * another process owns the store
  */
 export async function repair(
   dir: string,
@@ -65,7 +66,8 @@ function putAside(
   try {
     const manifest = readManifest(fs, dir);
     for (const { kind, file, offset, length, what } of findings) {
-      if (file === null) continue;
+      // an owner may have come and gone since it was found
+      if (file === null || !fs.exists(file)) continue;
       if (MOVED.has(kind)) moveAside(environment, dir, file, tell);
       const entry = COPIED.has(kind)
         ? quarantine(environment, dir, { file, offset, length, what })

@@ -12,24 +12,43 @@ import { HelicorderError, errnoCode } from '../base/errors.ts';
 import { hex, readMachineId, readStoreJson, storePaths } from '../store/files.ts';
 import { chainOf } from '../store/chunks/chunk-reader.ts';
 import { chunkName } from '../store/chunks/format.ts';
-import { SPARE_NAME } from '../store/log/segment.ts';
+import { SPARE_NAME, listSegments } from '../store/log/segment.ts';
 import { openMark } from '../store/mark.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../store/store.ts';
 import { isQuarantined, readManifest } from '../store/quarantine.ts';
 import type { DoctorReport, Finding } from './types.ts';
 import { verify } from './verify.ts';
 
-/** Names a store may have in its directory; everything else was left behind by something. */
-const KNOWN_NAMES =
-  /^(store\.json|lock|mark|ballast|catalog\.db(-wal|-shm)?|log|txn|chunks|control|quarantine)$/;
-const KNOWN_LOG_NAMES = /^(\d{20}\.seg|spare-\d+\.seg)$/;
-const KNOWN_CHUNK_NAMES = /^\d{20}-\d{20}\.chunk$/;
+/**
+ * The names in a directory of the store: what belongs there, and what a write leaves behind that
+ * was cut off. All other files are somebody else's, and are not touched.
+ */
+interface Names {
+  known: RegExp;
+  /** made by `writeFileDurably`, `SocketPath`, `probeDirect`, `measureBox`, `DirectoryPlace` */
+  temporary: RegExp;
+}
 
-/** @throws NOT_A_STORE if there is no such directory */
+const STORE_NAMES: Names = {
+  known: /^(store\.json|lock|mark|ballast|catalog\.db(-\w+)?|log|txn|chunks|control|quarantine)$/,
+  temporary:
+    /^((store\.json|mark)\.tmp|control\.new|\.probe-direct|\.helicorder-tune-[0-9a-f]{16})$/,
+};
+const LOG_NAMES: Names = {
+  known: /^(\d{20}\.seg|spare-\d+\.seg)$/,
+  temporary: /^\.probe-direct$/,
+};
+const CHUNK_NAMES: Names = {
+  known: /^\d{20}-\d{20}\.chunk$/,
+  temporary: /^\.\d{20}-\d{20}\.chunk$/,
+};
+
+/** @throws NOT_A_STORE, before anything is touched, if the directory holds no store */
 export async function doctor(
   dir: string,
   environment: StoreEnvironment = systemEnvironment,
 ): Promise<DoctorReport> {
+  checkIsStore(environment, dir);
   const report = await verify(dir, environment);
   const damage = report.damage.map((found) => damageFinding(environment, dir, found));
   const findings = [
@@ -45,10 +64,18 @@ export async function doctor(
     ...placeFindings(environment, dir),
     ...ownerFindings(environment, dir),
     ...fileFindings(environment, dir),
-    ...leftovers(environment, dir),
+    ...otherFiles(environment, dir),
     ...unlistedChunks(environment, dir),
   ];
   return { dir, ok: findings.every(({ severity }) => severity !== 'damage'), findings };
+}
+
+/** A directory of somebody else's may well hold one named `log`: a segment must be in it. */
+function checkIsStore({ fs }: StoreEnvironment, dir: string): void {
+  const { storeJson, log } = storePaths(dir);
+  if (fs.isDirectory(dir) && readStoreJson(fs, storeJson) !== undefined) return;
+  if (fs.isDirectory(log) && listSegments(fs, log).length > 0) return;
+  throw new HelicorderError('NOT_A_STORE', `${dir} holds no store`, { details: { dir } });
 }
 
 function note(kind: string, what: string, advice: string, file: string | null = null): Finding {
@@ -183,22 +210,28 @@ function isZero(fs: StoreEnvironment['fs'], path: string): boolean {
 }
 
 /** Files that nothing of the store refers to. */
-function leftovers({ fs }: StoreEnvironment, dir: string): Finding[] {
-  const paths = storePaths(dir);
-  const unknown = (place: string, known: RegExp): string[] =>
+function otherFiles({ fs }: StoreEnvironment, dir: string): Finding[] {
+  const { log, chunks } = storePaths(dir);
+  const findingsIn = (place: string, { known, temporary }: Names): Finding[] =>
     (fs.isDirectory(place) ? fs.list(place) : [])
       .filter((name) => !known.test(name))
-      .map((name) => `${place}/${name}`)
-      .filter((path) => !fs.isDirectory(path));
+      .map((name) => ({ path: `${place}/${name}`, isLeft: temporary.test(name) }))
+      .filter(({ path, isLeft }) => isLeft || !fs.isDirectory(path))
+      .map(({ path, isLeft }) => (isLeft ? leftover(path) : foreign(path)));
   return [
-    ...unknown(dir, KNOWN_NAMES),
-    ...unknown(paths.log, KNOWN_LOG_NAMES),
-    ...unknown(paths.chunks, KNOWN_CHUNK_NAMES),
-  ].map((path) => {
-    const what =
-      'nothing in the store refers to this file; it was left by a write that was cut off';
-    return note('leftover', what, '--repair moves it to DIR/quarantine.', path);
-  });
+    ...findingsIn(dir, STORE_NAMES),
+    ...findingsIn(log, LOG_NAMES),
+    ...findingsIn(chunks, CHUNK_NAMES),
+  ];
+}
+
+function leftover(path: string): Finding {
+  const what = 'nothing in the store refers to this file; it was left by a write that was cut off';
+  return note('leftover', what, '--repair moves it to DIR/quarantine.', path);
+}
+
+function foreign(path: string): Finding {
+  return note('foreign', 'this file is not of the store', 'Nothing: it is left alone.', path);
 }
 
 /** Chunks that do not count: a sealing that was cut off, or one whose entry damage has taken. */
@@ -206,7 +239,7 @@ function unlistedChunks(environment: StoreEnvironment, dir: string): Finding[] {
   const { fs } = environment;
   const { chunks } = storePaths(dir);
   const names = (fs.isDirectory(chunks) ? fs.list(chunks) : []).filter((name) =>
-    KNOWN_CHUNK_NAMES.test(name),
+    CHUNK_NAMES.known.test(name),
   );
   const sealedEnd = names.length > 0 ? sealedEndOf(environment, dir) : undefined;
   if (sealedEnd === undefined) return [];

@@ -147,6 +147,45 @@ describe('doctor', () => {
     expect(kinds(await doctor(DIR, environment))).toEqual(ALWAYS);
   });
 
+  it('leaves alone what is not of the store', async () => {
+    const { fs, environment } = soundStore();
+    const names = ['helicorder.yaml', 'notes.tmp', 'log/readme', 'chunks/list.txt'];
+    fs.makeDirectory(`${DIR}/chunks`);
+    for (const name of names) fs.writeFileDurably(`${DIR}/${name}`, bytes(name));
+    const report = await repair(DIR, () => {}, environment);
+    expect(report.ok).toBe(true);
+    const found = report.findings.filter(({ kind }) => kind === 'foreign');
+    expect(found.map(({ file }) => file)).toEqual(names.map((name) => `${DIR}/${name}`));
+    for (const name of names) expect(text(fs.readFile(`${DIR}/${name}`))).toBe(name);
+    expect(fs.exists(`${DIR}/quarantine`)).toBe(false);
+  });
+
+  it.each(['', '/log', '/chunks'])('a directory with files in .%s is no store', async (below) => {
+    const fs = new SimulatedFileSystem();
+    const environment = { ...systemEnvironment, fs, pause: () => {} };
+    const names = ['report.txt', 'store.json', 'mark.tmp'];
+    fs.makeDirectory(`${DIR}${below}`);
+    for (const name of names) fs.writeFileDurably(`${DIR}${below}/${name}`, bytes(name));
+    const refused = { code: 'NOT_A_STORE', exitCode: 64 };
+    await expect(repair(DIR, () => {}, environment)).rejects.toMatchObject(refused);
+    await expect(doctor(DIR, environment)).rejects.toMatchObject(refused);
+    expect(fs.list(`${DIR}${below}`)).toEqual(names.toSorted());
+    expect(fs.exists(`${DIR}/lock`) || fs.exists(`${DIR}/quarantine`)).toBe(false);
+  });
+
+  it('moves the leftovers of all that makes temporary files', async () => {
+    const { fs, environment } = soundStore();
+    const range = `${'1'.padStart(20, '0')}-${'2'.padStart(20, '0')}`;
+    const names = ['store.json.tmp', 'mark.tmp', 'log/.probe-direct', `chunks/.${range}.chunk`];
+    fs.makeDirectory(`${DIR}/chunks`);
+    for (const name of names) fs.writeFileDurably(`${DIR}/${name}`, bytes(name));
+    await repair(DIR, () => {}, environment);
+    for (const name of names) {
+      expect(fs.exists(`${DIR}/${name}`)).toBe(false);
+      expect(text(fs.readFile(`${DIR}/quarantine/${name.replace('/', '_')}`))).toBe(name);
+    }
+  });
+
   it('leaves a chunk that does not count where it is', async () => {
     const { fs, environment } = soundStore();
     const name = `${DIR}/chunks/${'1'.padStart(20, '0')}-${'9'.padStart(20, '0')}.chunk`;
