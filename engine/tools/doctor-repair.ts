@@ -15,7 +15,7 @@ import { storePaths } from '../store/files.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../store/store.ts';
 import { StoreWriter } from '../store/writer.ts';
 import { doctor } from './doctor.ts';
-import { quarantine, readManifest, writeManifest } from '../store/quarantine.ts';
+import { freePath, quarantine, readManifest, writeManifest } from '../store/quarantine.ts';
 import type { DoctorReport, Finding } from './types.ts';
 
 /** Kinds of findings whose bytes are copied before anything else is done. */
@@ -90,11 +90,11 @@ function moveAside(
 ): void {
   const { quarantine: place } = storePaths(dir);
   fs.makeDirectory(place);
-  const name = file.slice(dir.length + 1).replaceAll('/', '_');
-  fs.rename(file, `${place}/${name}`);
+  const path = freePath(fs, `${place}/${file.slice(dir.length + 1).replaceAll('/', '_')}`);
+  fs.rename(file, path);
   fs.syncDirectory(place);
   fs.syncDirectory(file.slice(0, file.lastIndexOf('/')));
-  tell(`moved ${file} to quarantine/${name}`);
+  tell(`moved ${file} to ${path.slice(dir.length + 1)}`);
 }
 
 /** Every range that reads as lost, so that it stays so. */

@@ -1,6 +1,7 @@
 /** What doctor finds, what it says of it, and what --repair leaves. */
 import { describe, expect, it } from 'vitest';
 import { MIB } from '../../../engine/base/constants.ts';
+import { crc32c } from '../../../engine/base/crc32c.ts';
 import { KIND } from '../../../engine/store/log/format.ts';
 import { readLog, segmentStart } from '../../../engine/store/log/log.ts';
 import { segmentPath } from '../../../engine/store/log/segment.ts';
@@ -205,6 +206,27 @@ describe('doctor', () => {
     expect(report.findings.find(({ kind }) => kind === 'small-file')!.repaired).not.toBeNull();
     const [entry] = readManifest(fs, DIR).entries;
     expect(text(fs.readFile(`${DIR}/quarantine/${entry!.as}`))).toBe('{"format":');
+  });
+
+  it('replaces nothing that was put aside before', async () => {
+    const { fs, environment } = soundStore();
+    const contents = ['one', 'two', 'three'];
+    for (const content of contents) {
+      fs.writeFileDurably(`${DIR}/mark.tmp`, bytes(`half a mark ${content}`));
+      fs.writeFileDurably(`${DIR}/store.json`, bytes(content.padEnd(8)));
+      // all that was known is gone with it
+      fs.makeDirectory(`${DIR}/quarantine`);
+      fs.writeFileDurably(`${DIR}/quarantine/manifest.json`, bytes(content));
+      await repair(DIR, () => {}, environment);
+    }
+    const kept = (name: string): string[] =>
+      ['', '.1', '.2'].map((end) => text(fs.readFile(`${DIR}/quarantine/${name}${end}`)));
+    expect(kept('mark.tmp')).toEqual(contents.map((content) => `half a mark ${content}`));
+    expect(kept('store.json-0-8.bin')).toEqual(contents.map((content) => content.padEnd(8)));
+    expect(kept('manifest.json.unreadable')).toEqual(contents);
+    const entries = readManifest(fs, DIR).entries.map(({ as, crc }) => ({ as, crc }));
+    const crc = crc32c(bytes('three   ')).toString(16).padStart(8, '0');
+    expect(entries).toEqual([{ as: 'store.json-0-8.bin.2', crc }]);
   });
 
   it('beside an owner inspects, and refuses to repair', async () => {
