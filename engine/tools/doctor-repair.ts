@@ -7,7 +7,7 @@
  *
  * The log itself is not rewritten, and nothing is deleted that might hold a record.
  */
-import { HelicorderError } from '../base/errors.ts';
+import { HelicorderError, errnoCode, openError } from '../base/errors.ts';
 import { Catalog } from '../store/catalog.ts';
 import { pinLosses } from '../store/changes.ts';
 import type { LostEntry } from '../store/control.ts';
@@ -33,9 +33,13 @@ export async function repair(
   tell: (step: string) => void,
   environment: StoreEnvironment = systemEnvironment,
 ): Promise<DoctorReport> {
-  const before = await doctor(dir, environment);
-  const { findings } = before;
-  putAside(environment, dir, findings, tell);
+  const { findings } = await doctor(dir, environment);
+  try {
+    putAside(environment, dir, findings, tell);
+  } catch (error) {
+    if (errnoCode(error) === undefined) throw error;
+    throw openError(error, 'cannot repair the store in', dir);
+  }
   const lost = await lossesOf(environment, dir);
   own(environment, dir, lost, tell);
   const after = await doctor(dir, environment);

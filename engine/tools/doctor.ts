@@ -8,7 +8,7 @@
  * note.
  */
 import { BLOCK_BYTES, MIB, SEGMENT_DEFAULT_BYTES } from '../base/constants.ts';
-import { HelicorderError, errnoCode } from '../base/errors.ts';
+import { HelicorderError, errnoCode, openError } from '../base/errors.ts';
 import { hex, readMachineId, readStoreJson, storePaths } from '../store/files.ts';
 import { chainOf } from '../store/chunks/chunk-reader.ts';
 import { chunkName } from '../store/chunks/format.ts';
@@ -43,12 +43,25 @@ const CHUNK_NAMES: Names = {
   temporary: /^\.\d{20}-\d{20}\.chunk$/,
 };
 
-/** @throws NOT_A_STORE, before anything is touched, if the directory holds no store */
+/**
+ * @throws NOT_A_STORE or FORMAT_VERSION, before anything is touched, if the directory holds no
+ * store or one of another version; READ_ONLY if it may not be read
+ */
 export async function doctor(
   dir: string,
   environment: StoreEnvironment = systemEnvironment,
 ): Promise<DoctorReport> {
-  checkIsStore(environment, dir);
+  try {
+    checkIsStore(environment, dir);
+    checkVersions(environment, dir);
+    return await inspect(dir, environment);
+  } catch (error) {
+    if (errnoCode(error) === undefined) throw error;
+    throw openError(error, 'cannot read the store in', dir);
+  }
+}
+
+async function inspect(dir: string, environment: StoreEnvironment): Promise<DoctorReport> {
   const report = await verify(dir, environment);
   const damage = report.damage.map((found) => damageFinding(environment, dir, found));
   const findings = [
@@ -76,6 +89,15 @@ function checkIsStore({ fs }: StoreEnvironment, dir: string): void {
   if (fs.isDirectory(dir) && readStoreJson(fs, storeJson) !== undefined) return;
   if (fs.isDirectory(log) && listSegments(fs, log).length > 0) return;
   throw new HelicorderError('NOT_A_STORE', `${dir} holds no store`, { details: { dir } });
+}
+
+/** What is said of a store by a program that does not know its format would be wrong. */
+function checkVersions(environment: StoreEnvironment, dir: string): void {
+  try {
+    Store.open(dir, environment).close();
+  } catch (error) {
+    if (!(error instanceof HelicorderError) || error.code === 'FORMAT_VERSION') throw error;
+  }
 }
 
 function note(kind: string, what: string, advice: string, file: string | null = null): Finding {

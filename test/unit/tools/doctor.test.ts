@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { MIB } from '../../../engine/base/constants.ts';
 import { crc32c } from '../../../engine/base/crc32c.ts';
+import type { Lock } from '../../../engine/files/file-system.ts';
 import { KIND } from '../../../engine/store/log/format.ts';
 import { readLog, segmentStart } from '../../../engine/store/log/log.ts';
 import { segmentPath } from '../../../engine/store/log/segment.ts';
@@ -10,7 +11,8 @@ import { repair } from '../../../engine/tools/doctor-repair.ts';
 import { doctor } from '../../../engine/tools/doctor.ts';
 import { readManifest } from '../../../engine/store/quarantine.ts';
 import type { DoctorReport } from '../../../engine/tools/types.ts';
-import { SimulatedFileSystem } from '../../support/simulated-file-system.ts';
+import type { SimulatedDisk } from '../../support/simulated-disk.ts';
+import { SimulatedFileSystem, calmHost, type Host } from '../../support/simulated-file-system.ts';
 import { beginEvents, bytes, openWriter, text } from '../../support/stores.ts';
 
 const DIR = '/store';
@@ -52,6 +54,21 @@ async function eventsOf(environment: StoreEnvironment): Promise<string[]> {
 
 /** What a memory file system makes of any store: no direct writes, no room for a ballast. */
 const ALWAYS = ['ballast', 'free-space', 'rung'];
+
+/** A disk, or a directory, that can be read and not written. */
+class Refusing extends SimulatedFileSystem {
+  readonly #errno: string;
+
+  constructor(disk: SimulatedDisk, errno: string) {
+    super(disk);
+    this.#errno = errno;
+  }
+
+  override lock(path: string, exclusive: boolean): Lock | undefined {
+    if (exclusive) throw Object.assign(new Error(this.#errno), { code: this.#errno });
+    return super.lock(path, exclusive);
+  }
+}
 
 describe('doctor', () => {
   it('finds nothing wrong with a sound store, and changes nothing', async () => {
@@ -227,6 +244,19 @@ describe('doctor', () => {
     const entries = readManifest(fs, DIR).entries.map(({ as, crc }) => ({ as, crc }));
     const crc = crc32c(bytes('three   ')).toString(16).padStart(8, '0');
     expect(entries).toEqual([{ as: 'store.json-0-8.bin.2', crc }]);
+  });
+
+  it.each(['EROFS', 'EACCES'])('that may not write, or read, says so: %s', async (errno) => {
+    const { fs, environment } = soundStore();
+    fs.bytesOf(SEGMENT)[placeOf(fs, 1) + 30]! ^= 0xff;
+    const repaired = repair(DIR, () => {}, { ...environment, fs: new Refusing(fs.disk, errno) });
+    await expect(repaired).rejects.toMatchObject({ code: 'READ_ONLY', exitCode: 78 });
+    await expect(repaired).rejects.toThrow(`cannot repair the store in ${DIR}: ${errno}`);
+    const fault: Host['fault'] = (_, path) => (path.endsWith('store.json') ? errno : undefined);
+    const foreign = new SimulatedFileSystem(fs.disk, { ...calmHost, fault });
+    const inspected = doctor(DIR, { ...environment, fs: foreign });
+    await expect(inspected).rejects.toThrow(`cannot read the store in ${DIR}: ${errno}`);
+    expect(fs.exists(`${DIR}/quarantine`)).toBe(false);
   });
 
   it('beside an owner inspects, and refuses to repair', async () => {
