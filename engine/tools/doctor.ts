@@ -12,7 +12,7 @@ import { HelicorderError, errnoCode, openError } from '../base/errors.ts';
 import { hex, readMachineId, readStoreJson, storePaths } from '../store/files.ts';
 import { chainOf } from '../store/chunks/chunk-reader.ts';
 import { chunkName } from '../store/chunks/format.ts';
-import { SPARE_NAME, listSegments } from '../store/log/segment.ts';
+import { RECYCLED_NAME, SPARE_NAME, listSegments } from '../store/log/segment.ts';
 import { openMark } from '../store/mark.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../store/store.ts';
 import { isQuarantined, readManifest } from '../store/quarantine.ts';
@@ -203,7 +203,8 @@ function fileFindings({ fs }: StoreEnvironment, dir: string): Finding[] {
     const advice = 'The next owner makes it if there is room; --repair does it now.';
     findings.push(note('ballast', what, advice, paths.ballast));
   }
-  for (const name of fs.list(paths.log).filter((one) => SPARE_NAME.test(one))) {
+  const zeros = (name: string): boolean => SPARE_NAME.test(name) && name !== RECYCLED_NAME;
+  for (const name of fs.list(paths.log).filter(zeros)) {
     const path = `${paths.log}/${name}`;
     if (isZero(fs, path)) continue;
     const what = 'a segment made ahead holds something else than zeros';

@@ -165,6 +165,15 @@ describe('doctor', () => {
     expect(kinds(await doctor(DIR, environment))).toEqual(ALWAYS);
   });
 
+  it('a recycled segment may hold what it held', async () => {
+    const { fs, environment } = soundStore();
+    const recycled = `${DIR}/log/spare-2.seg`;
+    fs.writeFileDurably(recycled, fs.readFile(SEGMENT));
+    expect(kinds(await doctor(DIR, environment))).toEqual(ALWAYS);
+    await repair(DIR, () => {}, environment);
+    expect(fs.exists(`${DIR}/quarantine`)).toBe(false);
+  });
+
   it('leaves alone what is not of the store', async () => {
     const { fs, environment } = soundStore();
     const names = ['helicorder.yaml', 'notes.tmp', 'log/readme', 'chunks/list.txt'];
