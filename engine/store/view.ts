@@ -20,6 +20,11 @@ export interface View {
   /** UTC ns of the first record wanted, and of the first one not wanted */
   fromNanos?: bigint | undefined;
   toNanos?: bigint | undefined;
+  /**
+   * is told of records that lie in a place for chunks that is away, and they are passed over;
+   * undefined: the reader throws UNAVAILABLE where they would come
+   */
+  onAway?: ((records: number) => void) | undefined;
 }
 
 /** A piece of a stream; undefined: none of its records has a time. */

@@ -13,6 +13,7 @@ import { pinLosses } from '../store/changes.ts';
 import type { LostEntry } from '../store/control.ts';
 import { storePaths } from '../store/files.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../store/store.ts';
+import { StreamReader } from '../store/stream-reader.ts';
 import { StoreWriter } from '../store/writer.ts';
 import { doctor } from './doctor.ts';
 import { freePath, quarantine, readManifest, writeManifest } from '../store/quarantine.ts';
@@ -70,9 +71,9 @@ function putAside(
   try {
     const manifest = readManifest(fs, dir);
     for (const { kind, file, offset, length, what } of findings) {
+      if (file === null) continue;
       // an owner may have come and gone since it was found
-      if (file === null || !fs.exists(file)) continue;
-      if (MOVED.has(kind)) moveAside(environment, dir, file, tell);
+      if (MOVED.has(kind) && fs.exists(file)) moveAside(environment, dir, file, tell);
       const entry = COPIED.has(kind)
         ? quarantine(environment, dir, { file, offset, length, what })
         : undefined;
@@ -110,7 +111,9 @@ async function lossesOf(environment: StoreEnvironment, dir: string): Promise<Los
       const stream = store.stream(name);
       // records whose schema is lost cannot be read until their writer says it again
       if (!store.reader.state.schemas.has(stream.schemaId)) continue;
-      for await (const item of store.read(name)) {
+      // records that are away are not lost
+      const reader = new StreamReader(store.reader, stream.id, 0, { onAway: () => {} });
+      for await (const item of reader.items()) {
         if (item.kind !== 'gap' || item.reason !== 'corrupt') continue;
         const { firstSeq, firstOffset, records, info } = item;
         lost.push({ stream: stream.id, run: info.run.id, firstSeq, firstOffset, records });

@@ -16,8 +16,8 @@ import { RECYCLED_NAME, SPARE_NAME, listSegments } from '../store/log/segment.ts
 import { openMark } from '../store/mark.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../store/store.ts';
 import { isQuarantined, readManifest } from '../store/quarantine.ts';
-import type { DoctorReport, Finding } from './types.ts';
-import { verify } from './verify.ts';
+import type { DoctorReport, Finding, VerifyReport } from './types.ts';
+import { awayPlaces, verify } from './verify.ts';
 
 /**
  * The names in a directory of the store: what belongs there, and what a write leaves behind that
@@ -53,7 +53,8 @@ export async function doctor(
 ): Promise<DoctorReport> {
   try {
     checkIsStore(environment, dir);
-    checkVersions(environment, dir);
+    // what a program says of a store whose format it does not know would be wrong
+    opened(environment, dir)?.close();
     return await inspect(dir, environment);
   } catch (error) {
     if (errnoCode(error) === undefined) throw error;
@@ -74,6 +75,7 @@ async function inspect(dir: string, environment: StoreEnvironment): Promise<Doct
       ),
       ...{ file, offset, length },
     })),
+    ...(await awayFindings(environment, dir, report.away)),
     ...placeFindings(environment, dir),
     ...ownerFindings(environment, dir),
     ...fileFindings(environment, dir),
@@ -89,15 +91,6 @@ function checkIsStore({ fs }: StoreEnvironment, dir: string): void {
   if (fs.isDirectory(dir) && readStoreJson(fs, storeJson) !== undefined) return;
   if (fs.isDirectory(log) && listSegments(fs, log).length > 0) return;
   throw new HelicorderError('NOT_A_STORE', `${dir} holds no store`, { details: { dir } });
-}
-
-/** What is said of a store by a program that does not know its format would be wrong. */
-function checkVersions(environment: StoreEnvironment, dir: string): void {
-  try {
-    Store.open(dir, environment).close();
-  } catch (error) {
-    if (!(error instanceof HelicorderError) || error.code === 'FORMAT_VERSION') throw error;
-  }
 }
 
 function note(kind: string, what: string, advice: string, file: string | null = null): Finding {
@@ -126,6 +119,24 @@ function damageFinding(
     '--repair copies the bytes to DIR/quarantine and writes down which records are lost. ' +
     'If it comes again, replace the disk.';
   return { ...note('damage', found.what, advice), ...found, severity: 'damage' };
+}
+
+/** Places that records are missed for, and the one that is configured, whatever lies there. */
+async function awayFindings(
+  environment: StoreEnvironment,
+  dir: string,
+  missed: VerifyReport['away'],
+): Promise<Finding[]> {
+  const store = opened(environment, dir);
+  if (store === undefined) return [];
+  const configured = [...store.reader.state.places].at(-1);
+  const away = await awayPlaces(store);
+  store.close();
+  const advice =
+    'Mount it, or make the directory if it is new: until then what is sealed stays in the store.';
+  return away
+    .filter(({ place }) => place === configured || missed.some((one) => one.place === place))
+    .map(({ place, what }) => note('place', what, advice, place));
 }
 
 /** The file system, how it can be written, what is left of it, and the machine. */
@@ -275,13 +286,17 @@ function unlistedChunks(environment: StoreEnvironment, dir: string): Finding[] {
 }
 
 function sealedEndOf(environment: StoreEnvironment, dir: string): number | undefined {
+  const store = opened(environment, dir);
+  store?.close();
+  return store?.reader.state.sealedEnd;
+}
+
+/** @returns undefined if it cannot be opened: verify has said why */
+function opened(environment: StoreEnvironment, dir: string): Store | undefined {
   try {
-    const store = Store.open(dir, environment);
-    store.close();
-    return store.reader.state.sealedEnd;
+    return Store.open(dir, environment);
   } catch (error) {
-    // verify has said why it cannot be opened
-    if (error instanceof HelicorderError) return undefined;
+    if (error instanceof HelicorderError && error.code !== 'FORMAT_VERSION') return undefined;
     throw error;
   }
 }

@@ -20,14 +20,14 @@ import { openMark } from '../store/mark.ts';
 import { ControlState } from '../store/state.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../store/store.ts';
 import { TickAccount } from './gaps.ts';
-import type { Fault } from '../store/stream-item.ts';
+import { StreamReader, type Fault, type RecordItem } from '../store/stream-reader.ts';
 import type { Damage, VerifiedStream, VerifyReport } from './types.ts';
 
 export async function verify(
   dir: string,
   environment: StoreEnvironment = systemEnvironment,
 ): Promise<VerifyReport> {
-  const report: VerifyReport = { ok: false, streams: [], damage: [], tornTails: [] };
+  const report: VerifyReport = { ok: false, streams: [], damage: [], tornTails: [], away: [] };
   const { fs } = environment;
   const paths = storePaths(dir);
   if (!fs.exists(dir)) throw new HelicorderError('NOT_A_STORE', `${dir}: no such directory`);
@@ -38,7 +38,7 @@ export async function verify(
   const catalogDamage = checkCatalog(fs, paths.catalog);
   if (catalogDamage !== undefined) report.damage.push(damage(paths.catalog, catalogDamage));
   await readStreams(report, environment, dir, stated);
-  report.ok = report.damage.length === 0;
+  report.ok = report.damage.length === 0 && report.away.length === 0;
   return report;
 }
 
@@ -202,7 +202,8 @@ async function checkChunks(report: VerifyReport, { reader }: Store): Promise<voi
         checkChunk(chunk, (error) => report.damage.push(damageOf(error))),
       );
     } catch (error) {
-      report.damage.push(damageOf(error));
+      // a place that has gone since it was listed: the streams miss what lies there
+      if (!isAway(error)) report.damage.push(damageOf(error));
     }
   }
 }
@@ -236,7 +237,28 @@ async function readStreams(
       report.damage.push(damage(dir, `${name}: ${messageOf(error)}`));
     }
   }
+  const isShort = report.streams.some(({ awayRecords }) => awayRecords !== '0');
+  if (isShort) report.away = await awayPlaces(store);
   store.close();
+}
+
+/** The places for chunks that cannot be reached now, whether or not anything lies there. */
+export async function awayPlaces({ reader }: Store): Promise<VerifyReport['away']> {
+  const found: VerifyReport['away'] = [];
+  for (const place of reader.chunks.places) {
+    try {
+      await place.list();
+    } catch (error) {
+      if (!isAway(error)) throw error;
+      const what = 'the place for chunks is not reachable; nothing is lost';
+      found.push({ place: place.name, what });
+    }
+  }
+  return found;
+}
+
+function isAway(error: unknown): error is HelicorderError {
+  return error instanceof HelicorderError && error.code === 'UNAVAILABLE';
 }
 
 async function readStream(
@@ -244,43 +266,84 @@ async function readStream(
   name: string,
   report: VerifyReport,
 ): Promise<VerifiedStream> {
-  const account = new TickAccount();
-  const writers = new Map<string, { epoch: number; firstSeq: number; lastSeq: number }>();
-  let nextOffset = 0;
-  for await (const item of store.read(name)) {
-    if (item.kind === 'fault') {
-      tellOnce(report, item.fault);
-      continue;
-    }
+  const check = new StreamCheck(report, name);
+  const onAway = (records: number): void => check.passOver(records);
+  const reader = new StreamReader(store.reader, store.stream(name).id, 0, { onAway });
+  for await (const item of reader.items()) {
+    if (item.kind === 'fault') tellOnce(report, item.fault);
+    else check.add(item);
+  }
+  return check.result();
+}
+
+/** Holds the records of a stream against each other: offsets, seqs and ticks have no holes. */
+class StreamCheck {
+  readonly #report: VerifyReport;
+  readonly #name: string;
+  readonly #account = new TickAccount();
+  readonly #writers = new Map<string, { epoch: number; firstSeq: number; lastSeq: number }>();
+  /** per writer, where the records before are within reach */
+  readonly #nextSeqs = new Map<string, number>();
+  #firstOffset: number | undefined;
+  #lastOffset = -1;
+  #nextOffset = 0;
+  #awayRecords = 0;
+
+  constructor(report: VerifyReport, name: string) {
+    this.#report = report;
+    this.#name = name;
+  }
+
+  /** Records that are away; what follows them is held against nothing before. */
+  passOver(records: number): void {
+    this.#awayRecords += records;
+    this.#nextOffset += records;
+    this.#nextSeqs.clear();
+    this.#account.skip();
+  }
+
+  add(item: RecordItem): void {
     const { info, firstSeq, firstOffset, records } = item;
     const { writer, epoch } = info.run;
-    const known = writers.get(writer);
-    if (firstOffset !== nextOffset || (known && firstSeq !== known.lastSeq + 1)) {
-      report.damage.push(damage(name, `hole before offset ${firstOffset} (seq ${firstSeq})`));
+    const expected = this.#nextSeqs.get(writer) ?? firstSeq;
+    if (firstOffset !== this.#nextOffset || firstSeq !== expected) {
+      this.#damage(`hole before offset ${firstOffset} (seq ${firstSeq})`);
     }
-    nextOffset = firstOffset + records;
+    this.#firstOffset ??= firstOffset;
+    this.#nextOffset = firstOffset + records;
+    this.#lastOffset = this.#nextOffset - 1;
+    this.#nextSeqs.set(writer, firstSeq + records);
     const lastSeq = firstSeq + records - 1;
-    writers.set(writer, { epoch, firstSeq: known?.firstSeq ?? firstSeq, lastSeq });
-    if (item.kind !== 'events') account.add(item);
+    const known = this.#writers.get(writer);
+    this.#writers.set(writer, { epoch, firstSeq: known?.firstSeq ?? firstSeq, lastSeq });
+    if (item.kind !== 'events') this.#account.add(item);
   }
-  for (const sentence of account.imbalances) {
-    report.damage.push(damage(name, `ticks do not balance ${sentence}`));
+
+  #damage(what: string): void {
+    this.#report.damage.push(damage(this.#name, what));
   }
-  return {
-    name,
-    records: String(nextOffset),
-    firstOffset: nextOffset === 0 ? null : '0',
-    lastOffset: nextOffset === 0 ? null : String(nextOffset - 1),
-    writers: [...writers].map(([id, { epoch, firstSeq, lastSeq }]) => ({
-      id,
-      epoch: String(epoch),
-      firstSeq: String(firstSeq),
-      lastSeq: String(lastSeq),
-    })),
-    ticksScheduled: String(account.scheduled),
-    samples: String(account.samples),
-    gaps: gapsOf(account),
-  };
+
+  result(): VerifiedStream {
+    const account = this.#account;
+    for (const sentence of account.imbalances) this.#damage(`ticks do not balance ${sentence}`);
+    const records = this.#nextOffset - this.#awayRecords;
+    return {
+      name: this.#name,
+      records: String(records),
+      firstOffset: records === 0 ? null : String(this.#firstOffset),
+      lastOffset: records === 0 ? null : String(this.#lastOffset),
+      awayRecords: String(this.#awayRecords),
+      writers: [...this.#writers].map(([id, { epoch, firstSeq, lastSeq }]) => ({
+        id,
+        epoch: String(epoch),
+        firstSeq: String(firstSeq),
+        lastSeq: String(lastSeq),
+      })),
+      ticksScheduled: String(account.scheduled),
+      samples: String(account.samples),
+      gaps: gapsOf(account),
+    };
+  }
 }
 
 /** Most of what a reader meets has been reported already: all but chunks that are not there. */
