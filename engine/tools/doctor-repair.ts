@@ -35,13 +35,14 @@ export async function repair(
   environment: StoreEnvironment = systemEnvironment,
 ): Promise<DoctorReport> {
   const { findings } = await doctor(dir, environment);
+  let lost: LostEntry[];
   try {
     putAside(environment, dir, findings, tell);
+    lost = await lossesOf(environment, dir);
   } catch (error) {
     if (errnoCode(error) === undefined) throw error;
     throw openError(error, 'cannot repair the store in', dir);
   }
-  const lost = await lossesOf(environment, dir);
   own(environment, dir, lost, tell);
   const after = await doctor(dir, environment);
   const isLeft = (one: Finding): boolean =>

@@ -16,7 +16,7 @@ import { RECYCLED_NAME, SPARE_NAME, listSegments } from '../store/log/segment.ts
 import { openMark } from '../store/mark.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../store/store.ts';
 import { isQuarantined, readManifest } from '../store/quarantine.ts';
-import type { DoctorReport, Finding, VerifyReport } from './types.ts';
+import type { Damage, DoctorReport, Finding, VerifyReport } from './types.ts';
 import { awayPlaces, verify } from './verify.ts';
 
 /**
@@ -97,12 +97,12 @@ function note(kind: string, what: string, advice: string, file: string | null = 
   return { kind, severity: 'note', file, offset: '0', length: '0', what, advice, repaired: null };
 }
 
-function damageFinding(
-  { fs }: StoreEnvironment,
-  dir: string,
-  found: { file: string; offset: string; length: string; what: string },
-): Finding {
+function damageFinding({ fs }: StoreEnvironment, dir: string, found: Damage): Finding {
   const paths = storePaths(dir);
+  if (found.code === 'FORMAT_VERSION') {
+    const advice = 'Install the version of Helicorder that wrote it, or a later one.';
+    return { ...note('version', found.what, advice, found.file), severity: 'damage' };
+  }
   if (found.file === paths.catalog) {
     const advice = 'Nothing has to be done: the next owner makes it anew; --repair does it now.';
     return { ...note('catalog', `the catalog is damaged: ${found.what}`, advice, found.file) };

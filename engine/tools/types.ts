@@ -160,6 +160,8 @@ export interface Damage {
   offset: string;
   length: string;
   what: string;
+  /** it may be sound, and of a format that this version does not know */
+  code?: 'FORMAT_VERSION';
 }
 
 export interface CatOptions {

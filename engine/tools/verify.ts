@@ -4,7 +4,7 @@
  * and per stream the chain of seqs, offsets and ticks. It only reads, also beside a recorder, and
  * always has an answer: what cannot be read is damage in the report.
  */
-import { HelicorderError, messageOf } from '../base/errors.ts';
+import { HelicorderError, errnoCode, messageOf } from '../base/errors.ts';
 import { hex, readStoreJson, storePaths } from '../store/files.ts';
 import { idsOf, identityOfLog, isOneStore } from '../store/identity.ts';
 import type { StoreIdentity } from '../store/log/log-writer.ts';
@@ -14,6 +14,7 @@ import { readLog, segmentStart, type LogGroup } from '../store/log/log.ts';
 import { listSegments, openSegment, segmentPath } from '../store/log/segment.ts';
 import { checkCatalog } from '../store/catalog.ts';
 import { checkChunk } from '../store/chunks/check.ts';
+import { chunkName } from '../store/chunks/format.ts';
 import { footerEntry } from '../store/control.ts';
 import { isCorruptGap } from '../store/losses.ts';
 import { openMark } from '../store/mark.ts';
@@ -199,19 +200,28 @@ async function checkChunks(report: VerifyReport, { reader }: Store): Promise<voi
   for (const range of await reader.chunks.chain(reader.state.sealedEnd)) {
     try {
       await reader.chunks.use(range, (chunk) =>
-        checkChunk(chunk, (error) => report.damage.push(damageOf(error))),
+        checkChunk(chunk, (error) => report.damage.push(damageOf(error, chunk.path))),
       );
     } catch (error) {
       // a place that has gone since it was listed: the streams miss what lies there
-      if (!isAway(error)) report.damage.push(damageOf(error));
+      if (!isAway(error)) report.damage.push(damageOf(error, chunkName(range)));
     }
   }
 }
 
-function damageOf(error: unknown): Damage {
+/** @param chunk where the error does not say it */
+function damageOf(error: unknown, chunk: string): Damage {
+  const errno = errnoCode(error);
+  if (errno !== undefined) return damage(chunk, `cannot be read: ${errno}`);
   if (!(error instanceof HelicorderError)) throw error;
-  const { file = '', offset = 0, length = 0 } = error.details;
-  return damage(String(file), error.message, Number(offset), Number(length));
+  const { file = chunk, offset = 0, length = 0 } = error.details;
+  const found = damage(String(file), error.message, Number(offset), Number(length));
+  return { ...found, ...codeOf(error) };
+}
+
+function codeOf(error: unknown): Pick<Damage, 'code'> {
+  const isOther = error instanceof HelicorderError && error.code === 'FORMAT_VERSION';
+  return isOther ? { code: 'FORMAT_VERSION' } : {};
 }
 
 async function readStreams(
@@ -234,7 +244,7 @@ async function readStreams(
     try {
       report.streams.push(await readStream(store, name, report));
     } catch (error) {
-      report.damage.push(damage(dir, `${name}: ${messageOf(error)}`));
+      report.damage.push({ ...damage(dir, `${name}: ${messageOf(error)}`), ...codeOf(error) });
     }
   }
   const isShort = report.streams.some(({ awayRecords }) => awayRecords !== '0');

@@ -4,6 +4,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { MIB } from '../../../engine/base/constants.ts';
+import { crc32c } from '../../../engine/base/crc32c.ts';
 import { HelicorderError } from '../../../engine/base/errors.ts';
 import { KEEP_ALL, type RetentionRule } from '../../../engine/base/retention.ts';
 import type { StoreBudget } from '../../../engine/store/budget.ts';
@@ -25,7 +26,7 @@ import {
   recordsOf,
 } from '../../support/chunk-store.ts';
 import { SimulatedDisk } from '../../support/simulated-disk.ts';
-import { calmHost } from '../../support/simulated-file-system.ts';
+import { calmHost, type Host } from '../../support/simulated-file-system.ts';
 
 const MOUNT = '/mount';
 /** Everything sealed is due to go. */
@@ -274,6 +275,43 @@ describe('a place for chunks that is away', () => {
     for await (const item of stream) found.push(...linesOf(item));
     expect(found).toEqual(store.written.samples);
     reader.close();
+  });
+});
+
+describe('a chunk that cannot be checked', () => {
+  it('since the disk does not give it is damage, and the rest is told', async () => {
+    let isBroken = false;
+    const isChunk = (path: string): boolean => path.endsWith('.chunk');
+    const fault: Host['fault'] = (operation, path) =>
+      isBroken && operation === 'read' && isChunk(path) ? 'EIO' : undefined;
+    const store = new ChunkStore(undefined, undefined, { ...calmHost, fault });
+    store.fillUpTo(3);
+    await store.settle();
+    isBroken = true;
+    const { damage, ok } = await verify(DIR, store.environment);
+    expect(ok).toBe(false);
+    expect(damage[0]!.what).toBe('cannot be read: EIO');
+    store.writer.close();
+    const repaired = repair(DIR, () => {}, store.environment);
+    await expect(repaired).rejects.toMatchObject({ code: 'STORE_IO' });
+  });
+
+  it('since it is of another version is not called damaged, nor put aside', async () => {
+    const store = new ChunkStore();
+    store.fillUpTo(3);
+    await store.settle();
+    store.writer.close();
+    const chunk = store.fs.bytesOf(store.chunks()[0]!);
+    const view = new DataView(chunk.buffer, chunk.byteOffset);
+    view.setUint16(4, 2, true);
+    view.setUint32(60, crc32c(chunk.subarray(0, 60)), true);
+    const { findings } = await doctor(DIR, store.environment);
+    const bad = findings.filter(({ severity }) => severity === 'damage');
+    expect(new Set(bad.map(({ kind }) => kind))).toEqual(new Set(['version']));
+    for (const { what } of bad) expect(what).toContain('version 2');
+    const repaired = repair(DIR, () => {}, store.environment);
+    await expect(repaired).rejects.toMatchObject({ code: 'FORMAT_VERSION' });
+    expect(store.fs.exists(`${DIR}/quarantine`)).toBe(false);
   });
 });
 
