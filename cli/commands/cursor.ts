@@ -100,7 +100,7 @@ function setCommand({ io, run }: CliContext): Command {
           return offset === 'start' ? store.reader.state.lowWaterOf(id) : offsetOf(offset);
         });
         const { changeStore } = await io.load('control');
-        const where = { dataDir: dataDirOf(options, io), onWait: tellWait(io) };
+        const where = { dataDir: await dataDirOf(options, io), onWait: tellWait(io) };
         await changeStore(where, { type: 'set-cursor', ...cursor, offset: position });
         if (options.json) await printJson(io, { ...cursor, offset: String(position) });
         return 0;
@@ -114,7 +114,7 @@ function rmCommand({ io, run }: CliContext): Command {
     .action((name: string, options: CommonOptions) =>
       run(async () => {
         const { changeStore } = await io.load('control');
-        const where = { dataDir: dataDirOf(options, io), onWait: tellWait(io) };
+        const where = { dataDir: await dataDirOf(options, io), onWait: tellWait(io) };
         await changeStore(where, { type: 'remove-cursor', name: cursorName(name) });
         return 0;
       }),

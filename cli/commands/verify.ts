@@ -14,7 +14,7 @@ export function verifyCommand({ io, run }: CliContext): Command {
     (options: CommonOptions) =>
       run(async () => {
         const { verify } = await io.load('reader');
-        const report = await verify(dataDirOf(options, io));
+        const report = await verify(await dataDirOf(options, io));
         if (options.json) await printJson(io, report);
         else if (!options.quiet || !report.ok) await io.stdout.write(describe(report));
         return exitCodeOf(report);

@@ -194,7 +194,9 @@ class Scan {
     const bytes = this.#window.bytes(offset, header.length);
     const bodyEnd = header.length - GROUP_CRC_BYTES;
     const crc = crc32c(bytes.subarray(0, bodyEnd));
-    const stored = viewOf(bytes).getUint32(bodyEnd, true);
+    // the file may have been cut while it is read
+    const isCut = bytes.length < header.length;
+    const stored = isCut ? undefined : viewOf(bytes).getUint32(bodyEnd, true);
     const link = { lsn: makeLsn(this.#segment.segment, offset), length: header.length, crc };
     const successor = next?.header.predecessor ?? this.#options.successor;
     const passedOver = successor !== undefined && last !== undefined && sameLink(successor, last);
