@@ -187,7 +187,8 @@ const store = z.strictObject({
 
 const chunks = group('{dir: /mnt/chunks}', {
   dir: z.string().min(1).optional().meta({
-    description: 'Directory of the sealed chunks. Default: chunks, in the store.',
+    description:
+      'Directory of the sealed chunks; it must exist, and is never made. Default: chunks, in the store.',
     type: 'path',
   }),
 });

@@ -304,7 +304,7 @@ export class StreamReader {
     const { fs, paths } = this.#reader;
     const info = this.#known.ofAhead(next.run, fs, paths.log, segmentOf(this.#position!.lsn));
     if (info === undefined) return;
-    if (this.#isHole(next.firstOffset)) yield* this.#missingChunk();
+    if (this.#isHole(next.firstOffset)) yield* this.#missingChunk(next.firstOffset);
     else this.#missing = undefined;
     this.#damagedEnd = 0;
     const from = this.#continuity.nextOffset;
@@ -322,12 +322,21 @@ export class StreamReader {
   }
 
   /** A hole in the chain of chunks is damage only to those streams whose records it has taken. */
-  *#missingChunk(): Generator<FaultItem> {
+  *#missingChunk(end: number): Generator<FaultItem> {
     if (this.#missing === undefined) return;
-    if (this.#reader.chunks.away) throw this.#reader.chunks.away;
+    if (this.#reader.chunks.away) return this.#passOver(end);
     const file = `${this.#reader.paths.chunks}/${chunkName(this.#missing)}`;
     this.#missing = undefined;
     yield { kind: 'fault', fault: { file, offset: 0, length: 0, what: 'missing chunk' } };
+  }
+
+  /** What is away is not lost: it is no gap, and no damage. */
+  #passOver(end: number): void {
+    const { onAway } = this.#view;
+    if (onAway === undefined) throw this.#reader.chunks.away!;
+    onAway(end - this.#continuity.nextOffset);
+    this.#missing = undefined;
+    this.#continuity = this.#newContinuity(end);
   }
 
   /** Records that the control state counts, but nothing up to the end holds any more. */
@@ -336,7 +345,7 @@ export class StreamReader {
     const run = this.#reader.state.writersOf(this.#stream).at(-1);
     const info = run && this.#known.of(run.id);
     if (stream === undefined || info === undefined) return;
-    if (this.#isHole(stream.nextOffset)) yield* this.#missingChunk();
+    if (this.#isHole(stream.nextOffset)) yield* this.#missingChunk(stream.nextOffset);
     for (const item of this.#continuity.fillUpTo(stream.nextOffset, this.#stream, run!)) {
       if (item.firstOffset + item.records > this.#from) {
         yield { kind: 'raw', item, info, from: 0 };

@@ -22,6 +22,11 @@ export interface View {
   toNanos?: bigint | undefined;
   /** samples are decoded into the same memory again and again */
   reusesArrays?: boolean | undefined;
+  /**
+   * is told of records that lie in a place for chunks that is away, and they are passed over;
+   * undefined: the reader throws UNAVAILABLE where they would come
+   */
+  onAway?: ((records: number) => void) | undefined;
 }
 
 /** A piece of a stream; undefined: none of its records has a time. */

@@ -174,6 +174,8 @@ export interface Damage {
   offset: string;
   length: string;
   what: string;
+  /** it may be sound, and of a format that this version does not know */
+  code?: 'FORMAT_VERSION';
 }
 
 export interface CatOptions {
@@ -261,9 +263,12 @@ export interface Quantiles {
 
 export interface VerifiedStream {
   name: string;
+  /** those that have been read; the offsets are of the first and the last of them */
   records: string;
   firstOffset: string | null;
   lastOffset: string | null;
+  /** records that could not be read, since their place is away */
+  awayRecords: string;
   writers: { id: string; epoch: string; firstSeq: string; lastSeq: string }[];
   ticksScheduled: string;
   samples: string;
@@ -271,10 +276,13 @@ export interface VerifiedStream {
 }
 
 export interface VerifyReport {
+  /** everything has been read, and nothing is damaged */
   ok: boolean;
   streams: VerifiedStream[];
   damage: Damage[];
   tornTails: { file: string; offset: string; length: string }[];
+  /** places for chunks that cannot be reached, if records lie there */
+  away: { place: string; what: string }[];
 }
 
 /** What `top` shows: one look at a store. 64-bit values are quoted strings. */

@@ -26,7 +26,8 @@ import { Window } from './scan.ts';
 const SEGMENT_NAME = /^(\d{20})\.seg$/;
 export const SPARE_NAME = /^spare-\d+\.seg$/;
 const NEW_NAME = 'spare-1.seg';
-const RECYCLED_NAME = 'spare-2.seg';
+/** Holds what it held in its last life, until zeros are written over it. */
+export const RECYCLED_NAME = 'spare-2.seg';
 /** Pieces of zeros written ahead after one commit: bounds what a commit can be late by. */
 const ZERO_PIECES_AHEAD = 4;
 

@@ -119,7 +119,8 @@ describe('exit codes', () => {
       rows: undefined,
       write: () => Promise.reject(gone),
     };
-    const verify = () => Promise.resolve({ ok: true, streams: [], damage: [], tornTails: [] });
+    const report = { ok: true, streams: [], damage: [], tornTails: [], away: [] };
+    const verify = () => Promise.resolve(report);
     expect(await call('verify', { verify }, { stdout })).toEqual({ code: 0, out: '', err: '' });
   });
 
@@ -210,10 +211,20 @@ describe('reading', () => {
   });
 
   test('--json prints exactly the report', async () => {
-    const verified = { ok: false, streams: [], damage: [], tornTails: [] };
-    const verify = () => Promise.resolve(verified);
-    const { code, out } = await call('verify --json', { verify });
-    expect([code, JSON.parse(out)]).toEqual([65, verified]);
+    const damage = [{ file: 'f', offset: '0', length: '1', what: 'rot' }];
+    const away = [{ place: '/mnt', what: 'not there' }];
+    for (const [found, exit] of [
+      [{ damage, away: [] }, 65],
+      [{ damage, away }, 65],
+      [{ damage: [], away }, 69],
+    ] as const) {
+      const verified = { ok: false, streams: [], tornTails: [], ...found };
+      const verify = () => Promise.resolve(verified);
+      const { code, out } = await call('verify --json', { verify });
+      expect([code, JSON.parse(out)]).toEqual([exit, verified]);
+      const { out: told } = await call('verify', { verify });
+      for (const { what } of [...found.damage, ...found.away]) expect(told).toContain(what);
+    }
     const info = await call('stream info a/b --json', { Store, describeStream: () => INFO });
     expect(JSON.parse(info.out)).toEqual(INFO);
   });
