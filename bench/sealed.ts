@@ -1,6 +1,6 @@
 /**
- * Row 7, sealed: the capture in chunks, everything in them counted: batch headers, times, ledgers,
- * directory, checksums. It goes the way all data goes, into the log and from there by the store's
+ * Rows 7 and 8, sealed: the capture in chunks, everything in them counted: batch headers, times,
+ * ledgers, directory, checksums; to what others make of the same samples (`bytes.ts`). It goes the way all data goes, into the log and from there by the store's
  * upkeep; long enough for a few segments. Bytes are exact on any machine.
  */
 import { SEGMENT_MIN_BYTES } from '../engine/base/constants.ts';
@@ -11,9 +11,9 @@ import { storePaths } from '../engine/store/files.ts';
 import { Store, systemEnvironment } from '../engine/store/store.ts';
 import { upkeepStep } from '../engine/store/upkeep.ts';
 import { StoreWriter } from '../engine/store/writer.ts';
-import { CAPTURE_STREAM, store } from './bytes.ts';
+import { CAPTURE_STREAM, json, store, zstd } from './bytes.ts';
 import { CAPTURE_SAMPLES, loadCapture, repeat } from './capture.ts';
-import type { Arm, Experiment } from './harness.ts';
+import type { Arm, Experiment, Metrics, RowSpec } from './harness.ts';
 
 const SAMPLES_PER_BATCH = 1000;
 const TIMES = 100;
@@ -71,17 +71,32 @@ async function sealedSamples(dataDir: string): Promise<number> {
   }
 }
 
+const common = {
+  ...({ unit: 'B', better: 'lower', steady: true } as const),
+  subject: sealed.name,
+  value: (metrics: Metrics) => metrics.bytesPerSample!,
+};
+
+function against(id: string, arm: Arm, gate: number, stretch: number): RowSpec {
+  return {
+    ...common,
+    ...{ id: `8-${id}`, name: `bytes per sample in chunks, to ${arm.name}`, gate, stretch },
+    reference: { arm: arm.name, value: (metrics) => metrics.bytesPerSample! },
+  };
+}
+
 export const sealing: Experiment = {
   name: 'sealing',
   rounds: 1,
-  arms: [sealed],
+  arms: [sealed, zstd, json],
   rows: [
     {
+      ...common,
       id: '7-sealed',
       name: `bytes per sample in chunks, ${loadCapture().origin}`,
-      ...{ unit: 'B', better: 'lower', gate: 2.6, stretch: 2.3, steady: true },
-      subject: sealed.name,
-      value: (metrics) => metrics.bytesPerSample!,
+      ...{ gate: 2.6, stretch: 2.3 },
     },
+    against('zstd', zstd, 0.6, 0.5),
+    against('json', json, 1 / 18, 1 / 25),
   ],
 };

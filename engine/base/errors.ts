@@ -80,7 +80,7 @@ export const ERRORS = {
   STORE_IN_USE: {
     exit: 75,
     retryable: true,
-    advice: 'Another process owns this store and serves no others; stop it first.',
+    advice: 'Another process owns this store: stop it first, or name another directory.',
   },
   TARGET_ROLLED_BACK: {
     exit: 65,

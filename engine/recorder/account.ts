@@ -2,7 +2,6 @@
 import { NANOS_PER_MILLI } from '../base/constants.ts';
 import { Histogram, RecentHistogram } from '../base/histogram.ts';
 import type { DataItem } from '../store/data.ts';
-import { gapsOf } from '../store/log/segment-index.ts';
 import type { Drained } from './group-spec.ts';
 
 /** How many points stand for the rows of one drain, which lie evenly between first and last. */
@@ -60,13 +59,11 @@ export class Account {
   }
 
   #addItem(item: DataItem): void {
-    const { content } = item;
     this.#sums.samples += item.samples;
     this.#sums.bytes += item.bytes;
     this.#sums.paddingBytes += item.paddingBytes;
-    if (content.kind === 'batch') this.#sums.ticks += content.times.ticks;
-    else if (content.kind === 'gap') this.#sums.ticks += content.gap.ticks?.count ?? 0;
-    for (const { reason, ticks } of gapsOf(item)) this.#addGap(reason, ticks);
+    this.#sums.ticks += item.ticks;
+    for (const { reason, ticks } of item.gaps) this.#addGap(reason, ticks);
   }
 
   #addGap(reason: string, ticks: number): void {

@@ -12,7 +12,6 @@
  * anything but the disk, and no step is longer than one group.
  */
 import { resolve } from 'node:path';
-import { CATALOG_MAX_LAG_MS } from '../base/constants.ts';
 import { HelicorderError } from '../base/errors.ts';
 import { monotonicMs } from '../base/clock.ts';
 import { REASONS } from '../batch/ledger.ts';
@@ -30,6 +29,7 @@ import type { UpkeepResult } from '../store/upkeep.ts';
 import { StoreWriter, type OpenedRun } from '../store/writer.ts';
 import { Growth, limitBytes } from '../tools/growth.ts';
 import { Account, type AccountStatus } from './account.ts';
+import { Checkpoints } from './checkpoints.ts';
 import { GroupDrain } from './group-drain.ts';
 import { mismatches, requestsOf, type Drained, type GroupSpec } from './group-spec.ts';
 import { UtcOffset } from './utc-offset.ts';
@@ -76,6 +76,7 @@ export class Collector {
   readonly #environment: StoreEnvironment;
   readonly #writer: StoreWriter;
   readonly #catalog: Catalog;
+  readonly #checkpoints: Checkpoints;
   /** numbered in the order in which they were begun */
   readonly #groups = new Map<number, CollectedGroup>();
   #nextGroup = 0;
@@ -96,7 +97,6 @@ export class Collector {
   #isClosing = false;
   /** the group that waits for space is this one's */
   #isPending = false;
-  #catalogDue = 0;
   #disk = { due: 0, bytes: 0 };
   readonly #growth = new Growth();
 
@@ -112,6 +112,7 @@ export class Collector {
     });
     const { paths, identity } = this.#writer;
     this.#catalog = new Catalog(fs, paths.catalog, paths.log, identity.storeId);
+    this.#checkpoints = new Checkpoints(this.#writer, this.#catalog);
     this.#builder = this.#writer.group();
     this.#other = this.#writer.group();
     this.#utc = new UtcOffset(clock);
@@ -230,7 +231,7 @@ export class Collector {
     // what the rings of ended groups held is durable by now
     if (!more && !this.#takeSteps()) return false;
     this.#writer.prepare();
-    this.#checkpoint();
+    this.#checkpoints.step(monotonicMs(this.#environment.clock));
     return more;
   }
 
@@ -300,14 +301,6 @@ export class Collector {
     return spec.sources.every(({ stream }) => admission.refuses(stream));
   }
 
-  #checkpoint(): void {
-    const now = monotonicMs(this.#environment.clock);
-    if (now < this.#catalogDue) return;
-    this.#catalogDue = now + CATALOG_MAX_LAG_MS;
-    this.#writer.keepMark();
-    this.#catalog.checkpoint(this.#writer.state, this.#writer.durableEnd);
-  }
-
   status(): CollectorStatus {
     const { fs } = this.#environment;
     const { dir } = this.#writer.paths;
@@ -360,9 +353,7 @@ export class Collector {
       this.#catalog.close();
       return false;
     }
-    this.#catalogDue = 0;
-    this.#checkpoint();
-    this.#catalog.close();
+    this.#checkpoints.finish();
     this.#writer.close();
     return true;
   }

@@ -6,9 +6,10 @@
  *
  * What is sealed goes from it: a chunk is its own index (docs/decisions/0010).
  *
- * It is written off the commit path, at most a second behind, in one short transaction of only what
- * has changed. Every row carries the LSN up to which it is true and a CRC of its values: SQLite
- * itself keeps no checksum of a row. 64-bit values are INTEGER columns.
+ * It is written off the commit path, at most a second behind, in short transactions of only what
+ * has changed: a thousand streams are a few rows behind each flush. Every row carries the LSN up to
+ * which it is true and a CRC of its values: SQLite itself keeps no checksum of a row. 64-bit values
+ * are INTEGER columns.
  */
 import { messageOf } from '../base/errors.ts';
 import Database from 'better-sqlite3';
@@ -24,7 +25,7 @@ import type { Reached } from './reached.ts';
 import type { ControlState } from './state.ts';
 
 /** SQLite's `user_version`; a catalog of any other is made anew. */
-const CATALOG_VERSION = 1;
+const CATALOG_VERSION = 2;
 
 type Value = string | number | bigint | null;
 
@@ -50,6 +51,18 @@ const TABLES = {
 } as const;
 
 type Table = keyof typeof TABLES;
+type Row = [Table, Value[]];
+
+/**
+ * The columns that are text. All others are declared INTEGER: better-sqlite3 binds a number as
+ * REAL, and it is by that affinity that SQLite stores it as an integer.
+ */
+const TEXT_COLUMNS: ReadonlySet<string> = new Set([
+  ...['key', 'value', 'name', 'incarnation', 'schema_id', 'schema', 'writer', 'boot_id'],
+  ...['attributes', 'end_reason', 'reason'],
+]);
+
+const TEXT = new TextEncoder();
 
 const KEY_COLUMNS: Record<Table, number> = {
   meta: 1,
@@ -66,6 +79,7 @@ export class Catalog {
   readonly #logDir: string;
   readonly #storeId: string;
   #database: Database.Database | undefined;
+  readonly #inserts = new Map<Table, Database.Statement>();
   #inode = 0;
   /** what the tables say already: next offset of a stream, next seq of a run */
   readonly #streams = new Map<number, number>();
@@ -73,6 +87,8 @@ export class Catalog {
   #lastSegment = 0;
   /** everything up to it lies in chunks */
   #sealedSegment = 0;
+  /** what is still to be written of a checkpoint that was begun */
+  #rest: Iterator<Row, void> | undefined;
   /** why the catalog was made anew, or could not be */
   problem: string | undefined;
 
@@ -83,13 +99,23 @@ export class Catalog {
     this.#storeId = hex(storeId);
   }
 
-  /** Brings the tables up to the state at `end`; opens, checks or rebuilds them first if needed. */
-  checkpoint(state: ControlState, end: Lsn): void {
+  /** A checkpoint was begun that has rows left. */
+  get hasRest(): boolean {
+    return this.#rest !== undefined;
+  }
+
+  /**
+   * Brings the tables up to the state at `end`; opens, checks or rebuilds them first if needed.
+   * @param maxRows for now: the next call goes on with the rest; without it begins anew
+   */
+  checkpoint(state: ControlState, end: Lsn, maxRows = Infinity): void {
     try {
       if (this.#database && !this.#isInPlace()) this.#discard();
       this.#database ??= this.#open(state);
+      if (maxRows === Infinity) this.#rest = undefined;
+      const rows = (this.#rest ??= this.#changes(state, end));
       const database = this.#database;
-      edge('catalog', () => database.transaction(() => this.#write(state, end))());
+      edge('catalog', () => database.transaction(() => this.#write(rows, end, maxRows))());
     } catch (error) {
       this.problem = String(error);
       this.#discard();
@@ -99,6 +125,8 @@ export class Catalog {
   close(): void {
     this.#database?.close();
     this.#database = undefined;
+    this.#inserts.clear();
+    this.#rest = undefined;
   }
 
   #open(state: ControlState): Database.Database {
@@ -140,10 +168,18 @@ export class Catalog {
     }
   }
 
-  #write(state: ControlState, end: Lsn): void {
-    this.#put('meta', end, ['store_id', this.#storeId]);
-    this.#put('meta', end, ['generation', String(state.generation)]);
-    this.#put('meta', end, ['lsn', String(end)]);
+  #write(rows: Iterator<Row, void>, end: Lsn, maxRows: number): void {
+    for (let left = maxRows; left > 0; left--) {
+      const row = rows.next();
+      if (row.done) return void (this.#rest = undefined);
+      this.#put(row.value, end);
+    }
+  }
+
+  *#changes(state: ControlState, end: Lsn): Generator<Row, void> {
+    yield ['meta', ['store_id', this.#storeId]];
+    yield ['meta', ['generation', String(state.generation)]];
+    yield ['meta', ['lsn', String(end)]];
     for (const stream of state.streams.values()) {
       if (this.#streams.get(stream.id) === stream.nextOffset) continue;
       this.#streams.set(stream.id, stream.nextOffset);
@@ -151,9 +187,9 @@ export class Catalog {
       const identity = [stream.id, stream.name, stream.incarnation, stream.createdNanos];
       const shape = [stream.schemaId, stream.samplesPerEvent, stream.nextOffset];
       const totals = [records, samples, bytes, paddingBytes, firstNanos, lastNanos];
-      this.#put('stream', end, [...identity, ...shape, ...totals]);
+      yield ['stream', [...identity, ...shape, ...totals]];
     }
-    for (const [id, schema] of state.schemas) this.#put('schema', end, [id, schema]);
+    for (const [id, schema] of state.schemas) yield ['schema', [id, schema]];
     for (const run of state.runs.values()) {
       const version = `${run.nextSeq} ${run.endReason}`;
       if (this.#runs.get(run.id) === version) continue;
@@ -161,10 +197,10 @@ export class Catalog {
       const identity = [run.id, run.stream, run.writer, run.epoch, run.firstSeq, run.nextSeq];
       const time = [run.bootId, run.periodNanos, run.clock.utcNanos];
       const ending = [JSON.stringify(run.attributes), run.lastTick, run.endReason];
-      this.#put('run', end, [...identity, ...time, ...ending]);
+      yield ['run', [...identity, ...time, ...ending]];
     }
     this.#forgetSealed(state.sealedEnd);
-    this.#addSegments(end);
+    yield* this.#newSegments(end);
   }
 
   /** What is sealed has gone from the log: the index of its chunk says what it held. */
@@ -178,35 +214,32 @@ export class Catalog {
   }
 
   /** Finished segments, by their footers. */
-  #addSegments(end: Lsn): void {
+  *#newSegments(end: Lsn): Generator<Row, void> {
     const current = segmentOf(end);
     this.#lastSegment = Math.max(this.#lastSegment, this.#sealedSegment);
     if (this.#lastSegment >= current - 1) return;
     for (const segment of listSegments(this.#fs, this.#logDir)) {
       if (segment <= this.#lastSegment || segment >= current) continue;
       for (const stream of readFooter(this.#fs, this.#logDir, segment)) {
-        this.#addSegmentStream(end, segment, stream);
+        yield* segmentRows(segment, stream);
       }
       this.#lastSegment = segment;
     }
   }
 
-  #addSegmentStream(end: Lsn, segment: number, held: FooterStream): void {
-    const { stream, firstOffset, nextOffset, samples, firstNanos, lastNanos } = held;
-    const range = [firstOffset, nextOffset, samples, firstNanos, lastNanos];
-    this.#put('segment_stream', end, [segment, stream, ...range]);
-    for (const { reason, gaps, ticks } of held.gaps) {
-      this.#put('gap', end, [segment, stream, reason, gaps, ticks]);
-    }
+  #put([table, values]: Row, end: Lsn): void {
+    values.push(end);
+    values.push(Number(rowCrc(values)));
+    this.#insertInto(table).run(values);
   }
 
-  #put(table: Table, end: Lsn, values: readonly Value[]): void {
-    const integers = [...values.map(asInteger), asInteger(end)];
-    const marks = Array(integers.length + 1)
-      .fill('?')
-      .join(',');
-    const statement = `INSERT OR REPLACE INTO ${table} VALUES (${marks})`;
-    this.#database!.prepare(statement).run(...integers, BigInt(rowCrc(integers)));
+  #insertInto(table: Table): Database.Statement {
+    const known = this.#inserts.get(table);
+    if (known) return known;
+    const marks = [...TABLES[table], 'lsn', 'crc'].map(() => '?').join(',');
+    const insert = this.#database!.prepare(`INSERT OR REPLACE INTO ${table} VALUES (${marks})`);
+    this.#inserts.set(table, insert);
+    return insert;
   }
 
   #discard(): void {
@@ -297,6 +330,15 @@ export function catalogFacts(
   }
 }
 
+function* segmentRows(segment: number, held: FooterStream): Generator<Row, void> {
+  const { stream, firstOffset, nextOffset, samples, firstNanos, lastNanos } = held;
+  const range = [firstOffset, nextOffset, samples, firstNanos, lastNanos];
+  yield ['segment_stream', [segment, stream, ...range]];
+  for (const { reason, gaps, ticks } of held.gaps) {
+    yield ['gap', [segment, stream, reason, gaps, ticks]];
+  }
+}
+
 function soundRows(database: Database.Database, table: Table): Record<string, Value>[] {
   const rows = database.prepare(`SELECT * FROM ${table}`).raw().all() as Value[][];
   return rows
@@ -320,11 +362,12 @@ function isOurVersion(database: Database.Database): boolean {
 }
 
 function createTable(table: Table): string {
-  const columns = TABLES[table];
+  const columns: readonly string[] = TABLES[table];
+  const typed = columns.map((name) => (TEXT_COLUMNS.has(name) ? name : `${name} INTEGER`));
   const key = columns.slice(0, KEY_COLUMNS[table]).join(', ');
   return (
     `CREATE TABLE IF NOT EXISTS ${table} ` +
-    `(${columns.join(', ')}, lsn, crc, PRIMARY KEY (${key})) WITHOUT ROWID`
+    `(${typed.join(', ')}, lsn INTEGER, crc INTEGER, PRIMARY KEY (${key})) WITHOUT ROWID`
   );
 }
 
@@ -333,14 +376,10 @@ function lastSegment(database: Database.Database): number {
   return newest === null ? 0 : Number(newest);
 }
 
-/** better-sqlite3 stores a number as REAL and a bigint as INTEGER. */
-function asInteger(value: Value): Value {
-  return typeof value === 'number' ? BigInt(value) : value;
-}
-
 function rowCrc(values: readonly Value[]): bigint {
-  const text = values.map((value) => (value === null ? '-' : `=${value}`)).join('\0');
-  return BigInt(crc32c(new TextEncoder().encode(text)));
+  let text = '';
+  for (const value of values) text += value === null ? '-\0' : `=${value}\0`;
+  return BigInt(crc32c(TEXT.encode(text)));
 }
 
 /** What the footer of a finished segment says; nothing if it has none that can be read. */

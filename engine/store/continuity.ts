@@ -3,8 +3,7 @@
  * offsets and seqs that damage has swallowed, so that whoever reads on never meets a hole. Used
  * where records are read, and where they are sealed into chunks.
  */
-import type { GapEntry } from '../batch/format.ts';
-import type { DataItem } from './data.ts';
+import { gapItem, type DataItem } from './data.ts';
 import { isCorruptGap, type Losses } from './losses.ts';
 
 export class Continuity {
@@ -70,7 +69,7 @@ export class Continuity {
     this.nextOffset += records;
     const ticks = this.#ticksBefore(next);
     const place = { run, firstSeq, firstOffset, records };
-    return gapItem(stream, { reason: 'corrupt', ...place, ticks, bounds: undefined });
+    return gapItem(stream, 0, { reason: 'corrupt', ...place, ticks, bounds: undefined });
   }
 
   /** The ticks between the last one known and the first of the next item. */
@@ -80,18 +79,6 @@ export class Continuity {
     const first = this.#lastTick + 1;
     return firstTick >= first ? { first, count: firstTick - first } : undefined;
   }
-}
-
-/** A gap as an item of its stream. */
-export function gapItem(stream: number, gap: GapEntry): DataItem {
-  const { run, firstSeq, firstOffset, records, ticks } = gap;
-  return {
-    ...{ stream, run, firstSeq, firstOffset, records, samples: 0 },
-    ...{ firstNanos: undefined, lastNanos: undefined },
-    lastTick: ticks && ticks.first + ticks.count - 1,
-    ...{ bytes: 0, paddingBytes: 0 },
-    content: { kind: 'gap', gap },
-  };
 }
 
 function firstTickOf({ content }: DataItem): number | undefined {

@@ -105,12 +105,6 @@ export interface StreamSnapshot extends StreamEntry {
   totals: Totals;
 }
 
-export function emptyStream(entry: StreamEntry): StreamSnapshot {
-  const nothing = { records: 0, samples: 0, bytes: 0, paddingBytes: 0 };
-  const times = { firstNanos: null, lastNanos: null, unorderedEnd: undefined };
-  return { ...entry, nextOffset: 0, totals: { ...nothing, ...times } };
-}
-
 /** The latest run of a writer, which is also the writer's state. */
 export interface RunSnapshot extends RunEntry {
   nextSeq: number;

@@ -5,8 +5,12 @@
  * Shares: an entry costs its payload and its table row. A times entry's cost falls on the batches
  * that refer to it, the group's header, final CRC and padding on all data entries: in equal parts,
  * what does not divide on the first of them. Control entries are nobody's data.
+ *
+ * A batch of which no row failed (nearly all) is accounted for from a few numbers at its beginning;
+ * the rest of it is decoded by whoever asks for its content.
  */
 import { assert } from '../base/assert.ts';
+import { BatchHead } from '../batch/batch-head.ts';
 import {
   decodeBatch,
   decodeEvents,
@@ -18,31 +22,41 @@ import {
   type GapEntry,
   type TimesEntry,
 } from '../batch/format.ts';
-import { filteredIn } from '../batch/ledger.ts';
+import { filteredIn, gapRecords, type Reason } from '../batch/ledger.ts';
 import { timeColumnOf } from '../batch/samples.ts';
 import { HelicorderError } from '../base/errors.ts';
+import type { Entries, Entry, EntryView, TimeEnds } from './log/entries.ts';
 import { ENTRY_ROW_BYTES, GROUP_CRC_BYTES, GROUP_HEADER_BYTES, KIND } from './log/format.ts';
-import type { Entry, TimeEnds } from './log/group.ts';
 
 export interface DataItem {
+  kind: 'batch' | 'events' | 'gap';
   stream: number;
   run: number;
   firstSeq: number;
   firstOffset: number;
   records: number;
   samples: number;
+  /** that it accounts for, in gaps or not */
+  ticks: number;
+  /** the last of them; undefined if it accounts for none */
+  lastTick: number | undefined;
+  /** of the first sample behind a batch */
+  nextOrdinal: number | undefined;
+  /** the gap records among its own */
+  gaps: readonly { reason: Reason; ticks: number }[];
   /** UTC of the first and last sample or event; undefined if there is none */
   firstNanos: bigint | undefined;
   lastNanos: bigint | undefined;
-  /** the last tick this item accounts for; undefined if it accounts for none */
-  lastTick: number | undefined;
   bytes: number;
   paddingBytes: number;
-  content:
-    | { kind: 'batch'; times: TimesEntry; batch: BatchEntry }
-    | { kind: 'events'; events: EventsEntry }
-    | { kind: 'gap'; gap: GapEntry };
+  /** decoded when it is asked for: before the group's memory moves on */
+  readonly content: DataContent;
 }
+
+export type DataContent =
+  | { kind: 'batch'; times: TimesEntry; batch: BatchEntry }
+  | { kind: 'events'; events: EventsEntry }
+  | { kind: 'gap'; gap: GapEntry };
 
 export interface GroupSize {
   /** header to final CRC, over all groups of the run */
@@ -56,37 +70,104 @@ export interface GroupSize {
  * @param onDamage is told of each entry that does not decode; it is left out
  */
 export function dataItems(
-  entries: readonly Entry[],
+  entries: Entries,
   size: GroupSize,
   onDamage: (entry: Entry, error: Error) => void,
 ): DataItem[] {
-  const items: DataItem[] = [];
-  const times = new Map<number, SharedTimes>();
-  for (const entry of entries) {
-    if (!entry.intact) continue;
+  const group = new GroupItems();
+  for (const view = entries.view(); view.next();) {
+    if (!isData(view.kind) || !view.isIntact()) continue;
     try {
-      if (entry.kind === KIND.times) times.set(entry.index, new SharedTimes(entry));
-      else addItem(items, entry, times);
+      group.add(view);
     } catch (error) {
-      onDamage(entry, error as Error);
+      onDamage(view.entry(), error as Error);
     }
   }
-  for (const shared of times.values()) share(shared.bytes, shared.users, 'bytes');
-  share(GROUP_HEADER_BYTES + GROUP_CRC_BYTES, items, 'bytes');
-  share(size.padded - size.length, items, 'paddingBytes');
-  return items;
+  group.share(size);
+  return group.items;
 }
 
+/** Does an entry of this kind hold records, or what records have in common? */
+export function isData(kind: number): boolean {
+  return kind >= KIND.times && kind <= KIND.gap;
+}
+
+/** The runs whose records a group holds. */
+export function runsIn(entries: Entries): Set<number> {
+  const runs = new Set<number>();
+  const head = new BatchHead();
+  for (const view = entries.view(); view.next();) {
+    if (view.kind === KIND.times || !isData(view.kind)) continue;
+    const isWhole = view.kind === KIND.batch && head.read(view.bytes, view.start, view.length);
+    runs.add(isWhole ? head.run : runOf(view.entry()));
+  }
+  return runs;
+}
+
+function runOf({ kind, stream, payload }: Entry): number {
+  return kind === KIND.batch ? decodeBatch(payload).run : standaloneItem(kind, stream, payload).run;
+}
+
+class GroupItems {
+  readonly items: DataItem[] = [];
+  readonly #times = new Map<number, SharedTimes>();
+  readonly #head = new BatchHead();
+
+  add(view: EntryView): void {
+    if (view.kind === KIND.batch) this.#addBatch(view);
+    else if (view.kind === KIND.times) this.#times.set(view.index, new SharedTimes(view.entry()));
+    else this.items.push(standaloneItem(view.kind, view.stream, view.entry().payload));
+  }
+
+  share({ length, padded }: GroupSize): void {
+    for (const shared of this.#times.values()) share(shared.bytes, shared.users, 'bytes');
+    share(GROUP_HEADER_BYTES + GROUP_CRC_BYTES, this.items, 'bytes');
+    share(padded - length, this.items, 'paddingBytes');
+  }
+
+  #addBatch(view: EntryView): void {
+    const { stream, index, bytes, start, length } = view;
+    const head = this.#head;
+    const isWhole = head.read(bytes, start, length);
+    const batch = isWhole ? undefined : decodeBatch(view.entry().payload);
+    const shared = this.#times.get(index - (batch ?? head).timesDistance);
+    if (shared === undefined)
+      throw new HelicorderError('DAMAGED', 'a batch without its times entry');
+    const item =
+      isWhole && shared.times.rows === head.samples
+        ? new WholeBatch(stream, shared, head, { bytes, start, length })
+        : sharedBatchItem(view, shared, batch ?? decodeBatch(view.entry().payload));
+    shared.users.push(item);
+    this.items.push(item);
+  }
+}
+
+/** A times entry, and what follows from it for all batches that refer to it. */
 class SharedTimes {
   readonly times: TimesEntry;
   readonly bytes: number;
   readonly users: DataItem[] = [];
+  readonly lastTick: number;
+  /** records of a batch that are in the gaps */
+  readonly gapRecords: number;
+  readonly filtered: number;
   readonly #ends: TimeEnds | undefined;
+  #whole: { first: bigint; last: bigint } | undefined;
 
   constructor(entry: Entry) {
-    this.times = decodeTimes(entry.payload);
+    const times = decodeTimes(entry.payload);
+    this.times = times;
     this.bytes = entry.payload.length + ENTRY_ROW_BYTES;
+    this.lastTick = times.firstTick + times.ticks - 1;
+    this.gapRecords = times.gaps.reduce((sum, gap) => sum + gapRecords(gap), 0);
+    this.filtered = filteredIn(times.gaps);
     this.#ends = entry.timeEnds;
+  }
+
+  /** UTC ns of the first and last row. */
+  get whole(): { first: bigint; last: bigint } {
+    const last = this.times.rows - 1;
+    return (this.#whole ??= { first: this.utcNanos(0), last: this.utcNanos(last) });
   }
 
   #columnValue(row: number): bigint {
@@ -114,41 +195,93 @@ export function standaloneItem(kind: number, stream: number, payload: Uint8Array
   throw new HelicorderError('DAMAGED', `an entry of kind ${kind} among records`);
 }
 
-function addItem(items: DataItem[], entry: Entry, times: ReadonlyMap<number, SharedTimes>): void {
-  if (entry.kind === KIND.batch) {
-    const batch = decodeBatch(entry.payload);
-    const shared = times.get(entry.index - batch.timesDistance);
-    if (shared === undefined)
-      throw new HelicorderError('DAMAGED', 'a batch without its times entry');
-    const item = batchItem(entry.stream, entry.payload.length + ENTRY_ROW_BYTES, shared, batch);
-    shared.users.push(item);
-    items.push(item);
-  } else if (entry.kind === KIND.events || entry.kind === KIND.gap) {
-    items.push(standaloneItem(entry.kind, entry.stream, entry.payload));
+// All write the same fields in the same order: every group of every stream comes by here, and
+// objects put together from parts (`...base`) took eight times as long.
+
+/** A batch of which every row is a sample. */
+class WholeBatch implements DataItem {
+  readonly kind = 'batch';
+  readonly stream: number;
+  readonly run: number;
+  readonly firstSeq: number;
+  readonly firstOffset: number;
+  readonly records: number;
+  readonly samples: number;
+  readonly ticks: number;
+  readonly lastTick: number;
+  readonly nextOrdinal: number;
+  readonly gaps: TimesEntry['gaps'];
+  readonly firstNanos: bigint | undefined;
+  readonly lastNanos: bigint | undefined;
+  bytes: number;
+  paddingBytes = 0;
+  readonly #times: TimesEntry;
+  readonly #payload: { bytes: Uint8Array; start: number; length: number };
+  #content: DataContent | undefined;
+
+  constructor(
+    stream: number,
+    shared: SharedTimes,
+    head: BatchHead,
+    payload: { bytes: Uint8Array; start: number; length: number },
+  ) {
+    const { times } = shared;
+    const { samples } = head;
+    this.stream = stream;
+    this.run = head.run;
+    this.firstSeq = head.firstSeq;
+    this.firstOffset = head.firstOffset;
+    this.records = samples + shared.gapRecords;
+    this.samples = samples;
+    this.ticks = times.ticks;
+    this.lastTick = shared.lastTick;
+    this.nextOrdinal = head.ordinal + samples + shared.filtered;
+    this.gaps = times.gaps;
+    this.firstNanos = samples > 0 ? shared.whole.first : undefined;
+    this.lastNanos = samples > 0 ? shared.whole.last : undefined;
+    this.bytes = payload.length + ENTRY_ROW_BYTES;
+    this.#times = times;
+    this.#payload = payload;
+  }
+
+  get content(): DataContent {
+    const { bytes, start, length } = this.#payload;
+    const batch = (): BatchEntry => decodeBatch(bytes.subarray(start, start + length));
+    return (this.#content ??= { kind: 'batch', times: this.#times, batch: batch() });
   }
 }
 
-// All three write the same fields in the same order: every group of every stream comes by here, and
-// objects put together from parts (`...base`) took eight times as long.
+function sharedBatchItem(view: EntryView, shared: SharedTimes, batch: BatchEntry): DataItem {
+  const [first, last] = validRows(shared.times.rows, batch.failed);
+  const item = batchItem(view.stream, view.length + ENTRY_ROW_BYTES, shared.times, batch);
+  if (batch.samples === 0) return item;
+  item.firstNanos = shared.utcNanos(first);
+  item.lastNanos = shared.utcNanos(last);
+  return item;
+}
 
-function batchItem(
+/** A batch as an item, but for the times of its ends. @throws DAMAGED */
+export function batchItem(
   stream: number,
   bytes: number,
-  shared: SharedTimes,
+  times: TimesEntry,
   batch: BatchEntry,
 ): DataItem {
-  const { times } = shared;
-  const [first, last] = validRows(times.rows, batch.failed);
+  const failed = batch.failed.map(({ rows }) => ({ reason: 'device' as const, ticks: rows }));
   return {
+    kind: 'batch',
     stream,
     run: batch.run,
     firstSeq: batch.firstSeq,
     firstOffset: batch.firstOffset,
     records: recordsOf(times, batch),
     samples: batch.samples,
-    firstNanos: batch.samples > 0 ? shared.utcNanos(first) : undefined,
-    lastNanos: batch.samples > 0 ? shared.utcNanos(last) : undefined,
+    ticks: times.ticks,
     lastTick: times.firstTick + times.ticks - 1,
+    nextOrdinal: batch.ordinal + batch.samples + filteredIn(times.gaps),
+    gaps: [...times.gaps, ...failed],
+    firstNanos: undefined,
+    lastNanos: undefined,
     bytes,
     paddingBytes: 0,
     content: { kind: 'batch', times, batch },
@@ -157,43 +290,46 @@ function batchItem(
 
 function eventsItem(stream: number, bytes: number, events: EventsEntry): DataItem {
   return {
+    kind: 'events',
     stream,
     run: events.run,
     firstSeq: events.firstSeq,
     firstOffset: events.firstOffset,
     records: events.events,
     samples: 0,
+    ticks: 0,
+    lastTick: undefined,
+    nextOrdinal: undefined,
+    gaps: [],
     firstNanos: events.utcNanos,
     lastNanos: events.utcNanos,
-    lastTick: undefined,
     bytes,
     paddingBytes: 0,
     content: { kind: 'events', events },
   };
 }
 
-function gapItem(stream: number, bytes: number, gap: GapEntry): DataItem {
+/** A gap as an item of its stream. @param bytes 0 for one that stands nowhere */
+export function gapItem(stream: number, bytes: number, gap: GapEntry): DataItem {
+  const { reason, ticks } = gap;
   return {
+    kind: 'gap',
     stream,
     run: gap.run,
     firstSeq: gap.firstSeq,
     firstOffset: gap.firstOffset,
     records: gap.records,
     samples: 0,
+    ticks: ticks?.count ?? 0,
+    lastTick: ticks && ticks.first + ticks.count - 1,
+    nextOrdinal: undefined,
+    gaps: [{ reason, ticks: ticks?.count ?? 0 }],
     firstNanos: undefined,
     lastNanos: undefined,
-    lastTick: gap.ticks && gap.ticks.first + gap.ticks.count - 1,
     bytes,
     paddingBytes: 0,
     content: { kind: 'gap', gap },
   };
-}
-
-/** The ordinal of the first sample behind a batch. */
-export function ordinalBehind({ content }: DataItem): number | undefined {
-  if (content.kind !== 'batch') return undefined;
-  const { ordinal, samples } = content.batch;
-  return ordinal + samples + filteredIn(content.times.gaps);
 }
 
 /** First and last row that is in no failed range. */

@@ -125,8 +125,8 @@ export class Losses {
   }
 }
 
-export function isCorruptGap({ content }: DataItem): boolean {
-  return content.kind === 'gap' && content.gap.reason === 'corrupt';
+export function isCorruptGap({ kind, gaps }: DataItem): boolean {
+  return kind === 'gap' && gaps[0]!.reason === 'corrupt';
 }
 
 /** Gaps of records at the end of a stream that were there and are not any more, in order. */

@@ -12,9 +12,9 @@
  * everything that is there.
  */
 import { ByteReader, ByteWriter } from '../base/bytes.ts';
-import type { DataItem } from './data.ts';
+import { runsIn, type DataItem } from './data.ts';
 import { ENTRY_FLAG, KIND } from './log/format.ts';
-import type { Entry, GroupBuilder } from './log/group.ts';
+import type { GroupBuilder } from './log/group.ts';
 import type { ControlState } from './state.ts';
 
 const MAGIC = 0x52; // 'R'
@@ -75,8 +75,9 @@ export class Progress {
 
   /** One group, or run of groups, was applied. */
   took(items: readonly DataItem[]): void {
-    this.last = new Set([...this.#begun, ...items.map(({ run }) => run)]);
+    this.last = new Set(this.#begun);
     this.#begun = [];
+    for (const { run } of items) this.last.add(run);
     for (const run of this.last) this.moved.add(run);
   }
 
@@ -98,7 +99,7 @@ export function addReached(
   runs: ReadonlySet<number>,
 ): void {
   if (runs.size === 0) return;
-  const told = new Set(builder.entries().map(runOf));
+  const told = runsIn(builder.entries());
   const facts: Reached[] = [];
   for (const id of runs) {
     const run = state.runs.get(id);
@@ -109,21 +110,4 @@ export function addReached(
   }
   if (facts.length === 0) return;
   builder.add(KIND.reached, 0, encodeReached(facts), ENTRY_FLAG.ignorable);
-}
-
-/** Bytes between an entry's version and its run, and whether a varint is among them. */
-const BEFORE_RUN: ReadonlyMap<number, { bytes: number; varints: number }> = new Map([
-  [KIND.batch, { bytes: 0, varints: 1 }],
-  [KIND.events, { bytes: 1, varints: 0 }],
-  [KIND.gap, { bytes: 2, varints: 0 }],
-]);
-
-/** The run whose records an entry holds (`docs/format-batch.md`). */
-function runOf({ kind, payload }: Entry): number | undefined {
-  const before = BEFORE_RUN.get(kind);
-  if (before === undefined) return undefined;
-  const reader = new ByteReader(payload, 'data entry');
-  reader.take(2 + before.bytes);
-  if (before.varints > 0) reader.count();
-  return reader.count();
 }

@@ -158,7 +158,7 @@ function readForward(
       if (state === unknown) state = fromIntact(item) ?? state;
       index = new SegmentIndex();
     } else if (state !== undefined) {
-      index.add(state.apply(item.entries.all(), item.size, lossy || hasDamage(item)), item.offset);
+      index.add(state.apply(item.entries, item.size, lossy || hasDamage(item)), item.offset);
     }
   }
   if (state === undefined) return undefined;
@@ -179,7 +179,8 @@ function fromIntact({ entries }: LogGroup): ControlState | undefined {
 }
 
 function hasDamage(group: LogGroup): boolean {
-  return group.entries.all().some((entry) => !entry.intact);
+  for (const view = group.entries.view(); view.next();) if (!view.isIntact()) return true;
+  return false;
 }
 
 /** Right behind the last group, or, behind a torn tail, one largest possible group further on. */

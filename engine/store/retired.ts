@@ -7,7 +7,7 @@ import { assert } from '../base/assert.ts';
 import { samplesFrom } from '../batch/samples.ts';
 import type { BlockRow } from './chunks/format.ts';
 import type { RetiredWriter, TrimEntry } from './control.ts';
-import type { DataItem } from './data.ts';
+import { gapItem, type DataItem } from './data.ts';
 import { decodeItem, type RunInfo } from './stream-item.ts';
 
 /** The gaps that stand for what a trim has let go of, and whose they are. */
@@ -19,12 +19,8 @@ export function* retiredItems(
     const first = lastTick === null ? 0 : Math.max(0, lastTick + 1 - ticks);
     const place = { run, firstSeq: 1, firstOffset, records };
     const gap = { ...place, reason: 'retired' as const, ticks: { first, count: ticks } };
-    const item: DataItem = {
-      ...{ stream: trim!.stream, ...place, samples: 0, bytes: 0, paddingBytes: 0 },
-      ...{ firstNanos: undefined, lastNanos: undefined, lastTick: lastTick ?? undefined },
-      content: { kind: 'gap', gap: { ...gap, bounds: undefined } },
-    };
-    yield { item, writer };
+    const item = gapItem(trim!.stream, 0, { ...gap, bounds: undefined });
+    yield { item: { ...item, lastTick: lastTick ?? undefined }, writer };
     firstOffset += records;
   }
 }
@@ -83,20 +79,17 @@ export class RetiredSums {
     info: RunInfo,
     records: number,
   ): Pick<RetiredWriter, 'samples' | 'ticks' | 'lastTick'> {
-    const { content } = item;
     if (records === 0) return { samples: 0, ticks: 0, lastTick: null };
-    if (content.kind !== 'batch') {
-      const ticks = content.kind === 'gap' ? (content.gap.ticks?.count ?? 0) : 0;
-      return { samples: 0, ticks, lastTick: item.lastTick ?? null };
-    }
-    const { times } = content;
-    if (records === item.records) {
-      return { samples: item.samples, ticks: times.ticks, lastTick: item.lastTick ?? null };
-    }
+    const { samples, ticks, lastTick = null } = item;
+    if (item.kind !== 'batch' || records === item.records) return { samples, ticks, lastTick };
     const decoded = decodeItem(item, info);
     assert(decoded.kind === 'samples', 'a batch holds samples');
-    const { batch, ticks } = samplesFrom(decoded.batch, records);
-    return { samples: item.samples - batch.samples, ticks, lastTick: times.firstTick + ticks - 1 };
+    const rest = samplesFrom(decoded.batch, records);
+    return {
+      samples: samples - rest.batch.samples,
+      ticks: rest.ticks,
+      lastTick: decoded.firstTick + rest.ticks - 1,
+    };
   }
 
   /** Records that nothing names any more count for whoever wrote the ones behind them. */

@@ -1,5 +1,5 @@
 /** The state as entries, with which each segment begins (`ControlState.snapshot`). */
-import type { Entry } from './log/group.ts';
+import type { Entry } from './log/entries.ts';
 
 /** A piece of the snapshot stays below this, so that it fits in any group. */
 const SNAPSHOT_PIECE_ITEMS = 256;

@@ -10,7 +10,6 @@ import { CLOCK_DISORDER_NANOS } from '../base/constants.ts';
 import { HelicorderError } from '../base/errors.ts';
 import {
   cursorEntry,
-  emptyStream,
   identityEntry,
   lostEntry,
   placeEntry,
@@ -36,9 +35,10 @@ import {
   type TransactionEntry,
   type TrimEntry,
 } from './control.ts';
-import { dataItems, ordinalBehind, type DataItem, type GroupSize } from './data.ts';
+import { dataItems, isData, type DataItem, type GroupSize } from './data.ts';
 import { ENTRY_FLAG, KIND, isKnownKind, type Lsn } from './log/format.ts';
-import type { Entry } from './log/group.ts';
+import type { Entries } from './log/entries.ts';
+import { begunRun, emptyStream, liveRun, liveStream } from './live.ts';
 import { Losses, isCorruptGap } from './losses.ts';
 import { Positions } from './positions.ts';
 import { Progress, decodeReached } from './reached.ts';
@@ -107,9 +107,10 @@ export class ControlState {
    * @returns the records it holds
    * @throws HelicorderError DAMAGED if intact entries contradict the state
    */
-  apply(entries: readonly Entry[], size: GroupSize, lenient = false): DataItem[] {
-    for (const entry of entries) {
-      if (!entry.intact) continue;
+  apply(entries: Entries, size: GroupSize, lenient = false): DataItem[] {
+    for (const view = entries.view(); view.next();) {
+      if (isData(view.kind) || !view.isIntact()) continue;
+      const entry = view.entry();
       if (entry.kind === KIND.reached) {
         // what was written after damage may guess more than came back since
         const wasLossy = lenient || this.losses.pinned.size > 0;
@@ -193,7 +194,8 @@ export class ControlState {
     this.places.add(dir);
   }
 
-  #addStream(stream: StreamSnapshot): void {
+  #addStream(given: StreamSnapshot): void {
+    const stream = liveStream(given);
     this.streams.set(stream.id, stream);
     this.#streamByName.set(stream.name, stream);
     this.nextStream = Math.max(this.nextStream, stream.id + 1);
@@ -224,28 +226,15 @@ export class ControlState {
     else this.cursors.set(cursor.name, cursor);
   }
 
-  /** A new run takes over what its writer has reached; ticks only within one boot and schedule. */
   #beginRun(entry: RunEntry): void {
-    const before = this.latestRun(entry.stream, entry.writer);
-    const sameSchedule =
-      before !== undefined &&
-      before.bootId === entry.bootId &&
-      before.t0Nanos === entry.t0Nanos &&
-      before.periodNanos === entry.periodNanos;
     const stream = this.streams.get(entry.stream);
     if (stream) stream.schemaId = entry.schemaId;
-    this.#addRun({
-      ...entry,
-      nextSeq: entry.copied?.from ?? entry.firstSeq,
-      ordinal: 0,
-      lastTick: sameSchedule ? before.lastTick : null,
-      lastNanos: before?.lastNanos ?? null,
-      endReason: null,
-    });
+    this.#addRun(begunRun(entry, this.latestRun(entry.stream, entry.writer)));
     this.progress.begins(entry.id);
   }
 
-  #addRun(run: RunSnapshot): void {
+  #addRun(given: RunSnapshot): void {
+    const run = liveRun(given);
     const before = this.latestRun(run.stream, run.writer);
     if (before) {
       this.runs.delete(before.id);
@@ -290,7 +279,7 @@ export class ControlState {
     stream.nextOffset = item.firstOffset + item.records;
     // after damage a seq may have been guessed too high, for records that were another writer's
     if (!isPast) run.nextSeq = item.firstSeq + item.records;
-    run.ordinal = ordinalBehind(item) ?? run.ordinal;
+    run.ordinal = item.nextOrdinal ?? run.ordinal;
     if (item.lastTick !== undefined) run.lastTick = item.lastTick;
     this.#addTotals(stream, run, item);
   }
@@ -317,8 +306,9 @@ export class ControlState {
     run.lastNanos = item.lastNanos;
     totals.firstNanos ??= item.firstNanos;
     const latest = totals.lastNanos ?? item.lastNanos;
+    if (item.lastNanos >= latest) totals.lastNanos = item.lastNanos;
+    if (item.firstNanos >= latest) return;
     if (item.firstNanos < latest - CLOCK_DISORDER_NANOS) totals.unorderedEnd = stream.nextOffset;
-    totals.lastNanos = item.lastNanos > latest ? item.lastNanos : latest;
   }
 
   /**
@@ -354,7 +344,9 @@ export class ControlState {
   }
 
   /** @returns undefined if a part of the segment's snapshot is damaged */
-  static fromIntact(entries: readonly Entry[]): ControlState | undefined {
+  static fromIntact(
+    entries: readonly (SnapshotPart & { intact: boolean })[],
+  ): ControlState | undefined {
     return entries.every(({ intact }) => intact) ? ControlState.fromSnapshot(entries) : undefined;
   }
 

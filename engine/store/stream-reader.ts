@@ -15,8 +15,9 @@ import { HelicorderError, errnoCode } from '../base/errors.ts';
 import type { Schema } from '../batch/schema.ts';
 import type { ChunkReader } from './chunks/chunk-reader.ts';
 import { NO_NANOS, chunkName, type BlockRow, type ChunkRange } from './chunks/format.ts';
-import { Continuity, gapItem } from './continuity.ts';
-import { dataItems, type DataItem } from './data.ts';
+import { Continuity } from './continuity.ts';
+import { dataItems, gapItem, type DataItem } from './data.ts';
+import { EntryList } from './log/entries.ts';
 import { makeLsn, segmentOf, type Lsn } from './log/format.ts';
 import {
   readLog,
@@ -167,7 +168,7 @@ export class StreamReader {
     const place = { run: info.run.id, firstOffset: from, records };
     const firstSeq = Math.max(1, last.records - records + 1);
     const gap = { ...place, firstSeq, reason: 'retired' as const };
-    const item = gapItem(this.#stream, { ...gap, ticks: undefined, bounds: undefined });
+    const item = gapItem(this.#stream, 0, { ...gap, ticks: undefined, bounds: undefined });
     this.#continuity.nextOffset += records;
     yield { kind: 'raw', item, info, from };
   }
@@ -296,7 +297,8 @@ export class StreamReader {
       if (intact) this.#known.learnEntry(kind, payload);
     }
     if (!entries.some(({ stream }) => stream === this.#stream)) return;
-    for (const item of dataItems(entries, group.size, () => undefined)) yield* this.#follow(item);
+    const items = dataItems(new EntryList(entries), group.size, () => undefined);
+    for (const item of items) yield* this.#follow(item);
   }
 
   *#follow(next: DataItem): Generator<RawItem | FaultItem> {
@@ -344,7 +346,7 @@ export class StreamReader {
     // records known to have been behind all that is left, as the next owner will write it
     for (const gap of lostTail(this.#reader.state, stream)) {
       const own = this.#known.of(gap.run) ?? info;
-      const owed = gapItem(this.#stream, gap);
+      const owed = gapItem(this.#stream, 0, gap);
       for (const item of this.#continuity.follow(owed))
         yield { kind: 'raw', item, info: own, from: 0 };
     }

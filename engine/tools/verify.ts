@@ -168,7 +168,7 @@ class LogChecker {
 
   #records(group: LogGroup): void {
     if (this.#state === undefined) return;
-    const items = this.#state.apply(group.entries.all(), group.size, this.#lossy);
+    const items = this.#state.apply(group.entries, group.size, this.#lossy);
     this.#index.add(items, group.offset);
     // an owner has found damage here, and counted without what may have come back since
     const foundLoss = group.entries.all().some(({ kind }) => kind === KIND.lost);

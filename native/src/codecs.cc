@@ -81,8 +81,7 @@ BlockShape ShapeOf(const int64_t* values, size_t count) {
   return best;
 }
 
-uint8_t* EncodeBlock(uint8_t* out, const int64_t* values, size_t count) {
-  const BlockShape shape = ShapeOf(values, count);
+uint8_t* EncodeBlock(uint8_t* out, const int64_t* values, size_t count, const BlockShape& shape) {
   uint64_t distances[kBlockValues];
   for (size_t i = 0; i < count; i++) distances[i] = Distance(shape.base, values[i]);
   *out++ = static_cast<uint8_t>(shape.width | (shape.patch_width > 0 ? kPatched : 0));
@@ -139,6 +138,30 @@ unsigned ShortestOrder(const int64_t* values, size_t count) {
     }
   }
   return static_cast<unsigned>(std::min_element(bytes, bytes + kOrders) - bytes);
+}
+
+// A column of one block, of at least two values: the probe is the whole of it, so what it finds is
+// not looked for again. Where a thousand sources are flushed often, most columns are such.
+EncodedColumn EncodeOneBlock(const int64_t* values, size_t count, uint8_t* out) {
+  int64_t buffers[2][kBlockValues];
+  const int64_t* rest[kOrders] = {values, buffers[0], buffers[1]};
+  BlockShape shapes[kOrders];
+  size_t bytes[kOrders];
+  size_t firsts = 0;
+  for (unsigned order = 0; order < kOrders; order++) {
+    const size_t length = count - order;
+    bytes[order] = firsts;
+    if (length == 0) break;  // two values, both of them firsts
+    if (order > 0) Differences(rest[order - 1], length + 1, buffers[order - 1]);
+    shapes[order] = ShapeOf(rest[order], length);
+    bytes[order] += shapes[order].bytes;
+    firsts += VarintBytes(Zigzag(rest[order][0]));
+  }
+  const auto order = static_cast<unsigned>(std::min_element(bytes, bytes + kOrders) - bytes);
+  uint8_t* at = out;
+  for (unsigned i = 0; i < order; i++) at = PutSvarint(at, rest[i][0]);
+  if (count > order) at = EncodeBlock(at, rest[order], count - order, shapes[order]);
+  return {static_cast<Codec>(kPfor + order), static_cast<size_t>(at - out)};
 }
 
 bool AllEqual(const int64_t* values, size_t count) {
@@ -227,6 +250,7 @@ EncodedColumn EncodeIntegers(const int64_t* values, size_t count, uint8_t* out) 
     at = PutSvarint(at, values[0]);
     return {kConstant, static_cast<size_t>(at - out)};
   }
+  if (count <= kBlockValues) return EncodeOneBlock(values, count, out);
   const unsigned order = ShortestOrder(values, count);
   if (order > 0) at = PutSvarint(at, values[0]);
   if (order > 1) at = PutSvarint(at, static_cast<int64_t>(Distance(values[0], values[1])));
@@ -239,7 +263,7 @@ EncodedColumn EncodeIntegers(const int64_t* values, size_t count, uint8_t* out) 
       Differences(block, length + left, differences);  // in place: it reads ahead of its writing
       block = differences;
     }
-    at = EncodeBlock(at, block, length);
+    at = EncodeBlock(at, block, length, ShapeOf(block, length));
   }
   return {static_cast<Codec>(kPfor + order), static_cast<size_t>(at - out)};
 }

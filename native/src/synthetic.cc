@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <iterator>
 
 namespace helicorder {
 
@@ -11,6 +12,31 @@ constexpr double kTwoPi = 6.283185307179586;
 constexpr double kAmplitudes[] = {6000, 2500, 900};
 // cycles per tick × 2^32: the phase is a u32 that wraps by itself
 constexpr uint32_t kIncrements[] = {127560529, 349183841, 932437397};
+constexpr size_t kSineBits = 10;
+constexpr uint64_t kImpactPeriod = 251;
+constexpr size_t kImpactTicks = 64;
+
+// The same for all sources: a thousand of them read it at each tick, and it has to stay in cache.
+struct Shapes {
+  std::array<std::array<int16_t, 1 << kSineBits>, std::size(kAmplitudes)> waves;
+  std::array<int16_t, kImpactTicks> impact;
+
+  Shapes() {
+    for (size_t h = 0; h < waves.size(); h++) {
+      for (size_t i = 0; i < waves[h].size(); i++) {
+        const double angle = kTwoPi * static_cast<double>(i) / static_cast<double>(1 << kSineBits);
+        waves[h][i] = static_cast<int16_t>(std::lrint(kAmplitudes[h] * std::sin(angle)));
+      }
+    }
+    for (size_t p = 0; p < kImpactTicks; p++) {
+      const double time = static_cast<double>(p);
+      const double value = 9000 * std::exp(-time / 8) * std::sin(kTwoPi * 0.31 * time);
+      impact[p] = static_cast<int16_t>(std::lrint(value));
+    }
+  }
+};
+
+const Shapes kShapes;
 
 // The finaliser of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014).
 uint64_t Mix(uint64_t value) {
@@ -26,17 +52,6 @@ Synthetic::Synthetic(uint64_t seed, std::vector<RowChannel> channels)
       impact_shift_(seed_ % kImpactPeriod),
       channels_(std::move(channels)),
       phases_(channels_.size()) {
-  for (size_t h = 0; h < kHarmonics; h++) {
-    for (size_t i = 0; i < waves_[h].size(); i++) {
-      const double angle = kTwoPi * static_cast<double>(i) / static_cast<double>(waves_[h].size());
-      waves_[h][i] = static_cast<int16_t>(std::lrint(kAmplitudes[h] * std::sin(angle)));
-    }
-  }
-  for (size_t p = 0; p < kImpactTicks; p++) {
-    const double time = static_cast<double>(p);
-    const double value = 9000 * std::exp(-time / 8) * std::sin(kTwoPi * 0.31 * time);
-    impact_[p] = static_cast<int16_t>(std::lrint(value));
-  }
   for (size_t c = 0; c < phases_.size(); c++) {
     for (size_t h = 0; h < kHarmonics; h++) {
       phases_[c][h] = static_cast<uint32_t>(Mix(seed_ + c * kHarmonics + h));
@@ -49,12 +64,12 @@ int16_t Synthetic::Value(size_t channel, uint64_t tick) const {
   int value = 0;
   for (size_t h = 0; h < kHarmonics; h++) {
     const uint32_t phase = phases_[channel][h] + k * kIncrements[h];
-    value += waves_[h][phase >> (32 - kSineBits)];
+    value += kShapes.waves[h][phase >> (32 - kSineBits)];
   }
   value += static_cast<int>(Mix(seed_ ^ (tick * 1024 + channel)) & 511) - 256;
   const uint64_t since_impact = (tick + impact_shift_) % kImpactPeriod;
   if (since_impact < kImpactTicks)
-    value += impact_[since_impact] / (1 + static_cast<int>(channel % 4));
+    value += kShapes.impact[since_impact] / (1 + static_cast<int>(channel % 4));
   return static_cast<int16_t>(value);
 }
 

@@ -27,16 +27,11 @@ class Synthetic final : public Source {
 
  private:
   static constexpr size_t kHarmonics = 3;
-  static constexpr size_t kSineBits = 10;
-  static constexpr uint64_t kImpactPeriod = 251;
-  static constexpr size_t kImpactTicks = 64;
 
   uint64_t seed_;
   uint64_t impact_shift_;
   std::vector<RowChannel> channels_;
   std::vector<std::array<uint32_t, kHarmonics>> phases_;
-  std::array<std::array<int16_t, 1 << kSineBits>, kHarmonics> waves_;
-  std::array<int16_t, kImpactTicks> impact_;
 };
 
 }  // namespace helicorder

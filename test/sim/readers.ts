@@ -145,7 +145,7 @@ export class Peeker {
     for (; !step.done; step = log.next()) {
       const found = step.value;
       if (found.kind === 'fault' || found.isSnapshot) continue;
-      for (const item of dataItems(found.entries.all(), found.size, () => undefined)) {
+      for (const item of dataItems(found.entries, found.size, () => undefined)) {
         if (item.stream === stream.id) this.#show(item, state);
       }
     }

@@ -91,9 +91,8 @@ function scan({ fs }: Process): Target[] {
   for (const item of readLog(fs, LOG, { lsn: segmentStart(first), last: undefined }, undefined)) {
     if (item.kind !== 'group') continue;
     const { segment, offset, link, size } = item;
-    const all = item.entries.all();
-    const isSound = all.every(({ kind, intact }) => intact && RECORDS.has(kind));
-    const items = dataItems(all, size, () => undefined).map((one) => {
+    const isSound = item.entries.all().every(({ kind, intact }) => intact && RECORDS.has(kind));
+    const items = dataItems(item.entries, size, () => undefined).map((one) => {
       return { stream: one.stream, firstOffset: one.firstOffset, records: one.records };
     });
     targets.push({

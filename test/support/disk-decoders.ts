@@ -28,7 +28,7 @@ import {
   viewOf,
   type GroupHeader,
 } from '../../engine/store/log/format.ts';
-import { EntryTable, joinFragments } from '../../engine/store/log/group.ts';
+import { EntryTable, joinFragments } from '../../engine/store/log/entries.ts';
 import { positionEntry } from '../../engine/store/positions.ts';
 import { decodeReached } from '../../engine/store/reached.ts';
 import { retentionEntry } from '../../engine/store/retention-entry.ts';
@@ -145,7 +145,7 @@ function groupEntries(input: Uint8Array): unknown {
   const bytes = input.subarray(0, header.length);
   const end = header.length - GROUP_CRC_BYTES;
   const isWhole = crc32c(bytes.subarray(0, end)) === viewOf(bytes).getUint32(end, true);
-  const entries = joinFragments(new EntryTable(bytes, header.entries, false).all());
+  const entries = joinFragments(EntryTable.ofGroup(bytes, header.entries, false).all());
   if (isWhole && entries.some(({ intact }) => !intact)) throw damaged('an entry that is not whole');
   return entries;
 }

@@ -19,7 +19,7 @@ import {
 } from '../../engine/store/chunks/format.ts';
 import { chunkHeadEntry, schemaEntry } from '../../engine/store/control.ts';
 import { KIND } from '../../engine/store/log/format.ts';
-import type { Entry } from '../../engine/store/log/group.ts';
+import type { Entry } from '../../engine/store/log/entries.ts';
 import { readLog, segmentStart } from '../../engine/store/log/log.ts';
 import { FLOATS, columnInput } from './column-input.ts';
 

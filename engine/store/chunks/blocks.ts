@@ -64,7 +64,7 @@ export class BlockBuilder {
   add(items: readonly DataItem[]): void {
     for (let at = 0; at < items.length;) {
       const item = items[at]!;
-      if (item.content.kind !== 'batch') {
+      if (item.kind !== 'batch') {
         this.#addStandalone(item);
         at++;
         continue;
@@ -170,7 +170,7 @@ function packRow(item: DataItem): BlockRow {
   return {
     ...{ kind: BLOCK_KIND.pack, place: { ...NO_PLACE }, times: { ...NO_PLACE } },
     ...{ run, firstOffset, records, samples: 0 },
-    ...{ ticks: ticksOf(item), lastTick: item.lastTick ?? -1 },
+    ...{ ticks: item.ticks, lastTick: item.lastTick ?? -1 },
     ...{ firstNanos: firstNanos ?? NO_NANOS, lastNanos: lastNanos ?? NO_NANOS },
   };
 }
@@ -178,12 +178,8 @@ function packRow(item: DataItem): BlockRow {
 function extend(row: BlockRow, item: DataItem): void {
   if (row.run !== item.run) row.run = 0;
   row.records += item.records;
-  row.ticks += ticksOf(item);
+  row.ticks += item.ticks;
   row.lastTick = item.lastTick ?? row.lastTick;
   row.firstNanos = leastNanos(row.firstNanos, item.firstNanos ?? NO_NANOS);
   row.lastNanos = greatestNanos(row.lastNanos, item.lastNanos ?? NO_NANOS);
-}
-
-function ticksOf({ content }: DataItem): number {
-  return content.kind === 'gap' ? (content.gap.ticks?.count ?? 0) : 0;
 }

@@ -6,9 +6,9 @@
  * Three reads find a stream (trailer, table, directory), one or two more give a block.
  */
 import { HelicorderError } from '../../base/errors.ts';
-import { decodeBatch, decodeTimes, recordsOf } from '../../batch/format.ts';
+import { decodeBatch, decodeTimes } from '../../batch/format.ts';
 import { chunkHeadEntry, type ChunkHead } from '../control.ts';
-import { standaloneItem, type DataItem } from '../data.ts';
+import { batchItem, standaloneItem, type DataItem } from '../data.ts';
 import {
   BLOCK_KIND,
   CHUNK_HEADER_BYTES,
@@ -130,7 +130,7 @@ export class ChunkReader {
     try {
       return row.kind === BLOCK_KIND.pack
         ? decodePack(bytes).map(({ kind, payload }) => standaloneItem(kind, stream, payload))
-        : [batchItem(stream, row, await this.timesBytes(row.times), bytes)];
+        : [blockItem(stream, row, await this.timesBytes(row.times), bytes)];
     } catch (error) {
       throw inFile(error, this.path, row.place.at, row.place.length);
     }
@@ -162,23 +162,16 @@ export class ChunkReader {
   }
 }
 
-function batchItem(
+function blockItem(
   stream: number,
   row: BlockRow,
   timesBytes: Uint8Array,
   bytes: Uint8Array,
 ): DataItem {
-  const times = decodeTimes(timesBytes);
-  const batch = decodeBatch(bytes);
-  const { run, firstSeq, firstOffset, samples } = batch;
-  return {
-    ...{ stream, run, firstSeq, firstOffset, samples, records: recordsOf(times, batch) },
-    firstNanos: row.firstNanos === NO_NANOS ? undefined : row.firstNanos,
-    lastNanos: row.lastNanos === NO_NANOS ? undefined : row.lastNanos,
-    lastTick: times.firstTick + times.ticks - 1,
-    ...{ bytes: bytes.length, paddingBytes: 0 },
-    content: { kind: 'batch', times, batch },
-  };
+  const item = batchItem(stream, bytes.length, decodeTimes(timesBytes), decodeBatch(bytes));
+  item.firstNanos = row.firstNanos === NO_NANOS ? undefined : row.firstNanos;
+  item.lastNanos = row.lastNanos === NO_NANOS ? undefined : row.lastNanos;
+  return item;
 }
 
 /** The chunk files of a place that count, as one chain; where two overlap the longer one does. */

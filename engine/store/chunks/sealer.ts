@@ -132,7 +132,7 @@ class Collected {
     for (const { kind, payload, intact } of group.entries.all()) {
       if (intact) this.#known.learnEntry(kind, payload);
     }
-    const items = dataItems(group.entries.all(), group.size, () => undefined);
+    const items = dataItems(group.entries, group.size, () => undefined);
     this.#blocks.add(items.flatMap((item) => [...this.#kept(item)]));
     return items.length > 0;
   }

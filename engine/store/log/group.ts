@@ -1,16 +1,17 @@
 /**
- * A group in memory: built entry by entry, cut into as many groups as it needs, and read back.
+ * A group in memory: built entry by entry, and cut into as many groups as it needs.
  *
- * The builder keeps the payloads one after the other in one growing area, and the table beside it;
- * `plan` cuts them into groups, `layOut` puts one group's table and payloads where they are
- * written. The native encoder writes its entries straight into that area (`tail`, `addWritten`):
- * nothing is copied per sample, the one copy per group is the move of the payloads behind their
- * table.
+ * The builder keeps the payloads one after the other in one growing area, and the table beside it,
+ * both as they will lie in the log; `plan` cuts them into groups, `layOut` puts one group's table
+ * and payloads where they are written. The native encoder writes its entries straight into that
+ * area (`tail`, `addWritten`): nothing is copied per sample, the one copy per group is the move of
+ * the payloads behind their table, and an entry of many is four numbers.
  */
 import { assert } from '../../base/assert.ts';
 import { BLOCK_BYTES } from '../../base/constants.ts';
 import { crc32c } from '../../base/crc32c.ts';
 import type { GroupSize } from '../data.ts';
+import { EntryTable, type TimeEnds } from './entries.ts';
 import {
   ENTRY_FLAG,
   ENTRY_ROW_BYTES,
@@ -21,71 +22,55 @@ import {
   viewOf,
 } from './format.ts';
 
-export interface Entry {
-  kind: number;
-  /** its place among the entries of its group, or run of groups */
-  index: number;
-  flags: number;
-  /** stream number, or 0 */
-  stream: number;
-  payload: Uint8Array;
-  /** false: the payload does not match its CRC; it may be looked at, never believed */
-  intact: boolean;
-  timeEnds?: TimeEnds | undefined;
-}
-
-/**
- * First and last value of a times entry's column, where whoever wrote the entry has just said so:
- * the owner accounts for what it commits without decoding it again.
- */
-export interface TimeEnds {
-  first: bigint;
-  last: bigint;
-}
-
-interface BuiltEntry {
-  kind: number;
-  flags: number;
-  stream: number;
-  start: number;
-  length: number;
-  crc: number;
-  timeEnds?: TimeEnds | undefined;
-}
-
-/** One group of a plan. */
+/** One group of a plan: so many rows of a table, and the payloads that belong to them. */
 export interface PlannedGroup {
   flags: number;
-  rows: readonly BuiltEntry[];
+  /** as they are written */
+  rows: Uint8Array;
+  entries: number;
+  payloads: { start: number; end: number };
   /** header to final CRC */
   length: number;
 }
 
+/** Entries that wait to be cut into groups. */
+interface Rest {
+  rows: Uint8Array;
+  start: number;
+}
+
+const FIRST_ROWS = 64;
+
 export class GroupBuilder {
-  readonly #entries: BuiltEntry[] = [];
+  #rows: Uint8Array = new Uint8Array(FIRST_ROWS * ENTRY_ROW_BYTES);
+  #view = viewOf(this.#rows);
+  #count = 0;
   #area: Uint8Array;
   #end = 0;
+  /** of the times entries whose writer has said so, by their index */
+  readonly #timeEnds = new Map<number, TimeEnds>();
 
   constructor(initialBytes: number) {
     this.#area = new Uint8Array(initialBytes);
   }
 
   get isEmpty(): boolean {
-    return this.#entries.length === 0;
+    return this.#count === 0;
   }
 
   get count(): number {
-    return this.#entries.length;
+    return this.#count;
   }
 
   /** Bytes this group will have at least, unpadded, if it is cut into one. */
   get bytes(): number {
-    return groupBytes(this.#entries.length, this.#end);
+    return groupBytes(this.#count, this.#end);
   }
 
   clear(): void {
-    this.#entries.length = 0;
+    this.#count = 0;
     this.#end = 0;
+    this.#timeEnds.clear();
   }
 
   add(kind: number, stream: number, payload: Uint8Array, flags = 0): void {
@@ -95,11 +80,7 @@ export class GroupBuilder {
 
   /** Makes room for `bytes` more of payload and returns the area; write from `tail` on. */
   reserve(bytes: number): Uint8Array {
-    if (this.#end + bytes > this.#area.length) {
-      const larger = new Uint8Array(Math.max(this.#area.length * 2, this.#end + bytes));
-      larger.set(this.#area.subarray(0, this.#end));
-      this.#area = larger;
-    }
+    this.#area = grown(this.#area, this.#end, bytes);
     return this.#area;
   }
 
@@ -110,15 +91,14 @@ export class GroupBuilder {
   /** Declares an entry whose payload was written into the reserved area at `tail`. */
   addWritten(kind: number, stream: number, length: number, crc: number, timeEnds?: TimeEnds): void {
     assert(this.#end + length <= this.#area.length, 'entry written beyond what was reserved');
-    this.#push(kind, 0, stream, length, crc, timeEnds);
+    if (timeEnds) this.#timeEnds.set(this.#count, timeEnds);
+    this.#push(kind, 0, stream, length, crc);
   }
 
   /** The entries as a reader will see them; views, valid until the next change. */
-  entries(): Entry[] {
-    return this.#entries.map(({ kind, flags, stream, start, length, timeEnds }, index) => {
-      const payload = this.#area.subarray(start, start + length);
-      return { kind, index, flags, stream, payload, intact: true, timeEnds };
-    });
+  entries(): EntryTable {
+    const payloads = this.#area.subarray(0, this.#end);
+    return new EntryTable(this.#table(), payloads, true, this.#timeEnds);
   }
 
   /**
@@ -127,72 +107,110 @@ export class GroupBuilder {
    */
   plan(limit: number): PlannedGroup[] {
     const groups: PlannedGroup[] = [];
-    let rest: BuiltEntry[] = this.#entries;
-    while (rest.length > 0) {
-      const { rows, remaining } = this.#split(rest, limit);
-      const more = remaining.length > 0 ? GROUP_FLAG.more : 0;
+    let rest: Rest | undefined = { rows: this.#table(), start: 0 };
+    if (this.isEmpty) return groups;
+    while (rest !== undefined) {
+      const { rows, end, remaining } = this.#split(rest, limit);
+      const more = remaining ? GROUP_FLAG.more : 0;
       const continues = groups.length > 0 ? GROUP_FLAG.continues : 0;
-      const payload = rows.reduce((sum, row) => sum + row.length, 0);
-      groups.push({ flags: more | continues, rows, length: groupBytes(rows.length, payload) });
+      const payloads = { start: rest.start, end };
+      const entries = rows.length / ENTRY_ROW_BYTES;
+      const length = groupBytes(entries, end - rest.start);
+      groups.push({ flags: more | continues, rows, entries, payloads, length });
       rest = remaining;
     }
     return groups;
   }
 
   /** Puts table and payloads of a planned group into `memory`, zeros behind; no header, no CRC. */
-  layOut({ rows, length }: PlannedGroup, memory: Uint8Array): void {
-    const view = viewOf(memory);
-    rows.forEach((row, i) => {
-      const at = GROUP_HEADER_BYTES + i * ENTRY_ROW_BYTES;
-      view.setUint16(at, row.kind, true);
-      view.setUint16(at + 2, row.flags, true);
-      view.setUint32(at + 4, row.stream, true);
-      view.setUint32(at + 8, row.length, true);
-      view.setUint32(at + 12, row.crc, true);
-    });
-    const first = rows[0]!;
-    const last = rows.at(-1)!;
-    const payloads = this.#area.subarray(first.start, last.start + last.length);
-    memory.set(payloads, GROUP_HEADER_BYTES + rows.length * ENTRY_ROW_BYTES);
+  layOut({ rows, payloads, length }: PlannedGroup, memory: Uint8Array): void {
+    memory.set(rows, GROUP_HEADER_BYTES);
+    const area = this.#area.subarray(payloads.start, payloads.end);
+    memory.set(area, GROUP_HEADER_BYTES + rows.length);
     memory.fill(0, length - GROUP_CRC_BYTES, alignUp(length));
   }
 
-  #push(
-    kind: number,
-    flags: number,
-    stream: number,
-    length: number,
-    crc: number,
-    timeEnds?: TimeEnds,
-  ): void {
-    this.#entries.push({ kind, flags, stream, start: this.#end, length, crc, timeEnds });
+  #push(kind: number, flags: number, stream: number, length: number, crc: number): void {
+    const at = this.#count * ENTRY_ROW_BYTES;
+    if (at === this.#rows.length) {
+      this.#rows = grown(this.#rows, at, ENTRY_ROW_BYTES);
+      this.#view = viewOf(this.#rows);
+    }
+    putRow(this.#view, at, { kind, flags, stream, length, crc });
+    this.#count++;
     this.#end += length;
   }
 
-  #split(rest: BuiltEntry[], limit: number): { rows: BuiltEntry[]; remaining: BuiltEntry[] } {
-    let whole = 0;
-    let payload = 0;
-    while (whole < rest.length && groupBytes(whole + 1, payload + rest[whole]!.length) <= limit) {
-      payload += rest[whole++]!.length;
-    }
-    if (whole === rest.length) return { rows: rest, remaining: [] };
-    const room = limit - groupBytes(whole + 1, payload);
-    if (whole > 0 && room < BLOCK_BYTES) {
-      return { rows: rest.slice(0, whole), remaining: rest.slice(whole) };
-    }
-    const [head, tail] = this.#splitEntry(rest[whole]!, room);
-    return { rows: [...rest.slice(0, whole), head], remaining: [tail, ...rest.slice(whole + 1)] };
+  #table(): Uint8Array {
+    return this.#rows.subarray(0, this.#count * ENTRY_ROW_BYTES);
   }
 
-  #splitEntry(entry: BuiltEntry, room: number): [BuiltEntry, BuiltEntry] {
-    assert(room > 0 && room < entry.length, 'a fragment is a proper part of its entry');
-    const { start, length, flags } = entry;
-    const part = (from: number, bytes: number, flag: number): BuiltEntry => {
-      const crc = crc32c(this.#area.subarray(from, from + bytes));
-      return { ...entry, start: from, length: bytes, flags: flags | flag, crc };
-    };
-    return [part(start, room, ENTRY_FLAG.continued), part(start + room, length - room, 0)];
+  /** What of the rest goes into one group; its payloads end at `end`. */
+  #split(rest: Rest, limit: number): { rows: Uint8Array; end: number; remaining?: Rest } {
+    const count = rest.rows.length / ENTRY_ROW_BYTES;
+    if (groupBytes(count, this.#end - rest.start) <= limit)
+      return { rows: rest.rows, end: this.#end };
+    const view = viewOf(rest.rows);
+    let whole = 0;
+    let payload = 0;
+    while (groupBytes(whole + 1, payload + lengthOf(view, whole)) <= limit) {
+      payload += lengthOf(view, whole++);
+    }
+    const end = rest.start + payload;
+    const before = rest.rows.subarray(0, whole * ENTRY_ROW_BYTES);
+    const behind = rest.rows.slice(whole * ENTRY_ROW_BYTES);
+    const room = limit - groupBytes(whole + 1, payload);
+    if (whole > 0 && room < BLOCK_BYTES) {
+      return { rows: before, end, remaining: { rows: behind, start: end } };
+    }
+    assert(room > 0 && room < lengthOf(view, whole), 'a fragment is a proper part of its entry');
+    const head = this.#cutRow(behind, end, room);
+    const rows = new Uint8Array([...before, ...head]);
+    return { rows, end: end + room, remaining: { rows: behind, start: end + room } };
   }
+
+  /** Cuts the first entry of `rows` in two. @returns the row of its head; its rest stays */
+  #cutRow(rows: Uint8Array, start: number, room: number): Uint8Array {
+    const head = rows.slice(0, ENTRY_ROW_BYTES);
+    const view = viewOf(rows);
+    const [kind, flags] = [view.getUint16(0, true), view.getUint16(2, true)];
+    const [stream, length] = [view.getUint32(4, true), view.getUint32(8, true)];
+    const crc = (from: number, to: number): number => crc32c(this.#area.subarray(from, to));
+    const middle = start + room;
+    const first = { length: room, crc: crc(start, middle) };
+    putRow(viewOf(head), 0, { kind, stream, flags: flags | ENTRY_FLAG.continued, ...first });
+    const last = { length: length - room, crc: crc(middle, start + length) };
+    putRow(view, 0, { kind, stream, flags, ...last });
+    return head;
+  }
+}
+
+interface Row {
+  kind: number;
+  flags: number;
+  stream: number;
+  length: number;
+  crc: number;
+}
+
+function putRow(view: DataView, at: number, { kind, flags, stream, length, crc }: Row): void {
+  view.setUint16(at, kind, true);
+  view.setUint16(at + 2, flags, true);
+  view.setUint32(at + 4, stream, true);
+  view.setUint32(at + 8, length, true);
+  view.setUint32(at + 12, crc, true);
+}
+
+function lengthOf(rows: DataView, index: number): number {
+  return rows.getUint32(index * ENTRY_ROW_BYTES + 8, true);
+}
+
+/** The same bytes, `used` of them, in memory that has room for `more`. */
+function grown(memory: Uint8Array, used: number, more: number): Uint8Array {
+  if (used + more <= memory.length) return memory;
+  const larger = new Uint8Array(Math.max(memory.length * 2, used + more));
+  larger.set(memory.subarray(0, used));
+  return larger;
 }
 
 /** What groups take together. */
@@ -207,122 +225,4 @@ export function plannedSize(groups: readonly PlannedGroup[]): GroupSize {
 
 function groupBytes(entries: number, payload: number): number {
   return GROUP_HEADER_BYTES + entries * ENTRY_ROW_BYTES + payload + GROUP_CRC_BYTES;
-}
-
-/** What a group holds, for those who read it. */
-export interface Entries {
-  all(): readonly Entry[];
-  /** Those of one stream, and those of none: times and what is said of all streams. */
-  of(stream: number): readonly Entry[];
-  /** Does the CRC that stands with each entry hold, whatever the group's says? */
-  areIntact(): boolean;
-}
-
-/**
- * The entries of a group as it lies in memory, whose header is valid; they are cut out when they
- * are asked for, since who follows one stream of a thousand needs two of its thousand entries.
- */
-export class EntryTable implements Entries {
-  readonly #group: Uint8Array;
-  readonly #view: DataView;
-  readonly #count: number;
-  readonly #isSound: boolean;
-  #all: Entry[] | undefined;
-
-  /** @param isSound the final CRC holds, and so does that of every entry */
-  constructor(group: Uint8Array, count: number, isSound: boolean) {
-    this.#group = group;
-    this.#view = viewOf(group);
-    this.#count = count;
-    this.#isSound = isSound;
-  }
-
-  all(): readonly Entry[] {
-    return (this.#all ??= this.#cut(undefined));
-  }
-
-  of(stream: number): readonly Entry[] {
-    return this.#cut(stream);
-  }
-
-  areIntact(): boolean {
-    const checked = new EntryTable(this.#group, this.#count, false);
-    return checked.all().every(({ intact }) => intact);
-  }
-
-  #cut(wanted: number | undefined): Entry[] {
-    const entries: Entry[] = [];
-    let at = GROUP_HEADER_BYTES + this.#count * ENTRY_ROW_BYTES;
-    for (let index = 0; index < this.#count; index++) {
-      const row = GROUP_HEADER_BYTES + index * ENTRY_ROW_BYTES;
-      const stream = this.#view.getUint32(row + 4, true);
-      const length = this.#view.getUint32(row + 8, true);
-      if (wanted === undefined || stream === wanted || stream === 0) {
-        entries.push(this.#entry(index, stream, at, length));
-      }
-      at += length;
-    }
-    return entries;
-  }
-
-  #entry(index: number, stream: number, at: number, length: number): Entry {
-    const row = GROUP_HEADER_BYTES + index * ENTRY_ROW_BYTES;
-    const bodyEnd = this.#group.length - GROUP_CRC_BYTES;
-    const payload = this.#group.subarray(at, Math.min(at + length, bodyEnd));
-    const crc = this.#view.getUint32(row + 12, true);
-    return {
-      kind: this.#view.getUint16(row, true),
-      index,
-      flags: this.#view.getUint16(row + 2, true),
-      stream,
-      payload,
-      intact: payload.length === length && (this.#isSound || crc32c(payload) === crc),
-    };
-  }
-}
-
-/** Entries that were copied out of their groups. */
-export class EntryList implements Entries {
-  readonly #all: readonly Entry[];
-
-  constructor(all: readonly Entry[]) {
-    this.#all = all;
-  }
-
-  all(): readonly Entry[] {
-    return this.#all;
-  }
-
-  of(stream: number): readonly Entry[] {
-    return this.#all.filter((entry) => entry.stream === stream || entry.stream === 0);
-  }
-
-  areIntact(): boolean {
-    return this.#all.every(({ intact }) => intact);
-  }
-}
-
-/** Joins the fragments that the groups of one run hold into whole entries. */
-export function joinFragments(entries: readonly Entry[]): Entry[] {
-  const whole: Entry[] = [];
-  let parts: Entry[] = [];
-  for (const entry of entries) {
-    parts.push(entry);
-    if (entry.flags & ENTRY_FLAG.continued) continue;
-    const index = whole.length;
-    whole.push(parts.length === 1 ? { ...entry, index } : { ...joined(parts), index });
-    parts = [];
-  }
-  return whole;
-}
-
-function joined(parts: readonly Entry[]): Entry {
-  const last = parts.at(-1)!;
-  const payload = new Uint8Array(parts.reduce((sum, part) => sum + part.payload.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    payload.set(part.payload, at);
-    at += part.payload.length;
-  }
-  return { ...last, payload, intact: parts.every((part) => part.intact) };
 }

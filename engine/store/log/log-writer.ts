@@ -282,7 +282,7 @@ export class LogWriter {
       length,
       predecessor: this.#last,
       writtenNanos: this.#options.clock.read().utcNanos,
-      entries: group.rows.length,
+      entries: group.entries,
     });
     edge('group', () => segment.file.write(memory, offset, meanwhile));
     this.#last = { lsn: makeLsn(segment.header.segment, offset), length, crc };

@@ -34,7 +34,7 @@ import {
   type SegmentHeader,
 } from './format.ts';
 import type { GroupSize } from '../data.ts';
-import { EntryList, EntryTable, joinFragments, type Entries } from './group.ts';
+import { EntryList, EntryTable, joinFragments, type Entries } from './entries.ts';
 
 export interface ScannedGroup {
   kind: 'group';
@@ -216,7 +216,7 @@ class Scan {
       flags: header.flags,
       link: named ? successor : link,
       size: { length: header.length, padded: end - offset },
-      entries: new EntryTable(bytes, header.entries, stored === crc),
+      entries: EntryTable.ofGroup(bytes, header.entries, stored === crc),
       segment: this.#segment.segment,
       isSnapshot: (header.flags & GROUP_FLAG.snapshot) !== 0,
       writtenNanos: header.writtenNanos,

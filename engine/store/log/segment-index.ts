@@ -1,5 +1,4 @@
 /** What one segment holds of each stream, kept while it is written; the content of its footer. */
-import type { Reason } from '../../batch/ledger.ts';
 import type { FooterEntry, FooterStream } from '../control.ts';
 import type { DataItem } from '../data.ts';
 
@@ -36,7 +35,7 @@ export class SegmentIndex {
     stream.firstNanos ??= item.firstNanos ?? null;
     stream.lastNanos = item.lastNanos ?? stream.lastNanos;
     stream.lastGroup = group;
-    for (const { reason, ticks } of gapsOf(item)) addGap(stream, reason, ticks);
+    for (const { reason, ticks } of item.gaps) addGap(stream, reason, ticks);
   }
 
   footer(): FooterEntry {
@@ -49,14 +48,4 @@ function addGap(stream: FooterStream, reason: string, ticks: number): void {
   if (sum === undefined) stream.gaps.push((sum = { reason, gaps: 0, ticks: 0 }));
   sum.gaps++;
   sum.ticks += ticks;
-}
-
-/** The gap records of an item, without decoding a column. */
-export function* gapsOf({ content }: DataItem): Generator<{ reason: Reason; ticks: number }> {
-  if (content.kind === 'gap') {
-    yield { reason: content.gap.reason, ticks: content.gap.ticks?.count ?? 0 };
-  } else if (content.kind === 'batch') {
-    for (const { reason, ticks } of content.times.gaps) yield { reason, ticks };
-    for (const { rows } of content.batch.failed) yield { reason: 'device', ticks: rows };
-  }
 }

@@ -15,7 +15,8 @@ import type { GroupSpec } from '../../../engine/recorder/group-spec.ts';
 import { createRing, rowLayout } from '../../../engine/ring/layout.ts';
 import { RingProducer } from '../../../engine/ring/ring.ts';
 import { KIND } from '../../../engine/store/log/format.ts';
-import { GroupBuilder, type Entry } from '../../../engine/store/log/group.ts';
+import type { Entry } from '../../../engine/store/log/entries.ts';
+import { GroupBuilder } from '../../../engine/store/log/group.ts';
 import type { OpenedRun } from '../../../engine/store/writer.ts';
 import { ManualClock } from '../../support/clocks.ts';
 import { integerScenes, visit, type Scene } from '../../support/ring-scenes.ts';
@@ -81,9 +82,12 @@ function openedFor(sources: number): OpenedRun[] {
 
 /** Entries with their own copy of the payload, without the hint that only the native path gives. */
 function entriesOf(builder: GroupBuilder): Omit<Entry, 'timeEnds'>[] {
-  return builder.entries().map(({ timeEnds: _, ...entry }) => {
-    return { ...entry, payload: entry.payload.slice() };
-  });
+  return builder
+    .entries()
+    .all()
+    .map(({ timeEnds: _, ...entry }) => {
+      return { ...entry, payload: entry.payload.slice() };
+    });
 }
 
 function cursorsOf(opened: readonly OpenedRun[]) {

@@ -121,6 +121,33 @@ describe('the catalog', () => {
     expect(checkCatalog(nodeFileSystem, path)).toBeUndefined();
   });
 
+  it('is written row by row, as the log goes on, to what it is when it is written at once', () => {
+    const recorded = record();
+    const { writer, catalog, path, dir } = recorded;
+    for (let i = 0; i < 8; i++) {
+      more(recorded);
+      do catalog.checkpoint(writer.state, writer.durableEnd, 1);
+      while (catalog.hasRest);
+    }
+    const atOnce = join(dir, 'at-once.db');
+    catalogOf(writer, atOnce).checkpoint(writer.state, writer.durableEnd);
+    expect(facts(path)).toEqual(facts(atOnce));
+    expect(checkCatalog(nodeFileSystem, path)).toBeUndefined();
+  });
+
+  it('takes no more rows at once than it may, and begins anew where it has to be whole', () => {
+    const recorded = record();
+    more(recorded);
+    const { writer, catalog, path } = recorded;
+    catalog.checkpoint(writer.state, writer.durableEnd, 4);
+    expect(catalog.hasRest).toBe(true);
+    expect([...rowsOf(path, 'meta'), ...rowsOf(path, 'stream')]).toHaveLength(4);
+    more(recorded);
+    checkpoint(recorded);
+    expect(catalog.hasRest).toBe(false);
+    for (const { lsn } of rowsOf(path, 'stream')) expect(lsn).toBe(BigInt(writer.durableEnd));
+  });
+
   it('follows the log in steps to where a new one comes in one step', () => {
     const recorded = record();
     while (segmentOf(recorded.writer.durableEnd) < 3) {

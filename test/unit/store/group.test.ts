@@ -13,10 +13,10 @@ import {
 import {
   EntryList,
   EntryTable,
-  GroupBuilder,
   joinFragments,
   type Entry,
-} from '../../../engine/store/log/group.ts';
+} from '../../../engine/store/log/entries.ts';
+import { GroupBuilder } from '../../../engine/store/log/group.ts';
 import { SeededRandom } from '../../support/random.ts';
 
 interface Added {
@@ -77,7 +77,7 @@ function written(builder: GroupBuilder, bytes: number): { flags: number; memory:
     builder.layOut(group, memory);
     sealGroup(memory, SEGMENT, {
       ...{ flags: group.flags, offset: 4096, length: group.length, predecessor: NO_LINK },
-      ...{ writtenNanos: 1n, entries: group.rows.length },
+      ...{ writtenNanos: 1n, entries: group.entries },
     });
     return { flags: group.flags, memory };
   });
@@ -90,7 +90,7 @@ function read(memory: Uint8Array): Entry[] {
   const final = new DataView(body.buffer, body.byteOffset).getUint32(header.length - 4, true);
   expect(final).toBe(crc32c(body.subarray(0, -4)));
   expect(memory.subarray(header.length).every((byte) => byte === 0)).toBe(true);
-  return [...new EntryTable(body, header.entries, false).all()];
+  return [...EntryTable.ofGroup(body, header.entries, false).all()];
 }
 
 describe('a group', () => {
@@ -119,7 +119,7 @@ describe('a group', () => {
         streams.forEach((stream, i) => builder.add(17, stream, new Uint8Array([i])));
         const { memory } = written(builder, 64 * KIB)[0]!;
         const body = memory.subarray(0, builder.bytes);
-        const table = new EntryTable(body, streams.length, true);
+        const table = EntryTable.ofGroup(body, streams.length, true);
         for (let wanted = 1; wanted <= 3; wanted++) {
           const those = table.all().filter(({ stream }) => stream === wanted || stream === 0);
           expect(table.of(wanted)).toEqual(those);
@@ -136,7 +136,7 @@ describe('a group', () => {
     builder.reserve(100).set([1, 2, 3], builder.tail);
     builder.addWritten(17, 1, 3, 12345);
     const { memory } = written(builder, 64 * KIB)[0]!;
-    const table = new EntryTable(memory.subarray(0, builder.bytes), 1, true);
+    const table = EntryTable.ofGroup(memory.subarray(0, builder.bytes), 1, true);
     expect(table.all()).toMatchObject([{ intact: true }]);
     expect(table.areIntact()).toBe(false);
   });
@@ -145,9 +145,9 @@ describe('a group', () => {
     fc.assert(
       fc.property(fc.array(added, { minLength: 1, maxLength: 60 }), limit, (entries, bytes) => {
         const groups = builderOf(entries).plan(bytes);
-        groups.forEach(({ flags, length, rows }, i) => {
+        groups.forEach(({ flags, length, entries }, i) => {
           expect(length).toBeLessThanOrEqual(bytes);
-          expect(rows.length).toBeGreaterThan(0);
+          expect(entries).toBeGreaterThan(0);
           expect((flags & GROUP_FLAG.continues) !== 0).toBe(i > 0);
           expect((flags & GROUP_FLAG.more) !== 0).toBe(i < groups.length - 1);
         });
@@ -173,7 +173,7 @@ describe('a group', () => {
           memory[first + at]! ^= change;
           let end = 0;
           const hit = payloads.findIndex((bytes) => at < (end += bytes.length));
-          const entries = new EntryTable(
+          const entries = EntryTable.ofGroup(
             memory.subarray(0, first + total + 4),
             payloads.length,
             false,

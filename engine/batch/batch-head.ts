@@ -1,0 +1,66 @@
+/**
+ * The fixed part of a batch entry, read in place: one object for all batches of a group (a
+ * flyweight, in Aeron's word), where a thousand of them come at each flush.
+ */
+import { BATCH_VERSION, MAGIC, ROWS_MAX } from './format.ts';
+
+const NONE = -1;
+
+export class BatchHead {
+  timesDistance = 0;
+  run = 0;
+  firstSeq = 0;
+  firstOffset = 0;
+  ordinal = 0;
+  samples = 0;
+  #bytes: Uint8Array = new Uint8Array(0);
+  #at = 0;
+  #end = 0;
+
+  /**
+   * Reads the entry whose payload is `length` bytes from `start` on.
+   * @returns false if `decodeBatch` has to say what it is: it is damaged, or has failed ranges
+   */
+  read(bytes: Uint8Array, start: number, length: number): boolean {
+    [this.#bytes, this.#at, this.#end] = [bytes, start + 2, start + length];
+    if (length < 2 || bytes[start] !== MAGIC.batch || bytes[start + 1] !== BATCH_VERSION) {
+      return false;
+    }
+    this.timesDistance = this.#count();
+    this.run = this.#count();
+    this.firstSeq = this.#count();
+    this.firstOffset = this.#count();
+    this.ordinal = this.#count();
+    this.samples = this.#count();
+    const failed = this.#count();
+    // what cannot be read leaves NONE in all behind it
+    return failed === 0 && this.timesDistance > 0 && this.samples <= ROWS_MAX && this.#isWhole();
+  }
+
+  /** Do the columns end where the entry does? */
+  #isWhole(): boolean {
+    let columnBytes = 0;
+    let left = this.#count();
+    if (left === NONE || left > (this.#end - this.#at) / 2) return false;
+    for (; left > 0; left--) {
+      this.#at++;
+      const bytes = this.#count();
+      if (bytes === NONE) return false;
+      columnBytes += bytes;
+    }
+    return this.#at + columnBytes === this.#end;
+  }
+
+  /** A number below 2^53, or NONE. */
+  #count(): number {
+    let value = 0;
+    for (let unit = 1; this.#at < this.#end; unit *= 128) {
+      const byte = this.#bytes[this.#at++]!;
+      value += (byte & 0x7f) * unit;
+      if (value > Number.MAX_SAFE_INTEGER) break;
+      if (byte < 0x80) return value;
+    }
+    this.#at = this.#end;
+    return NONE;
+  }
+}
