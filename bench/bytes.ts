@@ -1,8 +1,8 @@
 /**
- * Rows 7 and 8, in the log: bytes per sample of the accelerometer capture, lossless. The samples go the way all
- * samples go, through a ring, the native encoder and the log of a real store, and are read back and
- * compared one by one. Counted is what `stream info` counts: entries with batch header and ledger,
- * their share of the group's header; padding to whole blocks is reported apart.
+ * Rows 7 and 8, in the log: bytes per sample of the accelerometer capture, lossless. The samples go
+ * the way all samples go, through a ring, the native encoder and the log of a real store, and are
+ * read back and compared one by one. Counted is what `stream info` counts: entries with batch
+ * header and ledger, their share of the group's header; padding to whole blocks is reported apart.
  *
  * Batches of 1000 samples, and of 160 (100 ms of this device). The references get the same samples:
  *   zstd -1       the raw columns (int64 time, int8 x, y, z) in pieces of 1000 samples, what is

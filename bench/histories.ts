@@ -11,6 +11,7 @@ import type { GroupSpec } from '../engine/recorder/group-spec.ts';
 import { createRing, rowLayout } from '../engine/ring/layout.ts';
 import { RingProducer } from '../engine/ring/ring.ts';
 import { storePaths } from '../engine/store/files.ts';
+import { offsetOf, segmentOf, type Lsn } from '../engine/store/log/format.ts';
 import { listSegments, segmentPath } from '../engine/store/log/segment.ts';
 import { systemEnvironment, type StoreEnvironment } from '../engine/store/store.ts';
 
@@ -92,12 +93,19 @@ export function streamOf(source: number): string {
   return `bench/source-${source}`;
 }
 
-/** Files of the log, and how many bytes they have. */
-export function storeBytes(dataDir: string): { files: string[]; bytes: number } {
+export function segmentFiles(dataDir: string): string[] {
   const { log } = storePaths(dataDir);
-  const files = listSegments(nodeFileSystem, log).map((segment) => segmentPath(log, segment));
-  const bytes = files.reduce((sum, path) => sum + (nodeFileSystem.fileSize(path) ?? 0), 0);
-  return { files, bytes };
+  return listSegments(nodeFileSystem, log).map((segment) => segmentPath(log, segment));
+}
+
+/** Bytes of the log up to its end: the zeros of the newest segment are not read. */
+export function logBytes(dataDir: string, end: Lsn): number {
+  const { log } = storePaths(dataDir);
+  const before = listSegments(nodeFileSystem, log).filter((segment) => segment < segmentOf(end));
+  return before.reduce(
+    (sum, segment) => sum + (nodeFileSystem.fileSize(segmentPath(log, segment)) ?? 0),
+    offsetOf(end),
+  );
 }
 
 /** Values that move a little, so that their columns are not constant. */

@@ -1,7 +1,8 @@
 /**
  * Rows 7 and 8, sealed: the capture in chunks, everything in them counted: batch headers, times,
- * ledgers, directory, checksums; to what others make of the same samples (`bytes.ts`). It goes the way all data goes, into the log and from there by the store's
- * upkeep; long enough for a few segments. Bytes are exact on any machine.
+ * ledgers, directory, checksums; to what others make of the same samples (`bytes.ts`). It goes the
+ * way all data goes, into the log and from there by the store's upkeep; long enough for a few
+ * segments. Bytes are exact on any machine.
  */
 import { SEGMENT_MIN_BYTES } from '../engine/base/constants.ts';
 import { HelicorderError } from '../engine/base/errors.ts';

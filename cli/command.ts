@@ -9,9 +9,10 @@
  */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { systemClock } from '../engine/base/clock.ts';
-import { NANOS_PER_MILLI } from '../engine/base/constants.ts';
+import { NAME_MAX_LENGTH, NANOS_PER_MILLI } from '../engine/base/constants.ts';
 import { HelicorderError, nearest } from '../engine/base/errors.ts';
 import { parseTimeNanos } from '../engine/base/time-text.ts';
+import { configuredStoreDir } from '../engine/config/find.ts';
 import { parseDurationNanos } from '../engine/config/units.ts';
 import type { EngineParts, Load } from './engine.ts';
 
@@ -86,9 +87,12 @@ export function newGroup(name: string, summary: string, commands: Command[]): Co
   return group;
 }
 
-/** The directory of the store: flag, else environment, else the default. */
-export function dataDirOf(options: CommonOptions, io: CliIo): string {
-  return options.dataDir ?? (io.environment.HELICORDER_DATA_DIR || DATA_DIR_DEFAULT);
+/** The directory of the store: flag, else environment, else a configuration, else the default. */
+export async function dataDirOf(options: CommonOptions, io: CliIo): Promise<string> {
+  const given = options.dataDir ?? io.environment.HELICORDER_DATA_DIR;
+  if (given) return given;
+  const { nodeFileSystem } = await io.load('reader');
+  return (await configuredStoreDir(nodeFileSystem, io.environment)) ?? DATA_DIR_DEFAULT;
 }
 
 type Reader = EngineParts['reader'];
@@ -100,7 +104,7 @@ export async function withStore<T>(
   use: (store: ReturnType<Reader['Store']['open']>, reader: Reader) => T | Promise<T>,
 ): Promise<T> {
   const reader = await io.load('reader');
-  const store = reader.Store.open(dataDirOf(options, io));
+  const store = reader.Store.open(await dataDirOf(options, io));
   try {
     return await use(store, reader);
   } finally {
@@ -130,10 +134,28 @@ export function printJson(io: CliIo, value: unknown): Promise<void> {
   return io.stdout.write(`${JSON.stringify(value)}\n`);
 }
 
+/** UTC ns for people, cut to milliseconds. */
+export function timeText(nanos: string | bigint | null): string {
+  return nanos === null ? '–' : new Date(Number(BigInt(nanos) / 1_000_000n)).toISOString();
+}
+
 /** @throws HelicorderError USAGE if `text` is not scope/name */
 export function streamName(text: string): string {
+  if (text.length > NAME_MAX_LENGTH) throw tooLong('the name of a stream', text);
   if (/^[A-Za-z0-9._-]+\/[A-Za-z0-9._-]+$/.test(text)) return text;
   throw new HelicorderError('USAGE', `"${text}" is not the name of a stream, scope/name`);
+}
+
+/** @throws HelicorderError USAGE if `text` cannot be the id of a writer */
+export function writerId(text: string): string {
+  if (text.length > NAME_MAX_LENGTH) throw tooLong('--writer', text);
+  if (text !== '') return text;
+  throw new HelicorderError('USAGE', '--writer is empty: it names who writes, such as pump-7');
+}
+
+function tooLong(what: string, text: string): HelicorderError {
+  const most = `at most ${NAME_MAX_LENGTH} are allowed`;
+  return new HelicorderError('USAGE', `${what} has ${text.length} characters, ${most}`);
 }
 
 /** Parser of an option that is a moment; relative ones count from now. */
@@ -148,7 +170,9 @@ export function momentNanos(text: string): bigint {
 
 /** Parser of an option that is a list of names. */
 export function nameList(text: string): string[] {
-  return text.split(',').map((name) => name.trim());
+  const names = text.split(',').map((name) => name.trim());
+  if (!names.includes('')) return names;
+  throw new InvalidArgumentError('expected names, separated by commas.');
 }
 
 /** An option that takes one of some words; another one is answered with the nearest of them. */

@@ -2,6 +2,7 @@
  * The part of the public face that opens and reads a store. What only looks loads this: the
  * recorder, its configuration and the copier are four times as much.
  */
+export { nodeFileSystem } from './files/node-file-system.ts';
 export { Appender, Store, type ReadOptions } from './store/store.ts';
 export type { EventsItem, GapItem, SamplesItem, StreamItem } from './store/stream-reader.ts';
 export { buckets, type BucketOptions } from './tools/buckets.ts';

@@ -215,17 +215,17 @@ export interface NativeAddon {
   decodeNumbers(codec: number, column: Uint8Array, values: Float64Array): void;
   /**
    * Times of decoded samples, from the values of their time column: UTC ns, floored to the
-   * resolution, and lateness in ns. `origin`, UTC ns of tick 0, and `period` are taken modulo 2^64;
-   * `resolution` ≥ 1. All arrays are of the length of `ticks`, which are whole numbers.
+   * resolution. `origin`, UTC ns of tick 0, and `period` are taken modulo 2^64; `resolution` ≥ 1.
+   * @param stretches of consecutive ticks, from sample 0 on: for each its first sample and the tick
+   *   of that one
    */
   sampleTimes(
-    ticks: Float64Array,
+    stretches: Float64Array,
     residuals: BigInt64Array,
     origin: bigint,
     period: bigint,
     resolution: bigint,
     timeNanos: BigInt64Array,
-    latenessNanos: Float64Array,
   ): void;
 
   /**

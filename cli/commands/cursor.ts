@@ -40,10 +40,10 @@ function lsCommand({ io, run }: CliContext): Command {
 
 function listOf(cursors: readonly CursorInfo[]): string {
   if (cursors.length === 0) return 'no cursors yet\n';
-  const head = ['cursor', 'stream', 'offset', 'lag in records', 'age'];
+  const head = ['cursor', 'stream', 'offset', 'lag in records', 'of them retired', 'age'];
   const table = new Table({ head, style: { head: [], border: [] } });
-  for (const { name, stream, offset, lagRecords, ageSeconds } of cursors) {
-    table.push([name, stream, offset, lagRecords, ageText(ageSeconds)]);
+  for (const { name, stream, offset, lagRecords, retired, ageSeconds } of cursors) {
+    table.push([name, stream, offset, lagRecords, retired, ageText(ageSeconds)]);
   }
   return `${table.toString()}\n`;
 }
@@ -64,12 +64,13 @@ function showCommand({ io, run }: CliContext): Command {
     );
 }
 
-function descriptionOf({ name, stream, offset, lagRecords, ageSeconds }: CursorInfo): string {
+function descriptionOf(info: CursorInfo): string {
+  const { name, stream, offset, lagRecords, retired, ageSeconds } = info;
   const lines = [
     `cursor  ${name}`,
     `stream  ${stream}`,
     `offset  ${offset}: the first record its consumer has not had`,
-    `lag     ${lagRecords} records`,
+    `lag     ${lagRecords} records, ${retired} of them retired`,
     `age     ${ageText(ageSeconds)} since it was set`,
   ];
   return `${lines.join('\n')}\n`;
@@ -100,7 +101,7 @@ function setCommand({ io, run }: CliContext): Command {
           return offset === 'start' ? store.reader.state.lowWaterOf(id) : offsetOf(offset);
         });
         const { changeStore } = await io.load('control');
-        const where = { dataDir: dataDirOf(options, io), onWait: tellWait(io) };
+        const where = { dataDir: await dataDirOf(options, io), onWait: tellWait(io) };
         await changeStore(where, { type: 'set-cursor', ...cursor, offset: position });
         if (options.json) await printJson(io, { ...cursor, offset: String(position) });
         return 0;
@@ -114,7 +115,7 @@ function rmCommand({ io, run }: CliContext): Command {
     .action((name: string, options: CommonOptions) =>
       run(async () => {
         const { changeStore } = await io.load('control');
-        const where = { dataDir: dataDirOf(options, io), onWait: tellWait(io) };
+        const where = { dataDir: await dataDirOf(options, io), onWait: tellWait(io) };
         await changeStore(where, { type: 'remove-cursor', name: cursorName(name) });
         return 0;
       }),

@@ -12,7 +12,7 @@ export function doctorCommand({ io, run }: CliContext): Command {
     .option('--repair', 'copy damaged bytes to DIR/quarantine and make anew what can be made anew')
     .action((options: CommonOptions & { repair?: boolean }) =>
       run(async () => {
-        const dir = dataDirOf(options, io);
+        const dir = await dataDirOf(options, io);
         const tell = (step: string): void => {
           if (!options.quiet) void io.stderr.write(`helicorder: ${step}\n`).catch(ignore);
         };

@@ -2,7 +2,7 @@
 import Table from 'cli-table3';
 import type { Command } from 'commander';
 import type { GapReport, GapsReport, Quantiles } from '../../engine/tools/types.ts';
-import { momentNanos, newCommand, printJson, streamName, withStore } from '../command.ts';
+import { momentNanos, newCommand, printJson, streamName, timeText, withStore } from '../command.ts';
 import type { CliContext, CommonOptions } from '../command.ts';
 
 const EXAMPLES = [
@@ -11,6 +11,12 @@ const EXAMPLES = [
   'helicorder gaps plant/eth0 --from-time -1h',
 ];
 const EXIT_UNBALANCED = 65;
+
+const WHOLE_BATCHES = ': all that is stored with a sample of the range asked for';
+
+const WHAT_COUNTS = `
+A range of time counts whole batches: all ticks that are stored with one of its samples. The time
+that is really covered is printed, in --json as firstTimestampNanos and lastTimestampNanos.`;
 
 interface Options extends CommonOptions {
   fromTime?: bigint;
@@ -22,23 +28,26 @@ export function gapsCommand({ io, run }: CliContext): Command {
     .argument('<stream>', 'scope/name')
     .option('--from-time <time>', 'begin at this time: 2026-11-25T14:30:00Z, -1h …', momentNanos)
     .option('--to-time <time>', 'stop before this time', momentNanos)
+    .addHelpText('after', WHAT_COUNTS)
     .action((name: string, options: Options) =>
       run(() => {
         const stream = streamName(name);
         return withStore(io, options, async (store, { gaps }) => {
           const report = await gaps(store, stream, options);
           if (options.json) await printJson(io, report);
-          else await io.stdout.write(describe(report));
+          else await io.stdout.write(describe(report, options));
           return report.balanced ? 0 : EXIT_UNBALANCED;
         });
       }),
     );
 }
 
-function describe(report: GapsReport): string {
+function describe(report: GapsReport, { fromTime, toTime }: Options): string {
   const { nominalHz, measuredHz, deltaMicros, latenessMicros, imbalances } = report;
   const lines = [
     `${report.stream}: ${report.samples} samples of ${report.ticksScheduled} ticks scheduled`,
+    `time      ${timeText(report.firstTimestampNanos)} to ${timeText(report.lastTimestampNanos)}` +
+      (fromTime === undefined && toTime === undefined ? '' : WHOLE_BATCHES),
     `rate      nominal ${hertz(nominalHz)}, measured ${hertz(measuredHz)}`,
     ...(deltaMicros ? [`Δt        ${quantilesText(deltaMicros)}`] : []),
     ...(latenessMicros ? [`lateness  ${quantilesText(latenessMicros)}`] : []),

@@ -11,7 +11,7 @@ export function reloadCommand({ io, run }: CliContext): Command {
   return newCommand('reload', summary, EXAMPLES).action((options: CommonOptions) =>
     run(async () => {
       const { askRecorder } = await io.load('control');
-      const report = (await askRecorder(dataDirOf(options, io), 'reload')) as ReloadReport;
+      const report = (await askRecorder(await dataDirOf(options, io), 'reload')) as ReloadReport;
       if (options.json) await printJson(io, report);
       else await io.stdout.write(textOf(report));
       return 0;

@@ -54,7 +54,7 @@ async function selftest(io: CliIo, options: Options): Promise<number> {
   const progress = new ProgressLine(io, options.quiet === true);
   try {
     const report = await engine.selfTest({
-      dataDir: dataDirOf(options, io),
+      dataDir: await dataDirOf(options, io),
       program: io.program,
       durationMs,
       ...(options.seed === undefined ? {} : { seed: options.seed }),

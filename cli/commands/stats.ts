@@ -7,6 +7,7 @@ import {
   nameList,
   newCommand,
   streamName,
+  timeText,
   wholeNumber,
   withStore,
 } from '../command.ts';
@@ -33,7 +34,11 @@ export function statsCommand({ io, run }: CliContext): Command {
     .argument('<stream>', 'scope/name')
     .option('--bucket <duration>', 'length of a row, such as 10s (default: 1m)', duration)
     .option('--buckets <count>', 'instead: this many rows, from the first sample on', wholeNumber)
-    .option('--columns <names>', 'only these channels, separated by commas', nameList)
+    .option(
+      '--columns <names>',
+      'only these channels, in this order, separated by commas',
+      nameList,
+    )
     .option('--from-time <time>', 'begin at this time: 2026-11-25T14:30:00Z, -1h …', momentNanos)
     .option('--to-time <time>', 'stop before this time', momentNanos)
     .action((name: string, options: Options) => run(() => print(io, streamName(name), options)));
@@ -103,11 +108,6 @@ function lineOf({ nanos, channel, count, min, mean, max }: Row, width: number): 
 function textOf(time: string, channel: string, numbers: string[], width: number): string {
   const cells = numbers.map((text) => text.padStart(14));
   return `${[time.padEnd(24), channel.padEnd(width), ...cells].join(' ')}\n`;
-}
-
-/** Cut to milliseconds, as `stream info` prints times. */
-function timeText(nanos: bigint): string {
-  return new Date(Number(nanos / 1_000_000n)).toISOString();
 }
 
 function duration(text: string): bigint {

@@ -12,7 +12,10 @@ export function statusCommand({ io, run }: CliContext): Command {
     (options: CommonOptions) =>
       run(async () => {
         const { askRecorder } = await io.load('control');
-        const status = (await askRecorder(dataDirOf(options, io), 'status')) as RecorderStatus;
+        const status = (await askRecorder(
+          await dataDirOf(options, io),
+          'status',
+        )) as RecorderStatus;
         if (options.json) await printJson(io, status);
         else await io.stdout.write(`${statusLines(status).join('\n')}\n`);
         return 0;

@@ -21,7 +21,7 @@ function infoCommand({ io, run }: CliContext): Command {
   ).action((options: CommonOptions) =>
     run(async () => {
       const { storeInfo } = await io.load('reader');
-      const info = storeInfo(dataDirOf(options, io));
+      const info = storeInfo(await dataDirOf(options, io));
       if (options.json) await printJson(io, info);
       else await io.stdout.write(descriptionOf(info));
       return 0;
@@ -35,7 +35,7 @@ function migrateCommand({ io, run }: CliContext): Command {
     (options: CommonOptions) =>
       run(async () => {
         const { migrateStore } = await io.load('reader');
-        const done = migrateStore(dataDirOf(options, io));
+        const done = migrateStore(await dataDirOf(options, io));
         const sentence = `nothing to do: the store is of format ${done.format}, the only one\n`;
         if (options.json) await printJson(io, done);
         else if (!options.quiet) await io.stdout.write(sentence);

@@ -15,6 +15,8 @@ const EXAMPLES = [
   'helicorder stream cat plant/pump-3 --from-time now-1h --columns X,Z',
 ];
 const EXIT_DAMAGED = 65;
+const END_OF_FOLLOW =
+  'helicorder: nobody records into this store any more: that was the end of the stream\n';
 const FORMATS = ['json', 'ndjson-records', 'csv', 'raw'] as const;
 
 interface Options extends CommonOptions {
@@ -27,7 +29,7 @@ interface Options extends CommonOptions {
   follow?: boolean;
   format?: NonNullable<CatOptions['format']>;
   withLedger?: boolean;
-  delimiter: string;
+  delimiter?: string;
 }
 
 export function catCommand({ io, run }: CliContext): Command {
@@ -41,15 +43,19 @@ export function catCommand({ io, run }: CliContext): Command {
     .option('--to <offset>', 'stop before this offset', wholeNumber)
     .option('--from-time <time>', 'begin at this time: 2026-11-25T14:30:00Z, -1h …', momentNanos)
     .option('--to-time <time>', 'stop before this time', momentNanos)
-    .option('--columns <names>', 'only these channels, separated by commas', nameList)
+    .option(
+      '--columns <names>',
+      'only these channels, in this order, separated by commas',
+      nameList,
+    )
     .option('--max-events <count>', 'stop after this many events', wholeNumber)
-    .option('--follow', 'wait for what is still to come')
+    .option('--follow', 'wait for what is still to come, as long as somebody owns the store')
     .addOption(choice('--format <format>', 'json (default), for opaque streams raw', FORMATS))
-    .option('--with-ledger', 'add writer, epoch, seq, offset and gaps to each event')
-    .addOption(
-      new Option('--delimiter <text>', 'follows each event in format raw; \\n, \\t, \\0 understood')
-        .argParser(unescapeText)
-        .default('\n', 'a line feed'),
+    .option('--with-ledger', 'add writer, epoch, seq, offset and gaps to each event of format json')
+    .option(
+      '--delimiter <text>',
+      'follows each event in format raw; \\n, \\t, \\0 understood (default: a line feed)',
+      unescapeText,
     )
     .action((name: string, options: Options) => run(() => print(io, streamName(name), options)));
 }
@@ -68,6 +74,8 @@ async function print(io: CliIo, stream: string, options: Options): Promise<numbe
     const facts = { stream, follow, withLedger, onDamage, signal: stop.signal };
     const chunks = cat(store, { ...given, ...facts });
     for await (const chunk of chunks) await io.stdout.write(chunk);
+    const isCut = stop.signal.aborted || given.to !== undefined || given.maxEvents !== undefined;
+    if (follow && !isCut) await io.stderr.write(END_OF_FOLLOW).catch(ignore);
     return isDamaged ? EXIT_DAMAGED : 0;
   }).finally(stopListening);
 }

@@ -131,7 +131,7 @@ export async function copy(
   options: CopyCommandOptions,
 ): Promise<number> {
   const { copyStream } = await io.load('engine');
-  const dataDir = dataDirOf(options, io);
+  const dataDir = await dataDirOf(options, io);
   if (options.follow && options.to !== 'end') {
     throw new HelicorderError('USAGE', '--follow has no --to: it goes on until told to stop');
   }

@@ -91,8 +91,8 @@ async function copyAs(io: CliIo, options: Options): Promise<number> {
   await tellMeaningless(io, options);
   const from = named(inputStream, options.inputScope ?? scope);
   const to = named(outputStream, options.outputScope ?? scope);
-  const dataDir = directory(options.inputController ?? options.controller, io, options);
-  const toDataDir = directory(options.outputController ?? options.controller, io, options);
+  const dataDir = await directory(options.inputController ?? options.controller, io, options);
+  const toDataDir = await directory(options.outputController ?? options.controller, io, options);
   return copy(io, from, to, {
     ...options,
     dataDir,
@@ -119,8 +119,12 @@ function named(stream: string, scope: string | undefined): string {
   return streamName(stream.includes('/') || scope === undefined ? stream : `${scope}/${stream}`);
 }
 
-function directory(controller: string | undefined, io: CliIo, options: CommonOptions): string {
-  if (controller === undefined) return dataDirOf(options, io);
+async function directory(
+  controller: string | undefined,
+  io: CliIo,
+  options: CommonOptions,
+): Promise<string> {
+  if (controller === undefined) return await dataDirOf(options, io);
   if (!/^(tcp|tls):\/\//.test(controller)) return controller;
   throw new HelicorderError(
     'USAGE',

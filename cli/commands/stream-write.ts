@@ -7,7 +7,7 @@
 import type { Command } from 'commander';
 import { errnoCode, HelicorderError } from '../../engine/base/errors.ts';
 import type { WriteOptions } from '../../engine/index.ts';
-import { choice, dataDirOf, newCommand, streamName, tellWait } from '../command.ts';
+import { choice, dataDirOf, newCommand, streamName, tellWait, writerId } from '../command.ts';
 import type { CliContext, CliIo, CommonOptions } from '../command.ts';
 import type { Engine } from '../engine.ts';
 
@@ -41,11 +41,12 @@ export function writeCommand({ io, run }: CliContext): Command {
 
 async function write(io: CliIo, stream: string, options: Options): Promise<number> {
   const engine = await io.load('engine');
-  const { writer, file } = options;
+  const { file } = options;
+  const writer = writerId(options.writer);
   const framing = options.framing ?? (file === undefined ? 'lines' : 'file');
   const acknowledgements = new Acknowledgements(io, options.ack === true);
   await engine.writeEvents({
-    dataDir: dataDirOf(options, io),
+    dataDir: await dataDirOf(options, io),
     stream,
     writer,
     framing,

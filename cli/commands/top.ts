@@ -10,6 +10,8 @@ import { LiveBlock, forecastText } from '../status-view.ts';
 
 const EXAMPLES = ['helicorder top', 'helicorder top --json --looks 2 --interval 10s'];
 const NANOS_PER_MS = 1e6;
+/** A look asks the disk for the size of every file of the store. */
+const INTERVAL_MIN_MS = 100;
 
 interface Options extends CommonOptions {
   interval: string;
@@ -18,13 +20,15 @@ interface Options extends CommonOptions {
 
 export function topCommand({ io, run }: CliContext): Command {
   return newCommand('top', 'streams by what they write, lag of cursors, disk; live', EXAMPLES)
-    .addOption(new Option('--interval <duration>', 'time between two looks').default('1s'))
+    .addOption(
+      new Option('--interval <duration>', 'time between two looks, at least 100ms').default('1s'),
+    )
     .option('--looks <number>', 'end after this many (default: until interrupted)')
     .action((options: Options) => run(() => top(io, options)));
 }
 
 async function top(io: CliIo, options: Options): Promise<number> {
-  const intervalMs = durationMs(options.interval);
+  const intervalMs = intervalOf(options.interval);
   let left = looksOf(options.looks);
   const interrupted = new AbortController();
   const stopListening = io.onSignal(() => interrupted.abort());
@@ -54,7 +58,8 @@ function linesOf({ owned, streams, cursors, disk }: TopReport): string[] {
     `disk            ${used}, of it chunks ${chunks}, free ` +
       `${formatBytes(Number(disk.freeBytes))}${forecastText(disk.fullInSeconds)}`,
     ...cursors.map(
-      ({ name, stream, lag }) => `cursor          ${name} on ${stream}: ${lag} behind`,
+      ({ name, stream, lag, retired }) =>
+        `cursor          ${name} on ${stream}: ${lag} behind${retiredText(retired)}`,
     ),
     row('records/s', 'bytes/s', 'records', 'stream'),
     ...streams.map(({ name, records, recordsPerSecond, bytesPerSecond }) =>
@@ -63,12 +68,22 @@ function linesOf({ owned, streams, cursors, disk }: TopReport): string[] {
   ];
 }
 
+function retiredText(records: string): string {
+  return records === '0' ? '' : `, ${records} of them retired`;
+}
+
 function row(records: string, bytes: string, total: string, name: string): string {
   return `${records.padStart(12)} ${bytes.padStart(12)} ${total.padStart(14)}  ${name}`;
 }
 
 function rate(value: number | null): string {
   return value === null ? '–' : value.toFixed(1);
+}
+
+function intervalOf(text: string): number {
+  const intervalMs = durationMs(text);
+  if (intervalMs >= INTERVAL_MIN_MS) return intervalMs;
+  throw new HelicorderError('USAGE', `--interval ${text}: expected ${INTERVAL_MIN_MS}ms or more`);
 }
 
 function durationMs(text: string): number {

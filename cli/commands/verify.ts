@@ -7,18 +7,24 @@ import type { CliContext, CommonOptions } from '../command.ts';
 
 const EXAMPLES = ['helicorder verify', 'helicorder verify --data-dir /var/lib/helicorder --json'];
 const EXIT_DAMAGED = 65;
+const EXIT_AWAY = 69;
 
 export function verifyCommand({ io, run }: CliContext): Command {
   return newCommand('verify', 'check every byte, offset, sequence and ledger', EXAMPLES).action(
     (options: CommonOptions) =>
       run(async () => {
         const { verify } = await io.load('reader');
-        const report = await verify(dataDirOf(options, io));
+        const report = await verify(await dataDirOf(options, io));
         if (options.json) await printJson(io, report);
         else if (!options.quiet || !report.ok) await io.stdout.write(describe(report));
-        return report.ok ? 0 : EXIT_DAMAGED;
+        return exitCodeOf(report);
       }),
   );
+}
+
+function exitCodeOf({ ok, damage, away }: VerifyReport): number {
+  if (ok) return 0;
+  return damage.length === 0 && away.length > 0 ? EXIT_AWAY : EXIT_DAMAGED;
 }
 
 function describe(report: VerifyReport): string {
@@ -30,7 +36,9 @@ function describe(report: VerifyReport): string {
       .join(', ');
     table.push([
       stream.name,
-      stream.records,
+      stream.awayRecords === '0'
+        ? stream.records
+        : `${stream.records} (${stream.awayRecords} away)`,
       stream.firstOffset === null ? 'empty' : `${stream.firstOffset}–${stream.lastOffset}`,
       stream.ticksScheduled,
       stream.samples,
@@ -46,6 +54,7 @@ function describe(report: VerifyReport): string {
     ...report.damage.map(
       ({ file, offset, length, what }) => `DAMAGE: ${file} at ${offset}, ${length} bytes: ${what}`,
     ),
+    ...report.away.map(({ place, what }) => `AWAY: ${place}: ${what}`),
     report.ok ? 'ok: everything accepted is there' : 'NOT ok: see above',
   ];
   return `${lines.join('\n')}\n`;

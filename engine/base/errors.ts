@@ -70,7 +70,8 @@ export const ERRORS = {
     exit: 74,
     retryable: true,
     advice:
-      'Free some space on the disk that holds the store; a waiting recorder goes on by itself.',
+      'Free some space on the disk that holds the store, or raise the budget (store.budget) if ' +
+      'it is spent; a waiting recorder goes on by itself.',
   },
   READ_ONLY: {
     exit: 78,

@@ -159,8 +159,19 @@ export function decodeTimes(payload: Uint8Array): TimesEntry {
   const histogram = readHistogram(reader, rows);
   const time = readColumn(reader);
   reader.end();
-  const clock = { t0Nanos, periodNanos, resolutionNanos, utcOffsetNanos };
-  return { ...clock, firstTick, ticks, rows, gaps, histogram, time };
+  // name by name: an object put together from parts takes longer than all of the above
+  return {
+    t0Nanos,
+    periodNanos,
+    resolutionNanos,
+    utcOffsetNanos,
+    firstTick,
+    ticks,
+    rows,
+    gaps,
+    histogram,
+    time,
+  };
 }
 
 function readGaps(reader: ByteReader, rows: number): GroupGap[] {
@@ -249,7 +260,8 @@ export function decodeBatch(payload: Uint8Array): BatchEntry {
 export function recordsOf(times: TimesEntry, batch: BatchEntry): number {
   const failedRows = batch.failed.reduce((sum, range) => sum + range.rows, 0);
   const last = batch.failed.at(-1);
-  if (batch.samples + failedRows !== times.rows || (last?.firstRow ?? 0) > times.rows) {
+  const failedEnd = last ? last.firstRow + last.rows : 0;
+  if (batch.samples + failedRows !== times.rows || failedEnd > times.rows) {
     throw damaged('batch entry: its rows are not those of its times entry');
   }
   const inGaps = times.gaps.reduce((sum, gap) => sum + gapRecords(gap), 0);

@@ -4,9 +4,8 @@
  */
 import { decodeIntegers } from '../codecs/codec.ts';
 import type { BatchEntry, TimesEntry } from './format.ts';
+import { doublesOf } from './sample-times.ts';
 import { keptRows, ticksOf } from './samples.ts';
-
-const TWO_32 = 2 ** 32;
 
 export interface RelativeTimes {
   /** UTC ns that `nanos` count from */
@@ -33,16 +32,4 @@ export function relativeTimes(times: TimesEntry, batch: BatchEntry): RelativeTim
 
 function floorRemainder(value: number, unit: number): number {
   return unit === 1 ? 0 : value - Math.floor(value / unit) * unit;
-}
-
-/** 64-bit integers as doubles, rounded beyond 2^53; no BigInt is made on the way. */
-export function doublesOf(values: BigInt64Array | BigUint64Array): Float64Array {
-  const { buffer, byteOffset, length } = values;
-  const low = new Uint32Array(buffer, byteOffset, 2 * length);
-  const isSigned = values instanceof BigInt64Array;
-  const high = isSigned ? new Int32Array(buffer, byteOffset, 2 * length) : low;
-  const doubles = new Float64Array(length);
-  // little-endian, like every machine the engine runs on
-  for (let i = 0; i < length; i++) doubles[i] = high[2 * i + 1]! * TWO_32 + low[2 * i]!;
-  return doubles;
 }

@@ -2,16 +2,17 @@
  * Rows ↔ times entry and batch entries, in TypeScript: the encoder for rate groups whose channels
  * are floats (the addon's `RowEncoder` takes integers only) and the decoder for everybody.
  */
-import { native } from '../../native/index.ts';
 import { assert } from '../base/assert.ts';
 import { damaged } from '../base/bytes.ts';
-import { decodeColumn, decodeIntegers, encodeColumn, encodeIntegers } from '../codecs/codec.ts';
-import type { Column, EncodedColumn } from '../codecs/codec.ts';
-import { encodeBatch, encodeTimes, recordsOf } from './format.ts';
+import { decodeColumn, decodeIntegersInto, newArray } from '../codecs/codec.ts';
+import { encodeColumn, encodeIntegers } from '../codecs/codec.ts';
+import type { ArrayPool, Column, EncodedColumn } from '../codecs/codec.ts';
+import { ROWS_MAX, encodeBatch, encodeTimes, recordsOf } from './format.ts';
 import type { BatchEntry, FailedRange, TimesEntry } from './format.ts';
 import { LATENESS_BUCKETS, gapRecords, histogramOf, latenessBucket } from './ledger.ts';
 import type { GroupGap, Reason } from './ledger.ts';
 import { gapsBetween, placeOf } from './record-place.ts';
+import { fillLateness, fillTicks, fillTimes, stretchesOf } from './sample-times.ts';
 import type { Channel, Schema } from './schema.ts';
 
 export type { Column } from '../codecs/codec.ts';
@@ -137,7 +138,11 @@ export interface SampleGap {
   nanos: bigint;
 }
 
-/** One source's records of one batch, decoded; all arrays belong to the receiver. */
+/**
+ * One source's records of one batch, decoded. What is read with a pool is overwritten when the pool
+ * is used again; else all arrays belong to the receiver. Ticks and lateness may be getters: a copy
+ * of the object names them.
+ */
 export interface SampleBatch {
   run: number;
   firstSeq: number;
@@ -146,12 +151,15 @@ export interface SampleBatch {
   ordinal: number;
   records: number;
   samples: number;
-  /** per sample */
-  ticks: Float64Array;
+  /** per sample; worked out when it is first asked for */
+  readonly ticks: Float64Array;
   /** per sample, UTC ns, floored to the resolution */
   timeNanos: BigInt64Array;
-  /** per sample: how long after its tick was due it was taken, ns, floored to the resolution */
-  latenessNanos: Float64Array;
+  /**
+   * per sample: how long after its tick was due it was taken, ns, floored to the resolution; worked
+   * out when it is first asked for
+   */
+  readonly latenessNanos: Float64Array;
   /** raw values per channel; i64 and u64 as BigInt arrays, all others as doubles */
   columns: Column[];
   /** in order of records */
@@ -172,65 +180,15 @@ export interface RawSamples {
 
 /**
  * Throws DAMAGED unless the two entries and the schema belong together.
- * @param wanted as for `decodeSamples`
+ * @param wanted the channels to decode, by their places in the schema; all others are left out
+ * @param pool where the columns are decoded to; default: memory of their own
  */
 export function decodeRaw(
   times: TimesEntry,
   batch: BatchEntry,
   schema: Schema,
   wanted?: readonly number[],
-): RawSamples {
-  const allTicks = ticksOf(times.firstTick, times.rows, times.gaps);
-  return rawSamples(times, batch, schema, allTicks, keptRows(times, batch), wanted);
-}
-
-/**
- * Throws DAMAGED unless the two entries and the schema belong together.
- * @param wanted the channels to decode, by their places in the schema; all others are left out
- */
-export function decodeSamples(
-  times: TimesEntry,
-  batch: BatchEntry,
-  schema: Schema,
-  wanted?: readonly number[],
-): SampleBatch {
-  const allTicks = ticksOf(times.firstTick, times.rows, times.gaps);
-  const rows = keptRows(times, batch);
-  const raw = rawSamples(times, batch, schema, allTicks, rows, wanted);
-  const { records, samples, residuals, columns, gaps } = raw;
-  const ticks = rows === undefined ? allTicks : Float64Array.from(rows, (row) => allTicks[row]!);
-  const { timeNanos, latenessNanos } = timesOf(times, ticks, residuals);
-  const { run, firstSeq, firstOffset, ordinal } = batch;
-  const identity = { run, firstSeq, firstOffset, ordinal, records, samples };
-  return { ...identity, ticks, timeNanos, latenessNanos, columns, gaps };
-}
-
-/** Time columns by what they were decoded from: all sources of a group share one. */
-const timeColumns = new WeakMap<EncodedColumn, BigInt64Array>();
-
-/** The values of the time column, which nobody changes. @throws DAMAGED */
-export function timeColumnOf({ time, rows }: TimesEntry): BigInt64Array {
-  const known = timeColumns.get(time);
-  if (known?.length === rows) return known;
-  const values = decodeIntegers(time, rows);
-  timeColumns.set(time, values);
-  return values;
-}
-
-/** Ticks of a batch's samples. */
-export function sampleTicks(times: TimesEntry, batch: BatchEntry): Float64Array {
-  const all = ticksOf(times.firstTick, times.rows, times.gaps);
-  const rows = keptRows(times, batch);
-  return rows === undefined ? all : Float64Array.from(rows, (row) => all[row]!);
-}
-
-function rawSamples(
-  times: TimesEntry,
-  batch: BatchEntry,
-  schema: Schema,
-  allTicks: Float64Array,
-  rows: Uint32Array | undefined,
-  wanted?: readonly number[],
+  pool?: ArrayPool,
 ): RawSamples {
   if (schema.kind !== 'samples') throw damaged('batch entry: in a stream of opaque events');
   const { samples } = batch;
@@ -240,11 +198,102 @@ function rawSamples(
   const records = recordsOf(times, batch);
   const { channels } = schema;
   const columns = (wanted ?? [...channels.keys()]).map((index) =>
-    decodeColumn(channels[index]!.type, batch.columns[index]!, samples),
+    decodeColumn(channels[index]!.type, batch.columns[index]!, samples, pool),
   );
-  const all = timeColumnOf(times);
+  const all = timeColumnOf(times, pool);
+  const rows = keptRows(times, batch);
   const residuals = rows === undefined ? all : BigInt64Array.from(rows, (row) => all[row]!);
-  return { records, samples, residuals, columns, gaps: gapsOf(times, batch, allTicks) };
+  return { records, samples, residuals, columns, gaps: gapsOf(times, batch) };
+}
+
+/** As `decodeRaw`. The next call with the same pool takes the memory of this one. */
+export function decodeSamples(
+  times: TimesEntry,
+  batch: BatchEntry,
+  schema: Schema,
+  wanted?: readonly number[],
+  pool?: ArrayPool,
+): SampleBatch {
+  pool?.reuse();
+  return new DecodedSamples(times, batch, decodeRaw(times, batch, schema, wanted, pool), pool);
+}
+
+/** A class, since an object with getters of its own has a shape of its own, and none is fast. */
+class DecodedSamples implements SampleBatch {
+  readonly run: number;
+  readonly firstSeq: number;
+  readonly firstOffset: number;
+  readonly ordinal: number;
+  readonly records: number;
+  readonly samples: number;
+  readonly timeNanos: BigInt64Array;
+  readonly columns: Column[];
+  readonly gaps: SampleGap[];
+  readonly #times: TimesEntry;
+  readonly #stretches: Float64Array;
+  readonly #residuals: BigInt64Array;
+  readonly #pool: ArrayPool | undefined;
+  #ticks: Float64Array | undefined;
+  #lateness: Float64Array | undefined;
+
+  constructor(times: TimesEntry, batch: BatchEntry, raw: RawSamples, pool?: ArrayPool) {
+    this.run = batch.run;
+    this.firstSeq = batch.firstSeq;
+    this.firstOffset = batch.firstOffset;
+    this.ordinal = batch.ordinal;
+    this.records = raw.records;
+    this.samples = raw.samples;
+    this.columns = raw.columns;
+    this.gaps = raw.gaps;
+    this.#times = times;
+    this.#stretches = stretchesOf(times.firstTick, raw.gaps);
+    this.#residuals = raw.residuals;
+    this.#pool = pool;
+    const into = newArray(BigInt64Array, raw.samples, pool);
+    this.timeNanos = fillTimes(times, this.#stretches, raw.residuals, into);
+  }
+
+  get ticks(): Float64Array {
+    return (this.#ticks ??= fillTicks(this.#stretches, this.#newDoubles()));
+  }
+
+  get latenessNanos(): Float64Array {
+    return (this.#lateness ??= fillLateness(this.#times, this.#residuals, this.#newDoubles()));
+  }
+
+  #newDoubles(): Float64Array {
+    return newArray(Float64Array, this.samples, this.#pool);
+  }
+}
+
+/** The time column of which a value was asked for last. */
+const latest = { memory: new BigInt64Array(ROWS_MAX), of: undefined as EncodedColumn | undefined };
+
+/**
+ * One value of the time column, without an array for all of them: accounting for a batch takes the
+ * first and the last. @throws DAMAGED
+ */
+export function timeValueOf({ time, rows }: TimesEntry, row: number): bigint {
+  if (latest.of !== time) {
+    latest.of = undefined;
+    decodeIntegersInto(time, latest.memory.subarray(0, rows));
+    latest.of = time;
+  }
+  return latest.memory[row]!;
+}
+
+/** Time columns by what they were decoded from: all sources of a group share one. */
+const timeColumns = new WeakMap<EncodedColumn, BigInt64Array>();
+
+/** The values of the time column, which nobody changes. @throws DAMAGED */
+function timeColumnOf({ time, rows }: TimesEntry, pool: ArrayPool | undefined): BigInt64Array {
+  const known = timeColumns.get(time);
+  if (known?.length === rows) return known;
+  const values = newArray(BigInt64Array, rows, pool);
+  if (latest.of === time) values.set(latest.memory.subarray(0, rows));
+  else decodeIntegersInto(time, values);
+  if (pool === undefined) timeColumns.set(time, values);
+  return values;
 }
 
 /**
@@ -277,11 +326,12 @@ export function samplesFrom(
 /** Tick of each row. */
 export function ticksOf(firstTick: number, rows: number, gaps: readonly GroupGap[]): Float64Array {
   const ticks = new Float64Array(rows);
-  let [tick, next] = [firstTick, 0];
-  for (let row = 0; row < rows; row++) {
-    for (; next < gaps.length && gaps[next]!.rowsBefore <= row; next++) tick += gaps[next]!.ticks;
-    ticks[row] = tick++;
+  let [row, before] = [0, firstTick];
+  for (const gap of gaps) {
+    for (; row < gap.rowsBefore; row++) ticks[row] = before + row;
+    before += gap.ticks;
   }
+  for (; row < rows; row++) ticks[row] = before + row;
   return ticks;
 }
 
@@ -298,24 +348,8 @@ export function keptRows(times: TimesEntry, batch: BatchEntry): Uint32Array | un
   return rows;
 }
 
-/** @param residuals values of the time column, one per tick */
-export function timesOf(
-  times: TimesEntry,
-  ticks: Float64Array,
-  residuals: BigInt64Array,
-): Pick<SampleBatch, 'timeNanos' | 'latenessNanos'> {
-  const { t0Nanos, periodNanos, resolutionNanos, utcOffsetNanos } = times;
-  const timeNanos = new BigInt64Array(ticks.length);
-  const latenessNanos = new Float64Array(ticks.length);
-  const origin = BigInt.asIntN(64, t0Nanos + utcOffsetNanos);
-  const period = BigInt.asIntN(64, periodNanos);
-  const base = [origin, period, resolutionNanos] as const;
-  native.sampleTimes(ticks, residuals, ...base, timeNanos, latenessNanos);
-  return { timeNanos, latenessNanos };
-}
-
 /** The group's gaps and this source's failed ranges, merged; at one row the group's come first. */
-function gapsOf(times: TimesEntry, batch: BatchEntry, allTicks: Float64Array): SampleGap[] {
+function gapsOf(times: TimesEntry, batch: BatchEntry): SampleGap[] {
   const gaps: SampleGap[] = [];
   let [failedRows, next, tick, row, inGaps] = [0, 0, times.firstTick, 0, 0];
   const add = (atRow: number, reason: Reason, firstTick: number, ticks: number, nanos: bigint) => {
@@ -329,7 +363,7 @@ function gapsOf(times: TimesEntry, batch: BatchEntry, allTicks: Float64Array): S
       const range = batch.failed[next]!;
       const ticks = range.rows;
       if (range.firstRow + ticks > end) throw damaged('batch entry: a failed range over a gap');
-      add(range.firstRow, 'device', allTicks[range.firstRow]!, ticks, 0n);
+      add(range.firstRow, 'device', tick + range.firstRow - row, ticks, 0n);
       failedRows += ticks;
     }
   };

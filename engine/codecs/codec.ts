@@ -23,12 +23,14 @@
  */
 import { assert } from '../base/assert.ts';
 import { damaged } from '../base/bytes.ts';
+import { newArray, type ArrayPool } from './array-pool.ts';
 import { decodeInto, encodeDense, encodeIntegers } from './addon.ts';
 import { BLOCK_VALUES, CODEC } from './column.ts';
 import type { EncodedColumn, FloatType } from './column.ts';
 import { DENSE_CODECS, FLOAT_CODECS, INTEGER_CODECS } from './registry.ts';
 
 export { encodeIntegers } from './addon.ts';
+export { ArrayPool, newArray } from './array-pool.ts';
 export { encodeDenseReference } from './dense.ts';
 export { BLOCK_VALUES, CODEC, integersBoundBytes } from './column.ts';
 export type { EncodedColumn } from './column.ts';
@@ -66,9 +68,17 @@ export function newColumn(type: ValueType, count: number): Column {
   return new ARRAYS[type](count);
 }
 
-/** @param count of values; bounded by the caller */
-export function decodeColumn(type: ValueType, column: EncodedColumn, count: number): Column {
-  const values = newColumn(type, count);
+/**
+ * @param count of values; bounded by the caller
+ * @param pool where the values go; default: memory of their own
+ */
+export function decodeColumn(
+  type: ValueType,
+  column: EncodedColumn,
+  count: number,
+  pool?: ArrayPool,
+): Column {
+  const values = newArray<Column>(ARRAYS[type], count, pool);
   decodeColumnInto(type, column, values);
   return values;
 }

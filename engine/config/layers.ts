@@ -148,21 +148,6 @@ export function pathText(path: Path): string {
   }, '');
 }
 
-const SYSTEM_DIR = '/etc/helicorder';
-
-/** The files to read, in order; later ones lie over earlier ones. */
-export function findConfigFiles(files: ConfigFiles, given: string | undefined): string[] {
-  if (given !== undefined) return [given];
-  const local = './helicorder.yaml';
-  if (files.exists(local)) return [local];
-  const main = [`${SYSTEM_DIR}/helicorder.yaml`, `${SYSTEM_DIR}/helicorder.toml`];
-  const first = main.find((path) => files.exists(path));
-  const dir = `${SYSTEM_DIR}/conf.d`;
-  const parts = files.exists(dir) ? files.list(dir) : [];
-  const more = parts.filter((name) => /^[^.].*\.(ya?ml|toml)$/.test(name)).sort();
-  return [...(first ? [first] : []), ...more.map((name) => `${dir}/${name}`)];
-}
-
 export function readLayers(files: ConfigFiles, paths: string[], environment: Environment): Layers {
   const layers = new Layers();
   for (const path of paths) layers.addFile(readConfigFile(files, path, environment));

@@ -7,6 +7,7 @@
  */
 import * as z from 'zod';
 import {
+  NAME_MAX_LENGTH,
   BUDGET_MIN_BYTES,
   BUDGET_MIN_SEGMENTS,
   BUDGET_SEGMENTS,
@@ -186,7 +187,8 @@ const store = z.strictObject({
 
 const chunks = group('{dir: /mnt/chunks}', {
   dir: z.string().min(1).optional().meta({
-    description: 'Directory of the sealed chunks. Default: chunks, in the store.',
+    description:
+      'Directory of the sealed chunks; it must exist, and is never made. Default: chunks, in the store.',
     type: 'path',
   }),
 });
@@ -240,7 +242,7 @@ const retentionOfOne = {
 const streamPattern = (): z.ZodString =>
   z
     .string()
-    .max(200)
+    .max(NAME_MAX_LENGTH)
     .regex(/^(\*|[A-Za-z0-9._*-]+\/[A-Za-z0-9._*-]+)$/, 'must be scope/name, with * for any part');
 
 /** Retention of streams that are no sources, or that no source says anything of. */
@@ -313,14 +315,14 @@ export const sourceSchema = z.strictObject({
     }),
   stream: z
     .string()
-    .max(200)
+    .max(NAME_MAX_LENGTH)
     .regex(STREAM_PATTERN, 'must be scope/name of the characters A-Z a-z 0-9 . _ -')
     .optional()
     .meta({
       description: `Where its samples go, scope/name. Default: ${DEFAULT_STREAM}.`,
       type: 'text',
     }),
-  writer: z.string().min(1).max(200).optional().meta({
+  writer: z.string().min(1).max(NAME_MAX_LENGTH).optional().meta({
     description: 'Identity under which samples are numbered. Default: the name of the source.',
     type: 'text',
   }),

@@ -15,6 +15,7 @@
  */
 import * as z from 'zod';
 import { ERRORS, HelicorderError, type ErrorCode, messageOf } from '../base/errors.ts';
+import { NAME_MAX_LENGTH } from '../base/constants.ts';
 import { hexWord } from '../base/bytes.ts';
 import { quotedCounter } from '../base/quoted.ts';
 import { EVENTS_MAX } from '../batch/format.ts';
@@ -30,9 +31,9 @@ const counter = quotedCounter;
 const id = z.int().min(0);
 const stream = z
   .string()
-  .max(200)
+  .max(NAME_MAX_LENGTH)
   .regex(/^[A-Za-z0-9._-]+\/[A-Za-z0-9._-]+$/);
-const writer = z.string().min(1).max(200);
+const writer = z.string().min(1).max(NAME_MAX_LENGTH);
 const cursor = z.string().regex(/^[A-Za-z0-9._-]{1,100}$/);
 const cursorFields = {
   name: cursor,

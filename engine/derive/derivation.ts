@@ -19,7 +19,8 @@
 import { createHash } from 'node:crypto';
 import { assert } from '../base/assert.ts';
 import { HelicorderError, type ErrorCode } from '../base/errors.ts';
-import { decodeRaw, sampleTicks, timesOf, type Column } from '../batch/samples.ts';
+import { fillTicks, fillTimes, stretchesOf } from '../batch/sample-times.ts';
+import { decodeRaw, type Column } from '../batch/samples.ts';
 import type { Schema } from '../batch/schema.ts';
 import { newColumn } from '../codecs/codec.ts';
 import { contentBytes } from '../txn/piece-format.ts';
@@ -138,10 +139,11 @@ export class Derivation {
     }
     const columns = raw.columns.map((column) => picked(column, mask));
     if (!this.#transform) return build(mask, columns);
+    const stretches = stretchesOf(times.firstTick, raw.gaps);
     const input = samplesInput(schema.channels, columns, kept, {
-      ticks: () => picked(sampleTicks(times, batch), mask),
+      ticks: () => picked(fillTicks(stretches, new Float64Array(samples)), mask),
       timeNanos: () =>
-        picked(timesOf(times, sampleTicks(times, batch), raw.residuals).timeNanos, mask),
+        picked(fillTimes(times, stretches, raw.residuals, new BigInt64Array(samples)), mask),
     });
     const { columns: made, keep } = this.#transform.samples(input, output);
     if (keep === undefined) return build(mask, made);

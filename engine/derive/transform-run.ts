@@ -4,7 +4,7 @@
  */
 import { EVENT_MAX_BYTES } from '../base/constants.ts';
 import { HelicorderError, type ErrorCode, messageOf } from '../base/errors.ts';
-import { doublesOf } from '../batch/relative-times.ts';
+import { doublesOf } from '../batch/sample-times.ts';
 import type { Column } from '../batch/samples.ts';
 import {
   INTEGER_RANGES,

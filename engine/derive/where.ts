@@ -9,7 +9,7 @@
  */
 import jsep from 'jsep';
 import { HelicorderError, nearest, type ErrorCode, messageOf } from '../base/errors.ts';
-import { doublesOf } from '../batch/relative-times.ts';
+import { doublesOf } from '../batch/sample-times.ts';
 import type { Column } from '../batch/samples.ts';
 import type { Channel, Schema } from '../batch/schema.ts';
 

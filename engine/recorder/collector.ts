@@ -30,6 +30,7 @@ import { StoreWriter, type OpenedRun } from '../store/writer.ts';
 import { Growth, limitBytes } from '../tools/growth.ts';
 import { Account, type AccountStatus } from './account.ts';
 import { Checkpoints } from './checkpoints.ts';
+import { endWithoutRoom } from './end-without-room.ts';
 import { GroupDrain } from './group-drain.ts';
 import { mismatches, requestsOf, type Drained, type GroupSpec } from './group-spec.ts';
 import { UtcOffset } from './utc-offset.ts';
@@ -349,6 +350,9 @@ export class Collector {
     this.#isClosing = true;
     while (this.flush());
     if (!this.#end(reason)) {
+      const { clock } = this.#environment;
+      if (this.#writer.isWaiting)
+        endWithoutRoom(this.#writer, this.#groups.values(), clock, reason);
       this.#writer.abandon();
       this.#catalog.close();
       return false;

@@ -325,7 +325,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
     this.#settle.reject(
       new HelicorderError(
         'NO_SPACE',
-        'stopped while there was no space: the last samples are lost',
+        'stopped while there was no space: what was sampled meanwhile is lost',
       ),
     );
   }

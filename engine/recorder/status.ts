@@ -72,13 +72,19 @@ export function mergeStatus(parts: Parts): RecorderStatus {
       durableMicros: collector?.durableMicros ?? nothing,
       recentDurableMicros: collector?.recentDurableMicros ?? nothing,
     },
-    warnings: [...parts.problems, ...(collector?.warnings ?? [])],
+    warnings: [...parts.problems, ...notPinned(parts), ...(collector?.warnings ?? [])],
   };
+}
+
+/** A processor that was asked for and is not there, or not for this process. */
+function notPinned({ samplers, config }: Parts): string[] {
+  const isRefused = samplers?.refused.includes('sched_setaffinity: EINVAL');
+  return isRefused ? [`processor ${config.cpu} (cpu) cannot be had: any may be used`] : [];
 }
 
 /** The one command that would grant what the kernel refused. */
 function grantOf({ refused }: SamplersReport, { realtime }: RecorderConfig): string | undefined {
-  if (refused.length === 0 || realtime === 'off') return undefined;
+  if (!refused.some((call) => call.endsWith('EPERM')) || realtime === 'off') return undefined;
   return `sudo setcap cap_sys_nice,cap_ipc_lock+ep "${process.execPath}"`;
 }
 

@@ -96,7 +96,7 @@ async function digestOf({ environment }: Lab, dir: string): Promise<string> {
   const onDamage = ({ file, what }: { file: string; what: string }): never => {
     throw new BrokenPromise(`damage: ${file}: ${what}`);
   };
-  const form = { withLedger: true, follow: false, delimiter: '\n', onDamage } as const;
+  const form = { withLedger: true, follow: false, onDamage } as const;
   try {
     for await (const piece of cat(store, { stream: BOX, from: 'start', ...form })) {
       digest.update(piece);

@@ -286,24 +286,33 @@ export const startEntry = control<StartEntry>('start', {
 });
 export const shutdownEntry = control<ShutdownEntry>('shutdown', { utcNanos: nanos });
 export const footerEntry = control<FooterEntry>('footer', { streams: list(footerStream) });
+const streamSnapshotFields: Fields<StreamSnapshot> = {
+  ...streamFields,
+  nextOffset: count,
+  totals,
+};
+
+const runSnapshotFields: Fields<RunSnapshot> = {
+  ...runFields,
+  nextSeq: count,
+  ordinal: count,
+  lastTick: nullable(count),
+  lastNanos: nullable(nanos),
+  endReason: nullable(text),
+};
+
 export const snapshotEntry = control<SnapshotEntry>('snapshot', {
   generation: count,
   nextStream: count,
   nextRun: count,
   clean: flag,
-  streams: list(object<StreamSnapshot>({ ...streamFields, nextOffset: count, totals })),
+  streams: list(object(streamSnapshotFields)),
   schemas: list(schema),
-  runs: list(
-    object<RunSnapshot>({
-      ...runFields,
-      nextSeq: count,
-      ordinal: count,
-      lastTick: nullable(count),
-      lastNanos: nullable(nanos),
-      endReason: nullable(text),
-    }),
-  ),
+  runs: list(object(runSnapshotFields)),
 });
+/** One of a snapshot's streams, or runs, by itself. */
+export const streamSnapshot = control<StreamSnapshot>('snapshot', streamSnapshotFields);
+export const runSnapshot = control<RunSnapshot>('snapshot', runSnapshotFields);
 export const trimEntry = control<TrimEntry>('trim', {
   stream: count,
   lowWater: count,

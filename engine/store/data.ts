@@ -23,7 +23,7 @@ import {
   type TimesEntry,
 } from '../batch/format.ts';
 import { filteredIn, gapRecords, type Reason } from '../batch/ledger.ts';
-import { timeColumnOf } from '../batch/samples.ts';
+import { timeValueOf } from '../batch/samples.ts';
 import { HelicorderError } from '../base/errors.ts';
 import type { Entries, Entry, EntryView, TimeEnds } from './log/entries.ts';
 import { ENTRY_ROW_BYTES, GROUP_CRC_BYTES, GROUP_HEADER_BYTES, KIND } from './log/format.ts';
@@ -173,7 +173,7 @@ class SharedTimes {
   #columnValue(row: number): bigint {
     if (row === 0 && this.#ends) return this.#ends.first;
     if (row === this.times.rows - 1 && this.#ends) return this.#ends.last;
-    return timeColumnOf(this.times)[row]!;
+    return timeValueOf(this.times, row);
   }
 
   /** UTC ns of a row. */

@@ -6,8 +6,8 @@
 import { parseSchema, type Schema } from '../batch/schema.ts';
 import type { FileSystem } from '../files/file-system.ts';
 import { runEntry, schemaEntry, type RunEntry, type SchemaEntry } from './control.ts';
-import { KIND } from './log/format.ts';
-import { snapshotsBehind } from './locate.ts';
+import { KIND, makeLsn } from './log/format.ts';
+import { readSnapshot, runAtBeginning, snapshotsBehind } from './segment-snapshot.ts';
 import type { ControlState } from './state.ts';
 import type { RunInfo } from './stream-item.ts';
 
@@ -16,6 +16,8 @@ export class KnownRuns {
   readonly #runs = new Map<number, RunEntry>();
   readonly #texts = new Map<string, string>();
   readonly #schemas = new Map<string, Schema>();
+  /** by run, the segment that had no more to tell of it */
+  readonly #askedIn = new Map<number, number>();
   #hasLookedAhead = false;
 
   /** @param stream whose runs are wanted; undefined: those of all */
@@ -56,6 +58,23 @@ export class KnownRuns {
     const stream = this.#stream;
     for (const [id, text] of state.schemas) this.#texts.set(id, text);
     this.learn(stream === undefined ? state.runs.values() : state.writersOf(stream), []);
+  }
+
+  /**
+   * Makes sure that a run is known which has records in `segment`, as far as what that begins with
+   * tells: it names every run that goes on there.
+   * @throws ENOENT if the segment has gone
+   */
+  learnIn(id: number, fs: FileSystem, logDir: string, segment: number): void {
+    if (this.of(id) !== undefined || this.#askedIn.get(id) === segment) return;
+    const end = makeLsn(segment + 1, 0);
+    const run = runAtBeginning(fs, logDir, segment, id, end)?.value;
+    this.#askedIn.set(id, segment);
+    if (run === undefined) return;
+    this.learn([run], []);
+    // the state has all schemas there are, but where damage has taken one
+    const state = this.of(id) ? undefined : readSnapshot(fs, logDir, segment, end);
+    if (state) this.learnState(state);
   }
 
   /** An intact entry of the log. */

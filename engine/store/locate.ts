@@ -3,15 +3,13 @@
  * the beginnings of the segments, both of which say how far the stream had come. The question must
  * be one whose answer, once yes, stays yes: an offset reached, or a greatest time.
  */
-import { HelicorderError } from '../base/errors.ts';
-import type { FileSystem } from '../files/file-system.ts';
+import { HelicorderError, errnoCode } from '../base/errors.ts';
 import type { ChunkRange, TableRow } from './chunks/format.ts';
 import type { StreamSnapshot } from './control.ts';
 import { makeLsn, segmentOf, type Lsn } from './log/format.ts';
-import { readLog } from './log/log.ts';
 import { listSegments } from './log/segment.ts';
 import type { StoreReader } from './reader.ts';
-import { ControlState } from './state.ts';
+import { streamAtBeginning, type Stated } from './segment-snapshot.ts';
 
 /** The beginning of a chunk or segment, and the stream's next offset there. */
 export interface StreamPlace {
@@ -93,10 +91,10 @@ function locateInLog(
   let high = numbers.length - 1;
   while (low <= high) {
     const middle = (low + high) >> 1;
-    const found = snapshotAtOrBefore(reader, numbers, middle);
-    const snapshot = found?.state.streams.get(stream);
-    if (found === undefined || !inSegment(snapshot)) {
-      if (found) best = { lsn: makeLsn(found.segment, 0), nextOffset: snapshot?.nextOffset ?? 0 };
+    const found = streamAtOrBefore(reader, numbers, middle, stream);
+    if (found === undefined || !inSegment(found.value)) {
+      const nextOffset = found?.value?.nextOffset ?? 0;
+      if (found) best = { lsn: makeLsn(found.segment, 0), nextOffset };
       low = middle + 1;
     } else {
       high = middle - 1;
@@ -106,70 +104,31 @@ function locateInLog(
   return { lsn: makeLsn(numbers[0] ?? 1, 0), nextOffset: 0 };
 }
 
-function snapshotAtOrBefore(
+/** Where a snapshot cannot be read, the one before it counts. */
+function streamAtOrBefore(
   reader: StoreReader,
   numbers: readonly number[],
   index: number,
-): { state: ControlState; segment: number } | undefined {
+  stream: number,
+): (Stated<StreamSnapshot> & { segment: number }) | undefined {
   for (let i = index; i >= 0; i--) {
     const segment = numbers[i]!;
-    const state = reader.snapshots.of(reader, segment);
-    if (state) return { state, segment };
+    const stated = streamIfThere(reader, segment, stream);
+    if (stated) return { ...stated, segment };
   }
   return undefined;
 }
 
-/** Snapshots that a reader keeps: a search by halves looks at the same few for every stream. */
-const SNAPSHOTS_KEPT = 4;
-
-/** The states that segments begin with. What a segment begins with never changes. */
-export class Snapshots {
-  readonly #kept = new Map<number, ControlState>();
-
-  /**
-   * @param read for who has it at hand; nobody changes what is returned
-   * @returns undefined if it cannot be read
-   */
-  of(
-    { fs, paths, end }: StoreReader,
-    segment: number,
-    read = () => readSnapshot(fs, paths.log, segment, end),
-  ): ControlState | undefined {
-    const state = this.#kept.get(segment) ?? read();
-    if (state === undefined) return undefined;
-    this.#kept.delete(segment);
-    this.#kept.set(segment, state);
-    const [oldest] = this.#kept.keys();
-    if (this.#kept.size > SNAPSHOTS_KEPT) this.#kept.delete(oldest!);
-    return state;
-  }
-}
-
-/** What the segments behind one begin with: they name runs whose own entries are damaged. */
-export function* snapshotsBehind(
-  fs: FileSystem,
-  logDir: string,
+/** What has gone since it was listed is sealed, and those before it are. */
+function streamIfThere(
+  { fs, paths, end }: StoreReader,
   segment: number,
-): Generator<ControlState> {
-  for (const number of listSegments(fs, logDir)) {
-    if (number <= segment) continue;
-    const state = readSnapshot(fs, logDir, number, makeLsn(number + 1, 0));
-    if (state) yield state;
+  stream: number,
+): Stated<StreamSnapshot> | undefined {
+  try {
+    return streamAtBeginning(fs, paths.log, segment, stream, end);
+  } catch (error) {
+    if (errnoCode(error) === 'ENOENT') return undefined;
+    throw error;
   }
-}
-
-/** The state that a segment begins with, or undefined if it cannot be read. */
-export function readSnapshot(
-  fs: FileSystem,
-  logDir: string,
-  segment: number,
-  end: Lsn,
-): ControlState | undefined {
-  const from = { lsn: segment * 2 ** 32, last: undefined };
-  for (const item of readLog(fs, logDir, from, end)) {
-    if (item.kind !== 'group') continue;
-    if (!item.isSnapshot || item.segment !== segment) return undefined;
-    return ControlState.fromIntact(item.entries.all());
-  }
-  return undefined;
 }

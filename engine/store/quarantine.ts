@@ -2,6 +2,7 @@
  * `DIR/quarantine`: copies of damaged bytes, each a file named by where it was, and a manifest.
  *
  *   00000000000000000003.seg-8192-4096.bin      bytes 8192 to 12287 of that segment
+ *   00000000000000000003.seg-8192-4096.bin.1    the same, when they were damaged again
  *   manifest.json                               what each is, when it was put there, its CRC32C
  *
  * What could not be read is zeros in the copy, and its ranges are in the manifest; nothing is ever
@@ -60,8 +61,15 @@ export function writeManifest(fs: FileSystem, dir: string, manifest: Manifest): 
   const path = manifestPath(dir);
   const text = `${JSON.stringify(manifest, null, 2)}\n`;
   const isKept = fs.exists(path) && readManifest(fs, dir).entries.length === 0;
-  if (isKept) fs.rename(path, `${path}.unreadable`);
+  if (isKept) fs.rename(path, freePath(fs, `${path}.unreadable`));
   fs.writeFileDurably(path, new TextEncoder().encode(text));
+}
+
+/** The path, or the first of path.1, path.2 … that is free: nothing put aside is ever replaced. */
+export function freePath(fs: FileSystem, path: string): string {
+  let free = path;
+  for (let n = 1; fs.exists(free); n++) free = `${path}.${n}`;
+  return free;
 }
 
 /** Is exactly this damage known, and its file since then damaged nowhere else in the range? */
@@ -88,9 +96,11 @@ export function quarantine(
   const source = fs.open(found.file, 'read');
   const from = Number(found.offset);
   const length = Number(found.length) || Math.max(0, source.size() - from);
+  const { quarantine: place } = storePaths(dir);
+  fs.makeDirectory(place);
   const name = `${nameIn(dir, found.file).replaceAll('/', '_')}-${from}-${length}.bin`;
-  fs.makeDirectory(storePaths(dir).quarantine);
-  const copy = fs.open(`${storePaths(dir).quarantine}/${name}`, 'create');
+  const path = freePath(fs, `${place}/${name}`);
+  const copy = fs.open(path, 'create');
   const unreadable: [string, string][] = [];
   let crc = 0;
   for (let at = 0; at < length; at += BLOCK_BYTES) {
@@ -107,11 +117,12 @@ export function quarantine(
   copy.sync();
   copy.close();
   source.close();
-  fs.syncDirectory(storePaths(dir).quarantine);
+  fs.syncDirectory(place);
   const { offset, what } = found;
-  const place = { file: nameIn(dir, found.file), offset, length: found.length, what };
+  const range = { file: nameIn(dir, found.file), offset, length: found.length, what };
+  const as = path.slice(place.length + 1);
   const taken = String(clock.read().utcNanos);
-  return { ...place, as: name, crc: crc.toString(16).padStart(8, '0'), taken, unreadable };
+  return { ...range, as, crc: crc.toString(16).padStart(8, '0'), taken, unreadable };
 }
 
 /** Copies what is damaged in files that are about to go, once each. */

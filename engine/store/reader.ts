@@ -23,7 +23,7 @@ import { KeptSegment, readLog, type LogFault, type LogPosition } from './log/log
 import { SegmentIndex } from './log/segment-index.ts';
 import { segmentPath } from './log/segment.ts';
 import { openMark } from './mark.ts';
-import { Snapshots, locatePlace, type StreamPlace } from './locate.ts';
+import { locatePlace, type StreamPlace } from './locate.ts';
 import { recover, recoverUnowned, type Recovered } from './recover.ts';
 import { ControlState } from './state.ts';
 
@@ -38,7 +38,6 @@ export class StoreReader {
   readonly paths: StorePaths;
   readonly fs: FileSystem;
   readonly chunks: ChunkSet;
-  readonly snapshots = new Snapshots();
   /** the newest segment, for everybody who follows the log through this reader */
   readonly kept = new KeptSegment();
   readonly #options: StoreReaderOptions;

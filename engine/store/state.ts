@@ -77,7 +77,8 @@ export class ControlState {
   /** everything before this LSN lies in chunks */
   sealedEnd: Lsn = 0;
   readonly #streamByName = new Map<string, StreamSnapshot>();
-  readonly #runByWriter = new Map<string, RunSnapshot>();
+  /** by stream and writer, in the order of their numbers */
+  readonly #runsOf = new Map<number, Map<string, RunSnapshot>>();
 
   streamNamed(name: string): StreamSnapshot | undefined {
     return this.#streamByName.get(name);
@@ -85,7 +86,7 @@ export class ControlState {
 
   /** The latest run of a writer, whether it has ended or not. */
   latestRun(stream: number, writer: string): RunSnapshot | undefined {
-    return this.#runByWriter.get(writerKey(stream, writer));
+    return this.#runsOf.get(stream)?.get(writer);
   }
 
   lastTransaction(stream: number, writer: string): TransactionEntry | undefined {
@@ -97,8 +98,9 @@ export class ControlState {
     return this.trims.get(stream)?.lowWater ?? 0;
   }
 
+  /** The latest runs of its writers, in the order of their numbers. */
   writersOf(stream: number): RunSnapshot[] {
-    return [...this.runs.values()].filter((run) => run.stream === stream);
+    return [...(this.#runsOf.get(stream)?.values() ?? [])];
   }
 
   /**
@@ -209,10 +211,8 @@ export class ControlState {
     this.trims.delete(id);
     this.losses.forget(id);
     this.positions.forget(id);
-    for (const run of this.writersOf(id)) {
-      this.runs.delete(run.id);
-      this.#runByWriter.delete(writerKey(id, run.writer));
-    }
+    for (const run of this.writersOf(id)) this.runs.delete(run.id);
+    this.#runsOf.delete(id);
     for (const cursor of this.cursors.values()) {
       if (cursor.stream === id) this.cursors.delete(cursor.name);
     }
@@ -242,7 +242,9 @@ export class ControlState {
       this.losses.replace(before.id, run.id);
     }
     this.runs.set(run.id, run);
-    this.#runByWriter.set(writerKey(run.stream, run.writer), run);
+    const ofStream = this.#runsOf.get(run.stream) ?? new Map<string, RunSnapshot>();
+    ofStream.delete(run.writer);
+    this.#runsOf.set(run.stream, ofStream.set(run.writer, run));
     this.nextRun = Math.max(this.nextRun, run.id + 1);
   }
 

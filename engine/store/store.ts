@@ -72,8 +72,13 @@ export interface ReadOptions {
   fromTime?: bigint;
   /** UTC ns: nothing that was then or later is wanted */
   toTime?: bigint;
-  /** the channels to decode, by name; items and their schemas then have no others */
+  /** the channels to decode, by name; items and their schemas then have these, in this order */
   columns?: readonly string[];
+  /**
+   * The arrays of an item are overwritten once the next one is asked for. For whoever is done with
+   * an item by then: history is read about twice as fast if no array is made for each.
+   */
+  reuseArrays?: boolean;
   /** wait for more at the end, until `signal` aborts or the owner closes */
   follow?: boolean;
   signal?: AbortSignal;
@@ -122,7 +127,8 @@ export class Store {
    * The records of a stream, in order, in the pieces in which they were stored; the first and last
    * piece may reach beyond `from` and `to`, and any beyond the times; the first one after a cursor
    * begins at its offset. Damage comes as items of kind
-   * `fault`, the records it swallowed as gaps of reason `corrupt`. Arrays belong to the receiver.
+   * `fault`, the records it swallowed as gaps of reason `corrupt`. Arrays belong to the receiver,
+   * unless it has them reused.
    */
   async *read(name: string, options: ReadOptions = {}): AsyncGenerator<StreamItem> {
     const { to = Infinity, follow = false, signal } = options;
@@ -154,7 +160,7 @@ export class Store {
 
   async #streamReader(name: string, options: ReadOptions): Promise<StreamReader> {
     const stream = this.stream(name);
-    const { columns, fromTime, toTime, cursor } = options;
+    const { columns, fromTime, toTime, cursor, reuseArrays } = options;
     if (columns) checkColumns(columns, parseSchema(this.reader.state.schemaOf(stream)), name);
     const known = cursor && cursorOf(this.reader.state, cursor, stream);
     const first = known ? known.offset! : await this.#firstOffset(stream, options);
@@ -163,6 +169,7 @@ export class Store {
       fromNanos: fromTime,
       toNanos: toTime,
       isExact: cursor !== undefined,
+      reusesArrays: reuseArrays,
     });
   }
 

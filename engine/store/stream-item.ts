@@ -3,6 +3,7 @@ import type { Reason } from '../batch/ledger.ts';
 import { unpackEvents } from '../batch/opaque.ts';
 import { decodeSamples, samplesFrom, type SampleBatch } from '../batch/samples.ts';
 import type { Schema } from '../batch/schema.ts';
+import type { ArrayPool } from '../codecs/codec.ts';
 import type { RunEntry } from './control.ts';
 import type { DataItem } from './data.ts';
 
@@ -62,8 +63,16 @@ export interface Projection {
   channels: readonly number[];
 }
 
-/** @param only the channels that are decoded; the item's schema then has no others */
-export function decodeItem(item: DataItem, info: RunInfo, only?: Projection): RecordItem {
+/**
+ * @param only the channels that are decoded; the item's schema then has no others
+ * @param pool memory for the arrays, taken again for each item; default: they are the receiver's
+ */
+export function decodeItem(
+  item: DataItem,
+  info: RunInfo,
+  only?: Projection,
+  pool?: ArrayPool,
+): RecordItem {
   const { firstSeq, firstOffset, records, content } = item;
   const shown = only ? { ...info, schema: only.schema } : info;
   const range = { info: shown, firstSeq, firstOffset, records };
@@ -71,8 +80,18 @@ export function decodeItem(item: DataItem, info: RunInfo, only?: Projection): Re
     case 'batch': {
       const { times, batch } = content;
       const { firstTick, ticks } = times;
-      const samples = decodeSamples(times, batch, info.schema, only?.channels);
-      return { ...range, kind: 'samples', batch: samples, firstTick, ticks };
+      const samples = decodeSamples(times, batch, info.schema, only?.channels, pool);
+      // name by name: put together from `range` it takes several times as long
+      return {
+        kind: 'samples',
+        info: shown,
+        firstSeq,
+        firstOffset,
+        records,
+        batch: samples,
+        firstTick,
+        ticks,
+      };
     }
     case 'events': {
       const { events } = content;

@@ -13,6 +13,7 @@
  */
 import { HelicorderError, errnoCode } from '../base/errors.ts';
 import type { Schema } from '../batch/schema.ts';
+import { ArrayPool } from '../codecs/codec.ts';
 import type { ChunkReader } from './chunks/chunk-reader.ts';
 import { NO_NANOS, chunkName, type BlockRow, type ChunkRange } from './chunks/format.ts';
 import { Continuity } from './continuity.ts';
@@ -30,7 +31,6 @@ import { KnownRuns } from './known-runs.ts';
 import { lostTail } from './losses.ts';
 import type { StoreReader } from './reader.ts';
 import { retiredItems } from './retired.ts';
-import { ControlState } from './state.ts';
 import {
   decodeItem,
   itemFrom,
@@ -61,10 +61,9 @@ export class StreamReader {
   readonly #view: View;
   readonly #projections = new Map<Schema, Projection | undefined>();
   readonly #known: KnownRuns;
+  readonly #pool: ArrayPool | undefined;
   #position: LogPosition | undefined;
   #continuity: Continuity;
-  /** the runs of the segment's snapshot are known */
-  #knowsRuns = false;
   #isDone = false;
   /** a part of the log that no chunk holds, though it is sealed */
   #missing: ChunkRange | undefined;
@@ -82,6 +81,7 @@ export class StreamReader {
     this.#from = from;
     this.#continuity = this.#newContinuity(0);
     this.#view = view;
+    this.#pool = view.reusesArrays ? new ArrayPool() : undefined;
   }
 
   /** Nothing that is still to come can lie in the view. */
@@ -105,7 +105,8 @@ export class StreamReader {
     const wanted = this.#view.isExact ? Math.max(from, this.#from) : from;
     const first = isRetired ? wanted : Math.max(wanted, lowWater);
     if (end <= first && item.records > 0) return;
-    yield itemFrom(decodeItem(item, info, this.#projectionOf(info.schema)), first);
+    const projection = this.#projectionOf(info.schema);
+    yield itemFrom(decodeItem(item, info, projection, this.#pool), first);
   }
 
   #projectionOf(schema: Schema): Projection | undefined {
@@ -180,7 +181,6 @@ export class StreamReader {
   /** Goes to the beginning of a chunk or a segment. */
   #enter(lsn: Lsn): void {
     this.#position = { lsn: Math.max(lsn, segmentStart(segmentOf(lsn))), last: undefined };
-    this.#knowsRuns = false;
   }
 
   async *#fromChunks(sealedEnd: number): AsyncGenerator<RawItem | FaultItem> {
@@ -217,7 +217,7 @@ export class StreamReader {
       this.#known.learn(directory.runs, directory.schemas);
       for (const row of directory.blocks) {
         const end = row.firstOffset + row.records;
-        if (end <= this.#from) this.#continuity.nextOffset = end;
+        if (end <= this.#from) this.#skipTo(end);
         if (end <= this.#continuity.nextOffset) continue;
         const isNext = row.firstOffset <= this.#continuity.nextOffset;
         if (isNext && this.#passes(timesOf(row))) this.#continuity.nextOffset = end;
@@ -231,6 +231,11 @@ export class StreamReader {
       if (chunk) chunks.release(chunk);
     }
     return true;
+  }
+
+  /** What was given before the segment was sealed is not given again. */
+  #skipTo(offset: number): void {
+    this.#continuity.nextOffset = Math.max(this.#continuity.nextOffset, offset);
   }
 
   async *#fromBlock(chunk: ChunkReader, row: BlockRow): AsyncGenerator<RawItem | FaultItem> {
@@ -282,30 +287,24 @@ export class StreamReader {
   }
 
   *#fromGroup(group: LogGroup): Generator<RawItem | FaultItem> {
-    if (group.isSnapshot) {
-      const read = () => ControlState.fromIntact(group.entries.all());
-      const { snapshots } = this.#reader;
-      const snapshot = this.#knowsRuns
-        ? undefined
-        : snapshots.of(this.#reader, group.segment, read);
-      if (snapshot) this.#known.learnState(snapshot);
-      this.#knowsRuns = true;
-      return;
-    }
+    if (group.isSnapshot) return;
     const entries = group.entries.of(this.#stream);
     for (const { kind, payload, intact } of entries) {
       if (intact) this.#known.learnEntry(kind, payload);
     }
     if (!entries.some(({ stream }) => stream === this.#stream)) return;
-    const items = dataItems(new EntryList(entries), group.size, () => undefined);
-    for (const item of items) yield* this.#follow(item);
+    const { fs, paths } = this.#reader;
+    for (const item of dataItems(new EntryList(entries), group.size, () => undefined)) {
+      this.#known.learnIn(item.run, fs, paths.log, group.segment);
+      yield* this.#follow(item);
+    }
   }
 
   *#follow(next: DataItem): Generator<RawItem | FaultItem> {
     const { fs, paths } = this.#reader;
     const info = this.#known.ofAhead(next.run, fs, paths.log, segmentOf(this.#position!.lsn));
     if (info === undefined) return;
-    if (this.#isHole(next.firstOffset)) yield* this.#missingChunk();
+    if (this.#isHole(next.firstOffset)) yield* this.#missingChunk(next.firstOffset);
     else this.#missing = undefined;
     this.#damagedEnd = 0;
     const from = this.#continuity.nextOffset;
@@ -323,12 +322,21 @@ export class StreamReader {
   }
 
   /** A hole in the chain of chunks is damage only to those streams whose records it has taken. */
-  *#missingChunk(): Generator<FaultItem> {
+  *#missingChunk(end: number): Generator<FaultItem> {
     if (this.#missing === undefined) return;
-    if (this.#reader.chunks.away) throw this.#reader.chunks.away;
+    if (this.#reader.chunks.away) return this.#passOver(end);
     const file = `${this.#reader.paths.chunks}/${chunkName(this.#missing)}`;
     this.#missing = undefined;
     yield { kind: 'fault', fault: { file, offset: 0, length: 0, what: 'missing chunk' } };
+  }
+
+  /** What is away is not lost: it is no gap, and no damage. */
+  #passOver(end: number): void {
+    const { onAway } = this.#view;
+    if (onAway === undefined) throw this.#reader.chunks.away!;
+    onAway(end - this.#continuity.nextOffset);
+    this.#missing = undefined;
+    this.#continuity = this.#newContinuity(end);
   }
 
   /** Records that the control state counts, but nothing up to the end holds any more. */
@@ -337,7 +345,7 @@ export class StreamReader {
     const run = this.#reader.state.writersOf(this.#stream).at(-1);
     const info = run && this.#known.of(run.id);
     if (stream === undefined || info === undefined) return;
-    if (this.#isHole(stream.nextOffset)) yield* this.#missingChunk();
+    if (this.#isHole(stream.nextOffset)) yield* this.#missingChunk(stream.nextOffset);
     for (const item of this.#continuity.fillUpTo(stream.nextOffset, this.#stream, run!)) {
       if (item.firstOffset + item.records > this.#from) {
         yield { kind: 'raw', item, info, from: 0 };

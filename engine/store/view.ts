@@ -9,17 +9,24 @@
  */
 import { CLOCK_DISORDER_NANOS } from '../base/constants.ts';
 import { HelicorderError, nearest } from '../base/errors.ts';
-import type { Schema } from '../batch/schema.ts';
+import type { Channel, Schema } from '../batch/schema.ts';
 import type { Projection } from './stream-item.ts';
 
 export interface View {
   /** without what of the first piece lies before the first offset wanted */
   isExact?: boolean | undefined;
-  /** channels by name; undefined: all */
+  /** channels by name, in the order in which they are wanted; undefined: all */
   columns?: ReadonlySet<string> | undefined;
   /** UTC ns of the first record wanted, and of the first one not wanted */
   fromNanos?: bigint | undefined;
   toNanos?: bigint | undefined;
+  /** samples are decoded into the same memory again and again */
+  reusesArrays?: boolean | undefined;
+  /**
+   * is told of records that lie in a place for chunks that is away, and they are passed over;
+   * undefined: the reader throws UNAVAILABLE where they would come
+   */
+  onAway?: ((records: number) => void) | undefined;
 }
 
 /** A piece of a stream; undefined: none of its records has a time. */
@@ -49,8 +56,14 @@ export function isBehind(
 export function projectionOf({ columns }: View, schema: Schema): Projection | undefined {
   if (columns === undefined || schema.kind !== 'samples') return undefined;
   const all = schema.channels;
-  const channels = [...all.keys()].filter((i) => columns.has(all[i]!.name));
+  const channels = placesOf(columns, all);
   return { channels, schema: { kind: 'samples', channels: channels.map((i) => all[i]!) } };
+}
+
+/** Where the wanted channels stand in the schema, in the order in which they are wanted. */
+export function placesOf(columns: ReadonlySet<string>, channels: readonly Channel[]): number[] {
+  const places = [...columns].map((name) => channels.findIndex((channel) => channel.name === name));
+  return places.filter((place) => place >= 0);
 }
 
 /** @throws USAGE for a name that no channel of the stream has, with the nearest one */

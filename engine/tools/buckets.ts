@@ -10,12 +10,14 @@
 import { assert } from '../base/assert.ts';
 import { NANOS_PER_SECOND } from '../base/constants.ts';
 import { HelicorderError } from '../base/errors.ts';
-import { doublesOf, relativeTimes } from '../batch/relative-times.ts';
+import { relativeTimes } from '../batch/relative-times.ts';
+import { doublesOf } from '../batch/sample-times.ts';
 import { parseSchema } from '../batch/schema.ts';
 import { decodeColumn } from '../codecs/codec.ts';
 import { decodeItem, itemFrom } from '../store/stream-item.ts';
 import type { RawItem, RunInfo } from '../store/stream-reader.ts';
 import type { Store } from '../store/store.ts';
+import { placesOf } from '../store/view.ts';
 import { BucketTable } from './bucket-table.ts';
 import { damageOf } from './cat.ts';
 import type { BucketsReport, Damage } from './types.ts';
@@ -73,6 +75,12 @@ function gridOf(
   { bucketNanos, count, fromTime, toTime }: BucketOptions,
   { firstNanos, lastNanos }: { firstNanos: bigint | null; lastNanos: bigint | null },
 ): Grid {
+  if (bucketNanos !== undefined && count !== undefined) {
+    throw new HelicorderError(
+      'USAGE',
+      '--bucket or --buckets: the length of a bucket, or their number',
+    );
+  }
   if (count === undefined) {
     const nanos = bucketNanos ?? BUCKET_DEFAULT_NANOS;
     if (nanos >= BUCKET_MIN_NANOS) return { originNanos: 0n, nanos };
@@ -110,13 +118,14 @@ function addItem(
   };
   const runs = [...bucketRuns(table, nanos, gridBefore(grid, baseNanos), range)];
   if (runs.length === 0) return;
-  schema.channels.forEach((channel, i) => {
-    if (wanted && !wanted.has(channel.name)) return;
+  const places = wanted ? placesOf(wanted, schema.channels) : schema.channels.keys();
+  for (const i of places) {
+    const channel = schema.channels[i]!;
     const column = decodeColumn(channel.type, content.batch.columns[i]!, samples);
     const values = column instanceof Float64Array ? column : doublesOf(column);
     const into = table.channel(channel);
     for (const { slot, from, to } of runs) into.add(slot, values, from, to, channel);
-  });
+  }
 }
 
 /** How many of a piece's samples a trim has let go of; they are still stored with the rest. */

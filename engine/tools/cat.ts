@@ -10,7 +10,7 @@ import { HelicorderError } from '../base/errors.ts';
 import { EventRepacker, type SampleEvent } from '../batch/event.ts';
 import { eventJson } from '../batch/json.ts';
 import type { SampleBatch } from '../batch/samples.ts';
-import { parseSchema } from '../batch/schema.ts';
+import { parseSchema, type Schema } from '../batch/schema.ts';
 import { originRun } from '../store/control.ts';
 import type { ReadOptions, Store } from '../store/store.ts';
 import type { GapItem, RunInfo, SamplesItem, StreamItem } from '../store/stream-reader.ts';
@@ -19,24 +19,16 @@ import type { CatOptions, Damage } from './types.ts';
 import { Wanted } from './wanted.ts';
 
 type Piece = string | Uint8Array;
+type Format = NonNullable<CatOptions['format']>;
+
+const DELIMITER_DEFAULT = '\n';
 
 /** @throws NO_SUCH_STREAM, USAGE if the format does not fit the stream */
 export async function* cat(store: Store, options: CatOptions): AsyncGenerator<Piece> {
   const stream = store.stream(options.stream);
   const { kind } = parseSchema(store.reader.state.schemaOf(stream));
   const format = options.format ?? (kind === 'opaque' ? 'raw' : 'json');
-  if (kind === 'opaque' && (format === 'json' || format === 'csv')) {
-    throw new HelicorderError(
-      'USAGE',
-      `${stream.name} holds opaque events: use --format raw or ndjson-records`,
-    );
-  }
-  if (kind === 'samples' && format === 'raw') {
-    throw new HelicorderError(
-      'USAGE',
-      `${stream.name} holds samples: use --format json, ndjson-records or csv`,
-    );
-  }
+  checkForm(options, format, kind);
   const range = await wantedOf(store, options);
   const { samplesPerEvent } = stream;
   if (format === 'json') {
@@ -46,8 +38,30 @@ export async function* cat(store: Store, options: CatOptions): AsyncGenerator<Pi
   const limit = new EventLimit(options.maxEvents ?? Infinity, samplesPerEvent, range);
   if (limit.isReached) return;
   const found = itemsOf(store, options, range);
-  if (format === 'raw') yield* rawEvents(found, range, limit, options.delimiter);
+  if (format === 'raw')
+    yield* rawEvents(found, range, limit, options.delimiter ?? DELIMITER_DEFAULT);
   else yield* recordLines(found, range, format, limit);
+}
+
+/** What would have no effect is refused, so that nobody takes the output for what was asked. */
+function checkForm(options: CatOptions, format: Format, kind: Schema['kind']): void {
+  const { stream, withLedger, delimiter } = options;
+  if (kind === 'opaque' && (format === 'json' || format === 'csv')) {
+    throw usage(`${stream} holds opaque events: use --format raw or ndjson-records`);
+  }
+  if (kind === 'samples' && format === 'raw') {
+    throw usage(`${stream} holds samples: use --format json, ndjson-records or csv`);
+  }
+  if (delimiter !== undefined && format !== 'raw') {
+    throw usage(`--delimiter is for format raw: each piece of ${format} ends with a line feed`);
+  }
+  if (withLedger && format !== 'json') {
+    throw usage(`--with-ledger is for format json, not ${format}: ndjson-records always has it`);
+  }
+}
+
+function usage(message: string): HelicorderError {
+  return new HelicorderError('USAGE', message);
 }
 
 async function wantedOf(store: Store, options: CatOptions): Promise<Wanted> {

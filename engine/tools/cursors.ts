@@ -21,12 +21,14 @@ export function describeCursor(store: Store, name: string): CursorInfo {
 function infoOf(store: Store, { name, stream: id, offset, updatedNanos }: CursorEntry): CursorInfo {
   const stream = store.reader.state.streams.get(id);
   const position = offset ?? 0;
+  const lowWater = store.reader.state.lowWaterOf(id);
   const ageNanos = systemClock.read().utcNanos - updatedNanos;
   return {
     name,
     stream: stream?.name ?? `stream ${id}`,
     offset: String(position),
     lagRecords: String(Math.max(0, (stream?.nextOffset ?? position) - position)),
+    retired: String(Math.max(0, lowWater - position)),
     updatedNanos: String(updatedNanos),
     // a clock that was set back makes nothing younger than now
     ageSeconds: Math.max(0, Number(ageNanos) / NANOS_PER_SECOND),

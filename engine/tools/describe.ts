@@ -1,33 +1,42 @@
-/** What a store holds: `stream ls` and `stream info`, from the control state alone. */
-import { parseSchema } from '../batch/schema.ts';
-import type { StreamSnapshot } from '../store/control.ts';
+/**
+ * What a store holds: `stream ls` and `stream info`. All of it stands in the control state, but for
+ * the first time behind what is retired, which is read.
+ */
+import { parseSchema, type Schema } from '../batch/schema.ts';
+import type { StreamSnapshot, TrimEntry } from '../store/control.ts';
 import type { Store } from '../store/store.ts';
+import type { StreamItem } from '../store/stream-reader.ts';
 import type { StreamInfo } from './types.ts';
 
-export function describeStreams(store: Store): StreamInfo[] {
-  return store.streamNames().map((name) => describeStream(store, name));
+/** Sorted by name. */
+export async function describeStreams(store: Store): Promise<StreamInfo[]> {
+  const streams: StreamInfo[] = [];
+  for (const name of store.streamNames()) streams.push(await describeStream(store, name));
+  return streams;
 }
 
 /** @throws NO_SUCH_STREAM */
-export function describeStream(store: Store, name: string): StreamInfo {
+export async function describeStream(store: Store, name: string): Promise<StreamInfo> {
   const { state } = store.reader;
   const stream = store.stream(name);
   const schema = parseSchema(state.schemaOf(stream));
+  const trim = state.trims.get(stream.id);
   const writers = state.writersOf(stream.id).map(({ writer, epoch, nextSeq }) => ({
     id: writer,
     epoch: String(epoch),
     lastSeq: String(nextSeq - 1),
   }));
+  const isEmpty = stream.nextOffset === (trim?.lowWater ?? 0);
   return {
     ...splitName(stream),
     id: stream.incarnation,
     kind: schema.kind,
     schema: { channels: schema.kind === 'samples' ? schema.channels : [] },
     samplesPerEvent: stream.samplesPerEvent,
-    ...extent(stream),
+    ...extent(stream, trim),
     writers,
-    firstTimestampNanos: stringOrNull(stream.totals.firstNanos),
-    lastTimestampNanos: stringOrNull(stream.totals.lastNanos),
+    firstTimestampNanos: stringOrNull(await firstHeldNanos(store, stream, schema, trim)),
+    lastTimestampNanos: isEmpty ? null : stringOrNull(stream.totals.lastNanos),
   };
 }
 
@@ -36,23 +45,60 @@ function splitName({ name }: StreamSnapshot): { scope: string; name: string } {
   return { scope: name.slice(0, slash), name: name.slice(slash + 1) };
 }
 
-function extent({
-  nextOffset,
-  totals,
-}: StreamSnapshot): Pick<
+type Extent = Pick<
   StreamInfo,
-  'records' | 'samples' | 'firstOffset' | 'lastOffset' | 'bytes' | 'paddingBytes' | 'bytesPerRecord'
-> {
-  const { records, samples, bytes, paddingBytes } = totals;
+  | 'records'
+  | 'samples'
+  | 'firstOffset'
+  | 'lastOffset'
+  | 'retired'
+  | 'bytes'
+  | 'paddingBytes'
+  | 'bytesPerRecord'
+>;
+
+function extent(
+  { nextOffset, totals }: StreamSnapshot,
+  { lowWater, writers }: Pick<TrimEntry, 'lowWater' | 'writers'> = { lowWater: 0, writers: [] },
+): Extent {
+  const { records, bytes, paddingBytes } = totals;
+  const retiredSamples = writers.reduce((sum, { samples }) => sum + samples, 0);
   return {
-    records: String(records),
-    samples: String(samples),
-    firstOffset: nextOffset === 0 ? null : '0',
+    records: String(nextOffset - lowWater),
+    // of retired records that damage had taken before, nobody knows how many were samples
+    samples: String(Math.min(nextOffset - lowWater, totals.samples - retiredSamples)),
+    firstOffset: nextOffset === 0 ? null : String(lowWater),
     lastOffset: nextOffset === 0 ? null : String(nextOffset - 1),
+    retired: { records: String(lowWater), samples: String(retiredSamples) },
     bytes: String(bytes),
     paddingBytes: String(paddingBytes),
     bytesPerRecord: records === 0 ? null : bytes / records,
   };
+}
+
+/** UTC ns; undefined: no record has a time, or the place of the chunk that holds it is away. */
+async function firstHeldNanos(
+  store: Store,
+  { name, totals }: StreamSnapshot,
+  { kind }: Schema,
+  trim: TrimEntry | undefined,
+): Promise<bigint | null | undefined> {
+  if (trim === undefined) return totals.firstNanos;
+  const range = { from: trim.lowWater, ...(kind === 'samples' ? { columns: [] } : {}) };
+  try {
+    for await (const item of store.read(name, range)) {
+      const nanos = firstNanosOf(item);
+      if (nanos !== undefined) return nanos;
+    }
+  } catch (error) {
+    if (store.reader.chunks.away === undefined) throw error;
+  }
+  return undefined;
+}
+
+function firstNanosOf(item: StreamItem): bigint | undefined {
+  if (item.kind === 'samples') return item.batch.timeNanos[0];
+  return item.kind === 'events' && item.events.length > 0 ? item.utcNanos : undefined;
 }
 
 export function stringOrNull(value: bigint | number | null | undefined): string | null {

@@ -7,15 +7,16 @@
  *
  * The log itself is not rewritten, and nothing is deleted that might hold a record.
  */
-import { HelicorderError } from '../base/errors.ts';
+import { HelicorderError, errnoCode, openError } from '../base/errors.ts';
 import { Catalog } from '../store/catalog.ts';
 import { pinLosses } from '../store/changes.ts';
 import type { LostEntry } from '../store/control.ts';
 import { storePaths } from '../store/files.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../store/store.ts';
+import { StreamReader } from '../store/stream-reader.ts';
 import { StoreWriter } from '../store/writer.ts';
 import { doctor } from './doctor.ts';
-import { quarantine, readManifest, writeManifest } from '../store/quarantine.ts';
+import { freePath, quarantine, readManifest, writeManifest } from '../store/quarantine.ts';
 import type { DoctorReport, Finding } from './types.ts';
 
 /** Kinds of findings whose bytes are copied before anything else is done. */
@@ -25,17 +26,23 @@ const MOVED = new Set(['leftover', 'spare']);
 
 /**
  * @param tell is called with a sentence for each step
- * @throws STORE_IN_USE while another process owns the store
+ * @throws NOT_A_STORE and FORMAT_VERSION before anything is touched, READ_ONLY, STORE_IN_USE while
+ * another process owns the store
  */
 export async function repair(
   dir: string,
   tell: (step: string) => void,
   environment: StoreEnvironment = systemEnvironment,
 ): Promise<DoctorReport> {
-  const before = await doctor(dir, environment);
-  const { findings } = before;
-  putAside(environment, dir, findings, tell);
-  const lost = await lossesOf(environment, dir);
+  const { findings } = await doctor(dir, environment);
+  let lost: LostEntry[];
+  try {
+    putAside(environment, dir, findings, tell);
+    lost = await lossesOf(environment, dir);
+  } catch (error) {
+    if (errnoCode(error) === undefined) throw error;
+    throw openError(error, 'cannot repair the store in', dir);
+  }
   own(environment, dir, lost, tell);
   const after = await doctor(dir, environment);
   const isLeft = (one: Finding): boolean =>
@@ -66,7 +73,8 @@ function putAside(
     const manifest = readManifest(fs, dir);
     for (const { kind, file, offset, length, what } of findings) {
       if (file === null) continue;
-      if (MOVED.has(kind)) moveAside(environment, dir, file, tell);
+      // an owner may have come and gone since it was found
+      if (MOVED.has(kind) && fs.exists(file)) moveAside(environment, dir, file, tell);
       const entry = COPIED.has(kind)
         ? quarantine(environment, dir, { file, offset, length, what })
         : undefined;
@@ -88,11 +96,11 @@ function moveAside(
 ): void {
   const { quarantine: place } = storePaths(dir);
   fs.makeDirectory(place);
-  const name = file.slice(dir.length + 1).replaceAll('/', '_');
-  fs.rename(file, `${place}/${name}`);
+  const path = freePath(fs, `${place}/${file.slice(dir.length + 1).replaceAll('/', '_')}`);
+  fs.rename(file, path);
   fs.syncDirectory(place);
   fs.syncDirectory(file.slice(0, file.lastIndexOf('/')));
-  tell(`moved ${file} to quarantine/${name}`);
+  tell(`moved ${file} to ${path.slice(dir.length + 1)}`);
 }
 
 /** Every range that reads as lost, so that it stays so. */
@@ -104,7 +112,9 @@ async function lossesOf(environment: StoreEnvironment, dir: string): Promise<Los
       const stream = store.stream(name);
       // records whose schema is lost cannot be read until their writer says it again
       if (!store.reader.state.schemas.has(stream.schemaId)) continue;
-      for await (const item of store.read(name)) {
+      // records that are away are not lost
+      const reader = new StreamReader(store.reader, stream.id, 0, { onAway: () => {} });
+      for await (const item of reader.items()) {
         if (item.kind !== 'gap' || item.reason !== 'corrupt') continue;
         const { firstSeq, firstOffset, records, info } = item;
         lost.push({ stream: stream.id, run: info.run.id, firstSeq, firstOffset, records });

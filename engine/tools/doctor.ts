@@ -8,28 +8,61 @@
  * note.
  */
 import { BLOCK_BYTES, MIB, SEGMENT_DEFAULT_BYTES } from '../base/constants.ts';
-import { HelicorderError, errnoCode } from '../base/errors.ts';
+import { HelicorderError, errnoCode, openError } from '../base/errors.ts';
 import { hex, readMachineId, readStoreJson, storePaths } from '../store/files.ts';
 import { chainOf } from '../store/chunks/chunk-reader.ts';
 import { chunkName } from '../store/chunks/format.ts';
-import { SPARE_NAME } from '../store/log/segment.ts';
+import { RECYCLED_NAME, SPARE_NAME, listSegments } from '../store/log/segment.ts';
 import { openMark } from '../store/mark.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../store/store.ts';
 import { isQuarantined, readManifest } from '../store/quarantine.ts';
-import type { DoctorReport, Finding } from './types.ts';
-import { verify } from './verify.ts';
+import type { Damage, DoctorReport, Finding, VerifyReport } from './types.ts';
+import { awayPlaces, verify } from './verify.ts';
 
-/** Names a store may have in its directory; everything else was left behind by something. */
-const KNOWN_NAMES =
-  /^(store\.json|lock|mark|ballast|catalog\.db(-wal|-shm)?|log|txn|chunks|control|quarantine)$/;
-const KNOWN_LOG_NAMES = /^(\d{20}\.seg|spare-\d+\.seg)$/;
-const KNOWN_CHUNK_NAMES = /^\d{20}-\d{20}\.chunk$/;
+/**
+ * The names in a directory of the store: what belongs there, and what a write leaves behind that
+ * was cut off. All other files are somebody else's, and are not touched.
+ */
+interface Names {
+  known: RegExp;
+  /** made by `writeFileDurably`, `SocketPath`, `probeDirect`, `measureBox`, `DirectoryPlace` */
+  temporary: RegExp;
+}
 
-/** @throws NOT_A_STORE if there is no such directory */
+const STORE_NAMES: Names = {
+  known: /^(store\.json|lock|mark|ballast|catalog\.db(-\w+)?|log|txn|chunks|control|quarantine)$/,
+  temporary:
+    /^((store\.json|mark)\.tmp|control\.new|\.probe-direct|\.helicorder-tune-[0-9a-f]{16})$/,
+};
+const LOG_NAMES: Names = {
+  known: /^(\d{20}\.seg|spare-\d+\.seg)$/,
+  temporary: /^\.probe-direct$/,
+};
+const CHUNK_NAMES: Names = {
+  known: /^\d{20}-\d{20}\.chunk$/,
+  temporary: /^\.\d{20}-\d{20}\.chunk$/,
+};
+
+/**
+ * @throws NOT_A_STORE or FORMAT_VERSION, before anything is touched, if the directory holds no
+ * store or one of another version; READ_ONLY if it may not be read
+ */
 export async function doctor(
   dir: string,
   environment: StoreEnvironment = systemEnvironment,
 ): Promise<DoctorReport> {
+  try {
+    checkIsStore(environment, dir);
+    // what a program says of a store whose format it does not know would be wrong
+    opened(environment, dir)?.close();
+    return await inspect(dir, environment);
+  } catch (error) {
+    if (errnoCode(error) === undefined) throw error;
+    throw openError(error, 'cannot read the store in', dir);
+  }
+}
+
+async function inspect(dir: string, environment: StoreEnvironment): Promise<DoctorReport> {
   const report = await verify(dir, environment);
   const damage = report.damage.map((found) => damageFinding(environment, dir, found));
   const findings = [
@@ -42,25 +75,34 @@ export async function doctor(
       ),
       ...{ file, offset, length },
     })),
+    ...(await awayFindings(environment, dir, report.away)),
     ...placeFindings(environment, dir),
     ...ownerFindings(environment, dir),
     ...fileFindings(environment, dir),
-    ...leftovers(environment, dir),
+    ...otherFiles(environment, dir),
     ...unlistedChunks(environment, dir),
   ];
   return { dir, ok: findings.every(({ severity }) => severity !== 'damage'), findings };
+}
+
+/** A directory of somebody else's may well hold one named `log`: a segment must be in it. */
+function checkIsStore({ fs }: StoreEnvironment, dir: string): void {
+  const { storeJson, log } = storePaths(dir);
+  if (fs.isDirectory(dir) && readStoreJson(fs, storeJson) !== undefined) return;
+  if (fs.isDirectory(log) && listSegments(fs, log).length > 0) return;
+  throw new HelicorderError('NOT_A_STORE', `${dir} holds no store`, { details: { dir } });
 }
 
 function note(kind: string, what: string, advice: string, file: string | null = null): Finding {
   return { kind, severity: 'note', file, offset: '0', length: '0', what, advice, repaired: null };
 }
 
-function damageFinding(
-  { fs }: StoreEnvironment,
-  dir: string,
-  found: { file: string; offset: string; length: string; what: string },
-): Finding {
+function damageFinding({ fs }: StoreEnvironment, dir: string, found: Damage): Finding {
   const paths = storePaths(dir);
+  if (found.code === 'FORMAT_VERSION') {
+    const advice = 'Install the version of Helicorder that wrote it, or a later one.';
+    return { ...note('version', found.what, advice, found.file), severity: 'damage' };
+  }
   if (found.file === paths.catalog) {
     const advice = 'Nothing has to be done: the next owner makes it anew; --repair does it now.';
     return { ...note('catalog', `the catalog is damaged: ${found.what}`, advice, found.file) };
@@ -77,6 +119,24 @@ function damageFinding(
     '--repair copies the bytes to DIR/quarantine and writes down which records are lost. ' +
     'If it comes again, replace the disk.';
   return { ...note('damage', found.what, advice), ...found, severity: 'damage' };
+}
+
+/** Places that records are missed for, and the one that is configured, whatever lies there. */
+async function awayFindings(
+  environment: StoreEnvironment,
+  dir: string,
+  missed: VerifyReport['away'],
+): Promise<Finding[]> {
+  const store = opened(environment, dir);
+  if (store === undefined) return [];
+  const configured = [...store.reader.state.places].at(-1);
+  const away = await awayPlaces(store);
+  store.close();
+  const advice =
+    'Mount it, or make the directory if it is new: until then what is sealed stays in the store.';
+  return away
+    .filter(({ place }) => place === configured || missed.some((one) => one.place === place))
+    .map(({ place, what }) => note('place', what, advice, place));
 }
 
 /** The file system, how it can be written, what is left of it, and the machine. */
@@ -154,7 +214,8 @@ function fileFindings({ fs }: StoreEnvironment, dir: string): Finding[] {
     const advice = 'The next owner makes it if there is room; --repair does it now.';
     findings.push(note('ballast', what, advice, paths.ballast));
   }
-  for (const name of fs.list(paths.log).filter((one) => SPARE_NAME.test(one))) {
+  const zeros = (name: string): boolean => SPARE_NAME.test(name) && name !== RECYCLED_NAME;
+  for (const name of fs.list(paths.log).filter(zeros)) {
     const path = `${paths.log}/${name}`;
     if (isZero(fs, path)) continue;
     const what = 'a segment made ahead holds something else than zeros';
@@ -183,22 +244,28 @@ function isZero(fs: StoreEnvironment['fs'], path: string): boolean {
 }
 
 /** Files that nothing of the store refers to. */
-function leftovers({ fs }: StoreEnvironment, dir: string): Finding[] {
-  const paths = storePaths(dir);
-  const unknown = (place: string, known: RegExp): string[] =>
+function otherFiles({ fs }: StoreEnvironment, dir: string): Finding[] {
+  const { log, chunks } = storePaths(dir);
+  const findingsIn = (place: string, { known, temporary }: Names): Finding[] =>
     (fs.isDirectory(place) ? fs.list(place) : [])
       .filter((name) => !known.test(name))
-      .map((name) => `${place}/${name}`)
-      .filter((path) => !fs.isDirectory(path));
+      .map((name) => ({ path: `${place}/${name}`, isLeft: temporary.test(name) }))
+      .filter(({ path, isLeft }) => isLeft || !fs.isDirectory(path))
+      .map(({ path, isLeft }) => (isLeft ? leftover(path) : foreign(path)));
   return [
-    ...unknown(dir, KNOWN_NAMES),
-    ...unknown(paths.log, KNOWN_LOG_NAMES),
-    ...unknown(paths.chunks, KNOWN_CHUNK_NAMES),
-  ].map((path) => {
-    const what =
-      'nothing in the store refers to this file; it was left by a write that was cut off';
-    return note('leftover', what, '--repair moves it to DIR/quarantine.', path);
-  });
+    ...findingsIn(dir, STORE_NAMES),
+    ...findingsIn(log, LOG_NAMES),
+    ...findingsIn(chunks, CHUNK_NAMES),
+  ];
+}
+
+function leftover(path: string): Finding {
+  const what = 'nothing in the store refers to this file; it was left by a write that was cut off';
+  return note('leftover', what, '--repair moves it to DIR/quarantine.', path);
+}
+
+function foreign(path: string): Finding {
+  return note('foreign', 'this file is not of the store', 'Nothing: it is left alone.', path);
 }
 
 /** Chunks that do not count: a sealing that was cut off, or one whose entry damage has taken. */
@@ -206,7 +273,7 @@ function unlistedChunks(environment: StoreEnvironment, dir: string): Finding[] {
   const { fs } = environment;
   const { chunks } = storePaths(dir);
   const names = (fs.isDirectory(chunks) ? fs.list(chunks) : []).filter((name) =>
-    KNOWN_CHUNK_NAMES.test(name),
+    CHUNK_NAMES.known.test(name),
   );
   const sealedEnd = names.length > 0 ? sealedEndOf(environment, dir) : undefined;
   if (sealedEnd === undefined) return [];
@@ -219,13 +286,17 @@ function unlistedChunks(environment: StoreEnvironment, dir: string): Finding[] {
 }
 
 function sealedEndOf(environment: StoreEnvironment, dir: string): number | undefined {
+  const store = opened(environment, dir);
+  store?.close();
+  return store?.reader.state.sealedEnd;
+}
+
+/** @returns undefined if it cannot be opened: verify has said why */
+function opened(environment: StoreEnvironment, dir: string): Store | undefined {
   try {
-    const store = Store.open(dir, environment);
-    store.close();
-    return store.reader.state.sealedEnd;
+    return Store.open(dir, environment);
   } catch (error) {
-    // verify has said why it cannot be opened
-    if (error instanceof HelicorderError) return undefined;
+    if (error instanceof HelicorderError && error.code !== 'FORMAT_VERSION') return undefined;
     throw error;
   }
 }

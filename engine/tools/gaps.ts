@@ -9,6 +9,7 @@ import { Histogram } from '../base/histogram.ts';
 import type { ReadOptions, Store } from '../store/store.ts';
 import type { GapItem, SamplesItem } from '../store/stream-reader.ts';
 import type { RunEntry } from '../store/control.ts';
+import { stringOrNull } from './describe.ts';
 import type { GapReport, GapsReport, Quantiles } from './types.ts';
 
 interface Gap {
@@ -146,7 +147,7 @@ function sameSchedule(a: RunEntry | undefined, b: RunEntry): boolean {
 
 /**
  * @param times of a range, what is stored together with one of its samples counts as a whole, so
- * that the sum can be checked
+ * that the sum can be checked: the report says from when to when its samples really are
  * @throws NO_SUCH_STREAM
  */
 export async function gaps(
@@ -155,23 +156,24 @@ export async function gaps(
   times: Pick<ReadOptions, 'fromTime' | 'toTime'> = {},
 ): Promise<GapsReport> {
   const account = new TickAccount();
-  const delta = new Histogram(QUANTILE_SUB_BITS);
-  const lateness = new Histogram(QUANTILE_SUB_BITS);
-  const span = { firstNanos: 0n, lastNanos: 0n, intervals: 0, nanos: 0 };
+  const pace = new Pace();
   let run: RunEntry | undefined;
   let nextOffset = 0;
   for await (const item of store.read(name, times)) {
     if (item.kind !== 'samples' && item.kind !== 'gap') continue;
-    const isNext = item.firstOffset === nextOffset;
-    if (!isNext) account.skip();
+    if (item.firstOffset !== nextOffset) {
+      account.skip();
+      pace.skip();
+    }
     nextOffset = item.firstOffset + item.records;
-    const continues = isNext && run?.id === item.info.run.id;
     run = item.info.run;
     account.add(item);
-    if (item.kind === 'samples') measure(item, delta, lateness, span, continues);
+    pace.add(item);
   }
   return {
     stream: name,
+    firstTimestampNanos: stringOrNull(pace.firstNanos),
+    lastTimestampNanos: stringOrNull(pace.lastNanos),
     ticksScheduled: String(account.scheduled),
     samples: String(account.samples),
     gapTicks: String(account.gapTicks),
@@ -180,30 +182,68 @@ export async function gaps(
     gaps: account.gaps.map(reportOf),
     gapsByReason: account.byReason(),
     nominalHz: run && run.periodNanos > 0n ? NANOS_PER_SECOND / Number(run.periodNanos) : null,
-    measuredHz: span.nanos > 0 ? (span.intervals * NANOS_PER_SECOND) / span.nanos : null,
-    deltaMicros: quantiles(delta),
-    latenessMicros: quantiles(lateness),
+    measuredHz: pace.hertz,
+    deltaMicros: quantiles(pace.delta),
+    latenessMicros: quantiles(pace.lateness),
   };
 }
 
-/** Δt between neighbouring samples of one run; the rate over all of them. */
-function measure(
-  { batch }: SamplesItem,
-  delta: Histogram,
-  lateness: Histogram,
-  span: { lastNanos: bigint; intervals: number; nanos: number },
-  continues: boolean,
-): void {
-  for (let i = 0; i < batch.samples; i++) {
-    lateness.add(batch.latenessNanos[i]!);
-    const nanos = batch.timeNanos[i]!;
-    if (i > 0 || continues) {
-      const step = Number(nanos - span.lastNanos);
-      delta.add(Math.max(0, step));
-      span.intervals++;
-      span.nanos += step;
+/**
+ * How regularly samples came: Δt between neighbours of one run, and the rate over all of them. By
+ * the monotonic clock, which ticks and lateness are of: the wall clock may be set in between.
+ */
+class Pace {
+  readonly delta = new Histogram(QUANTILE_SUB_BITS);
+  readonly lateness = new Histogram(QUANTILE_SUB_BITS);
+  #intervals = 0;
+  #nanos = 0;
+  /** UTC ns of all samples; undefined: there is none */
+  firstNanos: bigint | undefined;
+  lastNanos: bigint | undefined;
+  /** the sample before, and the run it is of */
+  #last: { run: number; tick: number; lateNanos: number } | undefined;
+
+  /** @returns null: there are no two neighbours */
+  get hertz(): number | null {
+    return this.#nanos > 0 ? (this.#intervals * NANOS_PER_SECOND) / this.#nanos : null;
+  }
+
+  add(item: SamplesItem | GapItem): void {
+    if (item.kind === 'samples') return this.#measure(item);
+    // there were samples, at times that nobody knows any more
+    if (item.reason === 'retired' || item.reason === 'corrupt') this.skip();
+  }
+
+  /** The next sample has no neighbour before it. */
+  skip(): void {
+    this.#last = undefined;
+  }
+
+  #measure({ batch, info }: SamplesItem): void {
+    const { samples, ticks, latenessNanos, timeNanos } = batch;
+    if (samples === 0) return;
+    const run = info.run.id;
+    const period = Number(info.run.periodNanos);
+    let last = this.#last?.run === run ? this.#last : undefined;
+    for (let i = 0; i < samples; i++) {
+      const [tick, lateNanos] = [ticks[i]!, latenessNanos[i]!];
+      this.lateness.add(lateNanos);
+      if (last) this.#addStep((tick - last.tick) * period + lateNanos - last.lateNanos);
+      last = { run, tick, lateNanos };
     }
-    span.lastNanos = nanos;
+    this.#last = last;
+    this.#cover(timeNanos[0]!, timeNanos.at(-1)!);
+  }
+
+  #cover(first: bigint, last: bigint): void {
+    if (this.firstNanos === undefined || first < this.firstNanos) this.firstNanos = first;
+    if (this.lastNanos === undefined || last > this.lastNanos) this.lastNanos = last;
+  }
+
+  #addStep(nanos: number): void {
+    this.delta.add(Math.max(0, nanos));
+    this.#intervals++;
+    this.#nanos += nanos;
   }
 }
 

@@ -46,13 +46,14 @@ export class Top {
     return [...state.streams.values()].map(({ id, name, nextOffset, totals }) => {
       const now = { records: nextOffset, bytes: totals.bytes + totals.paddingBytes };
       const last = before.get(id);
+      const lowWater = state.lowWaterOf(id);
       this.#seen.set(id, now);
       const rate = (key: keyof Seen): number | null =>
         seconds === null || last === undefined ? null : (now[key] - last[key]) / seconds;
       return {
         name,
-        records: String(nextOffset),
-        firstOffset: String(state.lowWaterOf(id)),
+        records: String(nextOffset - lowWater),
+        firstOffset: String(lowWater),
         recordsPerSecond: rate('records'),
         bytesPerSecond: rate('bytes'),
         lastTimestampNanos: stringOrNull(totals.lastNanos),
@@ -66,7 +67,8 @@ export class Top {
       const read = state.streams.get(stream);
       if (read === undefined || offset === null) return [];
       const lag = String(read.nextOffset - offset);
-      return [{ name, stream: read.name, offset: String(offset), lag }];
+      const retired = String(Math.max(0, state.lowWaterOf(stream) - offset));
+      return [{ name, stream: read.name, offset: String(offset), lag, retired }];
     });
   }
 

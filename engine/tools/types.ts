@@ -64,7 +64,10 @@ export interface RecorderSummary {
   clean: boolean;
 }
 
-/** One line of `stream ls`, and `stream info --json`. Times are UTC ns, null if there is none. */
+/**
+ * One line of `stream ls`, and `stream info --json`. Records, samples, offsets and times are of
+ * what is still there: lastOffset − firstOffset + 1 = records. Times are UTC ns; null: none.
+ */
 export interface StreamInfo {
   scope: string;
   name: string;
@@ -72,16 +75,25 @@ export interface StreamInfo {
   kind: 'samples' | 'opaque';
   schema: { channels: Channel[] };
   samplesPerEvent: number;
+  /** gaps are records, too */
   records: string;
   samples: string;
-  /** null while the stream is empty */
+  /** the low-water mark, so one behind `lastOffset` where all is retired; null: none was written */
   firstOffset: string | null;
   lastOffset: string | null;
-  /** entries with batch header and ledger, and their share of group headers */
+  /** what a trim or retention has let go of, since the stream's beginning */
+  retired: { records: string; samples: string };
+  /**
+   * written since the stream's beginning, what is retired included: entries with batch header and
+   * ledger, and their share of group headers; `paddingBytes` are theirs beside it. What is left of
+   * them on disk is less, since it is sealed: `store info` has the sizes
+   */
   bytes: string;
   paddingBytes: string;
+  /** bytes / all records that were written: `records` + `retired.records` */
   bytesPerRecord: number | null;
   writers: { id: string; epoch: string; lastSeq: string }[];
+  /** null, too, where the place of the chunk that holds it is away */
   firstTimestampNanos: string | null;
   lastTimestampNanos: string | null;
 }
@@ -142,6 +154,8 @@ export interface CursorInfo {
   offset: string;
   /** records from there to the end of the stream */
   lagRecords: string;
+  /** how many of these are gone: read as gaps of reason retired */
+  retired: string;
   /** UTC ns */
   updatedNanos: string;
   ageSeconds: number;
@@ -160,6 +174,8 @@ export interface Damage {
   offset: string;
   length: string;
   what: string;
+  /** it may be sound, and of a format that this version does not know */
+  code?: 'FORMAT_VERSION';
 }
 
 export interface CatOptions {
@@ -170,15 +186,16 @@ export interface CatOptions {
   /** UTC ns: records before it, and from `toTime` on, are not wanted */
   fromTime?: bigint;
   toTime?: bigint;
-  /** the channels wanted, by name */
+  /** the channels wanted, by name, in this order */
   columns?: readonly string[];
   maxEvents?: number;
   follow: boolean;
   /** undefined: json, for opaque streams raw */
   format?: 'json' | 'ndjson-records' | 'csv' | 'raw';
+  /** in format json: writer, epoch, seq, offset and gaps of each event */
   withLedger: boolean;
-  /** behind each raw event */
-  delimiter: string;
+  /** behind each event of format raw; default: a line feed */
+  delimiter?: string;
   onDamage: (damage: Damage) => void;
   signal?: AbortSignal;
 }
@@ -213,6 +230,12 @@ export interface GapReport {
 
 export interface GapsReport {
   stream: string;
+  /**
+   * UTC ns of the earliest and the latest sample counted: of a range of time that was asked for,
+   * what is stored together with one of its samples counts, too. null: there is none
+   */
+  firstTimestampNanos: string | null;
+  lastTimestampNanos: string | null;
   ticksScheduled: string;
   samples: string;
   gapTicks: string;
@@ -240,9 +263,12 @@ export interface Quantiles {
 
 export interface VerifiedStream {
   name: string;
+  /** those that have been read; the offsets are of the first and the last of them */
   records: string;
   firstOffset: string | null;
   lastOffset: string | null;
+  /** records that could not be read, since their place is away */
+  awayRecords: string;
   writers: { id: string; epoch: string; firstSeq: string; lastSeq: string }[];
   ticksScheduled: string;
   samples: string;
@@ -250,17 +276,20 @@ export interface VerifiedStream {
 }
 
 export interface VerifyReport {
+  /** everything has been read, and nothing is damaged */
   ok: boolean;
   streams: VerifiedStream[];
   damage: Damage[];
   tornTails: { file: string; offset: string; length: string }[];
+  /** places for chunks that cannot be reached, if records lie there */
+  away: { place: string; what: string }[];
 }
 
 /** What `top` shows: one look at a store. 64-bit values are quoted strings. */
 export interface TopReport {
   /** somebody records into it */
   owned: boolean;
-  /** the busiest first; rates are null at the first look */
+  /** the busiest first, as far as they are still there; rates are null at the first look */
   streams: {
     name: string;
     records: string;
@@ -269,7 +298,7 @@ export interface TopReport {
     bytesPerSecond: number | null;
     lastTimestampNanos: string | null;
   }[];
-  cursors: { name: string; stream: string; offset: string; lag: string }[];
+  cursors: { name: string; stream: string; offset: string; lag: string; retired: string }[];
   disk: {
     usedBytes: string;
     chunkBytes: string;

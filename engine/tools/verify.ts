@@ -4,7 +4,7 @@
  * and per stream the chain of seqs, offsets and ticks. It only reads, also beside a recorder, and
  * always has an answer: what cannot be read is damage in the report.
  */
-import { HelicorderError, messageOf } from '../base/errors.ts';
+import { HelicorderError, errnoCode, messageOf } from '../base/errors.ts';
 import { hex, readStoreJson, storePaths } from '../store/files.ts';
 import { idsOf, identityOfLog, isOneStore } from '../store/identity.ts';
 import type { StoreIdentity } from '../store/log/log-writer.ts';
@@ -14,20 +14,21 @@ import { readLog, segmentStart, type LogGroup } from '../store/log/log.ts';
 import { listSegments, openSegment, segmentPath } from '../store/log/segment.ts';
 import { checkCatalog } from '../store/catalog.ts';
 import { checkChunk } from '../store/chunks/check.ts';
+import { chunkName } from '../store/chunks/format.ts';
 import { footerEntry } from '../store/control.ts';
 import { isCorruptGap } from '../store/losses.ts';
 import { openMark } from '../store/mark.ts';
 import { ControlState } from '../store/state.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../store/store.ts';
 import { TickAccount } from './gaps.ts';
-import type { Fault } from '../store/stream-item.ts';
+import { StreamReader, type Fault, type RecordItem } from '../store/stream-reader.ts';
 import type { Damage, VerifiedStream, VerifyReport } from './types.ts';
 
 export async function verify(
   dir: string,
   environment: StoreEnvironment = systemEnvironment,
 ): Promise<VerifyReport> {
-  const report: VerifyReport = { ok: false, streams: [], damage: [], tornTails: [] };
+  const report: VerifyReport = { ok: false, streams: [], damage: [], tornTails: [], away: [] };
   const { fs } = environment;
   const paths = storePaths(dir);
   if (!fs.exists(dir)) throw new HelicorderError('NOT_A_STORE', `${dir}: no such directory`);
@@ -38,7 +39,7 @@ export async function verify(
   const catalogDamage = checkCatalog(fs, paths.catalog);
   if (catalogDamage !== undefined) report.damage.push(damage(paths.catalog, catalogDamage));
   await readStreams(report, environment, dir, stated);
-  report.ok = report.damage.length === 0;
+  report.ok = report.damage.length === 0 && report.away.length === 0;
   return report;
 }
 
@@ -199,18 +200,28 @@ async function checkChunks(report: VerifyReport, { reader }: Store): Promise<voi
   for (const range of await reader.chunks.chain(reader.state.sealedEnd)) {
     try {
       await reader.chunks.use(range, (chunk) =>
-        checkChunk(chunk, (error) => report.damage.push(damageOf(error))),
+        checkChunk(chunk, (error) => report.damage.push(damageOf(error, chunk.path))),
       );
     } catch (error) {
-      report.damage.push(damageOf(error));
+      // a place that has gone since it was listed: the streams miss what lies there
+      if (!isAway(error)) report.damage.push(damageOf(error, chunkName(range)));
     }
   }
 }
 
-function damageOf(error: unknown): Damage {
+/** @param chunk where the error does not say it */
+function damageOf(error: unknown, chunk: string): Damage {
+  const errno = errnoCode(error);
+  if (errno !== undefined) return damage(chunk, `cannot be read: ${errno}`);
   if (!(error instanceof HelicorderError)) throw error;
-  const { file = '', offset = 0, length = 0 } = error.details;
-  return damage(String(file), error.message, Number(offset), Number(length));
+  const { file = chunk, offset = 0, length = 0 } = error.details;
+  const found = damage(String(file), error.message, Number(offset), Number(length));
+  return { ...found, ...codeOf(error) };
+}
+
+function codeOf(error: unknown): Pick<Damage, 'code'> {
+  const isOther = error instanceof HelicorderError && error.code === 'FORMAT_VERSION';
+  return isOther ? { code: 'FORMAT_VERSION' } : {};
 }
 
 async function readStreams(
@@ -233,10 +244,31 @@ async function readStreams(
     try {
       report.streams.push(await readStream(store, name, report));
     } catch (error) {
-      report.damage.push(damage(dir, `${name}: ${messageOf(error)}`));
+      report.damage.push({ ...damage(dir, `${name}: ${messageOf(error)}`), ...codeOf(error) });
     }
   }
+  const isShort = report.streams.some(({ awayRecords }) => awayRecords !== '0');
+  if (isShort) report.away = await awayPlaces(store);
   store.close();
+}
+
+/** The places for chunks that cannot be reached now, whether or not anything lies there. */
+export async function awayPlaces({ reader }: Store): Promise<VerifyReport['away']> {
+  const found: VerifyReport['away'] = [];
+  for (const place of reader.chunks.places) {
+    try {
+      await place.list();
+    } catch (error) {
+      if (!isAway(error)) throw error;
+      const what = 'the place for chunks is not reachable; nothing is lost';
+      found.push({ place: place.name, what });
+    }
+  }
+  return found;
+}
+
+function isAway(error: unknown): error is HelicorderError {
+  return error instanceof HelicorderError && error.code === 'UNAVAILABLE';
 }
 
 async function readStream(
@@ -244,43 +276,84 @@ async function readStream(
   name: string,
   report: VerifyReport,
 ): Promise<VerifiedStream> {
-  const account = new TickAccount();
-  const writers = new Map<string, { epoch: number; firstSeq: number; lastSeq: number }>();
-  let nextOffset = 0;
-  for await (const item of store.read(name)) {
-    if (item.kind === 'fault') {
-      tellOnce(report, item.fault);
-      continue;
-    }
+  const check = new StreamCheck(report, name);
+  const onAway = (records: number): void => check.passOver(records);
+  const reader = new StreamReader(store.reader, store.stream(name).id, 0, { onAway });
+  for await (const item of reader.items()) {
+    if (item.kind === 'fault') tellOnce(report, item.fault);
+    else check.add(item);
+  }
+  return check.result();
+}
+
+/** Holds the records of a stream against each other: offsets, seqs and ticks have no holes. */
+class StreamCheck {
+  readonly #report: VerifyReport;
+  readonly #name: string;
+  readonly #account = new TickAccount();
+  readonly #writers = new Map<string, { epoch: number; firstSeq: number; lastSeq: number }>();
+  /** per writer, where the records before are within reach */
+  readonly #nextSeqs = new Map<string, number>();
+  #firstOffset: number | undefined;
+  #lastOffset = -1;
+  #nextOffset = 0;
+  #awayRecords = 0;
+
+  constructor(report: VerifyReport, name: string) {
+    this.#report = report;
+    this.#name = name;
+  }
+
+  /** Records that are away; what follows them is held against nothing before. */
+  passOver(records: number): void {
+    this.#awayRecords += records;
+    this.#nextOffset += records;
+    this.#nextSeqs.clear();
+    this.#account.skip();
+  }
+
+  add(item: RecordItem): void {
     const { info, firstSeq, firstOffset, records } = item;
     const { writer, epoch } = info.run;
-    const known = writers.get(writer);
-    if (firstOffset !== nextOffset || (known && firstSeq !== known.lastSeq + 1)) {
-      report.damage.push(damage(name, `hole before offset ${firstOffset} (seq ${firstSeq})`));
+    const expected = this.#nextSeqs.get(writer) ?? firstSeq;
+    if (firstOffset !== this.#nextOffset || firstSeq !== expected) {
+      this.#damage(`hole before offset ${firstOffset} (seq ${firstSeq})`);
     }
-    nextOffset = firstOffset + records;
+    this.#firstOffset ??= firstOffset;
+    this.#nextOffset = firstOffset + records;
+    this.#lastOffset = this.#nextOffset - 1;
+    this.#nextSeqs.set(writer, firstSeq + records);
     const lastSeq = firstSeq + records - 1;
-    writers.set(writer, { epoch, firstSeq: known?.firstSeq ?? firstSeq, lastSeq });
-    if (item.kind !== 'events') account.add(item);
+    const known = this.#writers.get(writer);
+    this.#writers.set(writer, { epoch, firstSeq: known?.firstSeq ?? firstSeq, lastSeq });
+    if (item.kind !== 'events') this.#account.add(item);
   }
-  for (const sentence of account.imbalances) {
-    report.damage.push(damage(name, `ticks do not balance ${sentence}`));
+
+  #damage(what: string): void {
+    this.#report.damage.push(damage(this.#name, what));
   }
-  return {
-    name,
-    records: String(nextOffset),
-    firstOffset: nextOffset === 0 ? null : '0',
-    lastOffset: nextOffset === 0 ? null : String(nextOffset - 1),
-    writers: [...writers].map(([id, { epoch, firstSeq, lastSeq }]) => ({
-      id,
-      epoch: String(epoch),
-      firstSeq: String(firstSeq),
-      lastSeq: String(lastSeq),
-    })),
-    ticksScheduled: String(account.scheduled),
-    samples: String(account.samples),
-    gaps: gapsOf(account),
-  };
+
+  result(): VerifiedStream {
+    const account = this.#account;
+    for (const sentence of account.imbalances) this.#damage(`ticks do not balance ${sentence}`);
+    const records = this.#nextOffset - this.#awayRecords;
+    return {
+      name: this.#name,
+      records: String(records),
+      firstOffset: records === 0 ? null : String(this.#firstOffset),
+      lastOffset: records === 0 ? null : String(this.#lastOffset),
+      awayRecords: String(this.#awayRecords),
+      writers: [...this.#writers].map(([id, { epoch, firstSeq, lastSeq }]) => ({
+        id,
+        epoch: String(epoch),
+        firstSeq: String(firstSeq),
+        lastSeq: String(lastSeq),
+      })),
+      ticksScheduled: String(account.scheduled),
+      samples: String(account.samples),
+      gaps: gapsOf(account),
+    };
+  }
 }
 
 /** Most of what a reader meets has been reported already: all but chunks that are not there. */

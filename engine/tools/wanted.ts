@@ -27,6 +27,7 @@ export class Wanted {
 
   /** Is a record of the event wanted? It is then given whole. */
   takesEvent({ firstOffset, lastOffset, timeNanos }: SampleEvent): boolean {
+    if (this.first >= this.end) return false;
     if (lastOffset < this.first || firstOffset >= this.end) return false;
     return timeNanos.some((nanos) => this.#hasTime(nanos));
   }

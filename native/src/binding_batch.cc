@@ -73,32 +73,25 @@ Napi::Value EncodeDense(const Napi::CallbackInfo& info) {
   return EncodeWith<helicorder::DenseBoundBytes, helicorder::EncodeDense>(info);
 }
 
-void Decode(const Napi::CallbackInfo& info, int64_t* values, size_t count) {
-  const double codec = Whole(info.Env(), info[0], "codec", 0, 255);
+// decode(codec, column, values)
+template <typename Array, typename Value>
+void DecodeWith(const Napi::CallbackInfo& info, napi_typedarray_type type,
+                int (*decode)(uint8_t, const uint8_t*, size_t, Value*, size_t)) {
+  const auto codec = static_cast<uint8_t>(Whole(info.Env(), info[0], "codec", 0, 255));
   const auto column = Bytes(info, 1, "column");
-  if (helicorder::DecodeIntegers(static_cast<uint8_t>(codec), column.Data(), column.ByteLength(),
-                                 values, count) < 0) {
+  auto values = ArrayArgument<Array>(info, 2, type, "values");
+  const size_t count = values.ElementLength();
+  if (decode(codec, column.Data(), column.ByteLength(), values.Data(), count) < 0) {
     throw Napi::Error::New(info.Env(), "not a column of " + std::to_string(count) + " values");
   }
 }
 
 void DecodeIntegers(const Napi::CallbackInfo& info) {
-  auto values = ArrayArgument<Napi::BigInt64Array>(info, 2, napi_bigint64_array, "values");
-  Decode(info, values.Data(), values.ElementLength());
+  DecodeWith<Napi::BigInt64Array>(info, napi_bigint64_array, helicorder::DecodeIntegers);
 }
 
 void DecodeNumbers(const Napi::CallbackInfo& info) {
-  auto values = ArrayArgument<Napi::Float64Array>(info, 2, napi_float64_array, "values");
-  const size_t count = values.ElementLength();
-  // 64-bit patterns are as wide as doubles: decode in place, then convert each where it stands
-  auto* const integers = reinterpret_cast<int64_t*>(values.Data());
-  Decode(info, integers, count);
-  for (size_t i = 0; i < count; i++) {
-    int64_t integer;
-    std::memcpy(&integer, &integers[i], sizeof integer);
-    const auto number = static_cast<double>(integer);
-    std::memcpy(&integers[i], &number, sizeof number);
-  }
+  DecodeWith<Napi::Float64Array>(info, napi_float64_array, helicorder::DecodeNumbers);
 }
 
 int64_t Signed64(const Napi::CallbackInfo& info, size_t index, const char* what) {
@@ -110,23 +103,33 @@ int64_t Signed64(const Napi::CallbackInfo& info, size_t index, const char* what)
   return value;
 }
 
-// sampleTimes(ticks, residuals, origin, period, resolution, timeNanos, latenessNanos)
+// sampleTimes(stretches, residuals, origin, period, resolution, timeNanos)
 void SampleTimes(const Napi::CallbackInfo& info) {
-  const auto ticks = ArrayArgument<Napi::Float64Array>(info, 0, napi_float64_array, "ticks");
+  const Napi::Env env = info.Env();
+  const auto pairs = ArrayArgument<Napi::Float64Array>(info, 0, napi_float64_array, "stretches");
   const auto residuals =
       ArrayArgument<Napi::BigInt64Array>(info, 1, napi_bigint64_array, "residuals");
   const helicorder::TimeBase base = {Signed64(info, 2, "origin"), Signed64(info, 3, "period"),
                                      Signed64(info, 4, "resolution")};
   auto nanos = ArrayArgument<Napi::BigInt64Array>(info, 5, napi_bigint64_array, "timeNanos");
-  auto lateness = ArrayArgument<Napi::Float64Array>(info, 6, napi_float64_array, "latenessNanos");
-  const size_t count = ticks.ElementLength();
-  if (residuals.ElementLength() != count || nanos.ElementLength() != count ||
-      lateness.ElementLength() != count) {
-    throw Napi::RangeError::New(info.Env(), "the arrays differ in length");
+  const size_t count = residuals.ElementLength();
+  if (nanos.ElementLength() != count) throw Napi::RangeError::New(env, "the arrays differ");
+  if (base.resolution_nanos < 1) throw Napi::RangeError::New(env, "resolution below 1");
+  const size_t stretches = pairs.ElementLength() / 2;
+  if (stretches == 0 || pairs[0] != 0) throw Napi::RangeError::New(env, "no stretch from 0 on");
+  size_t at = 0;
+  for (size_t i = 0; i < stretches; i++) {
+    const double tick = pairs[2 * i + 1];
+    const double end = i + 1 < stretches ? pairs[2 * i + 2] : static_cast<double>(count);
+    if (!(end >= static_cast<double>(at) && end <= static_cast<double>(count))) {
+      throw Napi::RangeError::New(env, "stretches are not in order");
+    }
+    if (!(std::abs(tick) <= kSafeIntegerMax)) throw Napi::RangeError::New(env, "no such tick");
+    const size_t length = static_cast<size_t>(end) - at;
+    helicorder::StretchTimes(base, static_cast<int64_t>(tick), residuals.Data() + at, length,
+                             nanos.Data() + at);
+    at += length;
   }
-  if (base.resolution_nanos < 1) throw Napi::RangeError::New(info.Env(), "resolution below 1");
-  helicorder::SampleTimes(base, ticks.Data(), residuals.Data(), count, nanos.Data(),
-                          lateness.Data());
 }
 
 uint64_t Nanos(Napi::Object spec, const char* name, bool positive) {

@@ -77,20 +77,6 @@ inline uint8_t* Pack(uint8_t* out, uint64_t* values, size_t count, unsigned widt
   return end;
 }
 
-// Undoes Pack. `bytes` must be readable for 16 bytes behind the packed ones.
-inline void Unpack(const uint8_t* bytes, uint64_t* values, size_t count, unsigned width) {
-  const uint64_t mask = LowMask(width);
-  size_t bit = 0;
-  for (size_t i = 0; i < count; i++, bit += width) {
-    uint64_t low;
-    std::memcpy(&low, bytes + bit / 8, sizeof low);
-    const unsigned shift = bit % 8;
-    uint64_t value = low >> shift;
-    if (width + shift > 64) value |= static_cast<uint64_t>(bytes[bit / 8 + 8]) << (64 - shift);
-    values[i] = value & mask;
-  }
-}
-
 // Never reads outside its bytes; every function is false, and stays false, once they ran out.
 class ByteReader {
  public:

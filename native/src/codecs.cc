@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 
 #include "bits.h"
 #include "dense.h"
 #include "differences.h"
+#include "unpack.h"
 
 namespace helicorder {
 namespace {
@@ -168,6 +170,20 @@ bool AllEqual(const int64_t* values, size_t count) {
   return std::all_of(values, values + count, [first = values[0]](int64_t v) { return v == first; });
 }
 
+// Unpacks what a reader has just taken, when `left` bytes are behind it. What lies behind a block
+// is read only if it is there: else it is zeros of our own.
+void Unpack(const uint8_t* packed, size_t bytes, size_t left, uint64_t* values, size_t count,
+            unsigned width) {
+  const size_t eights = (count + 7) / 8;
+  if (eights * width + kUnpackSlackBytes <= bytes + left) {
+    return kUnpackers[width](packed, values, eights);
+  }
+  uint8_t padded[kBlockValues * sizeof(uint64_t) + kUnpackSlackBytes] = {};
+  std::memcpy(padded, packed, bytes);
+  kUnpackers[width](padded, values, eights);
+}
+
+// `distances` of a block get their high bits.
 bool DecodePatches(ByteReader* reader, uint64_t* distances, size_t count, unsigned width) {
   uint8_t patches;
   uint8_t patch_width;
@@ -178,60 +194,79 @@ bool DecodePatches(ByteReader* reader, uint64_t* distances, size_t count, unsign
   if (patch_width < 1 || width + patch_width > 64) return false;
   const size_t bytes = PackedBytes(patches, patch_width);
   if (!reader->Take(patches, &positions) || !reader->Take(bytes, &packed)) return false;
-  uint8_t padded[kBlockValues * 8 + 16] = {};
   uint64_t highs[kBlockValues];
-  std::memcpy(padded, packed, bytes);
-  Unpack(padded, highs, patches, patch_width);
-  int previous = -1;
-  for (size_t i = 0; i < patches; i++) {
-    if (positions[i] <= previous || positions[i] >= count) return false;
-    previous = positions[i];
-    distances[positions[i]] |= highs[i] << width;
-  }
+  Unpack(packed, bytes, reader->left(), highs, patches, patch_width);
+  // ascending and the last one in the block: then each is, and none needs a look of its own
+  bool ascending = positions[patches - 1] < count;
+  for (size_t i = 1; i < patches; i++) ascending &= positions[i - 1] < positions[i];
+  if (!ascending) return false;
+  for (size_t i = 0; i < patches; i++) distances[positions[i]] |= highs[i] << width;
   return true;
 }
 
-bool DecodeBlock(ByteReader* reader, int64_t* values, size_t count) {
+// A block as distances from its base.
+bool ReadBlock(ByteReader* reader, uint64_t* distances, size_t count, int64_t* base) {
   uint8_t head;
-  int64_t base;
   const uint8_t* packed;
   if (!reader->U8(&head)) return false;
   const unsigned width = head & ~kPatched & 0xffu;
-  if (width > 64 || !reader->Svarint(&base)) return false;
+  if (width > 64 || !reader->Svarint(base)) return false;
   const size_t bytes = PackedBytes(count, width);
   if (!reader->Take(bytes, &packed)) return false;
-  uint64_t distances[kBlockValues];
-  if (reader->left() >= 16) {
-    Unpack(packed, distances, count, width);
-  } else {
-    uint8_t padded[kBlockValues * 8 + 16];
-    std::memcpy(padded, packed, bytes);
-    std::memset(padded + bytes, 0, 16);
-    Unpack(padded, distances, count, width);
+  Unpack(packed, bytes, reader->left(), distances, count, width);
+  return (head & kPatched) == 0 || DecodePatches(reader, distances, count, width);
+}
+
+// Blocks over values, differences or differences of differences. `Value`: int64_t or double.
+template <unsigned kOrder, typename Value>
+bool DecodeBlocks(ByteReader* reader, Value* values, size_t count) {
+  if (count < kOrder) return false;
+  int64_t value = 0;
+  int64_t difference = 0;
+  if (kOrder > 0) {
+    if (!reader->Svarint(&value)) return false;
+    values[0] = static_cast<Value>(value);
   }
-  if ((head & kPatched) && !DecodePatches(reader, distances, count, width)) return false;
-  for (size_t i = 0; i < count; i++) values[i] = Add(base, static_cast<int64_t>(distances[i]));
+  if (kOrder > 1) {
+    if (!reader->Svarint(&difference)) return false;
+    value = Add(value, difference);
+    values[1] = static_cast<Value>(value);
+  }
+  for (size_t at = kOrder; at < count; at += kBlockValues) {
+    uint64_t distances[kBlockValues];
+    int64_t base;
+    const size_t length = std::min(kBlockValues, count - at);
+    if (!ReadBlock(reader, distances, length, &base)) return false;
+    Value* const block = values + at;
+#pragma GCC unroll 8
+    for (size_t i = 0; i < length; i++) {
+      const int64_t stored = Add(base, static_cast<int64_t>(distances[i]));
+      if (kOrder > 1) difference = Add(difference, stored);
+      value = kOrder == 0 ? stored : Add(value, kOrder == 1 ? stored : difference);
+      block[i] = static_cast<Value>(value);
+    }
+  }
   return true;
 }
 
-bool DecodeDifferences(ByteReader* reader, int64_t* values, size_t count, unsigned order) {
-  if (count < order) return false;
-  for (unsigned i = 0; i < order; i++) {
-    if (!reader->Svarint(&values[i])) return false;
-  }
-  for (size_t at = order; at < count; at += kBlockValues) {
-    if (!DecodeBlock(reader, values + at, std::min(kBlockValues, count - at))) return false;
-  }
-  SumUp(values, count, order);
-  return true;
-}
-
-bool DecodeConstant(ByteReader* reader, int64_t* values, size_t count) {
+template <typename Value>
+bool DecodeConstant(ByteReader* reader, Value* values, size_t count) {
   if (count == 0) return true;
   int64_t value;
   if (!reader->Svarint(&value)) return false;
-  std::fill_n(values, count, value);
+  std::fill_n(values, count, static_cast<Value>(value));
   return true;
+}
+
+template <typename Value>
+int DecodePlain(uint8_t codec, const uint8_t* bytes, size_t length, Value* values, size_t count) {
+  ByteReader reader(bytes, length);
+  bool whole = false;
+  if (codec == kConstant) whole = DecodeConstant(&reader, values, count);
+  if (codec == kPfor) whole = DecodeBlocks<0>(&reader, values, count);
+  if (codec == kDeltaPfor) whole = DecodeBlocks<1>(&reader, values, count);
+  if (codec == kDelta2Pfor) whole = DecodeBlocks<2>(&reader, values, count);
+  return whole && reader.left() == 0 ? 0 : -EBADMSG;
 }
 
 }  // namespace
@@ -271,14 +306,22 @@ EncodedColumn EncodeIntegers(const int64_t* values, size_t count, uint8_t* out) 
 int DecodeIntegers(uint8_t codec, const uint8_t* bytes, size_t length, int64_t* values,
                    size_t count) {
   if (codec >= kRans) return DecodeDense(codec, bytes, length, values, count);
-  ByteReader reader(bytes, length);
-  bool whole = false;
-  if (codec == kConstant) {
-    whole = DecodeConstant(&reader, values, count);
-  } else if (codec >= kPfor && codec <= kDelta2Pfor) {
-    whole = DecodeDifferences(&reader, values, count, codec - kPfor);
+  return DecodePlain(codec, bytes, length, values, count);
+}
+
+int DecodeNumbers(uint8_t codec, const uint8_t* bytes, size_t length, double* values,
+                  size_t count) {
+  if (codec < kRans) return DecodePlain(codec, bytes, length, values, count);
+  // integers are as wide as doubles: each is turned into one where it stands
+  auto* const integers = reinterpret_cast<int64_t*>(values);
+  const int result = DecodeDense(codec, bytes, length, integers, count);
+  for (size_t i = 0; i < count; i++) {
+    int64_t integer;
+    std::memcpy(&integer, &integers[i], sizeof integer);
+    const auto number = static_cast<double>(integer);
+    std::memcpy(&integers[i], &number, sizeof number);
   }
-  return whole && reader.left() == 0 ? 0 : -EBADMSG;
+  return result;
 }
 
 }  // namespace helicorder

@@ -43,4 +43,7 @@ EncodedColumn EncodeIntegers(const int64_t* values, size_t count, uint8_t* out);
 int DecodeIntegers(uint8_t codec, const uint8_t* bytes, size_t length, int64_t* values,
                    size_t count);
 
+// The same into doubles, for integers that a double holds.
+int DecodeNumbers(uint8_t codec, const uint8_t* bytes, size_t length, double* values, size_t count);
+
 }  // namespace helicorder

@@ -20,25 +20,23 @@ inline uint64_t FloorTo(uint64_t value, int64_t unit) {
   return value - static_cast<uint64_t>(rest < 0 ? rest + unit : rest);
 }
 
-// nanos: origin + tick × period + residual × resolution, floored to the resolution, modulo 2^64 as
-// a BigInt64Array keeps it; lateness: residual × resolution as a double. Ticks are whole numbers
-// below 2^53.
-inline void SampleTimes(const TimeBase& base, const double* ticks, const int64_t* residuals,
-                        size_t count, int64_t* nanos, double* lateness) {
-  const auto origin = static_cast<uint64_t>(base.origin_nanos);
+// Samples with consecutive ticks: `count` times origin + tick × period + residual × resolution,
+// floored to the resolution, modulo 2^64 as a BigInt64Array keeps it.
+inline void StretchTimes(const TimeBase& base, int64_t first_tick, const int64_t* residuals,
+                         size_t count, int64_t* nanos) {
   const auto period = static_cast<uint64_t>(base.period_nanos);
   const auto resolution = static_cast<uint64_t>(base.resolution_nanos);
-  const auto unit = static_cast<double>(base.resolution_nanos);
-  for (size_t i = 0; i < count; i++) {
-    const auto tick = static_cast<uint64_t>(static_cast<int64_t>(ticks[i]));
-    const uint64_t late = static_cast<uint64_t>(residuals[i]) * resolution;
-    nanos[i] = static_cast<int64_t>(origin + tick * period + late);
-    lateness[i] = static_cast<double>(residuals[i]) * unit;
+  uint64_t due =
+      static_cast<uint64_t>(base.origin_nanos) + static_cast<uint64_t>(first_tick) * period;
+  if (resolution == 1) {
+    for (size_t i = 0; i < count; i++, due += period) {
+      nanos[i] = static_cast<int64_t>(due + static_cast<uint64_t>(residuals[i]));
+    }
+    return;
   }
-  if (base.resolution_nanos == 1) return;
-  for (size_t i = 0; i < count; i++) {
-    const uint64_t floored = FloorTo(static_cast<uint64_t>(nanos[i]), base.resolution_nanos);
-    nanos[i] = static_cast<int64_t>(floored);
+  for (size_t i = 0; i < count; i++, due += period) {
+    const uint64_t exact = due + static_cast<uint64_t>(residuals[i]) * resolution;
+    nanos[i] = static_cast<int64_t>(FloorTo(exact, base.resolution_nanos));
   }
 }
 

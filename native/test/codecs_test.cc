@@ -13,6 +13,7 @@
 #include "../src/dense.h"
 
 using helicorder::DecodeIntegers;
+using helicorder::DecodeNumbers;
 using helicorder::DenseBoundBytes;
 using helicorder::EncodeDense;
 using helicorder::EncodeIntegers;
@@ -64,7 +65,16 @@ Column Encoded(const std::vector<int64_t>& values, bool dense) {
 int Decoded(uint8_t codec, const std::vector<uint8_t>& bytes, std::vector<int64_t>* values) {
   std::unique_ptr<uint8_t[]> exact(new uint8_t[bytes.size()]);
   if (!bytes.empty()) std::memcpy(exact.get(), bytes.data(), bytes.size());
-  return DecodeIntegers(codec, exact.get(), bytes.size(), values->data(), values->size());
+  std::vector<double> numbers(values->size());
+  const int as_numbers =
+      DecodeNumbers(codec, exact.get(), bytes.size(), numbers.data(), numbers.size());
+  const int result =
+      DecodeIntegers(codec, exact.get(), bytes.size(), values->data(), values->size());
+  Check(as_numbers == result, "what is a column of integers is one of numbers");
+  for (size_t i = 0; result == 0 && i < numbers.size(); i++) {
+    Check(numbers[i] == static_cast<double>((*values)[i]), "a number is its integer");
+  }
+  return result;
 }
 
 void ColumnsComeBack(Random& random) {
@@ -74,6 +84,23 @@ void ColumnsComeBack(Random& random) {
     std::vector<int64_t> back(values.size());
     Check(Decoded(column.codec, column.bytes, &back) == 0, "an encoded column decodes");
     Check(back == values, "a column comes back as it was");
+  }
+}
+
+// Every width of a block, and every count of what is left for the last one.
+void EveryWidthComesBack(Random& random) {
+  for (unsigned width = 0; width <= 64; width++) {
+    for (size_t count = 1; count <= 2 * helicorder::kBlockValues; count += 1 + random() % 9) {
+      std::vector<int64_t> values(count);
+      for (auto& value : values) {
+        value = width == 0 ? 7 : static_cast<int64_t>(random() >> (64 - width));
+      }
+      values[0] ^= 1;  // not a constant
+      const Column column = Encoded(values, false);
+      std::vector<int64_t> back(count);
+      Check(Decoded(column.codec, column.bytes, &back) == 0, "a column of any width decodes");
+      Check(back == values, "a column of any width comes back as it was");
+    }
   }
 }
 
@@ -138,6 +165,7 @@ int main() {
   Check(Crc32c("123456789", 9, 0) == 0xe3069283u, "CRC32C's test vector");
   Check(Crc32c("6789", 4, Crc32c("12345", 5, 0)) == 0xe3069283u, "CRC32C goes on from a seed");
   ColumnsComeBack(random);
+  EveryWidthComesBack(random);
   ChangedColumnsAreSurvived(random);
   RandomBytesAreSurvived(random);
   BoundsOfNarrowTypesHold(random);

@@ -77,7 +77,7 @@ async function expectFiltered(from: string, to: string): Promise<void> {
 /** Events with their ledger, from the one on that holds an offset. */
 async function events(dir: string, from = 0): Promise<string> {
   const store = Store.open(dir);
-  const form = { follow: false, withLedger: true, delimiter: '\n', onDamage: () => undefined };
+  const form = { follow: false, withLedger: true, onDamage: () => undefined };
   let text = '';
   for await (const line of cat(store, { stream: STREAM, from, ...form })) text += String(line);
   store.close();

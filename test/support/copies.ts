@@ -118,7 +118,7 @@ export async function unluckyCopy(
 async function textOf(dir: string): Promise<string> {
   const store = Store.open(dir);
   const options = { stream: COPIED_STREAM, from: 'start', follow: false, withLedger: true };
-  const out = cat(store, { ...options, delimiter: '\n', onDamage: () => undefined } as never);
+  const out = cat(store, { ...options, onDamage: () => undefined } as never);
   let all = '';
   for await (const part of out) all += String(part);
   store.close();

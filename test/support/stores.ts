@@ -97,7 +97,7 @@ export async function recordLines(dir: string, stream: string, from: number): Pr
   const onDamage = (damage: unknown): never => {
     throw new Error(`damage: ${JSON.stringify(damage)}`);
   };
-  const form = { format: 'ndjson-records', withLedger: false, delimiter: '\n' } as const;
+  const form = { format: 'ndjson-records', withLedger: false } as const;
   const pieces: string[] = [];
   const printed = cat(store, { stream, from, follow: false, ...form, onDamage });
   for await (const piece of printed) pieces.push(String(piece));

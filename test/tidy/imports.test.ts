@@ -41,7 +41,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   tools: ['base', 'batch', 'codecs/codec.ts', 'store', 'control'],
   selftest: ['base', 'files', 'store', 'tools'],
   recorder: ['engine', 'face', 'workers/spawn.ts', 'workers/pool.ts', 'workers/protocol.ts'],
-  reader: ['store', 'tools'],
+  reader: ['files', 'store', 'tools'],
   index: ['engine'],
   workers: ['engine', 'face'],
   cli: ['base', 'config', 'tools', 'reader', 'index'],

@@ -79,12 +79,12 @@ export class DirectoryPlace implements ChunkPlace {
         if (!AWAY.has(errnoCode(cause) ?? '')) throw cause;
         throw this.#away(cause);
       }
-      throw this.#away(undefined);
+      throw this.#away(undefined, ' (there must be a directory; none is made here)');
     });
   }
 
-  #away(cause: unknown): HelicorderError {
-    const message = `the place for chunks ${this.name} cannot be reached`;
+  #away(cause: unknown, why = ''): HelicorderError {
+    const message = `the place for chunks ${this.name} cannot be reached${why}`;
     return new HelicorderError('UNAVAILABLE', message, { cause, details: { dir: this.name } });
   }
 }

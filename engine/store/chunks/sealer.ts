@@ -21,7 +21,7 @@ import { dataItems, type DataItem } from '../data.ts';
 import { makeLsn, segmentOf } from '../log/format.ts';
 import { readLog, segmentStart, type LogFault, type LogGroup } from '../log/log.ts';
 import { KnownRuns } from '../known-runs.ts';
-import { readSnapshot } from '../locate.ts';
+import { readSnapshot } from '../segment-snapshot.ts';
 import { ControlState } from '../state.ts';
 import { BlockBuilder, type Block, type TimesBlock } from './blocks.ts';
 import { checkChunk, fail } from './check.ts';

@@ -153,7 +153,7 @@ class TableView implements EntryView {
 
   next(): boolean {
     const row = ++this.index * ENTRY_ROW_BYTES;
-    if (row >= this.#rows.byteLength) return false;
+    if (row + ENTRY_ROW_BYTES > this.#rows.byteLength) return false;
     this.start += this.#stated;
     this.kind = this.#rows.getUint16(row, true);
     this.stream = this.#rows.getUint32(row + 4, true);

@@ -131,7 +131,7 @@ function* readSegment(
   const isLast = end !== undefined && segmentOf(end) === header.segment;
   const isLogStart = header.predecessor.lsn === 0 && offsetOf(position.lsn) <= BLOCK_BYTES;
   const last = position.last ?? (isLogStart ? NO_LINK : undefined);
-  const scanEnd = isLast ? offsetOf(end) : header.size;
+  const scanEnd = Math.min(isLast ? offsetOf(end) : header.size, open.heldBytes());
   window.readAheadTo(scanEnd);
   const scan = scanSegment(window, header, {
     from: Math.max(offsetOf(position.lsn), BLOCK_BYTES),

@@ -98,6 +98,33 @@ export class Window {
   }
 }
 
+/** A group's header, and the bytes it was read from: its entry table is in them. */
+export interface GroupHead {
+  header: GroupHeader;
+  /** a view, valid until the window's next call */
+  bytes: Uint8Array;
+}
+
+/** @returns undefined if no group with a valid header begins at byte `offset` of the segment */
+export function groupHeadAt(
+  window: Window,
+  segment: SegmentHeader,
+  offset: number,
+): GroupHead | undefined {
+  let bytes = window.bytes(offset, BLOCK_BYTES);
+  if (bytes.length < GROUP_HEADER_BYTES || viewOf(bytes).getUint32(0, true) !== GROUP_MAGIC) {
+    return undefined;
+  }
+  let header = decodeGroupHeader(bytes, segment, offset);
+  if (header === 'short') {
+    // the entry table is longer than a block: the header's own length bounds it
+    const length = viewOf(bytes).getUint32(28, true);
+    bytes = window.bytes(offset, length);
+    header = decodeGroupHeader(bytes, segment, offset);
+  }
+  return typeof header === 'string' ? undefined : { header, bytes };
+}
+
 const ZERO_BLOCK = new Uint8Array(BLOCK_BYTES);
 
 interface Found {
@@ -161,7 +188,7 @@ class Scan {
   /** The first group with a valid header at or behind `from`. */
   find(from: number): Found | undefined {
     for (let offset = from; offset < this.#options.end; offset += BLOCK_BYTES) {
-      const header = this.#headerAt(offset);
+      const header = groupHeadAt(this.#window, this.#segment, offset)?.header;
       if (header === undefined) continue;
       const end = offset + alignUp(header.length);
       if (end <= this.#options.end) return { header, offset, end };
@@ -175,21 +202,6 @@ class Scan {
     return this.find(end);
   }
 
-  #headerAt(offset: number): GroupHeader | undefined {
-    let bytes = this.#window.bytes(offset, BLOCK_BYTES);
-    if (bytes.length < GROUP_HEADER_BYTES || viewOf(bytes).getUint32(0, true) !== GROUP_MAGIC) {
-      return undefined;
-    }
-    let header = decodeGroupHeader(bytes, this.#segment, offset);
-    if (header === 'short') {
-      // the entry table is longer than a block: the header's own length bounds it
-      const length = viewOf(bytes).getUint32(28, true);
-      bytes = this.#window.bytes(offset, length);
-      header = decodeGroupHeader(bytes, this.#segment, offset);
-    }
-    return typeof header === 'string' ? undefined : header;
-  }
-
   /** What the group found is worth, given the one before it and the one after it. */
   judge(
     found: Found,
@@ -200,7 +212,9 @@ class Scan {
     const bytes = this.#window.bytes(offset, header.length);
     const bodyEnd = header.length - GROUP_CRC_BYTES;
     const crc = crc32c(bytes.subarray(0, bodyEnd));
-    const stored = viewOf(bytes).getUint32(bodyEnd, true);
+    // the file may have been cut while it is read
+    const isCut = bytes.length < header.length;
+    const stored = isCut ? undefined : viewOf(bytes).getUint32(bodyEnd, true);
     const link = { lsn: makeLsn(this.#segment.segment, offset), length: header.length, crc };
     const successor = next?.header.predecessor ?? this.#options.successor;
     const passedOver = successor !== undefined && last !== undefined && sameLink(successor, last);

@@ -26,7 +26,8 @@ import { Window } from './scan.ts';
 const SEGMENT_NAME = /^(\d{20})\.seg$/;
 export const SPARE_NAME = /^spare-\d+\.seg$/;
 const NEW_NAME = 'spare-1.seg';
-const RECYCLED_NAME = 'spare-2.seg';
+/** Holds what it held in its last life, until zeros are written over it. */
+export const RECYCLED_NAME = 'spare-2.seg';
 /** Pieces of zeros written ahead after one commit: bounds what a commit can be late by. */
 const ZERO_PIECES_AHEAD = 4;
 
@@ -50,6 +51,8 @@ export interface OpenSegment {
   /** block 0 was unreadable; what is needed was taken from the file's name, size and groups */
   headerRebuilt: boolean;
   window: Window;
+  /** Whole blocks that the file has: fewer than its header says where it was cut. */
+  heldBytes(): number;
   close(): void;
 }
 
@@ -67,6 +70,7 @@ export function openSegment(
   const file = fs.open(path, 'read');
   const window = new Window(file);
   const close = (): void => file.close();
+  const heldBytes = (): number => file.size() - (file.size() % BLOCK_BYTES);
   const header = decodeSegmentHeader(window.bytes(0, BLOCK_BYTES));
   if (header === 'version') {
     const version = viewOf(window.bytes(0, BLOCK_BYTES)).getUint16(4, true);
@@ -75,10 +79,10 @@ export function openSegment(
     return undefined;
   }
   if (header !== 'invalid' && header.segment === segment) {
-    return { path, header, headerRebuilt: false, window, close };
+    return { path, header, headerRebuilt: false, window, heldBytes, close };
   }
   const rebuilt = rebuildHeader(window, segment, file.size());
-  if (rebuilt) return { path, header: rebuilt, headerRebuilt: true, window, close };
+  if (rebuilt) return { path, header: rebuilt, headerRebuilt: true, window, heldBytes, close };
   close();
   return undefined;
 }

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { decodeBatch, decodeTimes } from '../../../engine/batch/format.ts';
-import { decodeSamples, encodeSamples, timesOf } from '../../../engine/batch/samples.ts';
+import { fillLateness, fillTicks, fillTimes } from '../../../engine/batch/sample-times.ts';
+import { decodeSamples, encodeSamples } from '../../../engine/batch/samples.ts';
 import type { TimesEntry } from '../../../engine/batch/format.ts';
 import type { Rows } from '../../../engine/batch/samples.ts';
 import type { Channel, Schema } from '../../../engine/batch/schema.ts';
@@ -44,7 +45,8 @@ describe('samples', () => {
       ...{ recordIndex, samplesBefore, firstTick, ticks, nanos: 0n },
       reason: ticks === 2 ? 'late' : 'device',
     });
-    expect(decoded).toEqual({
+    const { ticks, latenessNanos } = decoded;
+    expect({ ...decoded, ticks, latenessNanos }).toEqual({
       ...{ run: 4, firstSeq: 1, firstOffset: 50, ordinal: 8, records: 7, samples: 3 },
       ticks: Float64Array.of(10, 15, 16),
       timeNanos: BigInt64Array.of(5_002_007n, 5_002_533n, 5_002_600n),
@@ -157,6 +159,10 @@ function noiseOf(seed: number): () => number {
   return () => Array.from({ length: 12 }, uniform).reduce((sum, value) => sum + value, -6);
 }
 
+function range(first: number, length: number): number[] {
+  return Array.from({ length }, (_, i) => first + i);
+}
+
 /** The same in bigints, number by number. */
 function timesInBigints(times: TimesEntry, ticks: Float64Array, residuals: BigInt64Array) {
   const { t0Nanos, periodNanos, resolutionNanos, utcOffsetNanos } = times;
@@ -175,7 +181,10 @@ test('times are exact at any size, and floored to the resolution, also before 19
   const int64 = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n });
   const uint64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
   const residual = fc.bigInt({ min: -(2n ** 53n), max: 2n ** 53n });
-  const row = fc.tuple(fc.maxSafeNat(), residual);
+  const stretch = fc.tuple(
+    fc.nat(Number.MAX_SAFE_INTEGER - 5),
+    fc.array(residual, { maxLength: 5 }),
+  );
   const clock = fc.record({
     t0Nanos: uint64,
     periodNanos: uint64,
@@ -183,11 +192,20 @@ test('times are exact at any size, and floored to the resolution, also before 19
     utcOffsetNanos: int64,
   });
   fc.assert(
-    fc.property(clock, fc.array(row, { maxLength: 20 }), (base, rows) => {
-      const ticks = Float64Array.from(rows, ([tick]) => tick);
-      const residuals = BigInt64Array.from(rows, ([, late]) => late);
+    fc.property(clock, fc.array(stretch, { minLength: 1, maxLength: 8 }), (base, all) => {
+      const residuals = BigInt64Array.from(all.flatMap(([, late]) => late));
+      const ticks = Float64Array.from(all.flatMap(([tick, { length }]) => range(tick, length)));
+      let first = 0;
+      const stretches = Float64Array.from(
+        all.flatMap(([tick, { length }]) => [(first += length) - length, tick]),
+      );
       const times = base as TimesEntry;
-      expect(timesOf(times, ticks, residuals)).toEqual(timesInBigints(times, ticks, residuals));
+      const expected = timesInBigints(times, ticks, residuals);
+      expect(fillTicks(stretches, new Float64Array(ticks.length))).toEqual(ticks);
+      const nanos = fillTimes(times, stretches, residuals, new BigInt64Array(ticks.length));
+      expect(nanos).toEqual(expected.timeNanos);
+      const lateness = fillLateness(times, residuals, new Float64Array(ticks.length));
+      expect(lateness).toEqual(expected.latenessNanos);
     }),
   );
 });

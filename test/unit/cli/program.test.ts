@@ -16,6 +16,7 @@ const INFO: StreamInfo = {
   samples: '2',
   firstOffset: '0',
   lastOffset: '1',
+  retired: { records: '0', samples: '0' },
   bytes: '8192',
   paddingBytes: '0',
   bytesPerRecord: 4096,
@@ -63,7 +64,9 @@ describe('exit codes', () => {
     ['verify --log-level wran', 'Did you mean warn?'],
     ['stream cat a/b --max-events few', 'whole number'],
     ['stream cat a/b --from-time 2026-11-25T10:00', 'has no zone: add Z'],
+    ['stream cat a/b --columns X,,Y', 'expected names, separated by commas'],
     ['stats a/b --bucket 60', 'has no unit'],
+    ['top --interval 0s', '--interval 0s: expected 100ms or more'],
     ['gaps network', 'scope/name'],
     ['verify extra', 'too many arguments'],
     ['', 'Usage'],
@@ -116,7 +119,8 @@ describe('exit codes', () => {
       rows: undefined,
       write: () => Promise.reject(gone),
     };
-    const verify = () => Promise.resolve({ ok: true, streams: [], damage: [], tornTails: [] });
+    const report = { ok: true, streams: [], damage: [], tornTails: [], away: [] };
+    const verify = () => Promise.resolve(report);
     expect(await call('verify', { verify }, { stdout })).toEqual({ code: 0, out: '', err: '' });
   });
 
@@ -152,6 +156,18 @@ describe('reading', () => {
       toTime: 2_000_000_000n,
       columns: ['X', 'Y'],
     });
+  });
+
+  test('gaps of a range of time says which time it has counted', async () => {
+    const times = { firstTimestampNanos: '1000000000', lastTimestampNanos: '5000000000' };
+    const sums = { ticksScheduled: '9', samples: '9', gapTicks: '0', balanced: true };
+    const none = { nominalHz: null, measuredHz: null, deltaMicros: null, latenessMicros: null };
+    const lists = { imbalances: [], gaps: [], gapsByReason: [] };
+    const gaps = () => Promise.resolve({ stream: 'a/b', ...times, ...sums, ...none, ...lists });
+    const all = await call('gaps a/b', { Store, gaps });
+    expect(all.out).toContain('time      1970-01-01T00:00:01.000Z to 1970-01-01T00:00:05.000Z\n');
+    const some = await call('gaps a/b --from-time 1970-01-01T00:00:02Z', { Store, gaps });
+    expect(some.out).toContain('00:05.000Z: all that is stored with a sample of the range');
   });
 
   test('damage is told on stderr, reading goes on, exit 65', async () => {
@@ -195,10 +211,20 @@ describe('reading', () => {
   });
 
   test('--json prints exactly the report', async () => {
-    const verified = { ok: false, streams: [], damage: [], tornTails: [] };
-    const verify = () => Promise.resolve(verified);
-    const { code, out } = await call('verify --json', { verify });
-    expect([code, JSON.parse(out)]).toEqual([65, verified]);
+    const damage = [{ file: 'f', offset: '0', length: '1', what: 'rot' }];
+    const away = [{ place: '/mnt', what: 'not there' }];
+    for (const [found, exit] of [
+      [{ damage, away: [] }, 65],
+      [{ damage, away }, 65],
+      [{ damage: [], away }, 69],
+    ] as const) {
+      const verified = { ok: false, streams: [], tornTails: [], ...found };
+      const verify = () => Promise.resolve(verified);
+      const { code, out } = await call('verify --json', { verify });
+      expect([code, JSON.parse(out)]).toEqual([exit, verified]);
+      const { out: told } = await call('verify', { verify });
+      for (const { what } of [...found.damage, ...found.away]) expect(told).toContain(what);
+    }
     const info = await call('stream info a/b --json', { Store, describeStream: () => INFO });
     expect(JSON.parse(info.out)).toEqual(INFO);
   });

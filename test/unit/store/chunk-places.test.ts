@@ -4,6 +4,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { MIB } from '../../../engine/base/constants.ts';
+import { crc32c } from '../../../engine/base/crc32c.ts';
 import { HelicorderError } from '../../../engine/base/errors.ts';
 import { KEEP_ALL, type RetentionRule } from '../../../engine/base/retention.ts';
 import type { StoreBudget } from '../../../engine/store/budget.ts';
@@ -12,6 +13,8 @@ import { StoreReader } from '../../../engine/store/reader.ts';
 import { Store } from '../../../engine/store/store.ts';
 import type { StreamItem } from '../../../engine/store/stream-item.ts';
 import { planTrim } from '../../../engine/store/trim.ts';
+import { repair } from '../../../engine/tools/doctor-repair.ts';
+import { doctor } from '../../../engine/tools/doctor.ts';
 import { verify } from '../../../engine/tools/verify.ts';
 import {
   ChunkStore,
@@ -23,7 +26,7 @@ import {
   recordsOf,
 } from '../../support/chunk-store.ts';
 import { SimulatedDisk } from '../../support/simulated-disk.ts';
-import { calmHost } from '../../support/simulated-file-system.ts';
+import { calmHost, type Host } from '../../support/simulated-file-system.ts';
 
 const MOUNT = '/mount';
 /** Everything sealed is due to go. */
@@ -84,6 +87,70 @@ describe('a place for chunks that is away', () => {
     expect(await store.settle()).toEqual(['tidied']);
     expect([namesIn(MOUNT).length, namesIn(`${DIR}/chunks`).length]).toEqual([2, 0]);
     expect(await recordsOf(store.environment, EVENTS)).toEqual(store.written.events);
+  });
+
+  it('is told of once, as no damage, and the rest is verified', async () => {
+    const { store, setAway } = await rigWithPlace();
+    store.fillUpTo(3);
+    const whole = await verify(DIR, store.environment);
+    expect(whole).toMatchObject({ ok: true, away: [] });
+    setAway(true);
+    await store.settle();
+    store.append();
+    const report = await verify(DIR, store.environment);
+    expect(report).toMatchObject({ ok: false, damage: [], tornTails: [] });
+    const what = 'the place for chunks is not reachable; nothing is lost';
+    expect(report.away).toEqual([{ place: MOUNT, what }]);
+    for (const [name, { length }] of [
+      [SAMPLES, store.written.samples],
+      [EVENTS, store.written.events],
+    ] as const) {
+      const stream = report.streams.find((one) => one.name === name)!;
+      const away = Number(stream.awayRecords);
+      expect(away).toBeGreaterThan(0);
+      expect(stream).toMatchObject({
+        ...{ records: String(length - away), firstOffset: String(away) },
+        lastOffset: String(length - 1),
+        writers: [{ firstSeq: String(away + 1), lastSeq: String(length) }],
+      });
+      expect(stream.gaps).toEqual([]);
+    }
+  });
+
+  it('is a note to doctor, and no loss to repair', async () => {
+    const { store, setAway } = await rigWithPlace();
+    setAway(true);
+    store.writer.close();
+    const inspected = await doctor(DIR, store.environment);
+    expect(inspected.ok).toBe(true);
+    const [found, ...others] = inspected.findings.filter(({ kind }) => kind === 'place');
+    expect(found).toMatchObject({ severity: 'note', file: MOUNT });
+    expect([found!.what, others]).toEqual([expect.stringContaining('nothing is lost'), []]);
+    const steps: string[] = [];
+    await repair(DIR, (step) => steps.push(step), store.environment);
+    expect(steps.join()).not.toMatch(/lost|copied|moved/);
+    setAway(false);
+    expect(await recordsOf(store.environment, SAMPLES)).toEqual(store.written.samples);
+    expect((await verify(DIR, store.environment)).ok).toBe(true);
+  });
+
+  it('or has never been there is a note as well, while nothing lies in it', async () => {
+    const store = new ChunkStore();
+    setChunksDir(store.writer, '/gone');
+    store.fs.makeDirectory(MOUNT);
+    setChunksDir(store.writer, MOUNT);
+    const notes = async (): Promise<unknown[]> =>
+      (await doctor(DIR, store.environment)).findings
+        .filter(({ kind }) => kind === 'place')
+        .map(({ file }) => file);
+    expect(await notes()).toEqual([]);
+    setChunksDir(store.writer, '/missing');
+    expect(await notes()).toEqual(['/missing']);
+    const reader = StoreReader.open(DIR, store.environment);
+    const listed = reader.chunks.places.at(-1)!.list();
+    await expect(listed).rejects.toThrow('/missing cannot be reached (there must be a directory');
+    reader.close();
+    expect(await verify(DIR, store.environment)).toMatchObject({ ok: true, away: [] });
   });
 
   it('is asked for only by who reads what lies there, and named then', async () => {
@@ -208,6 +275,43 @@ describe('a place for chunks that is away', () => {
     for await (const item of stream) found.push(...linesOf(item));
     expect(found).toEqual(store.written.samples);
     reader.close();
+  });
+});
+
+describe('a chunk that cannot be checked', () => {
+  it('since the disk does not give it is damage, and the rest is told', async () => {
+    let isBroken = false;
+    const isChunk = (path: string): boolean => path.endsWith('.chunk');
+    const fault: Host['fault'] = (operation, path) =>
+      isBroken && operation === 'read' && isChunk(path) ? 'EIO' : undefined;
+    const store = new ChunkStore(undefined, undefined, { ...calmHost, fault });
+    store.fillUpTo(3);
+    await store.settle();
+    isBroken = true;
+    const { damage, ok } = await verify(DIR, store.environment);
+    expect(ok).toBe(false);
+    expect(damage[0]!.what).toBe('cannot be read: EIO');
+    store.writer.close();
+    const repaired = repair(DIR, () => {}, store.environment);
+    await expect(repaired).rejects.toMatchObject({ code: 'STORE_IO' });
+  });
+
+  it('since it is of another version is not called damaged, nor put aside', async () => {
+    const store = new ChunkStore();
+    store.fillUpTo(3);
+    await store.settle();
+    store.writer.close();
+    const chunk = store.fs.bytesOf(store.chunks()[0]!);
+    const view = new DataView(chunk.buffer, chunk.byteOffset);
+    view.setUint16(4, 2, true);
+    view.setUint32(60, crc32c(chunk.subarray(0, 60)), true);
+    const { findings } = await doctor(DIR, store.environment);
+    const bad = findings.filter(({ severity }) => severity === 'damage');
+    expect(new Set(bad.map(({ kind }) => kind))).toEqual(new Set(['version']));
+    for (const { what } of bad) expect(what).toContain('version 2');
+    const repaired = repair(DIR, () => {}, store.environment);
+    await expect(repaired).rejects.toMatchObject({ code: 'FORMAT_VERSION' });
+    expect(store.fs.exists(`${DIR}/quarantine`)).toBe(false);
   });
 });
 

@@ -52,7 +52,7 @@ async function readAll({ environment }: SmallStore): Promise<string> {
     store = Store.open(DIR, environment);
     for (const stream of store.streamNames()) {
       const options = { stream, from: 'start' as const, format: 'ndjson-records' as const };
-      const rest = { follow: false, withLedger: true, delimiter: '\n', onDamage: () => {} };
+      const rest = { follow: false, withLedger: false, onDamage: () => {} };
       for await (const piece of cat(store, { ...options, ...rest })) lines.push(String(piece));
     }
   } catch (error) {

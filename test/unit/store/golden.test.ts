@@ -23,7 +23,7 @@ function goldenCopy(): string {
 async function printed(dir: string, stream: string, format: CatOptions['format']): Promise<string> {
   const store = Store.open(dir);
   const pieces: (string | Uint8Array)[] = [];
-  const options = { from: 'start' as const, follow: false, withLedger: true, delimiter: '\n' };
+  const options = { from: 'start' as const, follow: false, withLedger: format === 'json' };
   const onDamage = (damage: unknown): void => expect.fail(JSON.stringify(damage));
   for await (const piece of cat(store, { ...options, stream, format: format!, onDamage })) {
     pieces.push(piece);

@@ -11,6 +11,8 @@ import { segmentOf } from '../../../engine/store/log/format.ts';
 import { segmentPath } from '../../../engine/store/log/segment.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../../../engine/store/store.ts';
 import type { StoreWriter } from '../../../engine/store/writer.ts';
+import { repair } from '../../../engine/tools/doctor-repair.ts';
+import { doctor } from '../../../engine/tools/doctor.ts';
 import { migrateStore, storeInfo } from '../../../engine/tools/store-info.ts';
 import { verify } from '../../../engine/tools/verify.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
@@ -162,13 +164,18 @@ describe.each([0, 2])('a file of format %i', (version) => {
     return { fs, environment };
   }
 
-  function expectRefused(environment: StoreEnvironment, file: string): void {
+  async function expectRefused(environment: StoreEnvironment, file: string): Promise<void> {
+    const { fs } = environment;
+    const before = fs.list(DIR);
     expect(() => openWriter(DIR, MIB, environment)).toThrow(refused(file, version));
     expect(() => migrateStore(DIR, environment)).toThrow(refused(file, version));
     expect(() => Store.open(DIR, environment)).toThrow(refused(file, version));
+    await expect(doctor(DIR, environment)).rejects.toEqual(refused(file, version));
+    await expect(repair(DIR, () => {}, environment)).rejects.toEqual(refused(file, version));
+    expect(fs.list(DIR)).toEqual(before);
   }
 
-  it('named store.json is refused, and nothing is changed', () => {
+  it('named store.json is refused, and nothing is changed', async () => {
     const { fs, environment } = sound();
     const path = `${DIR}/store.json`;
     const { checksum, ...facts } = JSON.parse(fs.readText(path)) as Record<string, unknown>;
@@ -179,26 +186,26 @@ describe.each([0, 2])('a file of format %i', (version) => {
       .padStart(8, '0');
     fs.writeFileDurably(path, bytes(JSON.stringify({ ...other, checksum: sum })));
     const before = fs.readFile(segmentPath(`${DIR}/log`, 1));
-    expectRefused(environment, 'store.json');
+    await expectRefused(environment, 'store.json');
     expect(Buffer.compare(fs.readFile(segmentPath(`${DIR}/log`, 1)), before)).toBe(0);
   });
 
-  it('that is a segment is refused', () => {
+  it('that is a segment is refused', async () => {
     const { fs, environment } = sound();
     const segment = fs.bytesOf(segmentPath(`${DIR}/log`, 1));
     const view = new DataView(segment.buffer, segment.byteOffset, segment.length);
     view.setUint16(4, version, true);
     view.setUint32(156, crc32c(segment.subarray(0, 156)), true);
-    expectRefused(environment, '00000000000000000001.seg');
+    await expectRefused(environment, '00000000000000000001.seg');
   });
 
-  it('that is the mark of this boot is refused', () => {
+  it('that is the mark of this boot is refused', async () => {
     const { fs, environment } = sound();
     const mark = fs.bytesOf(`${DIR}/mark`);
     const view = new DataView(mark.buffer, mark.byteOffset, mark.length);
     view.setUint32(4, version, true);
     view.setUint32(4092, crc32c(mark.subarray(0, 48)), true);
-    expectRefused(environment, 'mark');
+    await expectRefused(environment, 'mark');
   });
 
   it('that is the catalog is made anew', () => {

@@ -77,7 +77,7 @@ interface Line {
   timestampNanos?: string;
 }
 
-const OPTIONS = { from: 'start' as const, follow: false, withLedger: true, delimiter: '\n' };
+const OPTIONS = { from: 'start' as const, follow: false };
 
 async function printed(
   environment: StoreEnvironment,
@@ -85,8 +85,11 @@ async function printed(
 ): Promise<string[]> {
   const store = Store.open(DIR, environment);
   let all = '';
+  const withLedger = (options.format ?? 'json') === 'json';
   const onDamage = (): void => expect.fail('no damage');
-  for await (const piece of cat(store, { ...OPTIONS, onDamage, ...options })) all += String(piece);
+  for await (const piece of cat(store, { ...OPTIONS, withLedger, onDamage, ...options })) {
+    all += String(piece);
+  }
   store.close();
   return all.split('\n').slice(0, -1);
 }

@@ -1,4 +1,13 @@
-import { copyFileSync, cpSync, openSync, closeSync, readdirSync, rmSync, writeSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  openSync,
+  closeSync,
+  readdirSync,
+  rmSync,
+  truncateSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { offsetOf, segmentOf } from '../../../engine/store/log/format.ts';
@@ -109,6 +118,48 @@ describe('recovery', () => {
     third.appendEvents(beginEvents(third), [bytes('third life')]);
     third.close();
     expect(await readEvents(dir), context).toEqual([...prefix, 'second life', 'third life']);
+  }
+
+  it.each(['the newest', 'an older'])('a file of %s segment may end anywhere', async (which) => {
+    const original = join(temporaryDirectory(), 'store');
+    const ends = crashedStore(original, 700);
+    const newest = segmentOf(ends.at(-1)!);
+    const segment = which === 'the newest' ? newest : newest - 1;
+    const own = ends.filter((lsn) => segmentOf(lsn) === segment).map(offsetOf);
+    const places = [0, 512, 4096, own[0]! - 512, own.at(-1)!, own.at(-1)! + 4096];
+    for (
+      let at = own[5]!;
+      at <= own[process.env['HELICORDER_SOAK'] ? own.length - 1 : 7]!;
+      at += 512
+    )
+      places.push(at);
+    for (const place of places) {
+      const dir = join(temporaryDirectory(), 'cut');
+      cpSync(original, dir, { recursive: true });
+      losePower(dir);
+      truncateSync(segmentFile(dir, segment), place);
+      count('tails cut or garbled');
+      await expectRestThenMore(dir, 700, `${which} segment ends at ${place}`);
+    }
+  });
+
+  /** Each event once at its place or inside a gap, but for those at the end; and it goes on. */
+  async function expectRestThenMore(dir: string, most: number, context: string): Promise<void> {
+    const found = await readEvents(dir);
+    const writer = openWriter(dir);
+    writer.appendEvents(beginEvents(writer), [bytes('recording goes on')]);
+    writer.close();
+    const all = await readEvents(dir);
+    expect(all.at(-1), context).toBe('recording goes on');
+    let next = 0;
+    for (const event of all.slice(0, -1)) {
+      const lost = /^gap\(corrupt\)×(\d+)$/.exec(event)?.[1];
+      if (lost === undefined) expect(event, context).toBe(eventText(next, 900));
+      next += Number(lost ?? 1);
+    }
+    expect(next, context).toBeLessThanOrEqual(most);
+    expect(all.slice(0, found.length), context).toEqual(found);
+    await verify(dir);
   }
 
   it('a group that a later one names but that does not parse is damage, not torn', async () => {

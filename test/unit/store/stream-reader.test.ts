@@ -2,9 +2,11 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { MIB } from '../../../engine/base/constants.ts';
+import type { SampleBatch } from '../../../engine/batch/samples.ts';
 import { offsetOf, segmentOf } from '../../../engine/store/log/format.ts';
 import { segmentPath } from '../../../engine/store/log/segment.ts';
-import { Store, systemEnvironment, type StoreEnvironment } from '../../../engine/store/store.ts';
+import { Store, systemEnvironment } from '../../../engine/store/store.ts';
+import type { ReadOptions, StoreEnvironment } from '../../../engine/store/store.ts';
 import { StreamReader, type StreamItem } from '../../../engine/store/stream-reader.ts';
 import type { View } from '../../../engine/store/view.ts';
 import { cat } from '../../../engine/tools/cat.ts';
@@ -105,10 +107,29 @@ async function eventsFrom(
   const store = Store.open(DIR, environment);
   const lines: string[] = [];
   const options = { stream: 'test/samples', from, ...(to !== undefined && { to }), follow: false };
-  const rest = { format: 'json' as const, withLedger: true, delimiter: '\n', onDamage: () => {} };
+  const rest = { format: 'json' as const, withLedger: true, onDamage: () => {} };
   for await (const piece of cat(store, { ...options, ...rest })) lines.push(String(piece));
   store.close();
   return lines;
+}
+
+/** Every value of a batch, in arrays of their own. */
+function valuesOf({ ticks, timeNanos, latenessNanos, columns }: SampleBatch): unknown {
+  return [ticks, timeNanos, latenessNanos, ...columns].map((array) => array.slice());
+}
+
+/** Values as each item had them when it came, and the batches as they are at the end. */
+async function batchesOf(environment: StoreEnvironment, options: ReadOptions) {
+  const store = Store.open(DIR, environment);
+  const values: unknown[] = [];
+  const batches: SampleBatch[] = [];
+  for await (const item of store.read('test/samples', options)) {
+    if (item.kind !== 'samples') continue;
+    values.push(valuesOf(item.batch));
+    batches.push(item.batch);
+  }
+  store.close();
+  return { values, batches };
 }
 
 interface PrintedEvent {
@@ -124,6 +145,14 @@ describe.each([
   let environment: StoreEnvironment;
   beforeAll(async () => {
     environment = await made();
+  });
+
+  it('arrays are the receiver’s, unless it has them reused', async () => {
+    const own = await batchesOf(environment, {});
+    const reused = await batchesOf(environment, { reuseArrays: true });
+    expect(own.batches.map(valuesOf)).toEqual(own.values);
+    expect(reused.values).toEqual(own.values);
+    expect(reused.batches.map(valuesOf)).not.toEqual(own.values);
   });
 
   it.each(['test/samples', 'test/events'])(

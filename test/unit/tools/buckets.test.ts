@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { decodeBatch, decodeTimes } from '../../../engine/batch/format.ts';
-import { doublesOf, relativeTimes } from '../../../engine/batch/relative-times.ts';
+import { relativeTimes } from '../../../engine/batch/relative-times.ts';
+import { doublesOf } from '../../../engine/batch/sample-times.ts';
 import { decodeSamples, encodeSamples } from '../../../engine/batch/samples.ts';
 import { monotonicMs } from '../../../engine/base/clock.ts';
 import { planTrim } from '../../../engine/store/trim.ts';
@@ -112,6 +113,8 @@ describe.each([
     await expect(unknown).rejects.toThrow('test/samples has no column Xx; did you mean X?');
     await expect(buckets(store, 'test/events')).rejects.toMatchObject({ code: 'USAGE' });
     await expect(buckets(store, STREAM, { bucketNanos: 5n })).rejects.toThrow(/at least 1us/);
+    const both = buckets(store, STREAM, { bucketNanos: 1_000_000n, count: 5 });
+    await expect(both).rejects.toMatchObject({ code: 'USAGE' });
     store.close();
   });
 });

@@ -1,6 +1,8 @@
 /** What doctor finds, what it says of it, and what --repair leaves. */
 import { describe, expect, it } from 'vitest';
 import { MIB } from '../../../engine/base/constants.ts';
+import { crc32c } from '../../../engine/base/crc32c.ts';
+import type { Lock } from '../../../engine/files/file-system.ts';
 import { KIND } from '../../../engine/store/log/format.ts';
 import { readLog, segmentStart } from '../../../engine/store/log/log.ts';
 import { segmentPath } from '../../../engine/store/log/segment.ts';
@@ -9,7 +11,8 @@ import { repair } from '../../../engine/tools/doctor-repair.ts';
 import { doctor } from '../../../engine/tools/doctor.ts';
 import { readManifest } from '../../../engine/store/quarantine.ts';
 import type { DoctorReport } from '../../../engine/tools/types.ts';
-import { SimulatedFileSystem } from '../../support/simulated-file-system.ts';
+import type { SimulatedDisk } from '../../support/simulated-disk.ts';
+import { SimulatedFileSystem, calmHost, type Host } from '../../support/simulated-file-system.ts';
 import { beginEvents, bytes, openWriter, text } from '../../support/stores.ts';
 
 const DIR = '/store';
@@ -51,6 +54,21 @@ async function eventsOf(environment: StoreEnvironment): Promise<string[]> {
 
 /** What a memory file system makes of any store: no direct writes, no room for a ballast. */
 const ALWAYS = ['ballast', 'free-space', 'rung'];
+
+/** A disk, or a directory, that can be read and not written. */
+class Refusing extends SimulatedFileSystem {
+  readonly #errno: string;
+
+  constructor(disk: SimulatedDisk, errno: string) {
+    super(disk);
+    this.#errno = errno;
+  }
+
+  override lock(path: string, exclusive: boolean): Lock | undefined {
+    if (exclusive) throw Object.assign(new Error(this.#errno), { code: this.#errno });
+    return super.lock(path, exclusive);
+  }
+}
 
 describe('doctor', () => {
   it('finds nothing wrong with a sound store, and changes nothing', async () => {
@@ -147,6 +165,54 @@ describe('doctor', () => {
     expect(kinds(await doctor(DIR, environment))).toEqual(ALWAYS);
   });
 
+  it('a recycled segment may hold what it held', async () => {
+    const { fs, environment } = soundStore();
+    const recycled = `${DIR}/log/spare-2.seg`;
+    fs.writeFileDurably(recycled, fs.readFile(SEGMENT));
+    expect(kinds(await doctor(DIR, environment))).toEqual(ALWAYS);
+    await repair(DIR, () => {}, environment);
+    expect(fs.exists(`${DIR}/quarantine`)).toBe(false);
+  });
+
+  it('leaves alone what is not of the store', async () => {
+    const { fs, environment } = soundStore();
+    const names = ['helicorder.yaml', 'notes.tmp', 'log/readme', 'chunks/list.txt'];
+    fs.makeDirectory(`${DIR}/chunks`);
+    for (const name of names) fs.writeFileDurably(`${DIR}/${name}`, bytes(name));
+    const report = await repair(DIR, () => {}, environment);
+    expect(report.ok).toBe(true);
+    const found = report.findings.filter(({ kind }) => kind === 'foreign');
+    expect(found.map(({ file }) => file)).toEqual(names.map((name) => `${DIR}/${name}`));
+    for (const name of names) expect(text(fs.readFile(`${DIR}/${name}`))).toBe(name);
+    expect(fs.exists(`${DIR}/quarantine`)).toBe(false);
+  });
+
+  it.each(['', '/log', '/chunks'])('a directory with files in .%s is no store', async (below) => {
+    const fs = new SimulatedFileSystem();
+    const environment = { ...systemEnvironment, fs, pause: () => {} };
+    const names = ['report.txt', 'store.json', 'mark.tmp'];
+    fs.makeDirectory(`${DIR}${below}`);
+    for (const name of names) fs.writeFileDurably(`${DIR}${below}/${name}`, bytes(name));
+    const refused = { code: 'NOT_A_STORE', exitCode: 64 };
+    await expect(repair(DIR, () => {}, environment)).rejects.toMatchObject(refused);
+    await expect(doctor(DIR, environment)).rejects.toMatchObject(refused);
+    expect(fs.list(`${DIR}${below}`)).toEqual(names.toSorted());
+    expect(fs.exists(`${DIR}/lock`) || fs.exists(`${DIR}/quarantine`)).toBe(false);
+  });
+
+  it('moves the leftovers of all that makes temporary files', async () => {
+    const { fs, environment } = soundStore();
+    const range = `${'1'.padStart(20, '0')}-${'2'.padStart(20, '0')}`;
+    const names = ['store.json.tmp', 'mark.tmp', 'log/.probe-direct', `chunks/.${range}.chunk`];
+    fs.makeDirectory(`${DIR}/chunks`);
+    for (const name of names) fs.writeFileDurably(`${DIR}/${name}`, bytes(name));
+    await repair(DIR, () => {}, environment);
+    for (const name of names) {
+      expect(fs.exists(`${DIR}/${name}`)).toBe(false);
+      expect(text(fs.readFile(`${DIR}/quarantine/${name.replace('/', '_')}`))).toBe(name);
+    }
+  });
+
   it('leaves a chunk that does not count where it is', async () => {
     const { fs, environment } = soundStore();
     const name = `${DIR}/chunks/${'1'.padStart(20, '0')}-${'9'.padStart(20, '0')}.chunk`;
@@ -166,6 +232,40 @@ describe('doctor', () => {
     expect(report.findings.find(({ kind }) => kind === 'small-file')!.repaired).not.toBeNull();
     const [entry] = readManifest(fs, DIR).entries;
     expect(text(fs.readFile(`${DIR}/quarantine/${entry!.as}`))).toBe('{"format":');
+  });
+
+  it('replaces nothing that was put aside before', async () => {
+    const { fs, environment } = soundStore();
+    const contents = ['one', 'two', 'three'];
+    for (const content of contents) {
+      fs.writeFileDurably(`${DIR}/mark.tmp`, bytes(`half a mark ${content}`));
+      fs.writeFileDurably(`${DIR}/store.json`, bytes(content.padEnd(8)));
+      // all that was known is gone with it
+      fs.makeDirectory(`${DIR}/quarantine`);
+      fs.writeFileDurably(`${DIR}/quarantine/manifest.json`, bytes(content));
+      await repair(DIR, () => {}, environment);
+    }
+    const kept = (name: string): string[] =>
+      ['', '.1', '.2'].map((end) => text(fs.readFile(`${DIR}/quarantine/${name}${end}`)));
+    expect(kept('mark.tmp')).toEqual(contents.map((content) => `half a mark ${content}`));
+    expect(kept('store.json-0-8.bin')).toEqual(contents.map((content) => content.padEnd(8)));
+    expect(kept('manifest.json.unreadable')).toEqual(contents);
+    const entries = readManifest(fs, DIR).entries.map(({ as, crc }) => ({ as, crc }));
+    const crc = crc32c(bytes('three   ')).toString(16).padStart(8, '0');
+    expect(entries).toEqual([{ as: 'store.json-0-8.bin.2', crc }]);
+  });
+
+  it.each(['EROFS', 'EACCES'])('that may not write, or read, says so: %s', async (errno) => {
+    const { fs, environment } = soundStore();
+    fs.bytesOf(SEGMENT)[placeOf(fs, 1) + 30]! ^= 0xff;
+    const repaired = repair(DIR, () => {}, { ...environment, fs: new Refusing(fs.disk, errno) });
+    await expect(repaired).rejects.toMatchObject({ code: 'READ_ONLY', exitCode: 78 });
+    await expect(repaired).rejects.toThrow(`cannot repair the store in ${DIR}: ${errno}`);
+    const fault: Host['fault'] = (_, path) => (path.endsWith('store.json') ? errno : undefined);
+    const foreign = new SimulatedFileSystem(fs.disk, { ...calmHost, fault });
+    const inspected = doctor(DIR, { ...environment, fs: foreign });
+    await expect(inspected).rejects.toThrow(`cannot read the store in ${DIR}: ${errno}`);
+    expect(fs.exists(`${DIR}/quarantine`)).toBe(false);
   });
 
   it('beside an owner inspects, and refuses to repair', async () => {

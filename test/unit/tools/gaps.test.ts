@@ -3,10 +3,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { Store } from '../../../engine/store/store.ts';
+import { trimStream } from '../../../engine/store/changes.ts';
+import { planTrim } from '../../../engine/store/trim.ts';
 import { gaps } from '../../../engine/tools/gaps.ts';
 import type { GapsReport } from '../../../engine/tools/types.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
-import { beginSamples, commitSamples, openWriter } from '../../support/stores.ts';
+import { beginSamples, commitGap, commitSamples, openWriter } from '../../support/stores.ts';
 
 const FIXTURE = fileURLToPath(new URL('../../fixtures/log-v1', import.meta.url));
 
@@ -63,6 +65,43 @@ describe('the account of a stream', () => {
     expect(report.measuredHz).toBeCloseTo(1000, 9);
   });
 
+  it('measures no Δt from one run to the next, nor from what is retired', async () => {
+    const dir = temporaryDirectory();
+    const writer = openWriter(dir);
+    const opened = beginSamples(writer);
+    commitSamples(writer, opened, 0, 300);
+    const again = beginSamples(writer);
+    commitGap(writer, again, 300, 10_000);
+    commitSamples(writer, again, 10_300, 300);
+    const even = { min: 1000, p50: 1000, p99: 1000, p999: 1000, max: 1000 };
+    const all = await gapsOf(dir, 'test/samples');
+    expect(all).toMatchObject({ balanced: true, samples: '600', deltaMicros: even });
+    expect(all.measuredHz).toBeCloseTo(1000, 9);
+    const store = Store.open(dir);
+    trimStream(writer, await planTrim(store.reader, opened.stream.id, 450));
+    store.close();
+    writer.close();
+    const rest = await gapsOf(dir, 'test/samples');
+    expect(rest).toMatchObject({ balanced: true, samples: '151', deltaMicros: even });
+    expect(rest.measuredHz).toBeCloseTo(1000, 9);
+  });
+
+  it('measures Δt by the monotonic clock, whatever is done to the wall clock', async () => {
+    const dir = temporaryDirectory();
+    const writer = openWriter(dir);
+    const opened = beginSamples(writer);
+    const utc = 1_700_000_000_000_000_000n;
+    commitSamples(writer, opened, 0, 300, utc);
+    commitSamples(writer, opened, 300, 300, utc - 3_600_000_000_000n);
+    commitSamples(writer, opened, 600, 300, utc + 60_000_000_000n);
+    writer.close();
+    const report = await gapsOf(dir, 'test/samples');
+    expect(report.deltaMicros).toMatchObject({ min: 1000, max: 1000 });
+    expect(report.measuredHz).toBeCloseTo(1000, 9);
+    expect(report.firstTimestampNanos).toBe(String(utc - 3_600_000_000_000n + 300_040_000n));
+    expect(report.lastTimestampNanos).toBe(String(utc + 60_000_000_000n + 899_040_000n));
+  });
+
   it('of a range of time counts what is stored with its samples, and balances', async () => {
     const dir = temporaryDirectory();
     const writer = openWriter(dir);
@@ -72,6 +111,12 @@ describe('the account of a stream', () => {
     const from = await timeAt(dir, 'test/samples', 250);
     const some = await gapsOf(dir, 'test/samples', { fromTime: from, toTime: from + 1n });
     expect(some).toMatchObject({ balanced: true, samples: '100', ticksScheduled: '100' });
+    expect(some).toMatchObject({
+      firstTimestampNanos: String(await timeAt(dir, 'test/samples', 200)),
+      lastTimestampNanos: String(await timeAt(dir, 'test/samples', 299)),
+    });
+    const none = await gapsOf(dir, 'test/samples', { fromTime: 2n ** 62n });
+    expect(none).toMatchObject({ firstTimestampNanos: null, lastTimestampNanos: null });
     const rest = await gapsOf(dir, 'test/samples', { fromTime: from });
     expect(rest).toMatchObject({ balanced: true, samples: '300' });
   });
