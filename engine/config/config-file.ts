@@ -3,9 +3,14 @@
  * `${VAR:-default}` are expanded in values after parsing, so that a variable can never change a
  * file's structure. Every key remembers its place, for errors and for `config show`.
  */
-import { parse as parseToml, TomlError } from 'smol-toml';
-import { Lexer, LineCounter, isMap, isNode, isScalar, parseDocument, type Document } from 'yaml';
+import { createRequire } from 'node:module';
+import type { Document, LineCounter } from 'yaml';
 import { HelicorderError, messageOf } from '../base/errors.ts';
+
+const require = createRequire(import.meta.url);
+/** Loaded for the first file: they are a sixth of all modules, and most starts read none. */
+const yaml = () => require('yaml') as typeof import('yaml');
+const toml = () => require('smol-toml') as typeof import('smol-toml');
 
 /** The part of `FileSystem` that configuration needs. */
 export interface ConfigFiles {
@@ -47,8 +52,9 @@ export function readConfigFile(
 }
 
 function fromToml(path: string, text: string): ConfigFile {
+  const { parse, TomlError } = toml();
   try {
-    return { path, tree: parseToml(text), place: () => path };
+    return { path, tree: parse(text), place: () => path };
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
     const [reason] = error.message.split('\n');
@@ -57,6 +63,7 @@ function fromToml(path: string, text: string): ConfigFile {
 }
 
 function fromYaml(path: string, text: string): ConfigFile {
+  const { LineCounter, parseDocument } = yaml();
   const lines = new LineCounter();
   checkNesting(path, text);
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
@@ -83,6 +90,7 @@ const NESTING_MAX = 100;
  * and tells before.
  */
 function checkNesting(path: string, text: string): void {
+  const { Lexer } = yaml();
   let [line, open, items] = [1, 0, 0];
   for (const token of new Lexer().lex(text)) {
     if (token === '\n') [line, items] = [line + 1, 0];
@@ -104,6 +112,7 @@ function plainTree(path: string, document: Document): unknown {
 
 /** Line of the key at `path`, or of the nearest thing around it that stands in the file. */
 function lineOf(document: Document, lines: LineCounter, path: Path): number {
+  const { isMap, isNode, isScalar } = yaml();
   for (let length = path.length; length > 0; length--) {
     const parent = document.getIn(path.slice(0, length - 1), true);
     const key = path[length - 1];

@@ -9,7 +9,7 @@
  */
 import { defined } from '../base/assert.ts';
 import type { Clock, Random } from '../base/clock.ts';
-import { EVENT_MAX_BYTES, GROUP_TARGET_BYTES, MIB } from '../base/constants.ts';
+import { BLOCK_BYTES, EVENT_MAX_BYTES, GROUP_TARGET_BYTES } from '../base/constants.ts';
 import { HelicorderError, errnoCode, ioError, openError } from '../base/errors.ts';
 import { edge } from '../base/failpoint.ts';
 import { encodeEvents } from '../batch/format.ts';
@@ -174,7 +174,7 @@ export class StoreWriter {
   }
 
   group(): GroupBuilder {
-    return new GroupBuilder(MIB / 16);
+    return new GroupBuilder(BLOCK_BYTES);
   }
 
   /**

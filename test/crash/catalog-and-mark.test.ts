@@ -2,17 +2,18 @@
  * Catalog and mark are disposable: whatever happens to them, the data is untouched, and they are
  * made anew.
  */
-import { copyFileSync, existsSync, readFileSync, renameSync, rmSync, truncateSync } from 'node:fs';
-import { writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
-import { describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { Catalog } from '../../engine/store/catalog.ts';
 import { readStoreJson } from '../../engine/store/files.ts';
 import { Store } from '../../engine/store/store.ts';
 import type { VerifyReport } from '../../engine/tools/types.ts';
+import { verify } from '../../engine/tools/verify.ts';
 import { helicorder, helicorderJson, helicorderOut, helicorderRun } from '../support/cli.ts';
-import { temporaryDirectory } from '../support/directory.ts';
+import { sharedDirectory, temporaryDirectory } from '../support/directory.ts';
 import { SEED, SeededRandom } from '../support/random.ts';
 import { checkSamples, parseRecords } from '../support/records.ts';
 
@@ -67,18 +68,35 @@ const HARMS: Record<string, Harm> = {
   'filled with noise': (file, _, random) => writeFileSync(file, random.bytes(8192)),
 };
 
+/** What two runs have left, its records, and the catalog and the mark that the first one left. */
+interface TwoRuns {
+  dir: string;
+  older: string;
+  before: string;
+}
+
+async function twoRuns(base: string): Promise<TwoRuns> {
+  const [dir, older] = [join(base, 'store'), join(base, 'older')];
+  mkdirSync(older);
+  await helicorderOut(record(dir, '--duration', '100ms'), '', { isShared: true });
+  for (const name of HARMED) copyFileSync(join(dir, name), join(older, name));
+  await helicorderOut(record(dir, '--duration', '100ms'), '', { isShared: true });
+  return { dir, older, before: await helicorderOut(recordsOf(dir), '', { isShared: true }) };
+}
+
 describe('between two runs', () => {
+  const base = sharedDirectory();
+  let left: TwoRuns;
+  beforeAll(async () => void (left = await twoRuns(base)));
+
   test.each(Object.keys(HARMS))('catalog and mark %s: no record is touched', async (harm) => {
-    const dir = temporaryDirectory();
-    const copies = temporaryDirectory();
+    const dir = join(temporaryDirectory(), 'store');
     const random = new SeededRandom(SEED);
     const where = `HELICORDER_SEED=${SEED}`;
-    await helicorderOut(record(dir, '--duration', '100ms'));
-    for (const name of HARMED) copyFileSync(join(dir, name), join(copies, name));
-    await helicorderOut(record(dir, '--duration', '100ms'));
-    const before = await helicorderOut(recordsOf(dir));
+    const { older, before } = left;
+    cpSync(left.dir, dir, { recursive: true });
 
-    for (const name of HARMED) HARMS[harm]!(join(dir, name), join(copies, name), random);
+    for (const name of HARMED) HARMS[harm]!(join(dir, name), join(older, name), random);
     expect((await helicorderOut(recordsOf(dir))) === before, where).toBe(true);
     await helicorderOut(record(dir, '--duration', '100ms'));
     const again = await helicorderOut(recordsOf(dir));
@@ -87,8 +105,7 @@ describe('between two runs', () => {
     checkSamples(records);
     const streams = catalogRows(join(dir, 'catalog.db')).filter(({ table }) => table === 'stream');
     expect(streams.map(({ values }) => values['next_offset'])).toEqual([BigInt(records.length)]);
-    const report = await helicorderJson<VerifyReport>(['verify', '--data-dir', dir]);
-    expect(report, where).toMatchObject({ ok: true, damage: [] });
+    expect(await verify(dir), where).toMatchObject({ ok: true, damage: [] });
   });
 
   test('a catalog filled with noise is damage to verify, and nothing to anybody else', async () => {

@@ -7,12 +7,13 @@
 import { mkdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import type { VerifyReport } from '../../engine/tools/types.ts';
-import { helicorder, helicorderJson, helicorderOut, nextOwner } from '../support/cli.ts';
+import { verify } from '../../engine/tools/verify.ts';
+import { helicorder, helicorderOut, nextOwner } from '../support/cli.ts';
 import { count } from '../support/counts.ts';
 import { temporaryDirectory } from '../support/directory.ts';
 import { SEED, SeededRandom, repeats } from '../support/random.ts';
 import { checkSamples, parseRecords } from '../support/records.ts';
+import { recordLines } from '../support/stores.ts';
 
 const STREAMS = ['crash/box-0', 'crash/box-1', 'crash/box-2'];
 const ROUNDS = repeats(100);
@@ -70,12 +71,12 @@ test(
       const from = lengths.get(stream)!;
       const seen = await recordAndKill(dir, stream, from, random);
       count('kills');
-      const kept = (await helicorderOut(recordsOf(dir, stream, from))).split('\n').slice(0, -1);
+      const kept = await recordLines(dir, stream, from);
       const where = `${stream}, round ${round}, HELICORDER_SEED=${SEED}`;
       expect(kept.slice(0, seen.length), where).toEqual(seen);
       lengths.set(stream, from + kept.length);
 
-      const report = await helicorderJson<VerifyReport>(['verify', '--data-dir', dir]);
+      const report = await verify(dir);
       expect(report.damage, where).toEqual([]);
       expect(report.ok, where).toBe(true);
       for (const { ticksScheduled, samples, gaps } of report.streams) {

@@ -17,8 +17,8 @@ import { nodeFileSystem } from '../../engine/files/node-file-system.ts';
 import { eventRun } from '../../engine/store/run-plan.ts';
 import { Store, systemEnvironment } from '../../engine/store/store.ts';
 import { StoreWriter } from '../../engine/store/writer.ts';
-import type { VerifyReport } from '../../engine/tools/types.ts';
-import { helicorder, helicorderJson, helicorderOut, nextOwner } from '../support/cli.ts';
+import { verify } from '../../engine/tools/verify.ts';
+import { helicorder, helicorderOut, nextOwner } from '../support/cli.ts';
 import type { Program } from '../support/cli.ts';
 import { count } from '../support/counts.ts';
 import { FILE_SYSTEMS, LoopDisk, whyNoLoopDisk } from '../support/loop-disk.ts';
@@ -160,7 +160,7 @@ class Victim {
   async check(where: string): Promise<void> {
     const about = `${where}, HELICORDER_SEED=${SEED}`;
     const [report] = await Promise.all([
-      helicorderJson<VerifyReport>(['verify', '--data-dir', this.dir]),
+      verify(this.dir),
       this.pen.check(where),
       this.#checkSeen(about),
     ]);

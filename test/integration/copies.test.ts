@@ -1,10 +1,14 @@
 /** `copies:` of a configuration: what is recorded is in the other store too, whoever was killed. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { Store } from '../../engine/store/store.ts';
 import { helicorder, helicorderOut } from '../support/cli.ts';
 import { temporaryDirectory } from '../support/directory.ts';
 
+/** Where nothing tells: the cursors are looked at so often. */
+const LOOK_MS = 20;
 const STREAMS = ['plant/x-0', 'plant/x-1'];
 
 function configured(dir: string): string {
@@ -26,12 +30,13 @@ function records(dir: string, stream: string): Promise<string> {
 
 /** Resolves once the copy of each stream has come to an offset. */
 async function copied(dir: string, beyond: number): Promise<void> {
-  for (;;) {
-    const printed = await helicorderOut(['cursor', 'ls', '--data-dir', dir, '--json']);
-    const { cursors } = JSON.parse(printed) as { cursors: { offset: string }[] };
-    const done = cursors.filter(({ offset }) => Number(offset) > beyond);
-    if (done.length === STREAMS.length) return;
-  }
+  const isDone = (): boolean => {
+    const store = Store.open(dir);
+    const offsets = [...store.reader.state.cursors.values()].map(({ offset }) => Number(offset));
+    store.close();
+    return offsets.filter((offset) => offset > beyond).length === STREAMS.length;
+  };
+  while (!isDone()) await sleep(LOOK_MS);
 }
 
 test('a recorder copies its streams while it records, and after it was killed', async () => {

@@ -110,8 +110,9 @@ describe('a follower of samples', () => {
       .split('\n')
       .slice(0, -1)
       .map((line) => (JSON.parse(line) as { Ch0: number[] }).Ch0.length);
-    const whole = lengths.slice(1, -1);
-    expect(whole).toEqual(whole.map(() => 100));
+    // however long the first run was: only its last one may be short, and the last of all
+    const short = lengths.slice(0, -1).filter((length) => length !== 100);
+    expect(short.length, lengths.join()).toBeLessThanOrEqual(1);
     expect(stdout).toBe(await helicorderOut(cat(dir, BOX)));
   });
 

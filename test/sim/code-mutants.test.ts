@@ -112,13 +112,13 @@ const CODE_MUTANTS: readonly CodeMutant[] = [
   {
     name: 'commits without a durable intent',
     rule: 'no intent',
-    ...{ seeds: 400, from: 13 },
+    ...{ seeds: 400, from: 70 },
     play: simulateCopy,
   },
   {
     name: 'gives offsets at begin instead of commit',
     rule: 'early offsets',
-    seeds: 100,
+    ...{ seeds: 100, from: 10 },
     play: simulateCopy,
   },
   {
@@ -130,7 +130,7 @@ const CODE_MUTANTS: readonly CodeMutant[] = [
   {
     name: 'takes a torn group for one although the next does not name it',
     rule: 'no predecessor',
-    ...{ seeds: 300, from: 77 },
+    ...{ seeds: 300, from: 108 },
     play: simulate,
   },
   {

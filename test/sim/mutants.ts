@@ -131,7 +131,7 @@ function countLess(result: UpkeepResult): void {
 const UPKEEP_MUTANTS: readonly Mutant[] = [
   {
     name: 'recycles segments before the sealed entry is durable',
-    ...{ seeds: 100, from: 70 },
+    ...{ seeds: 100, from: 108 },
     step: stepThat(removeSealed),
   },
   {
@@ -142,7 +142,7 @@ const UPKEEP_MUTANTS: readonly Mutant[] = [
   { name: 'counts too few ticks of what it lets go of', seeds: 100, step: stepThat(countLess) },
   {
     name: 'lists a chunk that is not synced',
-    ...{ seeds: 300, from: 40 },
+    ...{ seeds: 300, from: 46 },
     mutate: onFiles((fs) => ({
       open: (path, mode) => {
         const file = fs.open(path, mode);
@@ -152,7 +152,7 @@ const UPKEEP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'does not sync the directory of chunks',
-    ...{ seeds: 300, from: 40 },
+    ...{ seeds: 300, from: 46 },
     mutate: onFiles((fs) => ({
       syncDirectory: (dir) => {
         if (!dir.endsWith('/chunks')) fs.syncDirectory(dir);

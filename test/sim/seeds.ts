@@ -6,7 +6,7 @@ import { simulate, type Counts } from './simulation.ts';
 const ONE_SEED = process.env['HELICORDER_SEED'];
 const IS_SOAK = process.env['HELICORDER_SOAK'] !== undefined;
 /** in `npm test`, in all files together; a soak runs until its time is up */
-const SEEDS = Number(process.env['HELICORDER_SEEDS'] ?? 1000);
+const SEEDS = Number(process.env['HELICORDER_SEEDS'] ?? 2000);
 const SOAK_MS = Number(process.env['HELICORDER_SOAK_MS'] ?? 20 * 60_000);
 const TIMEOUT_MS = 24 * 3600 * 1000;
 

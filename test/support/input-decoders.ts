@@ -2,7 +2,7 @@
  * Every decoder of what comes from users and from their machine: configuration, flags, events to
  * write, details of cursors, the small files of a store, numbers in files of the kernel.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
@@ -151,16 +151,20 @@ function manifest(input: Uint8Array): unknown {
 const BOOT_ID = '0f1e2d3c-0000-4000-8000-0123456789ab';
 const MARK_HEAD_BYTES = 88;
 const scratch = mkdtempSync(join(tmpdir(), 'helicorder-mark-'));
-afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+const page = openSync(join(scratch, 'mark'), 'w+');
+afterAll(() => {
+  closeSync(page);
+  rmSync(scratch, { recursive: true, force: true });
+});
 
 /** A page of a mark: the input is its first 88 bytes and its last four. */
 function mark(input: Uint8Array): unknown {
-  const page = new Uint8Array(BLOCK_BYTES);
-  page.set(input.subarray(0, MARK_HEAD_BYTES));
-  page.set(input.subarray(MARK_HEAD_BYTES, MARK_HEAD_BYTES + 4), BLOCK_BYTES - 4);
-  const path = join(scratch, 'mark');
-  writeFileSync(path, page);
-  const opened = known(openMark(nodeFileSystem, path, BOOT_ID));
+  const bytes = new Uint8Array(BLOCK_BYTES);
+  bytes.set(input.subarray(0, MARK_HEAD_BYTES));
+  bytes.set(input.subarray(MARK_HEAD_BYTES, MARK_HEAD_BYTES + 4), BLOCK_BYTES - 4);
+  // in place: a file that is cut to nothing first is written back to the disk at each close
+  writeSync(page, bytes, 0, BLOCK_BYTES, 0);
+  const opened = known(openMark(nodeFileSystem, join(scratch, 'mark'), BOOT_ID));
   try {
     return known(opened.read());
   } finally {

@@ -186,6 +186,12 @@ describe('what starts quickly', () => {
     expect(loaded.filter((one) => heavy.includes(one) || roomOf(one) === 'recorder')).toEqual([]);
   });
 
+  it('a configuration does not wait for the parsers of files that are not there', () => {
+    const loaded = loadedWith('engine/config/config.ts');
+    expect(loaded).toContain('engine/config/config-file.ts');
+    expect(loaded.filter((one) => ['yaml', 'smol-toml'].includes(one))).toEqual([]);
+  });
+
   it('the program itself loads neither a command nor the engine', () => {
     const loaded = loadedWith('cli/main.ts');
     expect(loaded).toContain('cli/program.ts');

@@ -14,7 +14,7 @@
  */
 import { assert } from '../../base/assert.ts';
 import type { Clock, Random } from '../../base/clock.ts';
-import { BLOCK_BYTES, GROUP_MAX_BYTES, MIB, SEGMENT_FIRST_BYTES } from '../../base/constants.ts';
+import { BLOCK_BYTES, GROUP_MAX_BYTES, SEGMENT_FIRST_BYTES } from '../../base/constants.ts';
 import { HelicorderError, ioError } from '../../base/errors.ts';
 import { edge } from '../../base/failpoint.ts';
 import type { DurableFile, Meanwhile } from '../../files/file-system.ts';
@@ -316,7 +316,7 @@ export class LogWriter {
 
   /** What each segment begins with. */
   #snapshot(): GroupBuilder {
-    const snapshot = new GroupBuilder(MIB);
+    const snapshot = new GroupBuilder(BLOCK_BYTES);
     for (const { kind, flags, payload } of this.#options.state.snapshot()) {
       snapshot.add(kind, 0, payload, flags);
     }

@@ -15,7 +15,7 @@
  * orphan and counts as torn. One group of look-ahead is enough to apply the rule.
  */
 import { assert } from '../../base/assert.ts';
-import { BLOCK_BYTES, MIB } from '../../base/constants.ts';
+import { BLOCK_BYTES, KIB, MIB } from '../../base/constants.ts';
 import { crc32c } from '../../base/crc32c.ts';
 import type { File } from '../../files/file-system.ts';
 import {
@@ -57,12 +57,17 @@ export interface BadRange {
 
 export type ScanItem = ScannedGroup | BadRange;
 
-const WINDOW_BYTES = MIB;
+const WINDOW_MIN_BYTES = 16 * KIB;
+const WINDOW_MAX_BYTES = MIB;
 
-/** Bytes of a file through a moving window, so that a scan costs few reads and bounded memory. */
+/**
+ * Bytes of a file through a moving window, so that a scan costs few reads and bounded memory. It
+ * doubles as it moves: many look at the first group of a segment only, which is its snapshot.
+ */
 export class Window {
   readonly #file: File;
   #memory = new Uint8Array(0);
+  #ahead = WINDOW_MIN_BYTES;
   #start = 0;
   #length = 0;
   #end = BLOCK_BYTES;
@@ -85,7 +90,8 @@ export class Window {
   }
 
   #fill(at: number, length: number): void {
-    const wanted = Math.max(length, Math.min(WINDOW_BYTES, this.#end - at));
+    const wanted = Math.max(length, Math.min(this.#ahead, this.#end - at));
+    this.#ahead = Math.min(2 * this.#ahead, WINDOW_MAX_BYTES);
     if (wanted > this.#memory.length) this.#memory = new Uint8Array(wanted);
     this.#start = at;
     this.#length = this.#file.read(this.#memory.subarray(0, wanted), at);
