@@ -45,7 +45,7 @@ export async function* cat(store: Store, options: CatOptions): AsyncGenerator<Pi
 
 /** What would have no effect is refused, so that nobody takes the output for what was asked. */
 function checkForm(options: CatOptions, format: Format, kind: Schema['kind']): void {
-  const { stream, withLedger, delimiter } = options;
+  const { stream, delimiter } = options;
   if (kind === 'opaque' && (format === 'json' || format === 'csv')) {
     throw usage(`${stream} holds opaque events: use --format raw or ndjson-records`);
   }
@@ -54,9 +54,6 @@ function checkForm(options: CatOptions, format: Format, kind: Schema['kind']): v
   }
   if (delimiter !== undefined && format !== 'raw') {
     throw usage(`--delimiter is for format raw: each piece of ${format} ends with a line feed`);
-  }
-  if (withLedger && format !== 'json') {
-    throw usage(`--with-ledger is for format json, not ${format}: ndjson-records always has it`);
   }
 }
 

@@ -4,6 +4,7 @@ import { crc32 } from 'node:zlib';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { CODEC } from '../../../engine/codecs/codec.ts';
+import type { SampleBatch } from '../../../engine/batch/samples.ts';
 import { parseSchema } from '../../../engine/batch/schema.ts';
 import { checkChunk } from '../../../engine/store/chunks/check.ts';
 import { ChunkReader } from '../../../engine/store/chunks/chunk-reader.ts';
@@ -59,6 +60,7 @@ async function contentOf(chunk: ChunkReader) {
         epochs.push(run.epoch);
         const { schema } = directory!.schemas.find(({ id }) => id === run.schemaId)!;
         const { info: _, ...rest } = decodeItem(item, { run, schema: parseSchema(schema) });
+        if (rest.kind === 'samples') Object.assign(rest, { batch: allOf(rest.batch) });
         return { codecs: codecsOf(item), run: item.run, lastTick: item.lastTick, ...rest };
       });
       blocks.push({ ...factsOf(block), items: decoded });
@@ -71,6 +73,11 @@ async function contentOf(chunk: ChunkReader) {
   const { firstNanos, lastNanos, fileBytes } = chunk.trailer;
   const made = { storeId: hex(storeId), createdNanos, firstNanos, lastNanos, fileBytes, epochs };
   return { name: chunkName(chunk.range), streams, made };
+}
+
+/** With what is worked out when it is asked for. */
+function allOf(batch: SampleBatch): object {
+  return { ...batch, ticks: batch.ticks, latenessNanos: batch.latenessNanos };
 }
 
 function factsOf({ kind, run, firstOffset, records, samples, ticks, lastTick }: BlockRow): object {

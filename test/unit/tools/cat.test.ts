@@ -106,9 +106,6 @@ describe('cat', () => {
     ],
     [{ delimiter: '\n', format: 'csv' }, '--delimiter is for format raw'],
     [{ delimiter: ';', format: 'ndjson-records', stream: 'test/events' }, '--delimiter'],
-    [{ withLedger: true, format: 'csv' }, '--with-ledger is for format json, not csv'],
-    [{ withLedger: true, format: 'ndjson-records' }, '--with-ledger is for format json'],
-    [{ withLedger: true, stream: 'test/events' }, '--with-ledger is for format json, not raw'],
   ] as [Partial<CatOptions>, string][])('refuses what has no effect: %j', async (options, text) => {
     const refused = printed(options);
     await expect(refused).rejects.toMatchObject({ code: 'USAGE' });
