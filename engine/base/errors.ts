@@ -183,9 +183,15 @@ export function ioError(error: unknown, doing: string, file: string): Helicorder
   });
 }
 
-/** As `ioError`, for the opening of a directory: one that cannot be written is a wrong setting. */
+/** As `ioError`, for the opening of a directory: what cannot be one is a wrong setting. */
 export function openError(error: unknown, doing: string, dir: string): HelicorderError {
   const errno = errnoCode(error);
+  if (errno === 'ENOTDIR' || errno === 'EEXIST') {
+    return new HelicorderError('NOT_A_STORE', `${doing} ${dir}: it is no directory`, {
+      cause: error,
+      details: { dir },
+    });
+  }
   const isRefused = errno === 'EROFS' || errno === 'EACCES' || errno === 'EPERM';
   if (error instanceof HelicorderError || !isRefused) return ioError(error, doing, dir);
   return new HelicorderError('READ_ONLY', `${doing} ${dir}: ${errno}`, {

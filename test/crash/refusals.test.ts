@@ -94,11 +94,11 @@ describe('a place that cannot hold a store', () => {
     await helicorderOut(['verify', '--data-dir', dir]);
   });
 
-  test('a file where the directory should be: exit 74 and its name', async () => {
+  test('a file where the directory should be: exit 64 and its name', async () => {
     const path = join(temporaryDirectory(), 'file');
     writeFileSync(path, 'not a store');
     const { code, stderr } = await helicorderRun(['run', '--data-dir', path, ...SYNTHETIC]);
-    expect(code, stderr).toBe(74);
+    expect(code, stderr).toBe(64);
     expect(stderr).toContain(path);
     expect(readFileSync(path, 'utf8')).toBe('not a store');
   });
