@@ -125,9 +125,16 @@ export function millisecondsOf(text: string): number | undefined {
 /** A reader of stderr that has gone must not stop a recording. */
 export function ignore(): void {}
 
-/** What `stream write`, `cursor set` and their like say while the owner waits for space. */
-export function tellWait(io: CliIo): (error: HelicorderError) => void {
-  return ({ message }) => void io.stderr.write(`helicorder: waiting: ${message}\n`).catch(ignore);
+/** What `stream write`, `cursor set` and their like tell of a store that waits, or is a copy. */
+export function tellers(io: CliIo): {
+  onWait: (error: HelicorderError) => void;
+  onWarning: (warning: string) => void;
+} {
+  const tell = (text: string): void => void io.stderr.write(`helicorder: ${text}\n`).catch(ignore);
+  return {
+    onWait: ({ message }) => tell(`waiting: ${message}`),
+    onWarning: (warning) => tell(`warning: ${warning}`),
+  };
 }
 
 export function printJson(io: CliIo, value: unknown): Promise<void> {

@@ -9,7 +9,7 @@ import {
   newGroup,
   printJson,
   streamName,
-  tellWait,
+  tellers,
   withStore,
 } from '../command.ts';
 import type { CliContext, CommonOptions } from '../command.ts';
@@ -101,7 +101,7 @@ function setCommand({ io, run }: CliContext): Command {
           return offset === 'start' ? store.reader.state.lowWaterOf(id) : offsetOf(offset);
         });
         const { changeStore } = await io.load('control');
-        const where = { dataDir: await dataDirOf(options, io), onWait: tellWait(io) };
+        const where = { dataDir: await dataDirOf(options, io), ...tellers(io) };
         await changeStore(where, { type: 'set-cursor', ...cursor, offset: position });
         if (options.json) await printJson(io, { ...cursor, offset: String(position) });
         return 0;
@@ -115,7 +115,7 @@ function rmCommand({ io, run }: CliContext): Command {
     .action((name: string, options: CommonOptions) =>
       run(async () => {
         const { changeStore } = await io.load('control');
-        const where = { dataDir: await dataDirOf(options, io), onWait: tellWait(io) };
+        const where = { dataDir: await dataDirOf(options, io), ...tellers(io) };
         await changeStore(where, { type: 'remove-cursor', name: cursorName(name) });
         return 0;
       }),

@@ -10,7 +10,7 @@ import {
   momentNanos,
   newCommand,
   streamName,
-  tellWait,
+  tellers,
   wholeNumber,
   withStore,
 } from '../command.ts';
@@ -83,7 +83,7 @@ async function takeAway(io: CliIo, options: Options, change: TakesAway): Promise
       : `${stream} with its ${records} records`;
   if (!options.yes && !(await isConfirmed(io, what))) return 1;
   const { changeStore } = await io.load('control');
-  await changeStore({ dataDir: await dataDirOf(options, io), onWait: tellWait(io) }, change);
+  await changeStore({ dataDir: await dataDirOf(options, io), ...tellers(io) }, change);
   if (!options.quiet) await io.stderr.write(`helicorder: removed ${what}\n`);
   return 0;
 }

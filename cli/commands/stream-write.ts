@@ -7,7 +7,7 @@
 import type { Command } from 'commander';
 import { errnoCode, HelicorderError } from '../../engine/base/errors.ts';
 import type { WriteOptions } from '../../engine/index.ts';
-import { choice, dataDirOf, newCommand, streamName, tellWait, writerId } from '../command.ts';
+import { choice, dataDirOf, newCommand, streamName, tellers, writerId } from '../command.ts';
 import type { CliContext, CliIo, CommonOptions } from '../command.ts';
 import type { Engine } from '../engine.ts';
 
@@ -55,7 +55,7 @@ async function write(io: CliIo, stream: string, options: Options): Promise<numbe
       acknowledgements.print({ writer, epoch: String(epoch), lastSeq: String(lastSeq) }),
     onDurable: (seq, offset) =>
       acknowledgements.print({ seq: String(seq), offset: String(offset) }),
-    onWait: tellWait(io),
+    ...tellers(io),
   });
   await acknowledgements.printed();
   return 0;

@@ -95,8 +95,14 @@ export class CopyLinks {
   }
 }
 
-export function linkTo(dataDir: string, onWaiting?: CopyOptions['onWaiting']): OwnerLink {
-  return new OwnerLink({ dataDir, own: ownStore, ...(onWaiting && { onWaiting }) });
+/** @param onWarning is told what a person should know, if this process becomes the owner */
+export function linkTo(
+  dataDir: string,
+  onWaiting?: CopyOptions['onWaiting'],
+  onWarning?: (warning: string) => void,
+): OwnerLink {
+  const own = (dir: string): Promise<OwnStore> => ownStore(dir, onWarning);
+  return new OwnerLink({ dataDir, own, ...(onWaiting && { onWaiting }) });
 }
 
 /**
@@ -170,7 +176,10 @@ async function lastSeq(
 }
 
 /** A recorder without sources: it owns the store, serves it, and keeps it as it was told last. */
-async function ownStore(dataDir: string): Promise<OwnStore> {
+async function ownStore(
+  dataDir: string,
+  onWarning: (warning: string) => void = () => undefined,
+): Promise<OwnStore> {
   const config: RecorderConfig = {
     dataDir,
     flushIntervalMs: FLUSH_DEFAULT_MS,
@@ -185,6 +194,7 @@ async function ownStore(dataDir: string): Promise<OwnStore> {
     sources: [],
   };
   const recorder = await Recorder.start(config);
+  recorder.once('status', ({ warnings }) => warnings.forEach(onWarning));
   return {
     ended: recorder.finished,
     get problem() {

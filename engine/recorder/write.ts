@@ -27,6 +27,8 @@ export interface WriteOptions {
   onOpen: (opened: { writer: string; epoch: number; lastSeq: number }) => void;
   onDurable: (seq: number, offset: number) => void;
   onWait: (error: HelicorderError) => void;
+  /** what a person should know of the store, if this process becomes its owner */
+  onWarning?: (warning: string) => void;
 }
 
 /**
@@ -35,8 +37,9 @@ export interface WriteOptions {
  * owner begun here ends with
  */
 export async function writeEvents(options: WriteOptions): Promise<void> {
-  const { dataDir, onWait } = options;
-  const link = linkTo(dataDir, (message) => onWait(new HelicorderError('NO_SPACE', message)));
+  const { dataDir, onWait, onWarning } = options;
+  const tellWait = (message: string): void => onWait(new HelicorderError('NO_SPACE', message));
+  const link = linkTo(dataDir, tellWait, onWarning);
   try {
     await writeThrough(link, options);
   } catch (error) {

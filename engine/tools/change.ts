@@ -27,6 +27,8 @@ export interface ChangeOptions {
   dataDir: string;
   /** is told if the owner waits for space, and the change with it */
   onWait?: (error: HelicorderError) => void;
+  /** is told what a person should know of the store, if this process has to be its owner */
+  onWarning?: (warning: string) => void;
 }
 
 const LOOK_AGAIN_MS = 50;
@@ -48,7 +50,7 @@ export async function changeStore(options: ChangeOptions, change: Change): Promi
         client.close();
       }
     },
-    () => changeAsOwner(options.dataDir, planned),
+    () => changeAsOwner(options, planned),
   );
 }
 
@@ -68,8 +70,9 @@ async function plan(dataDir: string, change: Change): Promise<PlannedChange> {
   }
 }
 
-function changeAsOwner(dataDir: string, change: PlannedChange): void {
+function changeAsOwner({ dataDir, onWarning }: ChangeOptions, change: PlannedChange): void {
   const writer = StoreWriter.open(dataDir, systemEnvironment);
+  for (const warning of writer.warnings) onWarning?.(warning);
   try {
     applyChange(writer, change);
     writer.close();

@@ -1,9 +1,10 @@
 /** What must not be done is refused, with a sentence, the right exit code, and nothing touched. */
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { helicorder, helicorderOut, helicorderRun, nextOwner } from '../support/cli.ts';
+import { REPOSITORY, helicorder, helicorderOut, helicorderRun, nextOwner } from '../support/cli.ts';
 import { temporaryDirectory } from '../support/directory.ts';
 import { skipLoudly } from '../support/skip.ts';
 import { canMount, remountReadOnly, tmpfs } from '../support/tmpfs.ts';
@@ -71,6 +72,30 @@ describe('a second owner', () => {
 function samplesOf(status: string): number {
   return Number((JSON.parse(status) as { samples: string }).samples);
 }
+
+describe('a store that was copied from another machine', () => {
+  const testCopied = skipLoudly(!canMount, 'another machine id: only root may mount one');
+
+  testCopied('is told of by whoever has to own it', async () => {
+    await expectTold(['stream', 'write', 'test/lines']);
+    await expectTold(['cursor', 'set', 'mine', 'test/box', 'start']);
+  });
+
+  async function expectTold(words: readonly string[]): Promise<void> {
+    const dir = temporaryDirectory();
+    await helicorderOut(['run', '--data-dir', dir, ...SYNTHETIC, '--duration', '50ms']);
+    const other = join(temporaryDirectory(), 'machine-id');
+    writeFileSync(other, `${'0123456789abcdef'.repeat(2)}\n`);
+    const script = `mount --bind ${other} /etc/machine-id && exec "$@" --data-dir ${dir}`;
+    const program = [process.execPath, join(REPOSITORY, 'dist/cli/main.js'), ...words];
+    const { status, stderr } = spawnSync('unshare', ['-m', 'sh', '-c', script, 'sh', ...program], {
+      input: 'a line\n',
+      encoding: 'utf8',
+    });
+    expect(status, stderr).toBe(0);
+    expect(stderr).toContain('warning: this store was copied from another machine');
+  }
+});
 
 describe('a place that cannot hold a store', () => {
   const testReadOnly = skipLoudly(!canMount, 'a read-only directory: only root may remount one');
