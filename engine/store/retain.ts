@@ -4,9 +4,12 @@
  *
  * Three things make data go, in this order: it is older than its stream keeps, its stream holds
  * more than it may, or the store as a whole is over its budget (or the disk short of what is to
- * stay free). The last takes only from streams that are set to drop their oldest: class by class,
- * bulk first, and within a class from whoever's data is oldest. What is dropped is what a chunk
- * holds of a stream, whole: what has not been sealed yet is never dropped.
+ * stay free). The last takes what is due by the first two and held by a cursor, and then only from
+ * streams that are set to drop their oldest: class by class, bulk first, and within a class from
+ * whoever's data is oldest. What is dropped is what a chunk holds of a stream, whole: what has not
+ * been sealed yet is never dropped.
+ *
+ * A cursor holds what its consumer has not read: age and share wait for it, the budget does not.
  */
 import { ruleFor, type RetentionRule, type StreamClass } from '../base/retention.ts';
 
@@ -28,6 +31,8 @@ export interface RetentionFacts {
   overBytes: number;
   rules: readonly RetentionRule[];
   streams: ReadonlyMap<number, { name: string; lowWater: number }>;
+  /** stream → the least offset of its cursors, from which on it is held */
+  holds: ReadonlyMap<number, number>;
   /** in order of the chain: oldest first */
   parts: readonly HeldPart[];
 }
@@ -62,6 +67,8 @@ class Plan {
   readonly #facts: RetentionFacts;
   readonly #held: Held[];
   readonly #byStream = new Map<number, Held[]>();
+  /** it is time for them to go, but they are held */
+  readonly #overdue = new Set<Held>();
 
   constructor(facts: RetentionFacts) {
     this.#facts = facts;
@@ -82,7 +89,7 @@ class Plan {
       const { ageMs } = part.rule;
       if (ageMs === undefined || part.lastNanos === undefined) continue;
       const oldest = this.#facts.nowNanos - BigInt(Math.round(ageMs * NANOS_PER_MS));
-      if (part.lastNanos < oldest) this.#drop(part);
+      if (part.lastNanos < oldest) this.#dropUnlessHeld(part);
     }
   }
 
@@ -91,13 +98,17 @@ class Plan {
     for (const part of this.#held.toReversed()) {
       const bytes = (kept.get(part.stream) ?? 0) + part.bytes;
       kept.set(part.stream, bytes);
-      if (part.rule.bytes !== undefined && bytes > part.rule.bytes) this.#drop(part);
+      if (part.rule.bytes !== undefined && bytes > part.rule.bytes) this.#dropUnlessHeld(part);
     }
   }
 
   /** @returns bytes that nothing may be dropped for */
   dropForBudget(overBytes: number): number {
     let left = overBytes - this.#goneBytes();
+    for (const part of this.#held) {
+      if (left <= 0) return 0;
+      if (this.#overdue.has(part) && part.localBytes > 0) left -= this.#drop(part);
+    }
     for (const dropped of DROP_ORDER) {
       for (const part of this.#held) {
         if (left <= 0) return 0;
@@ -118,6 +129,12 @@ class Plan {
 
   #goneBytes(): number {
     return this.#held.reduce((sum, part) => sum + (part.isGone ? part.localBytes : 0), 0);
+  }
+
+  #dropUnlessHeld(part: Held): void {
+    const hold = this.#facts.holds.get(part.stream) ?? Infinity;
+    if (part.endOffset <= hold) this.#drop(part);
+    else this.#overdue.add(part);
   }
 
   /** With a part go all before it of the same stream. @returns the local bytes of them */

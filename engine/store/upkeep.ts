@@ -134,6 +134,7 @@ class Step {
       overBytes,
       rules: this.#rules.retention,
       streams: this.#streams(),
+      holds: this.#holds(),
       parts: await this.#parts(),
     });
   }
@@ -220,6 +221,15 @@ class Step {
         { name, lowWater: state.lowWaterOf(id) },
       ]),
     );
+  }
+
+  /** From where on each stream with cursors has not been read by all of their consumers. */
+  #holds(): Map<number, number> {
+    const holds = new Map<number, number>();
+    for (const { stream, offset } of this.#reader.state.cursors.values()) {
+      if (offset !== null) holds.set(stream, Math.min(holds.get(stream) ?? Infinity, offset));
+    }
+    return holds;
   }
 
   async #parts(): Promise<HeldPart[]> {

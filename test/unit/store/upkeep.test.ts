@@ -8,7 +8,7 @@ import { segmentOf } from '../../../engine/store/log/format.ts';
 import { readManifest, type QuarantineEntry } from '../../../engine/store/quarantine.ts';
 import { listSegments } from '../../../engine/store/log/segment.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../../../engine/store/store.ts';
-import { applyUpkeep } from '../../../engine/store/changes.ts';
+import { applyUpkeep, setCursor } from '../../../engine/store/changes.ts';
 import { upkeepStep, type UpkeepOptions } from '../../../engine/store/upkeep.ts';
 import { StoreWriter, type OpenedRun } from '../../../engine/store/writer.ts';
 import { verify } from '../../../engine/tools/verify.ts';
@@ -265,6 +265,34 @@ describe('upkeep', () => {
     }
     expect((await rig.records('test/samples'))[0]).toBe('0 0');
     expect((await rig.records('test/events'))[0]).toMatch(/^0 retired/);
+  });
+
+  it('a cursor holds what its consumer has not read, from age and share', async () => {
+    rig.fillUpTo(4);
+    const cursor = (offset: number): void =>
+      setCursor(rig.writer, { name: 'mine', stream: 'test/events', offset }, 1n);
+    const rules = { retention: [{ ...KEEP_ALL, pattern: 'test/events', bytes: 1 }] };
+    cursor(0);
+    const all = await rig.records('test/events');
+    await rig.settle(rules);
+    expect(await rig.records('test/events')).toEqual(all);
+    cursor(all.length);
+    await rig.settle(rules);
+    expect((await rig.records('test/events'))[0]).toMatch(/^0 retired/);
+  });
+
+  it('but not from the budget, which takes first what is due', async () => {
+    setCursor(rig.writer, { name: 'mine', stream: 'test/events', offset: 0 }, 1n);
+    const due = { ...KEEP_ALL, pattern: 'test/events', bytes: 1 };
+    for (let segment = 2; segment <= 12; segment++) {
+      rig.fillUpTo(segment);
+      await rig.settle({ budgetBytes: 12 * MIB, retention: [due, dropOldest] });
+      expect(rig.fs.diskUse(DIR)).toBeLessThanOrEqual(14 * MIB);
+    }
+    const records = await rig.records('test/events');
+    expect(records[0]).toMatch(/^0 retired/);
+    // no more of it than there had to be room for
+    expect(records.length).toBeGreaterThan(20);
   });
 
   it('a reader that is overtaken meets gap(retired) where it stands, and no hole', async () => {
