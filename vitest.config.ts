@@ -6,9 +6,8 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     pool: 'forks',
-    // three of them even on the two cores that a change is tested on: tests that start processes
-    // wait for them
-    maxWorkers: Math.max(3, availableParallelism() - 1),
+    // two of them even on the two cores that a change is tested on: most of a test is waiting
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     sequence: { sequencer: InTurns },
     testTimeout: 240_000,
     hookTimeout: 240_000,

@@ -119,6 +119,7 @@ describe(`${SECONDS} s of lo at 1 kHz on loaded cores`, () => {
         ticksScheduled: String(account.scheduled),
         samples: String(account.samples),
         gaps: expect.any(Array) as unknown,
+        awayRecords: '0',
       },
     ]);
   });

@@ -3,7 +3,7 @@
  * of. The image is sparse and lies with the other temporary files.
  */
 import { execFileSync } from 'node:child_process';
-import { closeSync, ftruncateSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, ftruncateSync, mkdirSync, openSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { temporaryDirectory } from './directory.ts';
@@ -31,6 +31,9 @@ export function whyNoLoopDisk(...tools: readonly string[]): string | undefined {
   }
 }
 
+const MOUNT_ATTEMPTS = 600;
+const MOUNT_AGAIN_MS = 100;
+
 export class LoopDisk {
   /** where it is mounted; root's own */
   readonly dir: string;
@@ -55,9 +58,31 @@ export class LoopDisk {
     });
   }
 
+  /**
+   * A mount namespace that somebody has made (`unshare`, in a test beside this one) may hold the
+   * file system that was shut down for a moment longer: mounted again it would be that one.
+   */
   mount(): void {
-    command('mount', '-o', 'loop', this.#image, this.dir);
+    for (let left = MOUNT_ATTEMPTS; ; left--) {
+      command('mount', '-o', 'loop', this.#image, this.dir);
+      if (this.#takesFiles()) break;
+      command('umount', this.dir);
+      if (left === 0) throw new Error(`${this.dir} is shut down and stays so`);
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, MOUNT_AGAIN_MS);
+    }
     [this.#isMounted, this.#isCut] = [true, false];
+  }
+
+  #takesFiles(): boolean {
+    const probe = join(this.dir, '.probe');
+    try {
+      closeSync(openSync(probe, 'w'));
+      unlinkSync(probe);
+      return true;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EIO') throw error;
+      return false;
+    }
   }
 
   /** Nobody may have a file open there any more. */
