@@ -15,24 +15,24 @@ export class Checkpoints {
   readonly #writer: StoreWriter;
   readonly #catalog: Catalog;
   #due = 0;
-  /** ms, when rows were written last */
-  #last = 0;
+  /** ms, of the flush before */
+  #last: number | undefined;
 
   constructor(writer: StoreWriter, catalog: Catalog) {
     this.#writer = writer;
     this.#catalog = catalog;
   }
 
-  /** Writes the rows that are due. @param now monotonic ms */
+  /** Behind each flush: writes the rows that are due. @param now monotonic ms */
   step(now: number): void {
+    const share = (now - (this.#last ?? now)) / ((1 - BEGIN_SHARE) * CATALOG_MAX_LAG_MS);
+    this.#last = now;
     if (!this.#catalog.hasRest) {
       if (now < this.#due) return;
       this.#due = now + BEGIN_SHARE * CATALOG_MAX_LAG_MS;
       this.#writer.keepMark();
     }
     const { state, durableEnd } = this.#writer;
-    const share = (now - this.#last) / ((1 - BEGIN_SHARE) * CATALOG_MAX_LAG_MS);
-    this.#last = now;
     const rows = Math.ceil(share * (state.streams.size + state.runs.size));
     this.#catalog.checkpoint(state, durableEnd, Math.max(MIN_ROWS, rows));
   }
