@@ -12,7 +12,7 @@ import { systemClock } from '../engine/base/clock.ts';
 import { NAME_MAX_LENGTH, NANOS_PER_MILLI } from '../engine/base/constants.ts';
 import { HelicorderError, nearest } from '../engine/base/errors.ts';
 import { parseTimeNanos } from '../engine/base/time-text.ts';
-import { configuredStoreDir } from '../engine/config/find.ts';
+import { configuredStoreDir } from '../engine/config/layers.ts';
 import { parseDurationNanos } from '../engine/config/units.ts';
 import type { EngineParts, Load } from './engine.ts';
 
@@ -92,7 +92,7 @@ export async function dataDirOf(options: CommonOptions, io: CliIo): Promise<stri
   const given = options.dataDir ?? io.environment.HELICORDER_DATA_DIR;
   if (given) return given;
   const { nodeFileSystem } = await io.load('reader');
-  return (await configuredStoreDir(nodeFileSystem, io.environment)) ?? DATA_DIR_DEFAULT;
+  return configuredStoreDir(nodeFileSystem, io.environment) ?? DATA_DIR_DEFAULT;
 }
 
 type Reader = EngineParts['reader'];

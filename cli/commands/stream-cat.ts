@@ -75,7 +75,7 @@ async function print(io: CliIo, stream: string, options: Options): Promise<numbe
     const chunks = cat(store, { ...given, ...facts });
     for await (const chunk of chunks) await io.stdout.write(chunk);
     const isCut = stop.signal.aborted || given.to !== undefined || given.maxEvents !== undefined;
-    if (follow && !isCut) await io.stderr.write(END_OF_FOLLOW).catch(ignore);
+    if (follow && !isCut && !options.quiet) await io.stderr.write(END_OF_FOLLOW).catch(ignore);
     return isDamaged ? EXIT_DAMAGED : 0;
   }).finally(stopListening);
 }

@@ -165,6 +165,11 @@ export class HelicorderError extends Error {
   }
 }
 
+/** Is it an error of ours, with this code? */
+export function isCode(error: unknown, code: ErrorCode): error is HelicorderError {
+  return error instanceof HelicorderError && error.code === code;
+}
+
 /** The `code` of a failed system call (`ENOSPC` …), or undefined. */
 export function errnoCode(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;

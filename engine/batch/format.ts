@@ -24,7 +24,7 @@ import { assert } from '../base/assert.ts';
 import { ByteReader, ByteWriter, damaged } from '../base/bytes.ts';
 import { BATCH_MAX_ROWS, EVENT_MAX_BYTES, GROUP_MAX_BYTES } from '../base/constants.ts';
 import type { EncodedColumn } from '../codecs/codec.ts';
-import { LATENESS_BUCKETS, REASONS, filteredIn, gapRecords, reasonOf } from './ledger.ts';
+import { LATENESS_BUCKETS, REASONS, filteredIn, reasonOf, recordsInGaps } from './ledger.ts';
 import type { GroupGap, Histogram, Reason } from './ledger.ts';
 
 export type { EncodedColumn } from '../codecs/codec.ts';
@@ -264,8 +264,7 @@ export function recordsOf(times: TimesEntry, batch: BatchEntry): number {
   if (batch.samples + failedRows !== times.rows || failedEnd > times.rows) {
     throw damaged('batch entry: its rows are not those of its times entry');
   }
-  const inGaps = times.gaps.reduce((sum, gap) => sum + gapRecords(gap), 0);
-  return batch.samples + inGaps + batch.failed.length;
+  return batch.samples + recordsInGaps(times.gaps) + batch.failed.length;
 }
 
 export function encodeEvents(entry: EventsEntry): Uint8Array {

@@ -38,6 +38,11 @@ export function gapRecords({ reason, ticks }: { reason: Reason; ticks: number })
   return reason === 'filtered' ? ticks : 1;
 }
 
+/** Records that the gaps of a batch cover together. */
+export function recordsInGaps(gaps: readonly { reason: Reason; ticks: number }[]): number {
+  return gaps.reduce((sum, gap) => sum + gapRecords(gap), 0);
+}
+
 /** Records of these gaps that are samples left out: what they add to the ordinals. */
 export function filteredIn(gaps: readonly { reason: Reason; ticks: number }[]): number {
   return gaps.reduce((sum, { reason, ticks }) => sum + (reason === 'filtered' ? ticks : 0), 0);

@@ -63,9 +63,12 @@ export function encodeIntegersDense(values: BigInt64Array): EncodedColumn {
   return dense.bytes.length < plain.bytes.length ? dense : plain;
 }
 
-/** A column of zeros. @param count of values; bounded by the caller */
-export function newColumn(type: ValueType, count: number): Column {
-  return new ARRAYS[type](count);
+/**
+ * @param count of values; bounded by the caller
+ * @param pool where it is taken from; it then holds anything, else zeros
+ */
+export function newColumn(type: ValueType, count: number, pool?: ArrayPool): Column {
+  return newArray<Column>(ARRAYS[type], count, pool);
 }
 
 /**
@@ -78,7 +81,7 @@ export function decodeColumn(
   count: number,
   pool?: ArrayPool,
 ): Column {
-  const values = newArray<Column>(ARRAYS[type], count, pool);
+  const values = newColumn(type, count, pool);
   decodeColumnInto(type, column, values);
   return values;
 }

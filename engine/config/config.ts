@@ -26,8 +26,14 @@ import { NANOS_PER_MILLI } from '../base/constants.ts';
 import type { RetentionRule } from '../base/retention.ts';
 import { expandEach, templateSchema } from './each.ts';
 import type { ConfigFiles, Environment } from './config-file.ts';
-import { findConfigFiles } from './find.ts';
-import { DEFAULT_ORIGIN, isTree, pathText, readLayers, REPORT_INPUT } from './layers.ts';
+import {
+  DEFAULT_ORIGIN,
+  findConfigFiles,
+  isTree,
+  pathText,
+  readLayers,
+  REPORT_INPUT,
+} from './layers.ts';
 import type { Layers, Origin, Tree } from './layers.ts';
 import { generalRetention, retentionRules, sourceRetention } from './retention.ts';
 import type { SourceRetention } from './retention.ts';

@@ -148,8 +148,36 @@ export function pathText(path: Path): string {
   }, '');
 }
 
+const SYSTEM_DIR = '/etc/helicorder';
+
+/** The files to read, in order; later ones lie over earlier ones. */
+export function findConfigFiles(files: ConfigFiles, given: string | undefined): string[] {
+  if (given !== undefined) return [given];
+  const local = './helicorder.yaml';
+  if (files.exists(local)) return [local];
+  const main = [`${SYSTEM_DIR}/helicorder.yaml`, `${SYSTEM_DIR}/helicorder.toml`];
+  const first = main.find((path) => files.exists(path));
+  const dir = `${SYSTEM_DIR}/conf.d`;
+  const parts = files.exists(dir) ? files.list(dir) : [];
+  const more = parts.filter((name) => /^[^.].*\.(ya?ml|toml)$/.test(name)).sort();
+  return [...(first ? [first] : []), ...more.map((name) => `${dir}/${name}`)];
+}
+
 export function readLayers(files: ConfigFiles, paths: string[], environment: Environment): Layers {
   const layers = new Layers();
   for (const path of paths) layers.addFile(readConfigFile(files, path, environment));
   return layers;
+}
+
+/**
+ * `store.dir` of the configuration that `run` would find here, for commands that take no other
+ * part in it. @returns undefined if no file says it
+ * @throws HelicorderError CONFIG if a file cannot be read or parsed
+ */
+export function configuredStoreDir(
+  files: ConfigFiles,
+  environment: Environment,
+): string | undefined {
+  const { store } = readLayers(files, findConfigFiles(files, undefined), environment).tree;
+  return isTree(store) && typeof store['dir'] === 'string' ? store['dir'] : undefined;
 }

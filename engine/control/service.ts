@@ -9,7 +9,7 @@
  * what their clients ask behind them; others do not.
  */
 import type { Clock, Random } from '../base/clock.ts';
-import { HelicorderError } from '../base/errors.ts';
+import { HelicorderError, isCode } from '../base/errors.ts';
 import { TARGET_FAILPOINTS, edge } from '../base/failpoint.ts';
 import { encodeEvents } from '../batch/format.ts';
 import { packEvents } from '../batch/opaque.ts';
@@ -360,7 +360,7 @@ export class ControlService {
     try {
       write();
     } catch (error) {
-      if (!(error instanceof HelicorderError) || error.code !== 'NO_SPACE') throw error;
+      if (!isCode(error, 'NO_SPACE')) throw error;
       this.#whenDurable = whenDurable;
       this.#events.waiting(error.message);
       return;

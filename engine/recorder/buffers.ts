@@ -9,7 +9,7 @@ import {
   NANOS_PER_MILLI,
   NANOS_PER_SECOND,
 } from '../base/constants.ts';
-import { HelicorderError } from '../base/errors.ts';
+import { isCode } from '../base/errors.ts';
 import type { ChannelType } from '../batch/schema.ts';
 import type { RecorderConfig, SourceConfig } from '../config/config.ts';
 import { RING } from '../ring/layout.ts';
@@ -41,7 +41,7 @@ function problemOf({ driver, options, name }: SourceConfig): string | undefined 
     openDriver(driver, options, name).close();
     return undefined;
   } catch (error) {
-    if (error instanceof HelicorderError && error.code === 'DEVICE') return error.message;
+    if (isCode(error, 'DEVICE')) return error.message;
     throw error;
   }
 }

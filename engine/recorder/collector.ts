@@ -12,7 +12,7 @@
  * anything but the disk, and no step is longer than one group.
  */
 import { resolve } from 'node:path';
-import { HelicorderError } from '../base/errors.ts';
+import { isCode } from '../base/errors.ts';
 import { monotonicMs } from '../base/clock.ts';
 import { REASONS } from '../batch/ledger.ts';
 import type { Meanwhile } from '../files/file-system.ts';
@@ -264,7 +264,7 @@ export class Collector {
     try {
       items = this.#writer.isWaiting ? this.#writer.resume() : this.#write(meanwhile);
     } catch (error) {
-      if (!(error instanceof HelicorderError) || error.code !== 'NO_SPACE') throw error;
+      if (!isCode(error, 'NO_SPACE')) throw error;
       this.#isPending = isOwn;
       this.#setFullReason(true);
       return false;

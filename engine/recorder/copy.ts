@@ -15,7 +15,7 @@
 import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { COPY_LINGER_MS, FLUSH_DEFAULT_MS, SEGMENT_DEFAULT_BYTES } from '../base/constants.ts';
-import { HelicorderError } from '../base/errors.ts';
+import { HelicorderError, isCode } from '../base/errors.ts';
 import type { RecorderConfig } from '../config/config.ts';
 import { systemEnvironment } from '../store/store.ts';
 import type { Fault } from '../store/stream-item.ts';
@@ -209,7 +209,7 @@ async function stopped(recorder: Recorder): Promise<void> {
   try {
     await recorder.stop('stopped');
   } catch (error) {
-    if (!(error instanceof HelicorderError) || error.code !== 'NO_SPACE') throw error;
+    if (!isCode(error, 'NO_SPACE')) throw error;
   }
 }
 

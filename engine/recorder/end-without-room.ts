@@ -4,7 +4,7 @@
  * runs is gap(full), and what comes behind is a stop, not a crash.
  */
 import type { Clock } from '../base/clock.ts';
-import { HelicorderError } from '../base/errors.ts';
+import { isCode } from '../base/errors.ts';
 import { encodeGap } from '../batch/format.ts';
 import { shutdownEntry } from '../store/control.ts';
 import { KIND } from '../store/log/format.ts';
@@ -24,7 +24,7 @@ export function endWithoutRoom(
       for (const { spec, opened } of groups) {
         const now = Number((monotonicNanos - spec.t0Nanos) / spec.periodNanos);
         for (const { run, stream } of opened) {
-          const gap = gapUpTo(now, { run, stream });
+          const gap = gapUpTo(now, run, stream);
           if (gap) builder.add(KIND.gap, stream.id, gap);
           writer.addRunEnd(builder, run, reason);
         }
@@ -33,7 +33,7 @@ export function endWithoutRoom(
     });
     return true;
   } catch (error) {
-    if (!(error instanceof HelicorderError) || error.code !== 'NO_SPACE') throw error;
+    if (!isCode(error, 'NO_SPACE')) throw error;
     return false;
   }
 }
@@ -41,7 +41,8 @@ export function endWithoutRoom(
 /** @returns undefined if the run accounts for no tick yet, or for all of them */
 function gapUpTo(
   tick: number,
-  { run, stream }: Pick<OpenedRun, 'run' | 'stream'>,
+  run: OpenedRun['run'],
+  stream: OpenedRun['stream'],
 ): Uint8Array | undefined {
   if (run.lastTick === null || tick <= run.lastTick) return undefined;
   return encodeGap({

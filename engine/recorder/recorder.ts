@@ -16,7 +16,7 @@ import { EventEmitter } from 'node:events';
 import type { Worker } from 'node:worker_threads';
 import { defined } from '../base/assert.ts';
 import { STATUS_INTERVAL_MS } from '../base/constants.ts';
-import { HelicorderError } from '../base/errors.ts';
+import { HelicorderError, isCode } from '../base/errors.ts';
 import { monotonicMs } from '../base/clock.ts';
 import type { RecorderConfig } from '../config/config.ts';
 import type { RetentionEntry } from '../store/retention-entry.ts';
@@ -151,7 +151,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
       try {
         return await spawn();
       } catch (error) {
-        const isInUse = error instanceof HelicorderError && error.code === 'STORE_IN_USE';
+        const isInUse = isCode(error, 'STORE_IN_USE');
         if (!isInUse || this.#config.sources.length === 0 || monotonicMs() > deadlineMs)
           throw error;
         if (!(await askToYield(this.#config.dataDir))) throw error;

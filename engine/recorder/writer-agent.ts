@@ -6,7 +6,7 @@
  * whatever was half made is made again.
  */
 import { monotonicMs } from '../base/clock.ts';
-import { errnoCode, HelicorderError } from '../base/errors.ts';
+import { errnoCode, HelicorderError, isCode } from '../base/errors.ts';
 import { failureOf } from '../control/protocol.ts';
 import { ControlService, type ServiceEvents, type StoreRequest } from '../control/service.ts';
 import { REASONS } from '../batch/ledger.ts';
@@ -108,7 +108,7 @@ export class WriterAgent {
       const service = new ControlService(collector.writer, this.#environment, this.#events);
       this.#store = { collector, service };
     } catch (error) {
-      if (!(error instanceof HelicorderError) || error.code !== 'NO_SPACE') throw error;
+      if (!isCode(error, 'NO_SPACE')) throw error;
       for (const { ring } of this.#options.groups) setFullReason(ring, REASONS.full);
       this.#retryDueMs = monotonicMs(this.#environment.clock) + RETRY_INTERVAL_MS;
     }

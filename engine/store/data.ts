@@ -22,7 +22,7 @@ import {
   type GapEntry,
   type TimesEntry,
 } from '../batch/format.ts';
-import { filteredIn, gapRecords, type Reason } from '../batch/ledger.ts';
+import { filteredIn, recordsInGaps, type Reason } from '../batch/ledger.ts';
 import { timeValueOf } from '../batch/samples.ts';
 import { HelicorderError } from '../base/errors.ts';
 import type { Entries, Entry, EntryView, TimeEnds } from './log/entries.ts';
@@ -159,7 +159,7 @@ class SharedTimes {
     this.times = times;
     this.bytes = entry.payload.length + ENTRY_ROW_BYTES;
     this.lastTick = times.firstTick + times.ticks - 1;
-    this.gapRecords = times.gaps.reduce((sum, gap) => sum + gapRecords(gap), 0);
+    this.gapRecords = recordsInGaps(times.gaps);
     this.filtered = filteredIn(times.gaps);
     this.#ends = entry.timeEnds;
   }

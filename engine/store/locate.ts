@@ -3,7 +3,7 @@
  * the beginnings of the segments, both of which say how far the stream had come. The question must
  * be one whose answer, once yes, stays yes: an offset reached, or a greatest time.
  */
-import { HelicorderError, errnoCode } from '../base/errors.ts';
+import { errnoCode, isCode } from '../base/errors.ts';
 import type { ChunkRange, TableRow } from './chunks/format.ts';
 import type { StreamSnapshot } from './control.ts';
 import { makeLsn, segmentOf, type Lsn } from './log/format.ts';
@@ -73,7 +73,7 @@ async function rowOf(
     const found = await chunks.use(range, (chunk) => ({ row: chunk.row(stream) }));
     return found === undefined ? 'gone' : found.row;
   } catch (error) {
-    if (error instanceof HelicorderError && error.code === 'DAMAGED') return 'damaged';
+    if (isCode(error, 'DAMAGED')) return 'damaged';
     throw error;
   }
 }

@@ -61,14 +61,12 @@ export function streamAtBeginning(
   stream: number,
   end: Lsn,
 ): Stated<StreamSnapshot> | undefined {
-  const found = inPieces(fs, logDir, segment, end, {
+  return atBeginning(fs, logDir, segment, end, {
     isBehind: ({ firstStream = Infinity }) => firstStream > stream,
     isNone: ({ nextStream }) => stream >= nextStream,
     find: (piece) => streamIn(piece, stream),
+    findInWhole: ({ streams }) => streams.get(stream),
   });
-  if (found) return found;
-  const state = readSnapshot(fs, logDir, segment, end);
-  return state && { value: state.streams.get(stream) };
 }
 
 /** The same of a run, which it names if it was its writer's latest. */
@@ -79,14 +77,12 @@ export function runAtBeginning(
   run: number,
   end: Lsn,
 ): Stated<RunSnapshot> | undefined {
-  const found = inPieces(fs, logDir, segment, end, {
+  return atBeginning(fs, logDir, segment, end, {
     isBehind: ({ firstRun = 0 }) => firstRun > run,
     isNone: ({ nextRun }) => run >= nextRun,
     find: (piece) => runIn(piece, run),
+    findInWhole: ({ runs }) => runs.get(run),
   });
-  if (found) return found;
-  const state = readSnapshot(fs, logDir, segment, end);
-  return state && { value: state.runs.get(run) };
 }
 
 /** What is looked for in pieces that are in the order of its number. */
@@ -95,6 +91,20 @@ interface Wanted<T> {
   isBehind: (head: PieceHead) => boolean;
   isNone: (head: PieceHead) => boolean;
   find: (piece: Uint8Array) => T | undefined;
+  findInWhole: (state: ControlState) => T | undefined;
+}
+
+function atBeginning<T>(
+  fs: FileSystem,
+  logDir: string,
+  segment: number,
+  end: Lsn,
+  wanted: Wanted<T>,
+): Stated<T> | undefined {
+  const found = inPieces(fs, logDir, segment, end, wanted);
+  if (found) return found;
+  const state = readSnapshot(fs, logDir, segment, end);
+  return state && { value: wanted.findInWhole(state) };
 }
 
 /** @returns undefined if only the whole snapshot can tell */

@@ -23,7 +23,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { defined } from '../base/assert.ts';
-import { HelicorderError } from '../base/errors.ts';
+import type { HelicorderError } from '../base/errors.ts';
+import { isCode } from '../base/errors.ts';
 import { systemClock, systemRandom, type Clock, type Random } from '../base/clock.ts';
 import { parseSchema } from '../batch/schema.ts';
 import type { FileSystem } from '../files/file-system.ts';
@@ -274,7 +275,7 @@ export class Appender {
         if (this.#writer.isWaiting) return defined(this.#writer.resume()[0], 'the appended events');
         return this.#writer.appendEvents(this.#opened, events, position);
       } catch (error) {
-        if (!(error instanceof HelicorderError) || error.code !== 'NO_SPACE') throw error;
+        if (!isCode(error, 'NO_SPACE')) throw error;
         tell?.(error);
         await this.#sleep(FOLLOW_WAIT_MS);
       }

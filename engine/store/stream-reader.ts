@@ -11,7 +11,7 @@
  * the store is sealed now: only what is still missing then is damage, and comes out as gap(corrupt)
  * with the offsets and seqs it had.
  */
-import { HelicorderError, errnoCode } from '../base/errors.ts';
+import { errnoCode, isCode } from '../base/errors.ts';
 import type { Schema } from '../batch/schema.ts';
 import { ArrayPool } from '../codecs/codec.ts';
 import type { ChunkReader } from './chunks/chunk-reader.ts';
@@ -380,7 +380,7 @@ function faultIn({ file, offset, length, what }: LogFault): Fault {
 
 /** @throws the error if it does not tell of damage */
 function faultOf(error: unknown): FaultItem {
-  if (!(error instanceof HelicorderError) || error.code !== 'DAMAGED') throw error;
+  if (!isCode(error, 'DAMAGED')) throw error;
   const { file = '', offset = 0, length = 0 } = error.details;
   const place = { file: String(file), offset: Number(offset), length: Number(length) };
   return { kind: 'fault', fault: { ...place, what: error.message } };

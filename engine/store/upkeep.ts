@@ -15,7 +15,7 @@
  */
 import type { RetentionRule } from '../base/retention.ts';
 import { MIB } from '../base/constants.ts';
-import { HelicorderError } from '../base/errors.ts';
+import { HelicorderError, isCode } from '../base/errors.ts';
 import { NO_NANOS, type ChunkRange } from './chunks/format.ts';
 import { DirectoryPlace } from './chunks/directory-place.ts';
 import { skipDamaged, type ChunkReader } from './chunks/chunk-reader.ts';
@@ -189,7 +189,7 @@ class Step {
         await place.list();
         return place;
       } catch (error) {
-        if (!(error instanceof HelicorderError) || error.code !== 'UNAVAILABLE') throw error;
+        if (!isCode(error, 'UNAVAILABLE')) throw error;
       }
     }
     return new DirectoryPlace(fs, paths.chunks);

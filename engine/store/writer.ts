@@ -10,7 +10,7 @@
 import { defined } from '../base/assert.ts';
 import type { Clock, Random } from '../base/clock.ts';
 import { BLOCK_BYTES, EVENT_MAX_BYTES, GROUP_TARGET_BYTES } from '../base/constants.ts';
-import { HelicorderError, errnoCode, ioError, openError } from '../base/errors.ts';
+import { HelicorderError, errnoCode, ioError, openError, isCode } from '../base/errors.ts';
 import { edge } from '../base/failpoint.ts';
 import { encodeEvents } from '../batch/format.ts';
 import { packEvents } from '../batch/opaque.ts';
@@ -230,7 +230,7 @@ export class StoreWriter {
       this.admission.reached(segmentOf(this.#log.end));
       return items;
     } catch (error) {
-      const full = error instanceof HelicorderError && error.code === 'NO_SPACE';
+      const full = isCode(error, 'NO_SPACE');
       this.#mark.setState(full ? MARK_STATE.waiting : MARK_STATE.failed);
       throw error;
     }
@@ -322,7 +322,7 @@ export class StoreWriter {
       edge('shutdown-entry', () => this.#commitControl(builder, this.state.progress.moved));
       this.#mark.setState(MARK_STATE.closed);
     } catch (error) {
-      if (!(error instanceof HelicorderError) || error.code !== 'NO_SPACE') throw error;
+      if (!isCode(error, 'NO_SPACE')) throw error;
     }
     this.abandon();
   }

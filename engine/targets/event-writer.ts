@@ -10,7 +10,8 @@
  * Belongs to one thread.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { HelicorderError } from '../base/errors.ts';
+import type { HelicorderError } from '../base/errors.ts';
+import { isCode } from '../base/errors.ts';
 import type { ControlClient } from '../control/client.ts';
 import { encodeEventList, type Reply } from '../control/protocol.ts';
 import type { OwnerLink } from './owner-link.ts';
@@ -162,7 +163,7 @@ async function openSession(link: OwnerLink, options: EventWriterOptions): Promis
       const client = await link.client();
       return { client, opened: await client.ask({ type: 'open', stream, writer }, 'opened') };
     } catch (error) {
-      const isFull = error instanceof HelicorderError && error.code === 'NO_SPACE';
+      const isFull = isCode(error, 'NO_SPACE');
       if (!isFull && !(isDisconnected(error) && link.isOwn)) throw error;
       if (isFull && !isTold) options.onWait(error);
       isTold ||= isFull;
@@ -172,5 +173,5 @@ async function openSession(link: OwnerLink, options: EventWriterOptions): Promis
 }
 
 function isDisconnected(error: unknown): boolean {
-  return error instanceof HelicorderError && error.code === 'DISCONNECTED';
+  return isCode(error, 'DISCONNECTED');
 }

@@ -4,7 +4,7 @@
  * and per stream the chain of seqs, offsets and ticks. It only reads, also beside a recorder, and
  * always has an answer: what cannot be read is damage in the report.
  */
-import { HelicorderError, errnoCode, messageOf } from '../base/errors.ts';
+import { HelicorderError, errnoCode, messageOf, isCode } from '../base/errors.ts';
 import { hex, readStoreJson, storePaths } from '../store/files.ts';
 import { idsOf, identityOfLog, isOneStore } from '../store/identity.ts';
 import type { StoreIdentity } from '../store/log/log-writer.ts';
@@ -220,7 +220,7 @@ function damageOf(error: unknown, chunk: string): Damage {
 }
 
 function codeOf(error: unknown): Pick<Damage, 'code'> {
-  const isOther = error instanceof HelicorderError && error.code === 'FORMAT_VERSION';
+  const isOther = isCode(error, 'FORMAT_VERSION');
   return isOther ? { code: 'FORMAT_VERSION' } : {};
 }
 
@@ -268,7 +268,7 @@ export async function awayPlaces({ reader }: Store): Promise<VerifyReport['away'
 }
 
 function isAway(error: unknown): error is HelicorderError {
-  return error instanceof HelicorderError && error.code === 'UNAVAILABLE';
+  return isCode(error, 'UNAVAILABLE');
 }
 
 async function readStream(

@@ -5,7 +5,7 @@
  *
  * Three reads find a stream (trailer, table, directory), one or two more give a block.
  */
-import { HelicorderError } from '../../base/errors.ts';
+import { HelicorderError, isCode } from '../../base/errors.ts';
 import { decodeBatch, decodeTimes } from '../../batch/format.ts';
 import { chunkHeadEntry, type ChunkHead } from '../control.ts';
 import { batchItem, standaloneItem, type DataItem } from '../data.ts';
@@ -192,12 +192,12 @@ export async function skipDamaged(work: () => Promise<unknown>): Promise<void> {
   try {
     await work();
   } catch (error) {
-    if (!(error instanceof HelicorderError) || error.code !== 'DAMAGED') throw error;
+    if (!isCode(error, 'DAMAGED')) throw error;
   }
 }
 
 function inFile(error: unknown, file: string, offset: number, length: number): unknown {
-  if (!(error instanceof HelicorderError) || error.code !== 'DAMAGED') return error;
+  if (!isCode(error, 'DAMAGED')) return error;
   if (error.details.file !== undefined) return error;
   const details = { file, offset, length };
   return new HelicorderError('DAMAGED', error.message, { cause: error.cause, details });

@@ -2,7 +2,8 @@
  * All chunks of a store, wherever they are kept: the local directory, which also takes what a
  * farther place cannot take now, and the place the configuration names.
  */
-import { HelicorderError } from '../../base/errors.ts';
+import type { HelicorderError } from '../../base/errors.ts';
+import { isCode } from '../../base/errors.ts';
 import type { Lsn } from '../log/format.ts';
 import { ChunkReader, chainOf } from './chunk-reader.ts';
 import { chunkName, type ChunkRange } from './format.ts';
@@ -59,7 +60,7 @@ export class ChunkSet {
     try {
       return await place.list();
     } catch (error) {
-      if (!(error instanceof HelicorderError) || error.code !== 'UNAVAILABLE') throw error;
+      if (!isCode(error, 'UNAVAILABLE')) throw error;
       this.away = error;
       return [];
     }

@@ -7,7 +7,7 @@
  * Memory: the encoded blocks of one chunk, which are smaller than the log they come from.
  */
 import { assert, defined } from '../../base/assert.ts';
-import { HelicorderError } from '../../base/errors.ts';
+import { HelicorderError, isCode } from '../../base/errors.ts';
 import type { FileSystem } from '../../files/file-system.ts';
 import { Continuity } from '../continuity.ts';
 import {
@@ -281,7 +281,7 @@ export async function checkIsOurs(
     if (sameStore(header, storeId)) return;
   } catch (error) {
     // whatever it was, it is not another store's
-    if (error instanceof HelicorderError && error.code === 'DAMAGED') return;
+    if (isCode(error, 'DAMAGED')) return;
     throw error;
   } finally {
     source.close();

@@ -4,7 +4,7 @@
  * one, and what had to be kept locally moves to its place.
  */
 import { MIB } from '../../base/constants.ts';
-import { HelicorderError } from '../../base/errors.ts';
+import { HelicorderError, isCode } from '../../base/errors.ts';
 import type { Lsn } from '../log/format.ts';
 import { chainOf, type ChunkReader } from './chunk-reader.ts';
 import type { ChunkSet, StoredChunk } from './chunk-set.ts';
@@ -223,7 +223,7 @@ function pathOf({ place, name }: StoredChunk): string {
 }
 
 function isDamage(error: unknown): error is HelicorderError {
-  return error instanceof HelicorderError && error.code === 'DAMAGED';
+  return isCode(error, 'DAMAGED');
 }
 
 async function opened(place: ChunkPlace, name: string): Promise<ChunkSource> {

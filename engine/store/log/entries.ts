@@ -9,6 +9,7 @@
 import { crc32c } from '../../base/crc32c.ts';
 import {
   ENTRY_FLAG,
+  ENTRY_ROW,
   ENTRY_ROW_BYTES,
   GROUP_CRC_BYTES,
   GROUP_HEADER_BYTES,
@@ -155,9 +156,9 @@ class TableView implements EntryView {
     const row = ++this.index * ENTRY_ROW_BYTES;
     if (row + ENTRY_ROW_BYTES > this.#rows.byteLength) return false;
     this.start += this.#stated;
-    this.kind = this.#rows.getUint16(row, true);
-    this.stream = this.#rows.getUint32(row + 4, true);
-    this.#stated = this.#rows.getUint32(row + 8, true);
+    this.kind = this.#rows.getUint16(row + ENTRY_ROW.kind, true);
+    this.stream = this.#rows.getUint32(row + ENTRY_ROW.stream, true);
+    this.#stated = this.#rows.getUint32(row + ENTRY_ROW.length, true);
     this.length = Math.max(0, Math.min(this.#stated, this.bytes.length - this.start));
     return true;
   }
@@ -169,7 +170,7 @@ class TableView implements EntryView {
 
   entry(): Entry {
     const { index, kind, stream } = this;
-    const flags = this.#rows.getUint16(index * ENTRY_ROW_BYTES + 2, true);
+    const flags = this.#rows.getUint16(index * ENTRY_ROW_BYTES + ENTRY_ROW.flags, true);
     const timeEnds = this.#timeEnds?.get(index);
     const payload = this.#payload();
     return { kind, index, flags, stream, payload, intact: this.isIntact(), timeEnds };
@@ -180,7 +181,7 @@ class TableView implements EntryView {
   }
 
   #crc(): number {
-    return this.#rows.getUint32(this.index * ENTRY_ROW_BYTES + 12, true);
+    return this.#rows.getUint32(this.index * ENTRY_ROW_BYTES + ENTRY_ROW.crc, true);
   }
 }
 

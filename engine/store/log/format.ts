@@ -14,6 +14,8 @@ export const SEGMENT_MAGIC = 0x47455348; // "HSEG"
 export const GROUP_MAGIC = 0x50524748; // "HGRP"
 const SEGMENT_HEADER_BYTES = 160;
 export const GROUP_HEADER_BYTES = 64;
+/** Where the fields of a row of the entry table lie: kind and flags u16, all others u32. */
+export const ENTRY_ROW = { kind: 0, flags: 2, stream: 4, length: 8, crc: 12 } as const;
 export const ENTRY_ROW_BYTES = 16;
 export const GROUP_CRC_BYTES = 4;
 

@@ -14,6 +14,7 @@ import type { GroupSize } from '../data.ts';
 import { EntryTable, type TimeEnds } from './entries.ts';
 import {
   ENTRY_FLAG,
+  ENTRY_ROW,
   ENTRY_ROW_BYTES,
   GROUP_CRC_BYTES,
   GROUP_FLAG,
@@ -173,8 +174,10 @@ export class GroupBuilder {
   #cutRow(rows: Uint8Array, start: number, room: number): Uint8Array {
     const head = rows.slice(0, ENTRY_ROW_BYTES);
     const view = viewOf(rows);
-    const [kind, flags] = [view.getUint16(0, true), view.getUint16(2, true)];
-    const [stream, length] = [view.getUint32(4, true), view.getUint32(8, true)];
+    const kind = view.getUint16(ENTRY_ROW.kind, true);
+    const flags = view.getUint16(ENTRY_ROW.flags, true);
+    const stream = view.getUint32(ENTRY_ROW.stream, true);
+    const length = lengthOf(view, 0);
     const crc = (from: number, to: number): number => crc32c(this.#area.subarray(from, to));
     const middle = start + room;
     const first = { length: room, crc: crc(start, middle) };
@@ -194,15 +197,15 @@ interface Row {
 }
 
 function putRow(view: DataView, at: number, { kind, flags, stream, length, crc }: Row): void {
-  view.setUint16(at, kind, true);
-  view.setUint16(at + 2, flags, true);
-  view.setUint32(at + 4, stream, true);
-  view.setUint32(at + 8, length, true);
-  view.setUint32(at + 12, crc, true);
+  view.setUint16(at + ENTRY_ROW.kind, kind, true);
+  view.setUint16(at + ENTRY_ROW.flags, flags, true);
+  view.setUint32(at + ENTRY_ROW.stream, stream, true);
+  view.setUint32(at + ENTRY_ROW.length, length, true);
+  view.setUint32(at + ENTRY_ROW.crc, crc, true);
 }
 
 function lengthOf(rows: DataView, index: number): number {
-  return rows.getUint32(index * ENTRY_ROW_BYTES + 8, true);
+  return rows.getUint32(index * ENTRY_ROW_BYTES + ENTRY_ROW.length, true);
 }
 
 /** The same bytes, `used` of them, in memory that has room for `more`. */

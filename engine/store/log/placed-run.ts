@@ -5,6 +5,7 @@
 import { crc32c } from '../../base/crc32c.ts';
 import {
   ENTRY_FLAG,
+  ENTRY_ROW,
   ENTRY_ROW_BYTES,
   GROUP_CRC_BYTES,
   GROUP_FLAG,
@@ -81,12 +82,12 @@ function placeEntries(
   let isRest = isCut;
   for (let i = 0; i < header.entries; i++) {
     const row = GROUP_HEADER_BYTES + i * ENTRY_ROW_BYTES;
-    const length = view.getUint32(row + 8, true);
+    const length = view.getUint32(row + ENTRY_ROW.length, true);
     if (length > bodyEnd - payload) return undefined;
-    const part = { at: payload, length, crc: view.getUint32(row + 12, true) };
+    const part = { at: payload, length, crc: view.getUint32(row + ENTRY_ROW.crc, true) };
     if (isRest) entries.at(-1)!.parts.push(part);
-    else entries.push({ kind: view.getUint16(row, true), parts: [part] });
-    isRest = (view.getUint16(row + 2, true) & ENTRY_FLAG.continued) !== 0;
+    else entries.push({ kind: view.getUint16(row + ENTRY_ROW.kind, true), parts: [part] });
+    isRest = (view.getUint16(row + ENTRY_ROW.flags, true) & ENTRY_FLAG.continued) !== 0;
     payload += length;
   }
   return isRest;

@@ -70,7 +70,7 @@ export function openSegment(
   const file = fs.open(path, 'read');
   const window = new Window(file);
   const close = (): void => file.close();
-  const heldBytes = (): number => file.size() - (file.size() % BLOCK_BYTES);
+  const heldBytes = (): number => Math.floor(file.size() / BLOCK_BYTES) * BLOCK_BYTES;
   const header = decodeSegmentHeader(window.bytes(0, BLOCK_BYTES));
   if (header === 'version') {
     const version = viewOf(window.bytes(0, BLOCK_BYTES)).getUint16(4, true);

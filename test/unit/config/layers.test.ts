@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { configuredStoreDir } from '../../../engine/config/find.ts';
+import { configuredStoreDir } from '../../../engine/config/layers.ts';
 import type { ConfigFiles } from '../../../engine/config/config-file.ts';
 
 function holding(texts: Record<string, string>): ConfigFiles {
@@ -15,16 +15,16 @@ function holding(texts: Record<string, string>): ConfigFiles {
 
 const SYSTEM = '/etc/helicorder';
 
-test('the directory of the store is what run would find', async () => {
-  const dirOf = (texts: Record<string, string>): Promise<string | undefined> =>
+test('the directory of the store is what run would find', () => {
+  const dirOf = (texts: Record<string, string>): string | undefined =>
     configuredStoreDir(holding(texts), { DISK: '/mnt/disk' });
-  expect(await dirOf({})).toBeUndefined();
-  expect(await dirOf({ './helicorder.yaml': 'sources: []' })).toBeUndefined();
+  expect(dirOf({})).toBeUndefined();
+  expect(dirOf({ './helicorder.yaml': 'sources: []' })).toBeUndefined();
   const system = { [`${SYSTEM}/helicorder.yaml`]: 'store: {dir: "${DISK}/a"}' };
-  expect(await dirOf(system)).toBe('/mnt/disk/a');
+  expect(dirOf(system)).toBe('/mnt/disk/a');
   const more = { ...system, [`${SYSTEM}/conf.d/50.toml`]: '[store]\ndir = "b"' };
-  expect(await dirOf(more)).toBe('b');
-  expect(await dirOf({ ...more, './helicorder.yaml': 'store: {dir: c}' })).toBe('c');
-  const bad = dirOf({ './helicorder.yaml': 'store: [' });
-  await expect(bad).rejects.toMatchObject({ code: 'CONFIG' });
+  expect(dirOf(more)).toBe('b');
+  expect(dirOf({ ...more, './helicorder.yaml': 'store: {dir: c}' })).toBe('c');
+  const bad = (): unknown => dirOf({ './helicorder.yaml': 'store: [' });
+  expect(bad).toThrow(expect.objectContaining({ code: 'CONFIG' }));
 });
