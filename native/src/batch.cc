@@ -21,6 +21,8 @@ constexpr size_t kGapMaxBytes = 1 + 3 * kVarintMaxBytes;
 constexpr size_t kBucketMaxBytes = 1 + kVarintMaxBytes;
 constexpr size_t kBatchHeadBytes = 2 + 8 * kVarintMaxBytes;
 constexpr size_t kFailedMaxBytes = 6;  // two numbers below 2^21
+// Rows of a run: 5 KiB of one source with three channels.
+constexpr size_t kRunRows = 128;
 constexpr size_t kColumnHeadBytes = 1 + kVarintMaxBytes;
 
 template <typename T>
@@ -32,11 +34,17 @@ T Load(const uint8_t* at) {
 
 unsigned BitsOf(ChannelType type) { return 8u << (type / 2); }
 
-template <typename T>
-void GatherAs(const uint8_t* const* rows, size_t count, uint32_t offset, int64_t* column) {
-  for (size_t i = 0; i < count; i++) {
-    column[i] = static_cast<int64_t>(Load<T>(rows[i] + offset));
-  }
+// Values of 16 bits and less are encoded in 32.
+bool IsNarrow(ChannelType type) { return type <= kU16; }
+
+size_t ColumnBytes(ChannelType type, size_t rows) {
+  return rows * (IsNarrow(type) ? sizeof(int32_t) : sizeof(int64_t));
+}
+
+template <typename T, typename Value>
+void GatherAs(const uint8_t* at, size_t stride, size_t count, std::byte* column, size_t from) {
+  auto* const values = reinterpret_cast<Value*>(column) + from;
+  for (size_t i = 0; i < count; i++) values[i] = static_cast<Value>(Load<T>(at + i * stride));
 }
 
 int64_t FloorDivide(int64_t value, int64_t unit) {
@@ -77,21 +85,22 @@ size_t RowEncoder::BoundBytes(size_t max_rows) const {
 }
 
 void RowEncoder::Reserve(size_t max_rows) {
-  if (column_.size() >= max_rows) return;
-  rows_.reserve(max_rows);
-  valid_rows_.reserve(max_rows);
-  ticks_.reserve(max_rows);
-  failed_.reserve(max_rows);
-  column_.resize(max_rows);
-  size_t channels_bytes = 0;
+  if (times_.size() >= max_rows) return;
+  times_.resize(max_rows);
+  size_t columns_bytes = 0;
+  size_t encoded_bytes = IntegersBoundBytes(max_rows);
   for (const auto& channels : spec_.sources) {
-    size_t bytes = 0;
+    size_t columns = 0;
+    size_t encoded = 0;
     for (const auto& channel : channels) {
-      bytes += IntegersBoundBytes(max_rows, BitsOf(channel.type));
+      columns += ColumnBytes(channel.type, max_rows + 1);
+      encoded += IntegersBoundBytes(max_rows, BitsOf(channel.type));
     }
-    channels_bytes = std::max(channels_bytes, bytes);
+    columns_bytes = std::max(columns_bytes, columns);
+    encoded_bytes = std::max(encoded_bytes, encoded);
   }
-  staging_.resize(std::max(channels_bytes, IntegersBoundBytes(max_rows)));
+  columns_.resize(columns_bytes);
+  staging_.resize(encoded_bytes);
 }
 
 int RowEncoder::Encode(uint8_t* out, size_t max_rows, int64_t utc_offset_nanos, Cursor* cursors,
@@ -100,7 +109,7 @@ int RowEncoder::Encode(uint8_t* out, size_t max_rows, int64_t utc_offset_nanos, 
   uint64_t tail = ring_.Tail();
   const int drain = Drain(max_rows, &tail, drained);
   if (drain < 0) return drain;
-  if (rows_.empty() && gaps_.empty()) {
+  if (rows_ == 0 && gaps_.empty()) {
     ring_.Release(tail);
     return 0;
   }
@@ -126,56 +135,77 @@ int RowEncoder::Encode(uint8_t* out, size_t max_rows, int64_t utc_offset_nanos, 
 // Notes rows and gaps, in order, until enough rows or gaps are there or the ring is empty.
 int RowEncoder::Drain(size_t max_rows, uint64_t* tail, Drained* drained) {
   *drained = {};
-  rows_.clear();
-  ticks_.clear();
+  runs_.clear();
+  rows_ = 0;
   gaps_.clear();
   std::fill(all_valid_.begin(), all_valid_.end(), ~0ull);
   const uint64_t head = ring_.Head();
   if (head - *tail > ring_.capacity() || *tail % kRecordAlignment != 0) return -EBADMSG;
-  while (*tail < head && rows_.size() < max_rows && gaps_.size() < kGapsMax) {
+  while (*tail < head && rows_ < max_rows && gaps_.size() < kGapsMax) {
     const uint8_t* const record = ring_.At(*tail);
     const uint64_t length = Load<uint32_t>(record);
     const uint64_t most = std::min(head - *tail, ring_.Contiguous(*tail));
     if (length < kRecordHeaderBytes || length % kRecordAlignment != 0 || length > most)
       return -EBADMSG;
     const uint16_t kind = Load<uint16_t>(record + kKindAt);
-    int result = 0;
     if (kind == kRow) {
-      result = length == spec_.row_bytes ? TakeRow(record, drained) : -EBADMSG;
-    } else if (kind == kGap) {
-      result = length == kGapBytes ? TakeGap(record, drained) : -EBADMSG;
-    } else if (kind != kPadding) {
-      result = -EBADMSG;
+      if (length != spec_.row_bytes) return -EBADMSG;
+      const size_t rows = TakeRows(record, std::min(max_rows - rows_, most / length), drained);
+      if (rows == 0) return -EPROTO;
+      *tail += rows * length;
+      continue;
     }
-    if (result < 0) return result;
+    if (kind != kGap && kind != kPadding) return -EBADMSG;
+    if (kind == kGap) {
+      const int result = length == kGapBytes ? TakeGap(record, drained) : -EBADMSG;
+      if (result < 0) return result;
+    }
     *tail += length;
   }
-  drained->rows = rows_.size();
-  if (!rows_.empty()) {
-    drained->first_time_nanos = Load<int64_t>(rows_.front() + kTimeAt);
-    drained->last_time_nanos = Load<int64_t>(rows_.back() + kTimeAt);
+  drained->rows = rows_;
+  if (rows_ > 0) {
+    const Run& last = runs_.back();
+    drained->first_time_nanos = Load<int64_t>(runs_.front().first + kTimeAt);
+    drained->last_time_nanos =
+        Load<int64_t>(last.first + (last.rows - 1) * spec_.row_bytes + kTimeAt);
   }
   return 0;
 }
 
 // Is this the tick that follows everything drained so far, in this call and before?
 bool RowEncoder::Expect(uint64_t tick, Drained* drained) {
-  const bool first = rows_.empty() && gaps_.empty();
+  const bool first = rows_ == 0 && gaps_.empty();
   if (first) drained->first_tick = tick;
   if (first && !began_) return true;
   return tick == (first ? next_tick_ : drained->first_tick + drained->ticks);
 }
 
-int RowEncoder::TakeRow(const uint8_t* record, Drained* drained) {
+// Takes the row at `record` and those behind it, of `max_rows` at most. 0 if it is not its turn.
+size_t RowEncoder::TakeRows(const uint8_t* record, size_t max_rows, Drained* drained) {
   const uint64_t tick = Load<uint64_t>(record + kTickAt);
-  if (!Expect(tick, drained)) return -EPROTO;
-  for (size_t word = 0; word < all_valid_.size(); word++) {
-    all_valid_[word] &= Load<uint64_t>(record + spec_.validity_offset + 8 * word);
+  if (!Expect(tick, drained)) return 0;
+  const size_t stride = spec_.row_bytes;
+  const uint64_t header = Load<uint64_t>(record);
+  size_t rows = 1;
+  for (const size_t most = std::min(max_rows, kRunRows); rows < most; rows++) {
+    const uint8_t* const next = record + rows * stride;
+    if (Load<uint64_t>(next) != header || Load<uint64_t>(next + kTickAt) != tick + rows) break;
   }
-  rows_.push_back(record);
-  ticks_.push_back(tick);
-  drained->ticks++;
-  return 0;
+  const uint64_t due = spec_.t0_nanos + tick * spec_.period_nanos;
+  for (size_t i = 0; i < rows; i++) {
+    const auto time = Load<uint64_t>(record + i * stride + kTimeAt);
+    times_[rows_ + i] = static_cast<int64_t>(time - due - i * spec_.period_nanos);
+  }
+  for (size_t word = 0; word < all_valid_.size(); word++) {
+    uint64_t valid = ~0ull;
+    const uint8_t* const at = record + spec_.validity_offset + 8 * word;
+    for (size_t i = 0; i < rows; i++) valid &= Load<uint64_t>(at + i * stride);
+    all_valid_[word] &= valid;
+  }
+  runs_.push_back({record, rows});
+  rows_ += rows;
+  drained->ticks += rows;
+  return rows;
 }
 
 int RowEncoder::TakeGap(const uint8_t* record, Drained* drained) {
@@ -184,29 +214,28 @@ int RowEncoder::TakeGap(const uint8_t* record, Drained* drained) {
   const uint32_t reason = Load<uint32_t>(record + kGapReasonAt);
   if (reason < 1 || reason > kReasonMax || ticks >> 53 != 0) return -EBADMSG;
   const uint64_t nanos = Load<uint64_t>(record + kGapNanosAt);
-  gaps_.push_back({rows_.size(), ticks, nanos, static_cast<uint8_t>(reason)});
+  gaps_.push_back({rows_, ticks, nanos, static_cast<uint8_t>(reason)});
   drained->ticks += ticks;
   return 0;
 }
 
-// Fills `column_` with the time column and counts the rows' lateness.
+// Counts the rows' lateness and rounds it to the resolution.
 void RowEncoder::NoteTimes(uint64_t histogram[kLatenessBuckets]) {
-  const uint64_t resolution = spec_.resolution_nanos;
-  for (size_t i = 0; i < rows_.size(); i++) {
-    const uint64_t due = spec_.t0_nanos + ticks_[i] * spec_.period_nanos;
-    const auto lateness = static_cast<int64_t>(Load<uint64_t>(rows_[i] + kTimeAt) - due);
+  const auto resolution = static_cast<int64_t>(spec_.resolution_nanos);
+  for (size_t i = 0; i < rows_; i++) {
+    const int64_t lateness = times_[i];
     histogram[lateness <= 0 ? 0 : std::bit_width(static_cast<uint64_t>(lateness))]++;
-    column_[i] =
-        resolution == 1 ? lateness : FloorDivide(lateness, static_cast<int64_t>(resolution));
   }
+  if (resolution == 1) return;
+  for (size_t i = 0; i < rows_; i++) times_[i] = FloorDivide(times_[i], resolution);
 }
 
 uint8_t* RowEncoder::PutTimes(uint8_t* out, int64_t utc_offset_nanos, Drained* drained) {
   uint64_t histogram[kLatenessBuckets] = {};
   NoteTimes(histogram);
-  if (!rows_.empty()) {
-    drained->first_column_value = column_[0];
-    drained->last_column_value = column_[rows_.size() - 1];
+  if (rows_ > 0) {
+    drained->first_column_value = times_[0];
+    drained->last_column_value = times_[rows_ - 1];
   }
   *out++ = 'T';
   *out++ = kEntryVersion;
@@ -216,7 +245,7 @@ uint8_t* RowEncoder::PutTimes(uint8_t* out, int64_t utc_offset_nanos, Drained* d
   out = PutSvarint(out, utc_offset_nanos);
   out = PutVarint(out, drained->first_tick);
   out = PutVarint(out, drained->ticks);
-  out = PutVarint(out, rows_.size());
+  out = PutVarint(out, rows_);
   out = PutVarint(out, gaps_.size());
   uint64_t row = 0;
   for (const Gap& gap : gaps_) {
@@ -232,29 +261,39 @@ uint8_t* RowEncoder::PutTimes(uint8_t* out, int64_t utc_offset_nanos, Drained* d
     *out++ = static_cast<uint8_t>(bucket);
     out = PutVarint(out, histogram[bucket]);
   }
-  const EncodedColumn time = EncodeIntegers(column_.data(), rows_.size(), staging_.data());
+  const EncodedColumn time = EncodeIntegers(times_.data(), rows_, staging_.data());
   *out++ = time.codec;
   out = PutVarint(out, time.bytes);
   std::memcpy(out, staging_.data(), time.bytes);
   return out + time.bytes;
 }
 
-// Fills `failed_` and `valid_rows_`. A range ends at a gap: that is a record of its own.
+// Fills `failed_` and `valid_runs_`. A range ends at a gap: that is a record of its own.
 void RowEncoder::FindFailed(size_t source) {
   failed_.clear();
-  valid_rows_.clear();
+  valid_runs_.clear();
+  valid_rows_ = 0;
   const size_t word_at = spec_.validity_offset + source / 64 * 8;
   size_t gap = 0;
-  for (size_t row = 0; row < rows_.size(); row++) {
-    bool after_gap = false;
-    for (; gap < gaps_.size() && gaps_[gap].rows_before <= row; gap++) after_gap = true;
-    if (Load<uint64_t>(rows_[row] + word_at) >> (source % 64) & 1) {
-      valid_rows_.push_back(rows_[row]);
-    } else if (!after_gap && !failed_.empty() &&
-               failed_.back().first_row + failed_.back().rows == row) {
-      failed_.back().rows++;
-    } else {
-      failed_.push_back({static_cast<uint32_t>(row), 1});
+  uint32_t row = 0;
+  for (const Run& run : runs_) {
+    bool extends = false;
+    for (size_t i = 0; i < run.rows; i++, row++) {
+      bool after_gap = false;
+      for (; gap < gaps_.size() && gaps_[gap].rows_before <= row; gap++) after_gap = true;
+      const uint8_t* const at = run.first + i * spec_.row_bytes;
+      const bool is_valid = Load<uint64_t>(at + word_at) >> (source % 64) & 1;
+      if (is_valid) {
+        if (!extends) valid_runs_.push_back({at, 0});
+        valid_runs_.back().rows++;
+        valid_rows_++;
+      } else if (!after_gap && !failed_.empty() &&
+                 failed_.back().first_row + failed_.back().rows == row) {
+        failed_.back().rows++;
+      } else {
+        failed_.push_back({row, 1});
+      }
+      extends = is_valid;
     }
   }
 }
@@ -266,7 +305,7 @@ uint8_t* RowEncoder::PutBatch(uint8_t* out, size_t source, Cursor* cursor) {
   } else {
     FindFailed(source);
   }
-  const auto& rows = whole ? rows_ : valid_rows_;
+  const size_t rows = whole ? rows_ : valid_rows_;
   *out++ = 'B';
   *out++ = kEntryVersion;
   out = PutVarint(out, 1 + source);
@@ -274,7 +313,7 @@ uint8_t* RowEncoder::PutBatch(uint8_t* out, size_t source, Cursor* cursor) {
   out = PutVarint(out, cursor->next_seq);
   out = PutVarint(out, cursor->next_offset);
   out = PutVarint(out, cursor->ordinal);
-  out = PutVarint(out, rows.size());
+  out = PutVarint(out, rows);
   out = PutVarint(out, failed_.size());
   uint32_t row = 0;
   for (const FailedRange& range : failed_) {
@@ -282,43 +321,63 @@ uint8_t* RowEncoder::PutBatch(uint8_t* out, size_t source, Cursor* cursor) {
     out = PutVarint(out, range.rows);
     row = range.first_row + range.rows;
   }
+  out = PutColumns(out, source, whole ? runs_ : valid_runs_, rows);
+  const uint64_t records = rows + gaps_.size() + failed_.size();
+  cursor->next_seq += records;
+  cursor->next_offset += records;
+  cursor->ordinal += rows;
+  return out;
+}
+
+uint8_t* RowEncoder::PutColumns(uint8_t* out, size_t source, const std::vector<Run>& runs,
+                                size_t rows) {
   const auto& channels = spec_.sources[source];
+  size_t from = 0;
+  for (const Run& run : runs) {
+    std::byte* column = columns_.data();
+    for (const BatchChannel& channel : channels) {
+      Gather(channel, run, column, from);
+      column += ColumnBytes(channel.type, rows + rows % 2);  // whole words
+    }
+    from += run.rows;
+  }
   out = PutVarint(out, channels.size());
   uint8_t* staged = staging_.data();
+  const std::byte* column = columns_.data();
   for (const BatchChannel& channel : channels) {
-    Gather(channel, rows.data(), rows.size());
-    const EncodedColumn column = EncodeIntegers(column_.data(), rows.size(), staged);
-    *out++ = column.codec;
-    out = PutVarint(out, column.bytes);
-    staged += column.bytes;
+    const EncodedColumn encoded =
+        IsNarrow(channel.type)
+            ? EncodeIntegers(reinterpret_cast<const int32_t*>(column), rows, staged)
+            : EncodeIntegers(reinterpret_cast<const int64_t*>(column), rows, staged);
+    *out++ = encoded.codec;
+    out = PutVarint(out, encoded.bytes);
+    staged += encoded.bytes;
+    column += ColumnBytes(channel.type, rows + rows % 2);
   }
   const auto bytes = static_cast<size_t>(staged - staging_.data());
   std::memcpy(out, staging_.data(), bytes);
-  const uint64_t records = rows.size() + gaps_.size() + failed_.size();
-  cursor->next_seq += records;
-  cursor->next_offset += records;
-  cursor->ordinal += rows.size();
   return out + bytes;
 }
 
-void RowEncoder::Gather(const BatchChannel& channel, const uint8_t* const* rows, size_t count) {
-  int64_t* const column = column_.data();
-  const uint32_t at = channel.row_offset;
+void RowEncoder::Gather(const BatchChannel& channel, const Run& run, std::byte* column,
+                        size_t from) const {
+  const uint8_t* const at = run.first + channel.row_offset;
+  const size_t stride = spec_.row_bytes;
   switch (channel.type) {
     case kI8:
-      return GatherAs<int8_t>(rows, count, at, column);
+      return GatherAs<int8_t, int32_t>(at, stride, run.rows, column, from);
     case kU8:
-      return GatherAs<uint8_t>(rows, count, at, column);
+      return GatherAs<uint8_t, int32_t>(at, stride, run.rows, column, from);
     case kI16:
-      return GatherAs<int16_t>(rows, count, at, column);
+      return GatherAs<int16_t, int32_t>(at, stride, run.rows, column, from);
     case kU16:
-      return GatherAs<uint16_t>(rows, count, at, column);
+      return GatherAs<uint16_t, int32_t>(at, stride, run.rows, column, from);
     case kI32:
-      return GatherAs<int32_t>(rows, count, at, column);
+      return GatherAs<int32_t, int64_t>(at, stride, run.rows, column, from);
     case kU32:
-      return GatherAs<uint32_t>(rows, count, at, column);
+      return GatherAs<uint32_t, int64_t>(at, stride, run.rows, column, from);
     default:
-      return GatherAs<int64_t>(rows, count, at, column);
+      return GatherAs<int64_t, int64_t>(at, stride, run.rows, column, from);
   }
 }
 

@@ -1,10 +1,10 @@
 // Draining a ring and encoding what was drained, fused: ring rows → times entry and one batch
 // entry per source (docs/format-batch.md), without one object per sample.
 //
-// The rows stay where they are: a first pass over the records notes where each row stands and
-// what the gaps are, further passes gather one channel at a time into a column and encode it. The
-// ring's tail moves once, after everything has been encoded. So a row is read from memory once
-// and from cache for each channel, and nothing is copied that is not a column.
+// The rows stay where they are: a first pass over the records notes runs of rows, their times and
+// what the gaps are; then, source by source, channels are gathered from each run into columns, and
+// encoded. A run is short enough that its rows stay in the nearest cache meanwhile. The ring's tail
+// moves once, after everything has been encoded; nothing is copied that is not a column.
 //
 // Memory is taken in Reserve(), never per row or per call of the same size. One thread.
 #pragma once
@@ -84,6 +84,11 @@ class RowEncoder {
              EntryInfo* entries, Drained* drained);
 
  private:
+  // Rows of consecutive ticks, one behind the other.
+  struct Run {
+    const uint8_t* first;
+    size_t rows;
+  };
   struct Gap {
     uint64_t rows_before;
     uint64_t ticks;
@@ -97,14 +102,15 @@ class RowEncoder {
 
   void Reserve(size_t max_rows);
   int Drain(size_t max_rows, uint64_t* tail, Drained* drained);
-  int TakeRow(const uint8_t* record, Drained* drained);
+  size_t TakeRows(const uint8_t* record, size_t max_rows, Drained* drained);
   int TakeGap(const uint8_t* record, Drained* drained);
   bool Expect(uint64_t tick, Drained* drained);
   void NoteTimes(uint64_t histogram[kLatenessBuckets]);
   uint8_t* PutTimes(uint8_t* out, int64_t utc_offset_nanos, Drained* drained);
   uint8_t* PutBatch(uint8_t* out, size_t source, Cursor* cursor);
   void FindFailed(size_t source);
-  void Gather(const BatchChannel& channel, const uint8_t* const* rows, size_t count);
+  uint8_t* PutColumns(uint8_t* out, size_t source, const std::vector<Run>& runs, size_t rows);
+  void Gather(const BatchChannel& channel, const Run& run, std::byte* column, size_t from) const;
 
   RingReader ring_;
   RowEncoderSpec spec_;
@@ -112,14 +118,16 @@ class RowEncoder {
   bool began_ = false;
 
   // Of the call in progress.
-  std::vector<const uint8_t*> rows_;
-  std::vector<const uint8_t*> valid_rows_;
-  std::vector<uint64_t> ticks_;
+  std::vector<Run> runs_;
+  size_t rows_ = 0;
+  std::vector<Run> valid_runs_;  // of one source
+  size_t valid_rows_ = 0;
   std::vector<Gap> gaps_;
   std::vector<FailedRange> failed_;
   std::vector<uint64_t> all_valid_;  // AND over the rows' validity words
-  std::vector<int64_t> column_;
-  std::vector<uint8_t> staging_;  // encoded columns, whose lengths come first in the entry
+  std::vector<int64_t> times_;       // as the time column has them
+  std::vector<std::byte> columns_;   // of one source, of int32_t or int64_t
+  std::vector<uint8_t> staging_;     // encoded columns, whose lengths come first in the entry
 };
 
 }  // namespace helicorder

@@ -7,130 +7,83 @@
 #include "bits.h"
 #include "dense.h"
 #include "differences.h"
+#include "pack.h"
 #include "unpack.h"
 
 namespace helicorder {
 namespace {
 
-constexpr uint8_t kPatched = 0x80;
-constexpr size_t kPatchesMax = 127;
 constexpr size_t kProbeMaxValues = 512;
 constexpr size_t kProbeRuns = 4;
 constexpr unsigned kOrders = 3;  // values, differences, differences of differences
 
-struct BlockShape {
-  int64_t base;
-  unsigned width;
-  unsigned patch_width;  // 0: no patches
-  size_t patches;
-  size_t bytes;
-};
+// Most blocks are worked on in 32 bits, where twice as many values go through an instruction.
+// Bounded like this around the first of them, values, their differences and the differences of
+// those are exact, and so is the distance between any two of the same kind.
+constexpr uint64_t kNarrow = 1 << 28;
 
-// Neighbours in a block are worked on in lanes, so that none waits for the one before it.
-constexpr size_t kLanes = 4;
-
-struct Range {
-  int64_t least;
-  int64_t most;
-};
-
-Range RangeOf(const int64_t* values, size_t count) {
-  int64_t least[kLanes];
-  int64_t most[kLanes];
-  for (size_t lane = 0; lane < kLanes; lane++) least[lane] = most[lane] = values[0];
-  size_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) {
-    for (size_t lane = 0; lane < kLanes; lane++) {
-      least[lane] = std::min(least[lane], values[i + lane]);
-      most[lane] = std::max(most[lane], values[i + lane]);
-    }
-  }
-  for (; i < count; i++) {
-    least[0] = std::min(least[0], values[i]);
-    most[0] = std::max(most[0], values[i]);
-  }
-  return {*std::min_element(least, least + kLanes), *std::max_element(most, most + kLanes)};
-}
-
-// The shortest packing; of equally short ones the one without patches, then of least width.
-BlockShape ShapeOf(const int64_t* values, size_t count) {
-  const auto [base, most] = RangeOf(values, count);
-  const unsigned widest = static_cast<unsigned>(std::bit_width(Distance(base, most)));
-  const size_t head = 1 + VarintBytes(Zigzag(base));
-  BlockShape best{base, widest, 0, 0, head + PackedBytes(count, widest)};
-  if (widest == 0) return best;
-
-  uint8_t widths[kLanes][65] = {};
-  size_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) {
-    for (size_t lane = 0; lane < kLanes; lane++) {
-      widths[lane][std::bit_width(Distance(base, values[i + lane]))]++;
-    }
-  }
-  for (; i < count; i++) widths[0][std::bit_width(Distance(base, values[i]))]++;
-
-  size_t patches = 0;  // distances of more than `width` bits
-  for (unsigned width = widest; width-- > 0;) {
-    for (const auto& lane : widths) patches += lane[width + 1];
-    if (patches > kPatchesMax) break;
-    const size_t bytes =
-        head + PackedBytes(count, width) + 2 + patches + PackedBytes(patches, widest - width);
-    // going down, an equally short one replaces a wider patched one but never the plain one
-    if (bytes < best.bytes || (bytes == best.bytes && best.patch_width > 0)) {
-      best = {base, width, widest - width, patches, bytes};
-    }
-  }
-  return best;
-}
-
-uint8_t* EncodeBlock(uint8_t* out, const int64_t* values, size_t count, const BlockShape& shape) {
-  uint64_t distances[kBlockValues];
-  for (size_t i = 0; i < count; i++) distances[i] = Distance(shape.base, values[i]);
-  *out++ = static_cast<uint8_t>(shape.width | (shape.patch_width > 0 ? kPatched : 0));
-  out = PutSvarint(out, shape.base);
-  if (shape.patch_width == 0) return Pack(out, distances, count, shape.width);
-
-  uint64_t highs[kBlockValues];
-  uint8_t positions[kBlockValues];
-  size_t patches = 0;
+// `out` receives values relative to `origin`. False if 32 bits are not enough for that.
+bool Narrow(const int64_t* values, size_t count, int32_t* out, int64_t* origin) {
+  *origin = values[0];
+  uint64_t bits = 0;
   for (size_t i = 0; i < count; i++) {
-    // counted only if there is something: no branch, patches come without a pattern
-    highs[patches] = distances[i] >> shape.width;
-    positions[patches] = static_cast<uint8_t>(i);
-    patches += highs[patches] != 0;
+    const uint64_t distance = Distance(values[0], values[i]) + kNarrow;
+    out[i] = static_cast<int32_t>(distance - kNarrow);
+    bits |= distance;
   }
-  out = Pack(out, distances, count, shape.width);
-  *out++ = static_cast<uint8_t>(patches);
-  *out++ = static_cast<uint8_t>(shape.patch_width);
-  std::memcpy(out, positions, patches);
-  return Pack(out + patches, highs, patches, shape.patch_width);
+  return bits < 2 * kNarrow;
 }
 
-size_t BlocksBytes(const int64_t* values, size_t count) {
+bool Narrow(const int32_t* values, size_t count, int32_t* out, int64_t* origin) {
+  *origin = 0;
+  std::copy_n(values, count, out);
+  return true;
+}
+
+// Copies up to kMax values and gives them to `work` with their origin: as int32_t, if possible.
+template <size_t kMax, typename T, typename Work>
+auto WithCopy(const T* values, size_t count, Work work) {
+  int32_t narrow[kMax];
+  int64_t origin;
+  if (Narrow(values, count, narrow, &origin)) return work(narrow, origin);
+  int64_t wide[kMax];
+  std::copy_n(values, count, wide);
+  return work(wide, 0);
+}
+
+template <typename T>
+size_t BlocksBytes(const T* values, size_t count, int64_t origin) {
   size_t bytes = 0;
+  Block<T> block;
   for (size_t at = 0; at < count; at += kBlockValues) {
-    bytes += ShapeOf(values + at, std::min(kBlockValues, count - at)).bytes;
+    ShapeBlock(values + at, std::min(kBlockValues, count - at), origin, &block);
+    bytes += block.shape.bytes;
   }
   return bytes;
 }
 
-// Adds to bytes[order] what a column of up to kProbeMaxValues values needs with codec 2 + order.
-void Probe(const int64_t* values, size_t count, size_t bytes[kOrders]) {
-  int64_t buffers[2][kProbeMaxValues];
-  const int64_t* rest = values;
+template <typename T>
+void ProbeAs(T* values, size_t count, int64_t origin, size_t bytes[kOrders]) {
   size_t firsts = 0;
   for (unsigned order = 0; order < kOrders; order++) {
-    bytes[order] += firsts + BlocksBytes(rest, count);
+    bytes[order] += firsts + BlocksBytes(values, count, origin);
     if (count == 0) return;  // of so few values all are equal, or a lower order is shorter
     if (order + 1 == kOrders) return;
-    firsts += VarintBytes(Zigzag(rest[0]));
-    Differences(rest, count, buffers[order]);
-    rest = buffers[order];
-    count--;
+    firsts += VarintBytes(Zigzag(Add(origin, values[0])));
+    TakeDifferences(values, count--);
+    origin = 0;
   }
 }
 
-unsigned ShortestOrder(const int64_t* values, size_t count) {
+// Adds to bytes[order] what a column of up to kProbeMaxValues values needs with codec 2 + order.
+template <typename T>
+void Probe(const T* values, size_t count, size_t bytes[kOrders]) {
+  WithCopy<kProbeMaxValues>(
+      values, count, [&](auto* copy, int64_t origin) { ProbeAs(copy, count, origin, bytes); });
+}
+
+template <typename T>
+unsigned ShortestOrder(const T* values, size_t count) {
   size_t bytes[kOrders] = {};
   if (count <= kProbeMaxValues) {
     Probe(values, count, bytes);
@@ -144,30 +97,68 @@ unsigned ShortestOrder(const int64_t* values, size_t count) {
 
 // A column of one block, of at least two values: the probe is the whole of it, so what it finds is
 // not looked for again. Where a thousand sources are flushed often, most columns are such.
-EncodedColumn EncodeOneBlock(const int64_t* values, size_t count, uint8_t* out) {
-  int64_t buffers[2][kBlockValues];
-  const int64_t* rest[kOrders] = {values, buffers[0], buffers[1]};
-  BlockShape shapes[kOrders];
+// `values` are relative to `origin`, and used up.
+template <typename T>
+EncodedColumn EncodeOneBlock(T* values, size_t count, int64_t origin, uint8_t* out) {
+  Block<T> blocks[kOrders];
+  int64_t first[kOrders];
   size_t bytes[kOrders];
   size_t firsts = 0;
   for (unsigned order = 0; order < kOrders; order++) {
     const size_t length = count - order;
     bytes[order] = firsts;
     if (length == 0) break;  // two values, both of them firsts
-    if (order > 0) Differences(rest[order - 1], length + 1, buffers[order - 1]);
-    shapes[order] = ShapeOf(rest[order], length);
-    bytes[order] += shapes[order].bytes;
-    firsts += VarintBytes(Zigzag(rest[order][0]));
+    if (order > 0) TakeDifferences(values, length + 1);
+    ShapeBlock(values, length, order > 0 ? 0 : origin, &blocks[order]);
+    bytes[order] += blocks[order].shape.bytes;
+    first[order] = Add(order > 0 ? 0 : origin, values[0]);
+    firsts += VarintBytes(Zigzag(first[order]));
   }
   const auto order = static_cast<unsigned>(std::min_element(bytes, bytes + kOrders) - bytes);
   uint8_t* at = out;
-  for (unsigned i = 0; i < order; i++) at = PutSvarint(at, rest[i][0]);
-  if (count > order) at = EncodeBlock(at, rest[order], count - order, shapes[order]);
+  for (unsigned i = 0; i < order; i++) at = PutSvarint(at, first[i]);
+  if (count > order) at = PutBlock(at, count - order, &blocks[order]);
   return {static_cast<Codec>(kPfor + order), static_cast<size_t>(at - out)};
 }
 
-bool AllEqual(const int64_t* values, size_t count) {
-  return std::all_of(values, values + count, [first = values[0]](int64_t v) { return v == first; });
+// `order` values more than `length`, relative to `origin`; they are used up.
+template <typename T>
+uint8_t* EncodeBlock(uint8_t* out, T* values, size_t length, unsigned order, int64_t origin) {
+  for (unsigned left = order; left > 0; left--) TakeDifferences(values, length + left);
+  Block<T> block;
+  ShapeBlock(values, length, order > 0 ? 0 : origin, &block);
+  return PutBlock(out, length, &block);
+}
+
+template <typename T>
+bool AllEqual(const T* values, size_t count) {
+  return std::all_of(values, values + count, [first = values[0]](T v) { return v == first; });
+}
+
+template <typename T>
+EncodedColumn EncodeColumn(const T* values, size_t count, uint8_t* out) {
+  if (count == 0) return {kPfor, 0};
+  uint8_t* at = out;
+  if (AllEqual(values, count)) {
+    at = PutSvarint(at, values[0]);
+    return {kConstant, static_cast<size_t>(at - out)};
+  }
+  if (count <= kBlockValues) {
+    return WithCopy<kBlockValues>(values, count, [&](auto* copy, int64_t origin) {
+      return EncodeOneBlock(copy, count, origin, out);
+    });
+  }
+  const unsigned order = ShortestOrder(values, count);
+  if (order > 0) at = PutSvarint(at, values[0]);
+  if (order > 1) at = PutSvarint(at, static_cast<int64_t>(Distance(values[0], values[1])));
+  // differences are taken block by block, where they stay in the nearest cache
+  for (size_t from = 0; from < count - order; from += kBlockValues) {
+    const size_t length = std::min(kBlockValues, count - order - from);
+    at = WithCopy<kBlockValues + kOrders>(
+        values + from, length + order,
+        [&](auto* copy, int64_t origin) { return EncodeBlock(at, copy, length, order, origin); });
+  }
+  return {static_cast<Codec>(kPfor + order), static_cast<size_t>(at - out)};
 }
 
 // Unpacks what a reader has just taken, when `left` bytes are behind it. What lies behind a block
@@ -279,28 +270,11 @@ size_t IntegersBoundBytes(size_t count, unsigned bits) {
 }
 
 EncodedColumn EncodeIntegers(const int64_t* values, size_t count, uint8_t* out) {
-  if (count == 0) return {kPfor, 0};
-  uint8_t* at = out;
-  if (AllEqual(values, count)) {
-    at = PutSvarint(at, values[0]);
-    return {kConstant, static_cast<size_t>(at - out)};
-  }
-  if (count <= kBlockValues) return EncodeOneBlock(values, count, out);
-  const unsigned order = ShortestOrder(values, count);
-  if (order > 0) at = PutSvarint(at, values[0]);
-  if (order > 1) at = PutSvarint(at, static_cast<int64_t>(Distance(values[0], values[1])));
-  // differences are taken block by block, where they stay in the nearest cache
-  int64_t differences[kBlockValues + 1];
-  for (size_t from = 0; from < count - order; from += kBlockValues) {
-    const size_t length = std::min(kBlockValues, count - order - from);
-    const int64_t* block = values + from;
-    for (unsigned left = order; left > 0; left--) {
-      Differences(block, length + left, differences);  // in place: it reads ahead of its writing
-      block = differences;
-    }
-    at = EncodeBlock(at, block, length, ShapeOf(block, length));
-  }
-  return {static_cast<Codec>(kPfor + order), static_cast<size_t>(at - out)};
+  return EncodeColumn(values, count, out);
+}
+
+EncodedColumn EncodeIntegers(const int32_t* values, size_t count, uint8_t* out) {
+  return EncodeColumn(values, count, out);
 }
 
 int DecodeIntegers(uint8_t codec, const uint8_t* bytes, size_t length, int64_t* values,

@@ -2,9 +2,9 @@
 // the reference to read first; here it is made fast.
 //
 // An encoder looks at a probe of at most 512 values to choose a codec, so its cost per value is
-// that of one codec: differences, the smallest value of a block, a histogram of bit widths,
-// packing. Nothing is allocated. Decoders never read or write
-// outside what they are given, whatever the bytes say.
+// that of one codec: differences, the smallest value of a block, the bits that each needs, packing.
+// Nothing is allocated. Decoders never read or write outside what they are given, whatever the
+// bytes say.
 #pragma once
 
 #include <cstddef>
@@ -37,6 +37,8 @@ size_t IntegersBoundBytes(size_t count, unsigned bits = 64);
 // Encodes with the codec that the format prescribes for these values.
 // `out`: IntegersBoundBytes.
 EncodedColumn EncodeIntegers(const int64_t* values, size_t count, uint8_t* out);
+// The same for values of at most 16 bits, signed or not.
+EncodedColumn EncodeIntegers(const int32_t* values, size_t count, uint8_t* out);
 
 // Fills `values`. 0, or −EBADMSG unless the bytes are exactly a column of `count` values; then
 // `values` holds anything.

@@ -116,7 +116,7 @@ uint64_t NumberOf(int64_t value, int64_t base) {
 }
 
 void Difference(std::vector<int64_t>* values) {
-  Differences(values->data(), values->size(), values->data());
+  TakeDifferences(values->data(), values->size());
   values->pop_back();
 }
 

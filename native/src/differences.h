@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 namespace helicorder {
 
@@ -15,10 +16,13 @@ inline uint64_t Distance(int64_t from, int64_t to) {
   return static_cast<uint64_t>(to) - static_cast<uint64_t>(from);
 }
 
-// `out` receives count − 1 differences, and may be `values`.
-inline void Differences(const int64_t* values, size_t count, int64_t* out) {
+// Leaves count − 1 differences in the place of `values`. T: int64_t, or int32_t where the caller
+// knows that it is wide enough.
+template <typename T>
+void TakeDifferences(T* values, size_t count) {
+  using U = std::make_unsigned_t<T>;
   for (size_t i = 0; i + 1 < count; i++) {
-    out[i] = static_cast<int64_t>(Distance(values[i], values[i + 1]));
+    values[i] = static_cast<T>(static_cast<U>(values[i + 1]) - static_cast<U>(values[i]));
   }
 }
 

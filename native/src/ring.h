@@ -118,6 +118,9 @@ class RingProducer {
   // Room for a record and a gap record of each reason behind it. Tail is loaded only when the
   // cached copy is too old to say yes: the consumer's cache line is left alone otherwise.
   bool HasRoom(size_t bytes) {
+    // nearly always there is far more: each record could have a padding as long as itself
+    const uint64_t most = 2 * (bytes + kMissReasons * kGapBytes);
+    if (head_ + most - tail_ <= memory_.capacity()) return true;
     uint64_t end = EndOf(head_, bytes);
     for (size_t i = 0; i < kMissReasons; i++) end = EndOf(end, kGapBytes);
     if (end - tail_ <= memory_.capacity()) return true;

@@ -52,6 +52,9 @@ const columns: fc.Arbitrary<BigInt64Array> = fc
     return values.map((value, i) => value + first + slope * BigInt(i));
   });
 
+const aroundPower = (bits: number): bigint[] =>
+  [-1n, 0n, 1n].map((by) => (1n << BigInt(bits)) + by);
+
 function xorshift(seed: number): () => bigint {
   let state = BigInt(seed) * 0x9e3779b97f4a7c15n;
   return () => {
@@ -136,6 +139,20 @@ describe.each(IMPLEMENTATIONS)('integers, $name', ({ reference, codecs, encode, 
       }),
       { numRuns: 100 },
     );
+  });
+
+  test('steps around what 32 bits are used for are those of the reference', () => {
+    for (const step of [28, 29, 30, 31, 32, 33].flatMap(aroundPower)) {
+      for (const count of [5, 128, 129, 600]) {
+        const random = xorshift(count + Number(step));
+        const values = BigInt64Array.from({ length: count }, () => {
+          const draw = random();
+          return ((draw % 3n) - 1n) * step + (draw >> 60n);
+        });
+        expect(encode(values)).toEqual(reference(values));
+        expect(decode(encode(values), count)).toEqual(values);
+      }
+    }
   });
 
   test('the ends of the 64-bit range and a ramp over them', () => {

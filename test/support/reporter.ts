@@ -2,8 +2,9 @@ import type { Reporter, TestCase, TestModule } from 'vitest/node';
 import { countsLine, type Counts } from './counts.ts';
 
 /**
- * Ends a run with what the crash tests did, what failed, a line each (a log that keeps only its
- * end still names it), and then the one line that scripts look for: `N passed, N failed, N skipped`.
+ * Ends a run with what the crash tests did; what failed, a line each, so that a log that keeps only
+ * its end still names it; and then the one line that scripts look for:
+ * `N passed, N failed, N skipped`.
  */
 export default class ClosingLine implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], errors: readonly unknown[]): void {
