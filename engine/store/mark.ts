@@ -73,10 +73,16 @@ export function isInPlace(fs: FileSystem, path: string, bootId: string, mark: Ma
   );
 }
 
+/** Is there a mark, of whatever boot and version, whose header is not what was written? */
+export function isMarkDamaged(fs: FileSystem, path: string): boolean {
+  return fs.exists(path) && readHeader(fs, path) === undefined;
+}
+
+/** @param bootId in which the mark was made; undefined: in any */
 function readHeader(
   fs: FileSystem,
   path: string,
-  bootId: string,
+  bootId?: string,
 ): { version: number; generation: number } | undefined {
   let page: Uint8Array;
   try {
@@ -87,11 +93,11 @@ function readHeader(
   }
   if (page.length !== BLOCK_BYTES) return undefined;
   const view = viewOf(page);
-  const sound =
+  const isSound =
     view.getUint32(0, true) === MARK_MAGIC &&
-    view.getUint32(BLOCK_BYTES - 4, true) === crc32c(page.subarray(0, HEADER_BYTES)) &&
-    Buffer.compare(page.subarray(24, 40), bootIdBytes(bootId)) === 0;
-  if (!sound) return undefined;
+    view.getUint32(BLOCK_BYTES - 4, true) === crc32c(page.subarray(0, HEADER_BYTES));
+  if (!isSound) return undefined;
+  if (bootId && Buffer.compare(page.subarray(24, 40), bootIdBytes(bootId)) !== 0) return undefined;
   const generation = Number(view.getBigUint64(40, true));
   return { version: view.getUint32(4, true), generation };
 }

@@ -13,7 +13,7 @@ import { hex, readMachineId, readStoreJson, storePaths } from '../store/files.ts
 import { chainOf } from '../store/chunks/chunk-reader.ts';
 import { chunkName } from '../store/chunks/format.ts';
 import { RECYCLED_NAME, SPARE_NAME, listSegments } from '../store/log/segment.ts';
-import { openMark } from '../store/mark.ts';
+import { isMarkDamaged, openMark } from '../store/mark.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../store/store.ts';
 import { isQuarantined, readManifest } from '../store/quarantine.ts';
 import type { Damage, DoctorReport, Finding, VerifyReport } from './types.ts';
@@ -201,7 +201,8 @@ function ownerFindings({ fs, clock }: StoreEnvironment, dir: string): Finding[] 
   } catch {
     // of another version: verify has said so
   }
-  const what = 'the mark is missing, damaged or of an earlier boot';
+  if (isMarkDamaged(fs, paths.mark)) return []; // so has it of this
+  const what = 'the mark is missing or of an earlier boot';
   return [note('mark', what, 'Nothing: the next owner makes it anew.', paths.mark)];
 }
 

@@ -17,7 +17,7 @@ import { checkChunk } from '../store/chunks/check.ts';
 import { chunkName } from '../store/chunks/format.ts';
 import { footerEntry } from '../store/control.ts';
 import { isCorruptGap } from '../store/losses.ts';
-import { openMark } from '../store/mark.ts';
+import { isMarkDamaged, openMark } from '../store/mark.ts';
 import { ControlState } from '../store/state.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../store/store.ts';
 import { TickAccount } from './gaps.ts';
@@ -92,7 +92,10 @@ function durableEnd(
   const lock = fs.exists(paths.lock) ? fs.lock(paths.lock, false) : undefined;
   const isOwned = lock === undefined && fs.exists(paths.lock);
   lock?.release();
-  if (!isOwned) return undefined;
+  if (!isOwned) {
+    if (isMarkDamaged(fs, paths.mark)) report.damage.push(damage(paths.mark, 'damaged'));
+    return undefined;
+  }
   const mark = openMark(fs, paths.mark, clock.bootId());
   const durable = mark?.read();
   mark?.close();

@@ -108,17 +108,20 @@ describe('between two runs', () => {
     expect(await verify(dir), where).toMatchObject({ ok: true, damage: [] });
   });
 
-  test('a catalog filled with noise is damage to verify, and nothing to anybody else', async () => {
-    const dir = temporaryDirectory();
-    await helicorderOut(record(dir, '--duration', '50ms'));
-    writeFileSync(join(dir, 'catalog.db'), new SeededRandom(SEED).bytes(8192));
-    const { code, stdout } = await helicorderRun(['verify', '--data-dir', dir, '--json']);
-    expect(code).toBe(65);
-    const report = JSON.parse(stdout) as VerifyReport;
-    expect(report.ok).toBe(false);
-    expect(report.damage.map(({ file }) => file)).toEqual([join(dir, 'catalog.db')]);
-    expect(await helicorderOut(['stream', 'ls', '--data-dir', dir])).toContain(STREAM);
-  });
+  test.each(HARMED)(
+    'a %s of noise is damage to verify, and nothing to anybody else',
+    async (name) => {
+      const dir = temporaryDirectory();
+      await helicorderOut(record(dir, '--duration', '50ms'));
+      writeFileSync(join(dir, name), new SeededRandom(SEED).bytes(4096));
+      const { code, stdout } = await helicorderRun(['verify', '--data-dir', dir, '--json']);
+      expect(code).toBe(65);
+      const report = JSON.parse(stdout) as VerifyReport;
+      expect(report.ok).toBe(false);
+      expect(report.damage.map(({ file }) => file)).toEqual([join(dir, name)]);
+      expect(await helicorderOut(['stream', 'ls', '--data-dir', dir])).toContain(STREAM);
+    },
+  );
 });
 
 test('a catalog made anew is the one there was', async () => {
