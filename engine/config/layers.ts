@@ -137,7 +137,29 @@ function reasonOf(issue: z.core.$ZodIssue): string {
     return `"${issue.input}" is unknown, ${hintOf(issue.input, issue.values.map(String))}`;
   }
   const text = issue.message.replace(/^Invalid (input|option): /, '');
+  if (/^(Too (small|big)|Invalid input): /.test(issue.message)) return boundOf(issue) ?? text;
   return text.charAt(0).toLowerCase() + text.slice(1);
+}
+
+/** What is expected instead of what is too small, too large or no number at all. */
+function boundOf(issue: z.core.$ZodIssue): string | undefined {
+  const unit = { string: ' characters', array: ' elements' }[
+    String('origin' in issue && issue.origin)
+  ];
+  const verb = unit ? 'must have' : 'must be';
+  switch (issue.code) {
+    case 'too_small':
+      return `${verb} at least ${issue.minimum}${unit ?? ''}`;
+    case 'too_big':
+      return `${verb} at most ${issue.maximum}${unit ?? ''}`;
+    case 'invalid_type':
+      if (issue.expected === 'int') return `must be a whole number, not ${String(issue.input)}`;
+      return issue.expected === 'number' && typeof issue.input === 'string'
+        ? `"${issue.input}" is no number`
+        : undefined;
+    default:
+      return undefined;
+  }
 }
 
 /** `['sources', 0, 'rate']` → `sources[0].rate` */
