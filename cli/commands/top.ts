@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Option, type Command } from 'commander';
 import { formatBytes, parseDurationNanos } from '../../engine/config/units.ts';
 import { HelicorderError } from '../../engine/base/errors.ts';
-import type { TopReport } from '../../engine/tools/types.ts';
+import type { RecorderStatus, TopReport } from '../../engine/tools/types.ts';
 import { newCommand, printJson, withStore } from '../command.ts';
 import type { CliContext, CliIo, CommonOptions } from '../command.ts';
 import { LiveBlock, forecastText } from '../status-view.ts';
@@ -36,11 +36,19 @@ async function top(io: CliIo, options: Options): Promise<number> {
   return withStore(io, options, async (store, { Top }) => {
     const view = new Top(store);
     for (; left > 0 && !interrupted.signal.aborted; left--) {
-      await show(view.look());
+      const { isOwned, paths } = store.reader;
+      await show(view.look(isOwned ? await statusOfOwner(io, paths.dir) : undefined));
       if (left > 1) await pause(intervalMs, interrupted.signal);
     }
     return 0;
   }).finally(stopListening);
+}
+
+/** undefined if whoever owns the store does not answer. */
+async function statusOfOwner(io: CliIo, dir: string): Promise<RecorderStatus | undefined> {
+  const { askRecorder } = await io.load('control');
+  const status = askRecorder(dir, 'status') as Promise<RecorderStatus>;
+  return status.catch(() => undefined);
 }
 
 function viewOf(io: CliIo, options: Options): (report: TopReport) => Promise<void> {
@@ -55,8 +63,8 @@ function linesOf({ owned, streams, cursors, disk }: TopReport): string[] {
   const chunks = formatBytes(Number(disk.chunkBytes));
   return [
     `helicorder top  ${owned ? 'somebody records' : 'nobody records'}, ${streams.length} streams`,
-    `disk            ${used}, of it chunks ${chunks}, free ` +
-      `${formatBytes(Number(disk.freeBytes))}${forecastText(disk.fullInSeconds)}`,
+    `disk            ${used} of ${formatBytes(Number(disk.limitBytes))}, of it chunks ${chunks}, ` +
+      `free ${formatBytes(Number(disk.freeBytes))}${forecastText(disk.fullInSeconds)}`,
     ...cursors.map(
       ({ name, stream, lag, retired }) =>
         `cursor          ${name} on ${stream}: ${lag} behind${retiredText(retired)}`,

@@ -6,7 +6,7 @@ import { monotonicMs } from '../base/clock.ts';
 import type { Store } from '../store/store.ts';
 import { Growth, limitBytes } from './growth.ts';
 import { stringOrNull } from './describe.ts';
-import type { TopReport } from './types.ts';
+import type { RecorderStatus, TopReport } from './types.ts';
 
 interface Seen {
   records: number;
@@ -23,8 +23,11 @@ export class Top {
     this.#store = store;
   }
 
-  /** Looks again. The first look has no rates. */
-  look(): TopReport {
+  /**
+   * Looks again. The first look has no rates.
+   * @param owner what the owner tells: it has seen the store grow for longer
+   */
+  look(owner?: Pick<RecorderStatus, 'fullInSeconds'>): TopReport {
     const { reader } = this.#store;
     reader.refresh();
     const nowMs = monotonicMs();
@@ -35,7 +38,7 @@ export class Top {
       owned: reader.isOwned,
       streams: streams.sort((a, b) => (b.bytesPerSecond ?? 0) - (a.bytesPerSecond ?? 0)),
       cursors: this.#cursors(),
-      disk: this.#disk(nowMs),
+      disk: this.#disk(nowMs, owner?.fullInSeconds),
     };
   }
 
@@ -72,16 +75,18 @@ export class Top {
     });
   }
 
-  #disk(nowMs: number): TopReport['disk'] {
-    const { fs, paths } = this.#store.reader;
+  #disk(nowMs: number, ownersForecast: number | null | undefined): TopReport['disk'] {
+    const { fs, paths, state } = this.#store.reader;
     const usedBytes = fs.diskUse(paths.dir);
     const { freeBytes } = fs.info(paths.dir);
     this.#growth.note(nowMs, usedBytes);
+    const limit = limitBytes(usedBytes, freeBytes, state.retention?.budget);
     return {
       usedBytes: String(usedBytes),
       chunkBytes: String(fs.diskUse(paths.chunks)),
       freeBytes: String(freeBytes),
-      fullInSeconds: this.#growth.secondsUntil(limitBytes(usedBytes, freeBytes, undefined)),
+      limitBytes: String(limit),
+      fullInSeconds: ownersForecast ?? this.#growth.secondsUntil(limit),
     };
   }
 }

@@ -303,6 +303,9 @@ export interface TopReport {
     usedBytes: string;
     chunkBytes: string;
     freeBytes: string;
+    /** the budget, or what the disk has left for the store */
+    limitBytes: string;
+    /** at the present rate; null: never, or too early to say */
     fullInSeconds: number | null;
   };
 }
