@@ -19,6 +19,7 @@ export type { Driver, OpenDriver } from './drivers/driver.ts';
 export { nodeFileSystem } from './files/node-file-system.ts';
 export * from './reader.ts';
 export { bufferSizes } from './recorder/buffers.ts';
+export { tryCopies } from './recorder/check-copies.ts';
 export { Consumer, type Commit, type ConsumerOptions } from './recorder/consumer.ts';
 export { copyStream, type CopyOptions, type CopyReport } from './recorder/copy.ts';
 export { Recorder, type RecorderOptions } from './recorder/recorder.ts';

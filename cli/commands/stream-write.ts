@@ -30,10 +30,11 @@ export function writeCommand({ io, run }: CliContext): Command {
     .option('--writer <id>', 'identity under which events are numbered', 'stdin')
     .option('--ack', 'print each event once it is durable')
     .addOption(
-      choice('--framing <kind>', 'events are lines (default), or each follows its u32 length', [
-        'lines',
-        'length32',
-      ]),
+      choice(
+        '--framing <kind>',
+        'events are lines (default), or each follows its length, a u32, little-endian',
+        ['lines', 'length32'],
+      ),
     )
     .option('--file <path>', 'append this file as one event; with --framing, the events in it')
     .action((name: string, options: Options) => run(() => write(io, streamName(name), options)));

@@ -4,7 +4,7 @@
  */
 import type { Command } from 'commander';
 import type { RetentionRule } from '../../engine/base/retention.ts';
-import type { RecorderConfig } from '../../engine/config/config.ts';
+import type { CopyConfig, RecorderConfig } from '../../engine/config/config.ts';
 import { formatBytes, formatDuration } from '../../engine/config/units.ts';
 import type { BufferSizes, RateGroupBuffers } from '../../engine/tools/types.ts';
 import { newCommand, printJson, type CliContext, type CommonOptions } from '../command.ts';
@@ -20,6 +20,7 @@ export function validateCommand({ io, run }: CliContext): Command {
       run(async () => {
         const flags = options.dataDir === undefined ? {} : { 'data-dir': options.dataDir };
         const { engine, config, paths } = await configurationOf(io, path, flags);
+        if (config.copies.length > 0) await engine.tryCopies(config);
         const buffers = engine.bufferSizes(config);
         if (options.json)
           await printJson(io, { ok: true, files: paths, ...facts(config), buffers });
@@ -51,6 +52,7 @@ function describe(config: RecorderConfig, paths: string[], buffers: BufferSizes)
         `${source.stream}, ${source.samplesPerEvent} samples per event, ` +
         `time in ${formatDuration(source.timestampResolutionNanos)}`,
     ),
+    ...config.copies.map((copy) => `copy           ${copyText(copy)}`),
     ...buffers.groups.map(groupLine),
     `log            buffers of at most ${formatBytes(buffers.logBytes)}`,
     `memory         ${formatBytes(buffers.expectedRssBytes)} for rings and buffers, ` +
@@ -58,6 +60,15 @@ function describe(config: RecorderConfig, paths: string[], buffers: BufferSizes)
     ...buffers.unavailable.map(({ source, problem }) => `not here       ${source}: ${problem}`),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+function copyText({ pattern, toDataDir, follow, where, transform }: CopyConfig): string {
+  const derived = [
+    ...(where === undefined ? [] : [`where ${where}`]),
+    ...(transform === undefined ? [] : [`transform ${transform.file}`]),
+  ];
+  const mode = follow ? 'while they are recorded' : 'up to their ends';
+  return [`${pattern} into ${toDataDir}, ${mode}`, ...derived].join(', ');
 }
 
 function budgetText({ budget, chunksDir }: RecorderConfig): string {

@@ -101,7 +101,9 @@ export class Layers {
    * with `REPORT_INPUT`, or no word can be named with its nearest.
    */
   errorOf(error: z.ZodError, base: Path, keys: (path: Path) => string[]): HelicorderError {
-    const issue = deepestOf(error.issues[0]);
+    // a key that is not known may be the one that is missing
+    const unknownKey = error.issues.find(({ code }) => code === 'unrecognized_keys');
+    const issue = deepestOf(unknownKey ?? error.issues[0]);
     if (!issue) return this.error(base, 'is not valid');
     const path = [...base, ...(issue.path as (string | number)[])];
     if (issue.code !== 'unrecognized_keys') return this.error(path, reasonOf(issue));
@@ -153,6 +155,7 @@ function boundOf(issue: z.core.$ZodIssue): string | undefined {
     case 'too_big':
       return `${verb} at most ${issue.maximum}${unit ?? ''}`;
     case 'invalid_type':
+      if (issue.input === undefined) return 'is missing';
       if (issue.expected === 'int') return `must be a whole number, not ${String(issue.input)}`;
       return issue.expected === 'number' && typeof issue.input === 'string'
         ? `"${issue.input}" is no number`

@@ -9,13 +9,12 @@ import {
   NANOS_PER_MILLI,
   NANOS_PER_SECOND,
 } from '../base/constants.ts';
-import { isCode } from '../base/errors.ts';
 import type { ChannelType } from '../batch/schema.ts';
-import type { RecorderConfig, SourceConfig } from '../config/config.ts';
+import type { RecorderConfig } from '../config/config.ts';
 import { RING } from '../ring/layout.ts';
 import type { BufferSizes, RateGroupBuffers } from '../tools/types.ts';
 import { batchLimit } from './group-drain.ts';
-import { closeDrivers, openDriver, planGroups, type PlannedGroup } from './plan.ts';
+import { closeDrivers, planGroups, problemOf, type PlannedGroup } from './plan.ts';
 
 /**
  * Opens every device for a moment, as what it has for channels decides about its rows. Those that
@@ -34,16 +33,6 @@ export function bufferSizes(config: RecorderConfig): BufferSizes {
   const logBytes = GROUP_MAX_BYTES + 2 * (GROUP_TARGET_BYTES + largestBatch);
   const ringBytes = groups.reduce((sum, group) => sum + group.ringBytes, 0);
   return { groups, logBytes, expectedRssBytes: ringBytes + logBytes, unavailable };
-}
-
-function problemOf({ driver, options, name }: SourceConfig): string | undefined {
-  try {
-    openDriver(driver, options, name).close();
-    return undefined;
-  } catch (error) {
-    if (isCode(error, 'DEVICE')) return error.message;
-    throw error;
-  }
 }
 
 function measure(config: RecorderConfig): RateGroupBuffers[] {

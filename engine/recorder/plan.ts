@@ -1,4 +1,5 @@
 /** From the configuration to rate groups: drivers opened, rows laid out, rings and names given. */
+import { isCode } from '../base/errors.ts';
 import { ruleFor, type OnFull } from '../base/retention.ts';
 import type { RecorderConfig, SourceConfig } from '../config/config.ts';
 import type { OpenDriver } from '../drivers/driver.ts';
@@ -59,6 +60,17 @@ export function openDriver(
   sourceName: string,
 ): OpenDriver {
   return driverOf(kind).open(options, { files: driverFiles, sourceName });
+}
+
+/** Why the source's device cannot be opened here; undefined if it can. @throws CONFIG */
+export function problemOf({ driver, options, name }: SourceConfig): string | undefined {
+  try {
+    openDriver(driver, options, name).close();
+    return undefined;
+  } catch (error) {
+    if (isCode(error, 'DEVICE')) return error.message;
+    throw error;
+  }
 }
 
 function specOf(group: RateGroup<PlannedSource>): GroupSpec {

@@ -159,6 +159,10 @@ describe('flags', () => {
     [{ 'retain-age': '30' }, '--retain-age', /has no unit/],
     [{ 'budget-bytes': '4MiB' }, '--budget-bytes', /must be at least 16 MiB/],
     [{ source: 'syntetic' }, '--source', /did you mean "synthetic"/],
+    [{ 'samples-per-event': '0' }, '--samples-per-event', /: must be at least 1$/],
+    [{ 'samples-per-event': '1.5' }, '--samples-per-event', /: must be a whole number, not 1.5$/],
+    [{ cpu: '4096' }, '--cpu', /: must be at most 4095$/],
+    [{ cpu: 'x' }, '--cpu', /: "x" is no number$/],
   ] as [Record<string, string>, string, RegExp][])(
     'a bad flag is a misuse that names it: %j',
     (flags, option, message) => {
@@ -258,6 +262,8 @@ describe('errors in files', () => {
       ':3: store.budget.byte: unknown key, did you mean "bytes"',
     ],
     ['chunks: {dri: /x}', ':1: chunks.dri: unknown key, did you mean "dir"?'],
+    ['copies:\n  - to: /x', ':2: copies[0].from: is missing'],
+    ['copies:\n  - fom: a/*\n    to: /x', ':2: copies[0].fom: unknown key, did you mean "from"?'],
     [
       'defaults:\n  retain:\n    ages: 30d',
       'defaults.retain.ages: unknown key, did you mean "age"?',
@@ -271,7 +277,7 @@ describe('errors in files', () => {
       ':3: streams[0].clas: unknown key, did you mean "class"',
     ],
     ['streams: [{stream: plant*}]', 'streams[0].stream: must be scope/name, with * for any part'],
-    ['streams: [{class: bulk}]', 'streams[0].stream: expected string'],
+    ['streams: [{class: bulk}]', 'streams[0].stream: is missing'],
     ['defaults: {retain: {age: 30d, bytes: 0B}}', 'must be at least 1 B'],
     ['sources:\n  - network', ':2: sources[0]: expected keys such as'],
     ['sources: [{source: network, statistics: 5}]', 'expected "all"; or expected array'],
