@@ -71,7 +71,8 @@ export const COPY_BATCH_BYTES = 8 * MIB;
 /** A copy that follows begins a transaction this long after the one before, unless it is behind. */
 export const COPY_LINGER_MS = 1000;
 export const COPY_LINGER_MAX_MS = 3_600_000;
-/** A store as a copy's end: records of one transaction, and bytes of all that are open. */
+/** A store as a copy's end: age and records of one transaction, and bytes of all that are open. */
+export const TXN_OPEN_MS = 10 * 60_000;
 export const TXN_OPEN_RECORDS = 4_000_000;
 export const TXN_OPEN_BYTES = 64 * MIB;
 /** A copier that failed comes back after half to all of this, twice as long each time … */

@@ -87,12 +87,12 @@ export class ControlService {
 
   constructor(
     writer: StoreWriter,
-    { clock, random }: { clock: Clock; random: Random },
+    environment: { clock: Clock; random: Random },
     events: ServiceEvents,
   ) {
     this.#writer = writer;
-    this.#clock = clock;
-    this.#transactions = new TransactionService(writer, random);
+    this.#clock = environment.clock;
+    this.#transactions = new TransactionService(writer, environment);
     this.#events = events;
     this.#builder = writer.group();
   }

@@ -9,7 +9,7 @@ import type { StoreWriter } from '../store/writer.ts';
 import { Refused, type CommitOutcome } from '../txn/participant.ts';
 import { decodePieces } from '../txn/piece-format.ts';
 import { positionOf, type HeldPosition } from '../txn/position.ts';
-import type { Random } from '../base/clock.ts';
+import type { Clock, Random } from '../base/clock.ts';
 import type { Answer, Request } from './protocol.ts';
 
 export type TransactionRequest = Extract<Request, { type: `txn-${string}` }>;
@@ -22,9 +22,9 @@ export class TransactionService {
   readonly #writer: StoreWriter;
   readonly #transactions: Transactions;
 
-  constructor(writer: StoreWriter, random: Random) {
+  constructor(writer: StoreWriter, environment: { clock: Clock; random: Random }) {
     this.#writer = writer;
-    this.#transactions = new Transactions(writer, random);
+    this.#transactions = new Transactions(writer, environment);
   }
 
   /**

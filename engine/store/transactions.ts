@@ -8,7 +8,8 @@
  *
  * The group is prepare and commit in one: offsets are given here, readers see all of it or none.
  * So an open transaction has nothing to be recovered from; it ends with its connection, with the
- * writer's next open, or with the owner, and is ABORTED for whoever still asks.
+ * writer's next open, with the owner, or after TXN_OPEN_MS, whoever keeps it open, since others
+ * wait for its memory. It is ABORTED for whoever still asks.
  *
  * Records keep their origin: writer, epoch, seq and run as they were first written, in a run of
  * their own here (`copied`). A transaction holds no more than one run of each writer, since a
@@ -16,8 +17,8 @@
  *
  * Memory: of one transaction what `groupLimit` allows, or one piece; of all TXN_OPEN_BYTES.
  */
-import { TXN_OPEN_BYTES, TXN_OPEN_RECORDS } from '../base/constants.ts';
-import { randomUint32, type Random } from '../base/clock.ts';
+import { TXN_OPEN_BYTES, TXN_OPEN_MS, TXN_OPEN_RECORDS } from '../base/constants.ts';
+import { monotonicMs, randomUint32, type Clock, type Random } from '../base/clock.ts';
 import { HelicorderError } from '../base/errors.ts';
 import { encodeBatch, encodeEvents, encodeGap, encodeTimes } from '../batch/format.ts';
 import { schemaId } from '../batch/schema.ts';
@@ -50,6 +51,7 @@ export interface TransactionWriter {
 interface OpenTransaction extends TransactionWriter {
   owner: number;
   epoch: number;
+  begunMs: number;
   tally: Tally;
   pieces: Piece[];
   /** by writer: the one run of it that may be here */
@@ -58,12 +60,14 @@ interface OpenTransaction extends TransactionWriter {
 
 export class Transactions {
   readonly #writer: StoreWriter;
+  readonly #clock: Clock;
   readonly #random: Random;
   readonly #open = new Map<string, OpenTransaction>();
   #begun = 0;
 
-  constructor(writer: StoreWriter, random: Random) {
+  constructor(writer: StoreWriter, { clock, random }: { clock: Clock; random: Random }) {
     this.#writer = writer;
+    this.#clock = clock;
     this.#random = random;
   }
 
@@ -105,12 +109,14 @@ export class Transactions {
   /** @param owner the connection whose end is the transaction's */
   begin(owner: number, writer: TransactionWriter, epoch: number, lo: number): string {
     this.position(writer, epoch);
+    this.#letGoOfOld();
     const txn = `${epoch}-${++this.#begun}`;
     const limits = { maxRecords: TXN_OPEN_RECORDS, maxBytes: this.#writer.groupLimit };
-    const { stream, writer: id } = writer;
-    const tally = new Tally(lo, limits);
-    const transaction = { owner, stream, writer: id, epoch, tally, pieces: [], origins: new Map() };
-    this.#open.set(txn, transaction);
+    this.#open.set(txn, {
+      ...{ owner, stream: writer.stream, writer: writer.writer, epoch },
+      begunMs: monotonicMs(this.#clock),
+      ...{ tally: new Tally(lo, limits), pieces: [], origins: new Map() },
+    });
     return txn;
   }
 
@@ -166,6 +172,7 @@ export class Transactions {
     const held = this.#held(writer);
     const judged = judgeCommit(held, epoch, range);
     if (judged.kind !== 'APPLY') return judged;
+    this.#letGoOfOld();
     const open = this.#open.get(txn);
     if (open?.epoch !== epoch || open.writer !== writer.writer) return { kind: 'ABORTED' };
     if (!open.tally.isRange(range)) return { kind: 'REJECTED', reason: 'CONTENT' };
@@ -195,7 +202,13 @@ export class Transactions {
     return state.lastTransaction(namedStream(state, stream).id, writer) ?? NEVER_OPENED;
   }
 
+  #letGoOfOld(): void {
+    const oldestMs = monotonicMs(this.#clock) - TXN_OPEN_MS;
+    for (const [txn, { begunMs }] of this.#open) if (begunMs < oldestMs) this.#open.delete(txn);
+  }
+
   #live(txn: string): OpenTransaction {
+    this.#letGoOfOld();
     const open = this.#open.get(txn);
     if (open === undefined) throw new Refused({ kind: 'ABORTED' });
     this.position(open, open.epoch);

@@ -1,6 +1,7 @@
 /** What the thread that owns the log does for clients, over a store in memory. */
 import { describe, expect, it, test } from 'vitest';
-import { MIB } from '../../../engine/base/constants.ts';
+import { canonicalSchema, OPAQUE_SCHEMA } from '../../../engine/batch/schema.ts';
+import { MIB, TXN_OPEN_MS } from '../../../engine/base/constants.ts';
 import { systemRandom } from '../../../engine/base/clock.ts';
 import { encodeEventList, type Answer } from '../../../engine/control/protocol.ts';
 import { ControlService, type StoreRequest } from '../../../engine/control/service.ts';
@@ -49,6 +50,7 @@ function opened(): Scene {
 class Scene {
   readonly disk: CountingDisk;
   readonly writer: StoreWriter;
+  readonly clock: ManualClock;
   readonly service: ControlService;
   readonly answers: Answer[] = [];
   readonly waits: string[] = [];
@@ -57,6 +59,7 @@ class Scene {
   constructor(disk: CountingDisk, writer: StoreWriter, clock: ManualClock) {
     this.disk = disk;
     this.writer = writer;
+    this.clock = clock;
     this.service = new ControlService(
       writer,
       { clock, random: new SeededRandom(SEED) },
@@ -292,5 +295,25 @@ describe('a full disk', () => {
     scene.serve();
     expect(scene.answers[waiting]).toMatchObject({ type: 'appended', firstSeq: 1 });
     expect(scene.ask(2, cursor)).toEqual({ type: 'done' });
+  });
+});
+
+describe('transactions of copies', () => {
+  test('an old one is let go of, though its client is still there', () => {
+    const scene = opened();
+    const copy = { stream: 'a/b', writer: 'source/1/0' };
+    const schema = bytes(canonicalSchema(OPAQUE_SCHEMA));
+    const held = scene.ask(1, { type: 'txn-open', ...copy, samplesPerEvent: 1 }, schema);
+    if (held.type !== 'position') throw new Error(`${JSON.stringify(held)} for txn-open`);
+    const begin = { type: 'txn-begin', ...copy, epoch: held.epoch, lo: 1 };
+    const begun = scene.ask(1, begin);
+    if (begun.type !== 'begun') throw new Error(`${JSON.stringify(begun)} for txn-begin`);
+    const flush = { type: 'txn-flush', txn: begun.txn };
+    const wait = (ms: number): bigint => (scene.clock.monotonicNanos += BigInt(ms) * 1_000_000n);
+    wait(TXN_OPEN_MS - 1);
+    expect(scene.ask(1, flush)).toEqual({ type: 'done' });
+    wait(2);
+    expect(scene.ask(1, flush)).toEqual({ type: 'refused', outcome: 'ABORTED' });
+    expect(scene.ask(1, begin)).toMatchObject({ type: 'begun' });
   });
 });
