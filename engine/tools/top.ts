@@ -4,6 +4,7 @@
  */
 import { monotonicMs } from '../base/clock.ts';
 import type { Store } from '../store/store.ts';
+import { describeCursors } from './cursors.ts';
 import { Growth, limitBytes } from './growth.ts';
 import { stringOrNull } from './describe.ts';
 import type { RecorderStatus, TopReport } from './types.ts';
@@ -65,13 +66,8 @@ export class Top {
   }
 
   #cursors(): TopReport['cursors'] {
-    const { state } = this.#store.reader;
-    return [...state.cursors.values()].flatMap(({ name, stream, offset }) => {
-      const read = state.streams.get(stream);
-      if (read === undefined || offset === null) return [];
-      const lag = String(read.nextOffset - offset);
-      const retired = String(Math.max(0, state.lowWaterOf(stream) - offset));
-      return [{ name, stream: read.name, offset: String(offset), lag, retired }];
+    return describeCursors(this.#store).map(({ name, stream, offset, lagRecords, retired }) => {
+      return { name, stream, offset, lag: lagRecords, retired };
     });
   }
 
