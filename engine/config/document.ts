@@ -4,7 +4,7 @@
  */
 import { copySchema, singleKeys, sourceSchema, streamSchema, type DriverFace } from './schema.ts';
 import { templateSchema } from './each.ts';
-import { factsOf, settingsOf, type KeyFacts } from './settings.ts';
+import { factsOf, factsOfElements, settingsOf, type KeyFacts } from './settings.ts';
 
 const INTRODUCTION = `# Configuration
 
@@ -72,7 +72,7 @@ function section(title: string, facts: KeyFacts[], text?: string): string {
 }
 
 function driverSection({ kind, summary, options }: DriverFace): string {
-  const facts = factsOf(options.shape);
+  const facts = [...factsOf(options.shape), ...factsOfElements(options.shape)];
   const keys = facts.length > 0 ? keyTable(facts) : 'It has no keys of its own.\n';
   return `### source: ${kind}\n\n${summary}\n\n${keys}`;
 }
@@ -129,11 +129,19 @@ export function sampleFile(drivers: readonly DriverFace[]): string {
   ];
   for (const { kind, summary, options } of drivers) {
     lines.push('', `  # ${kind}: ${summary}`, `  # - source: ${kind}`);
-    for (const { key, defaultText, type } of factsOf(options.shape)) {
-      lines.push(`  #   ${key}: ${defaultText ?? `<${type}>`}`);
+    const elements = factsOfElements(options.shape);
+    for (const fact of factsOf(options.shape)) {
+      lines.push(`  #   ${fact.key}: ${valueText(fact, elements)}`);
     }
   }
   return `${lines.join('\n')}\n`;
+}
+
+/** The default, or what to put there; of a list of objects one with the keys that it must have. */
+function valueText({ key, type, defaultText }: KeyFacts, elements: KeyFacts[]): string {
+  const needed = elements.filter((of) => of.key.startsWith(`${key}[].`) && !of.defaultText);
+  if (needed.length === 0) return defaultText ?? `<${type}>`;
+  return `[{${needed.map(({ path, type: takes }) => `${path.join('.')}: <${takes}>`).join(', ')}}]`;
 }
 
 /**

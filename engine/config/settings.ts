@@ -52,6 +52,15 @@ export function factsOf(shape: Shape, within: readonly string[] = []): KeyFacts[
   });
 }
 
+/** The same for what stands in its lists of objects: `channels[].name`. */
+export function factsOfElements(shape: Shape): KeyFacts[] {
+  return Object.entries(shape).flatMap(([key, field]) => {
+    const { schema } = unwrap(field);
+    const keys = schema instanceof z.ZodArray ? shapeOf(unwrap(schema.element).schema) : undefined;
+    return keys ? factsOf(keys).map((fact) => ({ ...fact, key: `${key}[].${fact.key}` })) : [];
+  });
+}
+
 function shapeOf(schema: z.core.$ZodType): Shape | undefined {
   return schema instanceof z.ZodObject ? schema.shape : undefined;
 }
