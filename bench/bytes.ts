@@ -22,7 +22,13 @@ import { RingProducer } from '../engine/ring/ring.ts';
 import { createRing, rowLayout } from '../engine/ring/layout.ts';
 import { Store, systemEnvironment } from '../engine/store/store.ts';
 import type { SamplesItem } from '../engine/store/stream-reader.ts';
-import { CAPTURE_PERIOD_NANOS, CAPTURE_SAMPLES, loadCapture, type Capture } from './capture.ts';
+import {
+  CAPTURE_PERIOD_NANOS,
+  CAPTURE_SAMPLES,
+  boundsOfCapture,
+  loadCapture,
+  type Capture,
+} from './capture.ts';
 import { findProgram, readBytesIfThere, writeFile } from './files.ts';
 import type { Arm, Experiment, Metrics, RowSpec } from './harness.ts';
 import { runProgram } from './process.ts';
@@ -201,8 +207,7 @@ export const bytes: Experiment = {
       ...common,
       id: '7-log',
       name: `bytes per sample in the log, ${origin}`,
-      gate: 3,
-      stretch: 2.6,
+      ...boundsOfCapture(3, 2.6),
     },
     {
       ...common,

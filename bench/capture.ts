@@ -30,6 +30,16 @@ export function loadCapture(dataDir = process.env.HELICORDER_DATA): Capture {
   return repeat(capture, CAPTURE_SAMPLES);
 }
 
+/** The gates of rows 7 and 8 are about the capture: what stands in for it is only measured. */
+export function boundsOfCapture(gate: number, stretch: number): Bounds {
+  return loadCapture().origin === 'capture' ? { gate, stretch } : { gate: null, stretch: null };
+}
+
+interface Bounds {
+  gate: number | null;
+  stretch: number | null;
+}
+
 export function parseRecords(bytes: Uint8Array): Capture {
   const count = Math.floor(bytes.length / RECORD_BYTES);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);

@@ -13,7 +13,7 @@ import { Store, systemEnvironment } from '../engine/store/store.ts';
 import { upkeepStep } from '../engine/store/upkeep.ts';
 import { StoreWriter } from '../engine/store/writer.ts';
 import { CAPTURE_STREAM, json, store, zstd } from './bytes.ts';
-import { CAPTURE_SAMPLES, loadCapture, repeat } from './capture.ts';
+import { CAPTURE_SAMPLES, boundsOfCapture, loadCapture, repeat } from './capture.ts';
 import type { Arm, Experiment, Metrics, RowSpec } from './harness.ts';
 
 const SAMPLES_PER_BATCH = 1000;
@@ -81,7 +81,8 @@ const common = {
 function against(id: string, arm: Arm, gate: number, stretch: number): RowSpec {
   return {
     ...common,
-    ...{ id: `8-${id}`, name: `bytes per sample in chunks, to ${arm.name}`, gate, stretch },
+    ...{ id: `8-${id}`, name: `bytes per sample in chunks, to ${arm.name}` },
+    ...boundsOfCapture(gate, stretch),
     reference: { arm: arm.name, value: (metrics) => metrics.bytesPerSample! },
   };
 }
@@ -95,7 +96,7 @@ export const sealing: Experiment = {
       ...common,
       id: '7-sealed',
       name: `bytes per sample in chunks, ${loadCapture().origin}`,
-      ...{ gate: 2.6, stretch: 2.3 },
+      ...boundsOfCapture(2.6, 2.3),
     },
     against('zstd', zstd, 0.6, 0.5),
     against('json', json, 1 / 18, 1 / 25),
