@@ -87,6 +87,10 @@ size_t RowEncoder::BoundBytes(size_t max_rows) const {
 void RowEncoder::Reserve(size_t max_rows) {
   if (times_.size() >= max_rows) return;
   times_.resize(max_rows);
+  // a run ends at a gap, at the ring's end, and when it is long
+  runs_.reserve(max_rows / kRunRows + kGapsMax + 2);
+  valid_runs_.reserve(max_rows);
+  failed_.reserve(max_rows);
   size_t columns_bytes = 0;
   size_t encoded_bytes = IntegersBoundBytes(max_rows);
   for (const auto& channels : spec_.sources) {
@@ -332,12 +336,13 @@ uint8_t* RowEncoder::PutBatch(uint8_t* out, size_t source, Cursor* cursor) {
 uint8_t* RowEncoder::PutColumns(uint8_t* out, size_t source, const std::vector<Run>& runs,
                                 size_t rows) {
   const auto& channels = spec_.sources[source];
+  const size_t room = rows + rows % 2;  // of a column: whole words
   size_t from = 0;
   for (const Run& run : runs) {
     std::byte* column = columns_.data();
     for (const BatchChannel& channel : channels) {
       Gather(channel, run, column, from);
-      column += ColumnBytes(channel.type, rows + rows % 2);  // whole words
+      column += ColumnBytes(channel.type, room);
     }
     from += run.rows;
   }
@@ -352,7 +357,7 @@ uint8_t* RowEncoder::PutColumns(uint8_t* out, size_t source, const std::vector<R
     *out++ = encoded.codec;
     out = PutVarint(out, encoded.bytes);
     staged += encoded.bytes;
-    column += ColumnBytes(channel.type, rows + rows % 2);
+    column += ColumnBytes(channel.type, room);
   }
   const auto bytes = static_cast<size_t>(staged - staging_.data());
   std::memcpy(out, staging_.data(), bytes);
