@@ -61,7 +61,7 @@ export function streamAtBeginning(
   stream: number,
   end: Lsn,
 ): Stated<StreamSnapshot> | undefined {
-  return atBeginning(fs, logDir, segment, end, {
+  return atBeginning([fs, logDir, segment, end], {
     isBehind: ({ firstStream = Infinity }) => firstStream > stream,
     isNone: ({ nextStream }) => stream >= nextStream,
     find: (piece) => streamIn(piece, stream),
@@ -77,7 +77,7 @@ export function runAtBeginning(
   run: number,
   end: Lsn,
 ): Stated<RunSnapshot> | undefined {
-  return atBeginning(fs, logDir, segment, end, {
+  return atBeginning([fs, logDir, segment, end], {
     isBehind: ({ firstRun = 0 }) => firstRun > run,
     isNone: ({ nextRun }) => run >= nextRun,
     find: (piece) => runIn(piece, run),
@@ -94,27 +94,18 @@ interface Wanted<T> {
   findInWhole: (state: ControlState) => T | undefined;
 }
 
-function atBeginning<T>(
-  fs: FileSystem,
-  logDir: string,
-  segment: number,
-  end: Lsn,
-  wanted: Wanted<T>,
-): Stated<T> | undefined {
-  const found = inPieces(fs, logDir, segment, end, wanted);
+/** Which snapshot, as `readSnapshot` takes it. */
+type Place = Parameters<typeof readSnapshot>;
+
+function atBeginning<T>(place: Place, wanted: Wanted<T>): Stated<T> | undefined {
+  const found = inPieces(place, wanted);
   if (found) return found;
-  const state = readSnapshot(fs, logDir, segment, end);
+  const state = readSnapshot(...place);
   return state && { value: wanted.findInWhole(state) };
 }
 
 /** @returns undefined if only the whole snapshot can tell */
-function inPieces<T>(
-  fs: FileSystem,
-  logDir: string,
-  segment: number,
-  end: Lsn,
-  wanted: Wanted<T>,
-): Stated<T> | undefined {
+function inPieces<T>([fs, logDir, segment, end]: Place, wanted: Wanted<T>): Stated<T> | undefined {
   const open = openSegment(fs, logDir, segment);
   if (open === undefined) return undefined;
   try {
