@@ -198,14 +198,14 @@ export interface NativeAddon {
 
   /**
    * Encodes integers with the codec that is shortest; writes to `out` at `at`, returns codec × 2^32
-   * + length.
+   * + length. Doubles are whole numbers below 2^53. @throws RangeError if one is not
    */
-  encodeIntegers(values: BigInt64Array, out: Uint8Array, at: number): number;
+  encodeIntegers(values: BigInt64Array | Float64Array, out: Uint8Array, at: number): number;
   /**
    * The same with the one of codecs 8–10 that needs least, for chunks: about six times the work.
    * `out` has room for `denseBoundBytes` (`engine/codecs/column.ts`).
    */
-  encodeDense(values: BigInt64Array, out: Uint8Array, at: number): number;
+  encodeDense(values: BigInt64Array | Float64Array, out: Uint8Array, at: number): number;
   /**
    * Fills `values` from a column of codec 1–4 or 8–10. Throws if the column is malformed or not
    * exactly consumed.
@@ -213,6 +213,11 @@ export interface NativeAddon {
   decodeIntegers(codec: number, column: Uint8Array, values: BigInt64Array): void;
   /** The same into doubles, for channels of at most 32 bits. */
   decodeNumbers(codec: number, column: Uint8Array, values: Float64Array): void;
+  /**
+   * Fills `values` from columns that lie one after the other in `bytes`.
+   * @param parts of each its codec, bytes and values. Throws unless they are exactly these
+   */
+  decodeParts(parts: Uint32Array, bytes: Uint8Array, values: BigInt64Array | Float64Array): void;
   /**
    * Times of decoded samples, from the values of their time column: UTC ns, floored to the
    * resolution. `origin`, UTC ns of tick 0, and `period` are taken modulo 2^64; `resolution` ≥ 1.

@@ -1,21 +1,35 @@
 /** The pool for whole tasks off the recording threads; it has no thread while nothing is to do. */
 import { createRequire } from 'node:module';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Piscina } from 'piscina';
 import type { UpkeepOptions, UpkeepResult } from '../engine/store/upkeep.ts';
 
 const require = createRequire(import.meta.url);
 
 const IDLE_TIMEOUT_MS = 1000;
+/** A step looks up from its work every few milliseconds, but for what opens the store. */
+const GIVE_UP_MS = 2000;
+
+/** What a thread of the pool is given. */
+export interface UpkeepTask {
+  options: UpkeepOptions;
+  /** not 0: give up at the next pause */
+  isOver: Int32Array;
+}
 
 export interface UpkeepPool {
   /** One step at a time. Rejects with what the step threw, its class lost on the way. */
   run(options: UpkeepOptions): Promise<UpkeepResult>;
-  /** What is under way is given up: a step that is cut short is made again. */
+  /**
+   * What is under way is given up: a step that is cut short is made again. It ends by itself:
+   * ended from outside within a call of zlib, Node 20 aborts the process (`close before init`).
+   */
   close(): Promise<void>;
 }
 
-export function upkeepPool(): UpkeepPool {
-  const pool = new Piscina<UpkeepOptions, UpkeepResult>({
+/** @param giveUpMs after which a step that does not end is ended */
+export function upkeepPool(giveUpMs = GIVE_UP_MS): UpkeepPool {
+  const pool = new Piscina<UpkeepTask, UpkeepResult>({
     filename: require.resolve('#workers/upkeep'),
     minThreads: 0,
     maxThreads: 1,
@@ -25,5 +39,18 @@ export function upkeepPool(): UpkeepPool {
     // ended while it instantiates a module for `require`, Node 20 aborts the process: `import` it
     execArgv: [...process.execArgv, '--no-experimental-require-module'],
   });
-  return { run: (options) => pool.run(options), close: () => pool.destroy() };
+  const isOver = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  let underWay: Promise<unknown> = Promise.resolve();
+  return {
+    run: (options) => {
+      const step = pool.run({ options, isOver });
+      underWay = step.catch(() => undefined);
+      return step;
+    },
+    close: async () => {
+      Atomics.store(isOver, 0, 1);
+      await Promise.race([underWay, sleep(giveUpMs, undefined, { ref: false })]);
+      await pool.destroy();
+    },
+  };
 }

@@ -6,7 +6,8 @@ import { setPriority } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicMs } from '../engine/base/clock.ts';
 import { systemEnvironment } from '../engine/store/store.ts';
-import { upkeepStep, type UpkeepOptions, type UpkeepResult } from '../engine/store/upkeep.ts';
+import { upkeepStep, type UpkeepResult } from '../engine/store/upkeep.ts';
+import type { UpkeepTask } from './pool.ts';
 
 /** A tenth of a processor that others keep busy: with less it would not keep up with the log. */
 const NICE = 10;
@@ -16,9 +17,10 @@ const PIECE_MS = 5;
 // to Linux a thread is a process of its own: this lowers only who says it (setpriority(2))
 setPriority(0, NICE);
 
-export default function step(options: UpkeepOptions): Promise<UpkeepResult> {
+export default function step({ options, isOver }: UpkeepTask): Promise<UpkeepResult> {
   let resumedMs = monotonicMs();
   const pause = async (): Promise<void> => {
+    if (Atomics.load(isOver, 0) !== 0) throw new Error('given up');
     const workedMs = monotonicMs() - resumedMs;
     if (workedMs < PIECE_MS) return;
     await sleep(workedMs);

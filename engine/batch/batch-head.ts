@@ -5,6 +5,8 @@
 import { BATCH_VERSION, MAGIC, ROWS_MAX } from './format.ts';
 
 const NONE = -1;
+/** What is added up in whole numbers of 32 bits. */
+const SMALL_BITS = 28;
 
 export class BatchHead {
   timesDistance = 0;
@@ -22,10 +24,7 @@ export class BatchHead {
    * @returns false if `decodeBatch` has to say what it is: it is damaged, or has failed ranges
    */
   read(bytes: Uint8Array, start: number, length: number): boolean {
-    [this.#bytes, this.#at, this.#end] = [bytes, start + 2, start + length];
-    if (length < 2 || bytes[start] !== MAGIC.batch || bytes[start + 1] !== BATCH_VERSION) {
-      return false;
-    }
+    if (!this.#begin(bytes, start, length)) return false;
     this.timesDistance = this.#count();
     this.run = this.#count();
     this.firstSeq = this.#count();
@@ -35,6 +34,20 @@ export class BatchHead {
     const failed = this.#count();
     // what cannot be read leaves NONE in all behind it
     return failed === 0 && this.timesDistance > 0 && this.samples <= ROWS_MAX && this.#isWhole();
+  }
+
+  #begin(bytes: Uint8Array, start: number, length: number): boolean {
+    this.#bytes = bytes;
+    this.#at = start + 2;
+    this.#end = start + length;
+    return length >= 2 && bytes[start] === MAGIC.batch && bytes[start + 1] === BATCH_VERSION;
+  }
+
+  /** The run alone; NONE: it is damaged. */
+  readRun(bytes: Uint8Array, start: number, length: number): number {
+    if (!this.#begin(bytes, start, length)) return NONE;
+    this.#count();
+    return this.#count();
   }
 
   /** Do the columns end where the entry does? */
@@ -54,7 +67,18 @@ export class BatchHead {
   /** A number below 2^53, or NONE. */
   #count(): number {
     let value = 0;
-    for (let unit = 1; this.#at < this.#end; unit *= 128) {
+    for (let shift = 0; shift < SMALL_BITS && this.#at < this.#end; shift += 7) {
+      const byte = this.#bytes[this.#at++]!;
+      value |= (byte & 0x7f) << shift;
+      if (byte < 0x80) return value;
+    }
+    return this.#restOf(value);
+  }
+
+  /** Of a number that 32 bits may not hold: what follows on its first bytes. */
+  #restOf(first: number): number {
+    let value = first;
+    for (let unit = 2 ** SMALL_BITS; this.#at < this.#end; unit *= 128) {
       const byte = this.#bytes[this.#at++]!;
       value += (byte & 0x7f) * unit;
       if (value > Number.MAX_SAFE_INTEGER) break;

@@ -21,7 +21,7 @@ export function packEvents(events: readonly Uint8Array[], identity: EventsIdenti
   return {
     ...identity,
     events: events.length,
-    lengths: encodeIntegers(BigInt64Array.from(events, (event) => BigInt(event.length))),
+    lengths: encodeIntegers(Float64Array.from(events, (event) => event.length)),
     rawBytes: raw.length,
     compressed,
     bytes: compressed ? packed : raw,

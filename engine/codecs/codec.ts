@@ -24,13 +24,15 @@
 import { assert } from '../base/assert.ts';
 import { damaged } from '../base/bytes.ts';
 import { newArray, type ArrayPool } from './array-pool.ts';
-import { decodeInto, encodeDense, encodeIntegers } from './addon.ts';
+import { decodeInto, decodePartsInto, encodeDense, encodeIntegers } from './addon.ts';
+import type { ColumnParts } from './column-parts.ts';
 import { BLOCK_VALUES, CODEC } from './column.ts';
-import type { EncodedColumn, FloatType } from './column.ts';
+import type { EncodedColumn, FloatType, Integers } from './column.ts';
 import { DENSE_CODECS, FLOAT_CODECS, INTEGER_CODECS } from './registry.ts';
 
 export { encodeIntegers } from './addon.ts';
 export { ArrayPool, newArray } from './array-pool.ts';
+export { ColumnParts } from './column-parts.ts';
 export { encodeDenseReference } from './dense.ts';
 export { BLOCK_VALUES, CODEC, integersBoundBytes } from './column.ts';
 export type { EncodedColumn } from './column.ts';
@@ -43,7 +45,7 @@ export type ValueType = 'i8' | 'u8' | 'i16' | 'u16' | 'i32' | 'u32' | 'i64' | 'u
 const PROBE_MAX_VALUES = 512;
 const PROBE_RUNS = 4;
 
-type IntegerEncoder = (values: BigInt64Array) => EncodedColumn;
+type IntegerEncoder = (values: Integers) => EncodedColumn;
 
 export function encodeColumn(type: ValueType, values: Column): EncodedColumn {
   return encodeWith(encodeIntegers, type, values);
@@ -57,7 +59,7 @@ export function encodeColumnDense(type: ValueType, values: Column): EncodedColum
   return encodeWith(encodeIntegersDense, type, values);
 }
 
-export function encodeIntegersDense(values: BigInt64Array): EncodedColumn {
+export function encodeIntegersDense(values: Integers): EncodedColumn {
   const plain = encodeIntegers(values);
   const dense = encodeDense(values);
   return dense.bytes.length < plain.bytes.length ? dense : plain;
@@ -97,6 +99,20 @@ export function decodeColumnInto(type: ValueType, column: EncodedColumn, into: C
   }
   if (column.codec === CODEC.raw) return decodeRawIntegers(type, column.bytes, into);
   decodeInto(column, into instanceof BigUint64Array ? signedView(into) : into);
+}
+
+/** All values of columns of one channel, in order. @throws DAMAGED */
+export function decodeParts(type: ValueType, columns: ColumnParts): Column {
+  const values = newColumn(type, columns.values);
+  if (type !== 'f32' && type !== 'f64' && !columns.hasRaw) {
+    const into = values instanceof BigUint64Array ? signedView(values) : values;
+    decodePartsInto(columns.parts, columns.bytes, into);
+    return values;
+  }
+  let at = 0;
+  for (const part of columns)
+    decodeColumnInto(type, part, values.subarray(at, (at += part.values)));
+  return values;
 }
 
 /** @param count of values; bounded by the caller */
@@ -142,7 +158,9 @@ function probesOf(values: BigInt64Array): BigInt64Array[] {
 }
 
 function encodeWith(encode: IntegerEncoder, type: ValueType, values: Column): EncodedColumn {
-  if (type !== 'f32' && type !== 'f64') return encode(integersOf(values));
+  if (type !== 'f32' && type !== 'f64') {
+    return encode(values instanceof BigUint64Array ? signedView(values) : values);
+  }
   assert(values instanceof Float64Array, `a column of ${type} is a Float64Array`);
   let best: EncodedColumn | undefined;
   for (const codec of FLOAT_CODECS) {
@@ -158,12 +176,6 @@ function decodeFloats(type: FloatType, column: EncodedColumn, into: Float64Array
   const codec = FLOAT_CODECS.find(({ id }) => id === column.codec);
   if (codec === undefined) throw damaged(`column: codec ${column.codec} is not one for floats`);
   codec.decode(column.bytes, into, type);
-}
-
-function integersOf(values: Column): BigInt64Array {
-  if (values instanceof BigInt64Array) return values;
-  if (values instanceof BigUint64Array) return signedView(values);
-  return BigInt64Array.from(values as unknown as bigint[], (value) => BigInt(value));
 }
 
 /** The same memory, read as signed. */

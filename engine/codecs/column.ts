@@ -22,6 +22,9 @@ export interface EncodedColumn {
   bytes: Uint8Array;
 }
 
+/** Integers as they lie in memory: those of at most 53 bits also as doubles. */
+export type Integers = BigInt64Array | Float64Array;
+
 /** 64-bit two's complement integers ↔ bytes. */
 export interface IntegerCodec {
   readonly id: number;
@@ -42,7 +45,7 @@ export interface FloatCodec {
   encode(
     values: Float64Array,
     type: FloatType,
-    encodeInner?: (integers: BigInt64Array) => EncodedColumn,
+    encodeInner?: (integers: Integers) => EncodedColumn,
   ): Uint8Array | undefined;
   decode(bytes: Uint8Array, values: Float64Array, type: FloatType): void;
 }

@@ -21,7 +21,7 @@ export const scaled: FloatCodec = {
   name: 'scaled',
 
   encode(values, type, encodeInner = encodeIntegers) {
-    const integers = new BigInt64Array(values.length);
+    const integers = new Float64Array(values.length);
     const step = stepsFor(values).find((candidate) => divide(values, type, candidate, integers));
     if (step === undefined) return undefined;
     const { codec, bytes } = encodeInner(integers);
@@ -37,9 +37,9 @@ export const scaled: FloatCodec = {
     const reader = new ByteReader(bytes, 'scaled column');
     const step = { divisor: reader.f64(), scale: reader.f64() };
     const codec = reader.u8();
-    const integers = new BigInt64Array(values.length);
+    const integers = new Float64Array(values.length);
     decodeInto({ codec, bytes: reader.rest() }, integers);
-    for (let i = 0; i < values.length; i++) values[i] = valueOf(Number(integers[i]!), step, type);
+    for (let i = 0; i < values.length; i++) values[i] = valueOf(integers[i]!, step, type);
   },
 };
 
@@ -69,14 +69,14 @@ function divide(
   values: Float64Array,
   type: FloatType,
   step: Step,
-  integers: BigInt64Array,
+  integers: Float64Array,
 ): boolean {
   for (let i = 0; i < values.length; i++) {
     const value = values[i]!;
     const integer = Math.round(step.divisor === 0 ? value / step.scale : value * step.divisor);
     if (!Number.isSafeInteger(integer)) return false;
     if (!Object.is(valueOf(integer + 0, step, type), value)) return false;
-    integers[i] = BigInt(integer);
+    integers[i] = integer;
   }
   return true;
 }

@@ -35,7 +35,7 @@ export class CopySet {
 
   /**
    * Ends all copiers; what was under way is found by the next ones.
-   * @param waitMs for those that hang on their target; 0 where the store has failed
+   * @param waitMs for those that hang on their target; little where the store has failed
    */
   async stop(waitMs = STOP_WAIT_MS): Promise<void> {
     await Promise.all(this.#workers.map((one) => endWorker(one, waitMs)));

@@ -48,6 +48,8 @@ type Question =
 
 /** How long a recorder goes on asking those who only keep its store to make room. */
 const YIELD_WAIT_MS = 10_000;
+/** What copiers have to end by themselves where the store has failed. */
+const FAILED_WAIT_MS = 500;
 
 export interface RecorderOptions {
   /**
@@ -356,7 +358,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
     clearInterval(this.#statusTimer);
     clearTimeout(this.#durationTimer);
     await this.#samplers?.stop().catch(() => undefined);
-    await this.#copies?.stop(0);
+    await this.#copies?.stop(FAILED_WAIT_MS);
     await this.#endUpkeep();
     await this.#control?.abandon();
     await this.#writer?.terminate();

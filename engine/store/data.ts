@@ -53,6 +53,8 @@ export interface DataItem {
   readonly content: DataContent;
 }
 
+const NO_RUN = -1;
+
 export type DataContent =
   | { kind: 'batch'; times: TimesEntry; batch: BatchEntry }
   | { kind: 'events'; events: EventsEntry }
@@ -92,16 +94,15 @@ export function isData(kind: number): boolean {
   return kind >= KIND.times && kind <= KIND.gap;
 }
 
-/** The runs whose records a group holds. */
-export function runsIn(entries: Entries): Set<number> {
-  const runs = new Set<number>();
+/** Calls `visit` with the run of each entry of records, in their order. */
+export function visitRuns(entries: Entries, visit: (run: number) => void): void {
   const head = new BatchHead();
   for (const view = entries.view(); view.next();) {
     if (view.kind === KIND.times || !isData(view.kind)) continue;
-    const isWhole = view.kind === KIND.batch && head.read(view.bytes, view.start, view.length);
-    runs.add(isWhole ? head.run : runOf(view.entry()));
+    const isBatch = view.kind === KIND.batch;
+    const run = isBatch ? head.readRun(view.bytes, view.start, view.length) : NO_RUN;
+    visit(run < 0 ? runOf(view.entry()) : run);
   }
-  return runs;
 }
 
 function runOf({ kind, stream, payload }: Entry): number {
@@ -120,9 +121,8 @@ class GroupItems {
   }
 
   share({ length, padded }: GroupSize): void {
-    for (const shared of this.#times.values()) share(shared.bytes, shared.users, 'bytes');
-    share(GROUP_HEADER_BYTES + GROUP_CRC_BYTES, this.items, 'bytes');
-    share(padded - length, this.items, 'paddingBytes');
+    for (const { bytes, users } of this.#times.values()) share(users, bytes, 0);
+    share(this.items, GROUP_HEADER_BYTES + GROUP_CRC_BYTES, padded - length);
   }
 
   #addBatch(view: EntryView): void {
@@ -135,7 +135,7 @@ class GroupItems {
       throw new HelicorderError('DAMAGED', 'a batch without its times entry');
     const item =
       isWhole && shared.times.rows === head.samples
-        ? new WholeBatch(stream, shared, head, { bytes, start, length })
+        ? new WholeBatch(stream, shared, head, bytes, start, length)
         : sharedBatchItem(view, shared, batch ?? decodeBatch(view.entry().payload));
     shared.users.push(item);
     this.items.push(item);
@@ -216,14 +216,18 @@ class WholeBatch implements DataItem {
   bytes: number;
   paddingBytes = 0;
   readonly #times: TimesEntry;
-  readonly #payload: { bytes: Uint8Array; start: number; length: number };
+  readonly #payloads: Uint8Array;
+  readonly #start: number;
+  readonly #length: number;
   #content: DataContent | undefined;
 
   constructor(
     stream: number,
     shared: SharedTimes,
     head: BatchHead,
-    payload: { bytes: Uint8Array; start: number; length: number },
+    payloads: Uint8Array,
+    start: number,
+    length: number,
   ) {
     const { times } = shared;
     const { samples } = head;
@@ -239,15 +243,19 @@ class WholeBatch implements DataItem {
     this.gaps = times.gaps;
     this.firstNanos = samples > 0 ? shared.whole.first : undefined;
     this.lastNanos = samples > 0 ? shared.whole.last : undefined;
-    this.bytes = payload.length + ENTRY_ROW_BYTES;
+    this.bytes = length + ENTRY_ROW_BYTES;
     this.#times = times;
-    this.#payload = payload;
+    this.#payloads = payloads;
+    this.#start = start;
+    this.#length = length;
   }
 
   get content(): DataContent {
-    const { bytes, start, length } = this.#payload;
-    const batch = (): BatchEntry => decodeBatch(bytes.subarray(start, start + length));
-    return (this.#content ??= { kind: 'batch', times: this.#times, batch: batch() });
+    return (this.#content ??= { kind: 'batch', times: this.#times, batch: this.#decoded() });
+  }
+
+  #decoded(): BatchEntry {
+    return decodeBatch(this.#payloads.subarray(this.#start, this.#start + this.#length));
   }
 }
 
@@ -343,10 +351,17 @@ function validRows(rows: number, failed: BatchEntry['failed']): [number, number]
   return [first, last];
 }
 
-function share(bytes: number, items: readonly DataItem[], into: 'bytes' | 'paddingBytes'): void {
-  if (items.length === 0) return;
+/** In equal parts; what does not divide falls on the first. */
+function share(items: readonly DataItem[], bytes: number, paddingBytes: number): void {
+  const [first] = items;
+  if (first === undefined) return;
   const part = Math.floor(bytes / items.length);
-  for (const item of items) item[into] += part;
-  items[0]![into] += bytes - part * items.length;
-  assert(part >= 0, 'a share is not negative');
+  const paddingPart = Math.floor(paddingBytes / items.length);
+  assert(part >= 0 && paddingPart >= 0, 'a share is not negative');
+  for (const item of items) {
+    item.bytes += part;
+    item.paddingBytes += paddingPart;
+  }
+  first.bytes += bytes - part * items.length;
+  first.paddingBytes += paddingBytes - paddingPart * items.length;
 }

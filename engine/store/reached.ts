@@ -12,7 +12,8 @@
  * everything that is there.
  */
 import { ByteReader, ByteWriter } from '../base/bytes.ts';
-import { runsIn, type DataItem } from './data.ts';
+import { visitRuns, type DataItem } from './data.ts';
+import type { Entries } from './log/entries.ts';
 import { ENTRY_FLAG, KIND } from './log/format.ts';
 import type { GroupBuilder } from './log/group.ts';
 import type { ControlState } from './state.ts';
@@ -62,11 +63,13 @@ export function decodeReached(payload: Uint8Array): Reached[] {
 /** Which runs have moved, as a function of the log; part of the control state. */
 export class Progress {
   /** runs that began or had records in the last group */
-  last = new Set<number>();
+  last: ReadonlySet<number> = new Set();
   /** and those since an owner started or closed the store */
   readonly moved = new Set<number>();
 
   #begun: number[] = [];
+  /** `moved` holds all of `last` */
+  #isMoved = true;
 
   /** The group being applied begins a run. */
   begins(run: number): void {
@@ -75,15 +78,19 @@ export class Progress {
 
   /** One group, or run of groups, was applied. */
   took(items: readonly DataItem[]): void {
-    this.last = new Set(this.#begun);
+    const before = new Sequence(this.last);
+    for (const { run } of items) before.take(run);
+    if (before.isComplete && !before.hasOthers && this.#begun.length === 0 && this.#isMoved) return;
+    this.last = new Set([...this.#begun, ...items.map(({ run }) => run)]);
     this.#begun = [];
-    for (const { run } of items) this.last.add(run);
     for (const run of this.last) this.moved.add(run);
+    this.#isMoved = true;
   }
 
   /** The life of an owner began or ended: its group has named all that moved before. */
   named(): void {
     this.moved.clear();
+    this.#isMoved = false;
   }
 
   /** A writer's new run stands for the one before it. */
@@ -98,8 +105,9 @@ export function addReached(
   state: ControlState,
   runs: ReadonlySet<number>,
 ): void {
-  if (runs.size === 0) return;
-  const told = runsIn(builder.entries());
+  if (runs.size === 0 || holdsAll(builder.entries(), runs)) return;
+  const told = new Set<number>();
+  visitRuns(builder.entries(), (run) => told.add(run));
   const facts: Reached[] = [];
   for (const id of runs) {
     const run = state.runs.get(id);
@@ -110,4 +118,38 @@ export function addReached(
   }
   if (facts.length === 0) return;
   builder.add(KIND.reached, 0, encodeReached(facts), ENTRY_FLAG.ignorable);
+}
+
+function holdsAll(entries: Entries, runs: ReadonlySet<number>): boolean {
+  const wanted = new Sequence(runs);
+  visitRuns(entries, (run) => wanted.take(run));
+  return wanted.isComplete;
+}
+
+/**
+ * Does a group tell of the same runs as the one before it? A thousand come at each flush, nearly
+ * always in the same order, and then nothing is looked up or put into a set.
+ */
+class Sequence {
+  readonly #runs: ReadonlySet<number>;
+  readonly #left: Iterator<number, undefined>;
+  #next: number | undefined;
+  /** there were some that are not in it */
+  hasOthers = false;
+
+  constructor(runs: ReadonlySet<number>) {
+    this.#runs = runs;
+    this.#left = runs.values();
+    this.#next = this.#left.next().value;
+  }
+
+  take(run: number): void {
+    if (run === this.#next) this.#next = this.#left.next().value;
+    else this.hasOthers ||= !this.#runs.has(run);
+  }
+
+  /** All of them came, in their order. */
+  get isComplete(): boolean {
+    return this.#next === undefined;
+  }
 }

@@ -21,7 +21,7 @@ import { ChunkSet } from './chunks/chunk-set.ts';
 import type { ChunkPlace } from './chunks/place.ts';
 import { KeptSegment, readLog, type LogFault, type LogPosition } from './log/log.ts';
 import { SegmentIndex } from './log/segment-index.ts';
-import { segmentPath } from './log/segment.ts';
+import { listSegments, segmentPath } from './log/segment.ts';
 import { openMark } from './mark.ts';
 import { locatePlace, type StreamPlace } from './locate.ts';
 import { recover, recoverUnowned, type Recovered } from './recover.ts';
@@ -96,8 +96,8 @@ export class StoreReader {
       const mark = openMark(fs, paths.mark, clock.bootId());
       const durable = mark?.read();
       if (mark && durable && durable.durableLsn > 0) {
-        const recovered = recover(fs, paths.log, durable.durableLsn) ?? emptyLog();
-        return new StoreReader(paths, options, mark, recovered);
+        const recovered = recoverUpTo(fs, paths.log, durable.durableLsn);
+        if (recovered) return new StoreReader(paths, options, mark, recovered);
       }
       mark?.close();
       pause(stepMs);
@@ -265,6 +265,18 @@ function syncNewest(fs: FileSystem, paths: StorePaths, { end }: Recovered): void
   const file = fs.open(segmentPath(paths.log, segmentOf(end)), 'read');
   file.sync();
   file.close();
+}
+
+/** @returns undefined if the segment of `end` has been sealed meanwhile: the mark says more */
+function recoverUpTo(fs: FileSystem, logDir: string, end: Lsn): Recovered | undefined {
+  try {
+    const recovered = recover(fs, logDir, end) ?? emptyLog();
+    const isSealed = (listSegments(fs, logDir)[0] ?? 0) > segmentOf(end);
+    return isSealed ? undefined : recovered;
+  } catch (error) {
+    if (errnoCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
 }
 
 function emptyLog(): Recovered {

@@ -8,21 +8,17 @@ import { HelicorderError, errnoCode, messageOf, isCode } from '../base/errors.ts
 import { hex, readStoreJson, storePaths } from '../store/files.ts';
 import { idsOf, identityOfLog, isOneStore } from '../store/identity.ts';
 import type { StoreIdentity } from '../store/log/log-writer.ts';
-import { SegmentIndex } from '../store/log/segment-index.ts';
-import { KIND, type Lsn } from '../store/log/format.ts';
-import { readLog, segmentStart, type LogGroup } from '../store/log/log.ts';
-import { listSegments, openSegment, segmentPath } from '../store/log/segment.ts';
+import type { Lsn } from '../store/log/format.ts';
+import { listSegments, openSegment, type OpenSegment } from '../store/log/segment.ts';
 import { checkCatalog } from '../store/catalog.ts';
 import { checkChunk } from '../store/chunks/check.ts';
 import { chunkName } from '../store/chunks/format.ts';
-import { footerEntry } from '../store/control.ts';
-import { isCorruptGap } from '../store/losses.ts';
 import { isMarkDamaged, openMark } from '../store/mark.ts';
-import { ControlState } from '../store/state.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../store/store.ts';
 import { TickAccount } from './gaps.ts';
 import { StreamReader, type Fault, type RecordItem } from '../store/stream-reader.ts';
 import type { Damage, VerifiedStream, VerifyReport } from './types.ts';
+import { damage, verifyLog } from './verify-log.ts';
 
 export async function verify(
   dir: string,
@@ -34,17 +30,13 @@ export async function verify(
   if (!fs.exists(dir)) throw new HelicorderError('NOT_A_STORE', `${dir}: no such directory`);
   const stated = statedIdentity(report, environment, dir);
   const end = durableEnd(report, environment, dir);
-  if (fs.exists(paths.log)) readWholeLog(report, environment, dir, end);
+  if (fs.exists(paths.log)) verifyLog(report, fs, paths.log, end);
   else report.damage.push(damage(paths.log, 'no log directory'));
   const catalogDamage = checkCatalog(fs, paths.catalog);
   if (catalogDamage !== undefined) report.damage.push(damage(paths.catalog, catalogDamage));
   await readStreams(report, environment, dir, stated);
   report.ok = report.damage.length === 0 && report.away.length === 0;
   return report;
-}
-
-function damage(file: string, what: string, offset = 0, length = 0): Damage {
-  return { file, offset: String(offset), length: String(length), what };
 }
 
 /** @returns what store.json says, if it can be believed */
@@ -74,11 +66,25 @@ function checkIdentity(report: VerifyReport, stated: StoreIdentity, { reader }: 
   }
   const ids = idsOf(stated, state);
   for (const number of listSegments(fs, paths.log)) {
-    const segment = openSegment(fs, paths.log, number);
+    const segment = openIfThere(fs, paths.log, number);
     segment?.close();
     if (segment === undefined || segment.headerRebuilt) continue;
     if (ids.has(hex(segment.header.storeId))) continue;
     report.damage.push(damage(segment.path, 'segment of another store'));
+  }
+}
+
+/** What has gone since it was listed is sealed. */
+function openIfThere(
+  fs: StoreEnvironment['fs'],
+  logDir: string,
+  number: number,
+): OpenSegment | undefined {
+  try {
+    return openSegment(fs, logDir, number);
+  } catch (error) {
+    if (errnoCode(error) === 'ENOENT') return undefined;
+    throw error;
   }
 }
 
@@ -101,93 +107,6 @@ function durableEnd(
   mark?.close();
   if (durable === undefined) report.damage.push(damage(paths.mark, 'missing, damaged or stale'));
   return durable?.durableLsn;
-}
-
-function readWholeLog(
-  report: VerifyReport,
-  environment: StoreEnvironment,
-  dir: string,
-  end: Lsn | undefined,
-): void {
-  const { fs } = environment;
-  const { log } = storePaths(dir);
-  const first = listSegments(fs, log)[0];
-  if (first === undefined) return;
-  const checker = new LogChecker(report, log);
-  try {
-    for (const item of readLog(fs, log, { lsn: segmentStart(first), last: undefined }, end)) {
-      if (item.kind === 'group') checker.group(item);
-      else if (item.lost) checker.damage(item.file, item.what, item.offset, item.length);
-      else {
-        const { file, offset, length } = item;
-        report.tornTails.push({ file, offset: String(offset), length: String(length) });
-      }
-    }
-  } catch (error) {
-    checker.damage(log, messageOf(error), 0, 0);
-  }
-}
-
-/** Follows the log with the control state and holds snapshots and footers against it. */
-class LogChecker {
-  readonly #report: VerifyReport;
-  readonly #logDir: string;
-  #state: ControlState | undefined;
-  #index = new SegmentIndex();
-  #lossy = false;
-
-  constructor(report: VerifyReport, logDir: string) {
-    this.#report = report;
-    this.#logDir = logDir;
-  }
-
-  damage(file: string, what: string, offset: number, length: number): void {
-    this.#report.damage.push(damage(file, what, offset, length));
-    this.#lossy = true;
-  }
-
-  group(group: LogGroup): void {
-    const file = segmentPath(this.#logDir, group.segment);
-    if (group.entries.all().some((entry) => !entry.intact)) this.#lossy = true;
-    else if (!group.entries.areIntact()) {
-      this.damage(file, 'checksum of an entry', group.offset, group.size.padded);
-    }
-    try {
-      if (group.isSnapshot) this.#snapshot(group);
-      else this.#records(group);
-    } catch (error) {
-      this.damage(file, messageOf(error), group.offset, group.size.padded);
-    }
-  }
-
-  #snapshot(group: LogGroup): void {
-    const stated = ControlState.fromSnapshot(group.entries.all());
-    const computed = this.#state;
-    this.#state = stated;
-    this.#index = new SegmentIndex();
-    if (computed === undefined || this.#lossy) return;
-    if (Buffer.compare(bytesOf(stated), bytesOf(computed)) !== 0)
-      throw new HelicorderError('DAMAGED', 'the snapshot is not what the log says');
-  }
-
-  #records(group: LogGroup): void {
-    if (this.#state === undefined) return;
-    const items = this.#state.apply(group.entries, group.size, this.#lossy);
-    this.#index.add(items, group.offset);
-    // an owner has found damage here, and counted without what may have come back since
-    const foundLoss = group.entries.all().some(({ kind }) => kind === KIND.lost);
-    this.#lossy ||= foundLoss || items.some(isCorruptGap);
-    const footer = group.entries.all().find((entry) => entry.kind === KIND.footer && entry.intact);
-    if (footer === undefined || this.#lossy) return;
-    const computed = footerEntry.encode(this.#index.footer());
-    if (Buffer.compare(computed, footer.payload) !== 0) {
-      throw new HelicorderError('DAMAGED', 'the footer is not what the segment holds');
-    }
-  }
-}
-
-function bytesOf(state: ControlState): Buffer {
-  return Buffer.concat(state.snapshot().map(({ payload }) => payload));
 }
 
 /** Rot of the last groups looks like a torn write of them, but for what the mark has proved. */

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "batch.h"
 #include "bindings.h"
@@ -47,18 +48,45 @@ double Whole(Napi::Env env, const Napi::Value& value, const char* what, double l
   return number;
 }
 
+struct Integers {
+  const int64_t* values;
+  size_t count;
+};
+
+// Whole numbers in doubles become integers in `converted`; others are read where they are.
+Integers IntegersArgument(const Napi::CallbackInfo& info, size_t index,
+                          std::vector<int64_t>& converted) {
+  const Napi::Value value = info[index];
+  const bool is_doubles =
+      value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_float64_array;
+  if (!is_doubles) {
+    auto values = ArrayArgument<Napi::BigInt64Array>(info, index, napi_bigint64_array, "values");
+    return {values.Data(), values.ElementLength()};
+  }
+  auto doubles = value.As<Napi::Float64Array>();
+  converted.reserve(doubles.ElementLength());
+  for (size_t i = 0; i < doubles.ElementLength(); i++) {
+    const double number = doubles[i];
+    if (!(std::fabs(number) <= kSafeIntegerMax) || std::trunc(number) != number) {
+      throw Napi::RangeError::New(info.Env(), "a value is not a whole number below 2^53");
+    }
+    converted.push_back(static_cast<int64_t>(number));
+  }
+  return {converted.data(), converted.size()};
+}
+
 // [codec × 2^32 + length] = encode(values, out, at)
 template <size_t (*Bound)(size_t),
           helicorder::EncodedColumn (*Encode)(const int64_t*, size_t, uint8_t*)>
 Napi::Value EncodeWith(const Napi::CallbackInfo& info) {
-  const auto values = ArrayArgument<Napi::BigInt64Array>(info, 0, napi_bigint64_array, "values");
+  std::vector<int64_t> converted;
+  const auto [values, count] = IntegersArgument(info, 0, converted);
   auto out = Bytes(info, 1, "out");
   const auto at = static_cast<size_t>(Whole(info.Env(), info[2], "at", 0));
-  const size_t count = values.ElementLength();
   if (at > out.ByteLength() || out.ByteLength() - at < Bound(count)) {
     throw Napi::RangeError::New(info.Env(), "out is too small for these values");
   }
-  const auto column = Encode(values.Data(), count, out.Data() + at);
+  const auto column = Encode(values, count, out.Data() + at);
   return Napi::Number::New(info.Env(), static_cast<double>(column.codec) * kCodecUnit +
                                            static_cast<double>(column.bytes));
 }
@@ -92,6 +120,43 @@ void DecodeIntegers(const Napi::CallbackInfo& info) {
 
 void DecodeNumbers(const Napi::CallbackInfo& info) {
   DecodeWith<Napi::Float64Array>(info, napi_float64_array, helicorder::DecodeNumbers);
+}
+
+// Part after part, each of `parts`: codec, bytes, values. False if they are not exactly `values`.
+template <typename Value>
+bool DecodeAll(const Napi::Uint32Array& parts, const Napi::Uint8Array& bytes, Value* values,
+               size_t count, int (*decode)(uint8_t, const uint8_t*, size_t, Value*, size_t)) {
+  const uint8_t* column = bytes.Data();
+  size_t left = bytes.ByteLength();
+  for (size_t i = 0; i + 2 < parts.ElementLength(); i += 3) {
+    const uint32_t codec = parts[i], length = parts[i + 1], taken = parts[i + 2];
+    if (codec > 255 || length > left || taken > count) return false;
+    if (decode(static_cast<uint8_t>(codec), column, length, values, taken) < 0) return false;
+    column += length;
+    values += taken;
+    left -= length;
+    count -= taken;
+  }
+  return left == 0 && count == 0;
+}
+
+// decodeParts(parts, bytes, values)
+void DecodeParts(const Napi::CallbackInfo& info) {
+  const auto parts = ArrayArgument<Napi::Uint32Array>(info, 0, napi_uint32_array, "parts");
+  const auto bytes = Bytes(info, 1, "bytes");
+  const bool are_numbers = info[2].IsTypedArray() &&
+                           info[2].As<Napi::TypedArray>().TypedArrayType() == napi_float64_array;
+  bool whole = false;
+  if (are_numbers) {
+    auto values = info[2].As<Napi::Float64Array>();
+    whole =
+        DecodeAll(parts, bytes, values.Data(), values.ElementLength(), helicorder::DecodeNumbers);
+  } else {
+    auto values = ArrayArgument<Napi::BigInt64Array>(info, 2, napi_bigint64_array, "values");
+    whole =
+        DecodeAll(parts, bytes, values.Data(), values.ElementLength(), helicorder::DecodeIntegers);
+  }
+  if (!whole) throw Napi::Error::New(info.Env(), "not columns of these values");
 }
 
 int64_t Signed64(const Napi::CallbackInfo& info, size_t index, const char* what) {
@@ -297,6 +362,7 @@ void BindBatch(Napi::Env env, Napi::Object exports) {
   exports.Set("encodeDense", Napi::Function::New<EncodeDense>(env, "encodeDense"));
   exports.Set("decodeIntegers", Napi::Function::New<DecodeIntegers>(env, "decodeIntegers"));
   exports.Set("decodeNumbers", Napi::Function::New<DecodeNumbers>(env, "decodeNumbers"));
+  exports.Set("decodeParts", Napi::Function::New<DecodeParts>(env, "decodeParts"));
   exports.Set("sampleTimes", Napi::Function::New<SampleTimes>(env, "sampleTimes"));
   exports.Set("RowEncoder", RowEncoder::Define(env));
 }

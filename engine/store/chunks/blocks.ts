@@ -153,11 +153,10 @@ function entryOf({ content }: DataItem): PackedEntry {
 }
 
 function laneRow(
-  { run, batches, nextOffset, firstNanos, lastNanos }: LaneMember,
+  { run, firstOffset, nextOffset, firstNanos, lastNanos }: LaneMember,
   { samples }: BatchEntry,
   { ticks, lastTick }: { ticks: number; lastTick: number },
 ): BlockRow {
-  const { firstOffset } = batches[0]!;
   return {
     ...{ kind: BLOCK_KIND.batch, place: { ...NO_PLACE }, times: { ...NO_PLACE } },
     ...{ run, firstOffset, records: nextOffset - firstOffset, samples, ticks, lastTick },

@@ -325,8 +325,10 @@ export function decodeDirectory(bytes: Uint8Array): { head: Uint8Array; rows: Bl
 function putRows<Row>(writer: ByteWriter, rows: readonly Row[], columns: Columns<Row>): void {
   assert(rows.length <= ROWS_MAX, 'the rows of a table have a limit');
   writer.varint(rows.length);
+  const values = new BigInt64Array(rows.length);
   for (const { get } of columns) {
-    const { codec, bytes } = encodeIntegers(BigInt64Array.from(rows, (row) => BigInt(get(row))));
+    rows.forEach((row, i) => (values[i] = BigInt(get(row))));
+    const { codec, bytes } = encodeIntegers(values);
     writer.u8(codec);
     writer.varint(bytes.length);
     writer.put(bytes);

@@ -6,22 +6,29 @@
  */
 import { assert } from '../../base/assert.ts';
 import { BATCH_MAX_ROWS } from '../../base/constants.ts';
-import { copiedColumn, type BatchEntry, type TimesEntry } from '../../batch/format.ts';
+import {
+  copiedColumn,
+  type BatchEntry,
+  type EncodedColumn,
+  type TimesEntry,
+} from '../../batch/format.ts';
 import { LATENESS_BUCKETS, addHistogram, filteredIn, histogramOf } from '../../batch/ledger.ts';
 import type { Schema } from '../../batch/schema.ts';
-import {
-  decodeColumnInto,
-  decodeIntegersInto,
-  encodeColumnDense,
-  newColumn,
-} from '../../codecs/codec.ts';
+import { ColumnParts, decodeParts, encodeColumnDense, type ValueType } from '../../codecs/codec.ts';
 import type { DataItem } from '../data.ts';
 
-/** A batch of a stream among those that share a times entry. */
+/** A stream's batches among those that share their times entries. */
 export interface LaneMember {
   stream: number;
   run: number;
-  batches: BatchEntry[];
+  /** of the first of them */
+  firstSeq: number;
+  firstOffset: number;
+  ordinal: number;
+  samples: number;
+  failed: BatchEntry['failed'];
+  /** per channel */
+  columns: ColumnParts[];
   nextSeq: number;
   nextOffset: number;
   bytes: number;
@@ -29,26 +36,23 @@ export interface LaneMember {
   lastNanos: bigint | undefined;
 }
 
-/** What is joined so far for the streams of one rate group. Payloads are copies. */
+/** What is joined so far for the streams of a rate group. Columns are copies, still encoded. */
 export class Lane {
   readonly members: LaneMember[];
-  readonly #times: TimesEntry[] = [];
+  readonly #first: TimesEntry;
+  readonly #time = new ColumnParts();
+  readonly #gaps: TimesEntry['gaps'] = [];
+  readonly #histogram = new Float64Array(LATENESS_BUCKETS);
   #rows = 0;
+  #ticks = 0;
   /** samples that a copy has left out: they count as rows for the most that a batch may have */
   #filtered = 0;
 
   /** @param items the batches of one times entry */
   constructor(items: readonly DataItem[]) {
-    this.members = items.map((item) => ({
-      stream: item.stream,
-      run: item.run,
-      batches: [],
-      nextSeq: item.firstSeq,
-      nextOffset: item.firstOffset,
-      bytes: 0,
-      firstNanos: undefined,
-      lastNanos: undefined,
-    }));
+    const { times } = batchOf(items[0]!);
+    this.#first = { ...times, time: copiedColumn(times.time) };
+    this.members = items.map(begun);
     this.#append(items);
   }
 
@@ -60,78 +64,92 @@ export class Lane {
   }
 
   #continues(items: readonly DataItem[]): boolean {
-    const last = this.#times.at(-1)!;
     const { times } = batchOf(items[0]!);
+    const first = this.#first;
     const rows = this.#rows + this.#filtered + times.rows + filteredIn(times.gaps);
     return (
       items.length === this.members.length &&
       rows <= BATCH_MAX_ROWS &&
-      times.firstTick === last.firstTick + last.ticks &&
-      times.t0Nanos === last.t0Nanos &&
-      times.periodNanos === last.periodNanos &&
-      times.resolutionNanos === last.resolutionNanos &&
-      times.utcOffsetNanos === last.utcOffsetNanos &&
+      times.firstTick === first.firstTick + this.#ticks &&
+      times.t0Nanos === first.t0Nanos &&
+      times.periodNanos === first.periodNanos &&
+      times.resolutionNanos === first.resolutionNanos &&
+      times.utcOffsetNanos === first.utcOffsetNanos &&
       items.every((item, i) => follows(this.members[i]!, item))
     );
   }
 
   #append(items: readonly DataItem[]): void {
     const { times } = batchOf(items[0]!);
-    this.#times.push({ ...times, time: copiedColumn(times.time) });
+    items.forEach((item, i) => append(this.members[i]!, item, this.#rows));
+    this.#time.add(times.time, times.rows);
+    for (const gap of times.gaps) {
+      this.#gaps.push({ ...gap, rowsBefore: gap.rowsBefore + this.#rows });
+    }
+    addHistogram(this.#histogram, times.histogram);
     this.#rows += times.rows;
+    this.#ticks += times.ticks;
     this.#filtered += filteredIn(times.gaps);
-    items.forEach((item, i) => {
-      const { batch } = batchOf(item);
-      const member = this.members[i]!;
-      member.batches.push({ ...batch, columns: batch.columns.map(copiedColumn) });
-      member.nextSeq += item.records;
-      member.nextOffset += item.records;
-      member.bytes += item.bytes;
-      member.firstNanos ??= item.firstNanos;
-      member.lastNanos = item.lastNanos ?? member.lastNanos;
-    });
   }
 
   /** The times entry that stands for all that were joined. */
   times(): TimesEntry {
-    const first = this.#times[0]!;
-    const counts = new Float64Array(LATENESS_BUCKETS);
-    const values = new BigInt64Array(this.#rows);
-    const gaps: TimesEntry['gaps'] = [];
-    let [rows, ticks] = [0, 0];
-    for (const times of this.#times) {
-      decodeIntegersInto(times.time, values.subarray(rows, rows + times.rows));
-      for (const gap of times.gaps) gaps.push({ ...gap, rowsBefore: gap.rowsBefore + rows });
-      addHistogram(counts, times.histogram);
-      rows += times.rows;
-      ticks += times.ticks;
-    }
-    const time = encodeColumnDense('i64', values);
-    return { ...first, ticks, rows, gaps, histogram: histogramOf(counts), time };
+    return {
+      ...this.#first,
+      ticks: this.#ticks,
+      rows: this.#rows,
+      gaps: this.#gaps,
+      histogram: histogramOf(this.#histogram),
+      time: dense('i64', this.#time),
+    };
   }
 
   /** One member's batches as one; `schema` is the one of its run. */
-  batch({ batches }: LaneMember, schema: Schema): BatchEntry {
+  batch(member: LaneMember, schema: Schema): BatchEntry {
     assert(schema.kind === 'samples', 'a batch is of a stream of samples');
-    const failed: BatchEntry['failed'] = [];
-    let [rows, samples] = [0, 0];
-    batches.forEach((batch, i) => {
-      for (const range of batch.failed) failed.push({ ...range, firstRow: range.firstRow + rows });
-      rows += this.#times[i]!.rows;
-      samples += batch.samples;
-    });
-    const columns = schema.channels.map(({ type }, channel) => {
-      const column = newColumn(type, samples);
-      let at = 0;
-      for (const batch of batches) {
-        const part = column.subarray(at, at + batch.samples);
-        decodeColumnInto(type, batch.columns[channel]!, part);
-        at += batch.samples;
-      }
-      return encodeColumnDense(type, column);
-    });
-    return { ...batches[0]!, timesDistance: 1, samples, failed, columns };
+    const { run, firstSeq, firstOffset, ordinal, samples, failed } = member;
+    const columns = schema.channels.map(({ type }, i) => dense(type, member.columns[i]!));
+    const place = { run, firstSeq, firstOffset, ordinal };
+    return { timesDistance: 1, ...place, samples, failed, columns };
   }
+}
+
+function dense(type: ValueType, parts: ColumnParts): EncodedColumn {
+  return encodeColumnDense(type, decodeParts(type, parts));
+}
+
+function begun(item: DataItem): LaneMember {
+  const { batch } = batchOf(item);
+  return {
+    stream: item.stream,
+    run: item.run,
+    firstSeq: item.firstSeq,
+    firstOffset: item.firstOffset,
+    ordinal: batch.ordinal,
+    samples: 0,
+    failed: [],
+    columns: batch.columns.map(() => new ColumnParts()),
+    nextSeq: item.firstSeq,
+    nextOffset: item.firstOffset,
+    bytes: 0,
+    firstNanos: undefined,
+    lastNanos: undefined,
+  };
+}
+
+/** @param rows that the lane has had before */
+function append(member: LaneMember, item: DataItem, rows: number): void {
+  const { batch } = batchOf(item);
+  for (const range of batch.failed) {
+    member.failed.push({ ...range, firstRow: range.firstRow + rows });
+  }
+  batch.columns.forEach((column, i) => member.columns[i]!.add(column, batch.samples));
+  member.samples += batch.samples;
+  member.nextSeq += item.records;
+  member.nextOffset += item.records;
+  member.bytes += item.bytes;
+  member.firstNanos ??= item.firstNanos;
+  member.lastNanos = item.lastNanos ?? member.lastNanos;
 }
 
 function batchOf({ content }: DataItem): { times: TimesEntry; batch: BatchEntry } {

@@ -14,7 +14,7 @@
  */
 import { assert } from '../../base/assert.ts';
 import type { Clock, Random } from '../../base/clock.ts';
-import { BLOCK_BYTES, GROUP_MAX_BYTES, SEGMENT_FIRST_BYTES } from '../../base/constants.ts';
+import { BLOCK_BYTES, GROUP_MAX_BYTES } from '../../base/constants.ts';
 import { HelicorderError, ioError } from '../../base/errors.ts';
 import { edge } from '../../base/failpoint.ts';
 import type { DurableFile, Meanwhile } from '../../files/file-system.ts';
@@ -194,16 +194,15 @@ export class LogWriter {
    * @param meanwhile called while the disk writes, once for each write
    */
   prepare(meanwhile?: Meanwhile): void {
-    const { logDir, identity } = this.#options;
     const segment = this.#segment;
     if (this.#failure || segment === undefined) return;
     try {
       if (!this.#next.hasBegun && !this.#mayGrow()) return;
       const share = (ZEROS_LEAD * this.#offset) / segment.header.size;
-      this.#next.fillAhead(identity.segmentBytes, share, meanwhile);
+      this.#next.fillAhead(this.#sizeOfNext(), share, meanwhile);
     } catch (error) {
       // a full disk is met again, and answered, when the segment is needed
-      const failure = ioError(error, 'cannot write ahead in', logDir);
+      const failure = ioError(error, 'cannot write ahead in', this.#options.logDir);
       if (failure.code !== 'NO_SPACE') throw this.#fail(failure);
     }
   }
@@ -302,8 +301,7 @@ export class LogWriter {
     const snapshot = this.#snapshot();
     // before the current one is finished: on a full disk nothing has happened
     const contentBytes = snapshot.bytes + builder.bytes;
-    const isSmall = segment === undefined || !mayGrow;
-    this.#next.ready(this.#sizeOfNext(isSmall, contentBytes), contentBytes);
+    this.#next.ready(this.#sizeOfNext(mayGrow, contentBytes), contentBytes);
     if (segment && !segment.finished) this.#finishSegment(segment);
     this.#nextSegment(snapshot, !mayGrow);
     const { size } = this.#segment!.header;
@@ -323,14 +321,15 @@ export class LogWriter {
     return snapshot;
   }
 
-  #sizeOfNext(isSmall: boolean, contentBytes: number): number {
+  #sizeOfNext(mayGrow = true, contentBytes = 0): number {
     const { segmentBytes } = this.#options.identity;
-    const smallBytes = Math.min(SEGMENT_FIRST_BYTES, segmentBytes);
-    return isSmall && 2 * contentBytes <= smallBytes ? smallBytes : segmentBytes;
+    const before = mayGrow ? (this.#segment?.header.size ?? 0) : 0;
+    const bytes = this.#next.sizeBehind(before, segmentBytes);
+    return 2 * contentBytes <= bytes ? bytes : segmentBytes;
   }
 
   #mayGrow(): boolean {
-    return this.#options.mayGrow(this.#next.bytesToTake(this.#options.identity.segmentBytes));
+    return this.#options.mayGrow(this.#next.bytesToTake(this.#sizeOfNext()));
   }
 
   #hasRoom(segment: CurrentSegment, builder: GroupBuilder, isControl: boolean): boolean {

@@ -9,7 +9,12 @@
  * about half of one that extends the file.
  */
 import { defined } from '../../base/assert.ts';
-import { BALLAST_BYTES, BLOCK_BYTES, ZERO_PIECE_BYTES } from '../../base/constants.ts';
+import {
+  BALLAST_BYTES,
+  BLOCK_BYTES,
+  SEGMENT_FIRST_BYTES,
+  ZERO_PIECE_BYTES,
+} from '../../base/constants.ts';
 import { HelicorderError, ioError } from '../../base/errors.ts';
 import { edge } from '../../base/failpoint.ts';
 import type { DurableFile, FileSystem, Meanwhile } from '../../files/file-system.ts';
@@ -166,6 +171,9 @@ export class Spare {
   }
 }
 
+/** A segment is at most so many times as large as the one before it. */
+const SEGMENT_GROWTH = 4;
+
 /** Where segments are made, and how. */
 export interface SegmentPlace {
   fs: FileSystem;
@@ -186,6 +194,21 @@ export class NextSegment {
 
   get hasBegun(): boolean {
     return this.#spare !== undefined;
+  }
+
+  /**
+   * Of the segment behind one of `before` bytes: small at first, so that a store begins at once,
+   * then larger by steps, so that its zeros are no great multiple of the groups beside which they
+   * are written. One that is being made, or recycled already, is taken as it is.
+   * @param before 0: there is none
+   */
+  sizeBehind(before: number, segmentBytes: number): number {
+    const { fs, logDir } = this.#place;
+    const small = Math.min(SEGMENT_FIRST_BYTES, segmentBytes);
+    if (before === 0) return small;
+    if (this.#spare) return this.#spare.size;
+    if (fs.fileSize(`${logDir}/${RECYCLED_NAME}`) === segmentBytes) return segmentBytes;
+    return Math.min(segmentBytes, Math.max(small, SEGMENT_GROWTH * before));
   }
 
   /** What of a file of `size` bytes the disk does not hold yet. */

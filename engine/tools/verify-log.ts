@@ -1,0 +1,141 @@
+/**
+ * The log by itself, group after group: every link, every snapshot against the state computed up to
+ * it, every footer against what was read.
+ *
+ * Beside an owner, segments go into chunks while they are read: one that is not there any more may
+ * have looked like anything, so what was found is thrown away and the rest of the log read again.
+ * Each time it begins further on, and what has gone is read in its chunk.
+ */
+import { HelicorderError, errnoCode, messageOf } from '../base/errors.ts';
+import { footerEntry } from '../store/control.ts';
+import { KIND, type Lsn } from '../store/log/format.ts';
+import { readLog, segmentStart, type LogFault, type LogGroup } from '../store/log/log.ts';
+import { SegmentIndex } from '../store/log/segment-index.ts';
+import { listSegments, segmentPath } from '../store/log/segment.ts';
+import { isCorruptGap } from '../store/losses.ts';
+import { ControlState } from '../store/state.ts';
+import type { StoreEnvironment } from '../store/store.ts';
+import type { Damage, VerifyReport } from './types.ts';
+
+export function damage(file: string, what: string, offset = 0, length = 0): Damage {
+  return { file, offset: String(offset), length: String(length), what };
+}
+
+type LogReport = Pick<VerifyReport, 'damage' | 'tornTails'>;
+
+/** @param end nothing at or behind it is read; undefined: all there is */
+export function verifyLog(
+  report: LogReport,
+  fs: StoreEnvironment['fs'],
+  logDir: string,
+  end: Lsn | undefined,
+): void {
+  for (;;) {
+    const first = listSegments(fs, logDir)[0];
+    if (first === undefined) return;
+    const found = readLogFrom(fs, logDir, first, end);
+    const firstLeft = listSegments(fs, logDir)[0] ?? first;
+    if (firstLeft > first && found.badSegments.some((segment) => segment < firstLeft)) continue;
+    report.damage.push(...found.damage);
+    report.tornTails.push(...found.tornTails);
+    return;
+  }
+}
+
+type DamagedRange = Pick<LogFault, 'segment' | 'file' | 'offset' | 'length'>;
+
+interface FoundLog extends LogReport {
+  /** what was found is in these */
+  badSegments: number[];
+}
+
+function readLogFrom(
+  fs: StoreEnvironment['fs'],
+  log: string,
+  first: number,
+  end: Lsn | undefined,
+): FoundLog {
+  const found: FoundLog = { damage: [], tornTails: [], badSegments: [] };
+  const checker = new LogChecker(found, log);
+  try {
+    for (const item of readLog(fs, log, { lsn: segmentStart(first), last: undefined }, end)) {
+      if (item.kind === 'group') checker.group(item);
+      else if (item.lost) checker.damage(item, item.what);
+      else {
+        const { segment, file, offset, length } = item;
+        found.tornTails.push({ file, offset: String(offset), length: String(length) });
+        found.badSegments.push(segment);
+      }
+    }
+  } catch (error) {
+    // whichever it was that could not be opened: the first is the one that goes first
+    const segment = errnoCode(error) === 'ENOENT' ? first : Infinity;
+    checker.damage({ segment, file: log, offset: 0, length: 0 }, messageOf(error));
+  }
+  return found;
+}
+
+/** Follows the log with the control state and holds snapshots and footers against it. */
+class LogChecker {
+  readonly #report: FoundLog;
+  readonly #logDir: string;
+  #state: ControlState | undefined;
+  #index = new SegmentIndex();
+  #lossy = false;
+
+  constructor(report: FoundLog, logDir: string) {
+    this.#report = report;
+    this.#logDir = logDir;
+  }
+
+  damage({ segment, file, offset, length }: DamagedRange, what: string): void {
+    this.#report.damage.push(damage(file, what, offset, length));
+    this.#report.badSegments.push(segment);
+    this.#lossy = true;
+  }
+
+  group(group: LogGroup): void {
+    const { segment, offset, size } = group;
+    const file = segmentPath(this.#logDir, segment);
+    const range = { segment, file, offset, length: size.padded };
+    if (group.entries.all().some((entry) => !entry.intact)) this.#lossy = true;
+    else if (!group.entries.areIntact()) {
+      this.damage(range, 'checksum of an entry');
+    }
+    try {
+      if (group.isSnapshot) this.#snapshot(group);
+      else this.#records(group);
+    } catch (error) {
+      this.damage(range, messageOf(error));
+    }
+  }
+
+  #snapshot(group: LogGroup): void {
+    const stated = ControlState.fromSnapshot(group.entries.all());
+    const computed = this.#state;
+    this.#state = stated;
+    this.#index = new SegmentIndex();
+    if (computed === undefined || this.#lossy) return;
+    if (Buffer.compare(bytesOf(stated), bytesOf(computed)) !== 0)
+      throw new HelicorderError('DAMAGED', 'the snapshot is not what the log says');
+  }
+
+  #records(group: LogGroup): void {
+    if (this.#state === undefined) return;
+    const items = this.#state.apply(group.entries, group.size, this.#lossy);
+    this.#index.add(items, group.offset);
+    // an owner has found damage here, and counted without what may have come back since
+    const foundLoss = group.entries.all().some(({ kind }) => kind === KIND.lost);
+    this.#lossy ||= foundLoss || items.some(isCorruptGap);
+    const footer = group.entries.all().find((entry) => entry.kind === KIND.footer && entry.intact);
+    if (footer === undefined || this.#lossy) return;
+    const computed = footerEntry.encode(this.#index.footer());
+    if (Buffer.compare(computed, footer.payload) !== 0) {
+      throw new HelicorderError('DAMAGED', 'the footer is not what the segment holds');
+    }
+  }
+}
+
+function bytesOf(state: ControlState): Buffer {
+  return Buffer.concat(state.snapshot().map(({ payload }) => payload));
+}
