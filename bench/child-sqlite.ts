@@ -1,9 +1,13 @@
 /**
- * Three ways to keep samples in SQLite, durably (WAL, synchronous=FULL), as references:
- *   rows     one INSERT, one transaction per sample: what a first version does
- *   batches  1000 rows per transaction: what a tuned one does
- *   events   JSON events, one row and one transaction each: the reference collector's queue
+ * Ways to keep samples in SQLite, durably, as references:
+ *   rows        one INSERT, one transaction per sample: what a first version does
+ *   batches     1000 rows per transaction: what a tuned one does
+ *   queue       JSON events, one row and one transaction each: the reference collector's queue
+ *   queue-wal   the same, as a tuned one would have it
  *   node child-sqlite.js MODE SAMPLES DIR SECONDS
+ * The queue is as `PersistentQueue.java` of pravega-sensor-collector has it: an autoincrement id, a
+ * blob, routing key and timestamp, and SQLite's defaults, a rollback journal and synchronous=FULL.
+ * All others have a WAL, and synchronous=FULL.
  * SAMPLES: per transaction and, in JSON, per event.
  * The samples have 4 columns, time and 3 × int16, made before the clock starts. Prints
  * {samplesPerSecond, cpuNanosPerSample}; afterwards the table is counted and compared.
@@ -24,22 +28,28 @@ const channel = (frequency: number): Int16Array =>
   Int16Array.from({ length: POOL }, (_, i) => 1000 * Math.sin((frequency * i) / 1000));
 const [x, y, z] = [channel(31), channel(47), channel(110)];
 
+const isQueue = mode.startsWith('queue');
 const database = new Database(`${dir}/reference.db`);
-database.pragma('journal_mode = WAL');
+database.pragma(`journal_mode = ${mode === 'queue' ? 'DELETE' : 'WAL'}`);
 database.pragma('synchronous = FULL');
 
 /** Writes one batch of samples from `at` on. */
 function writerOf(name: string): (at: number) => void {
-  if (name === 'events') {
-    database.exec('CREATE TABLE queue (id INTEGER PRIMARY KEY, event TEXT NOT NULL)');
-    const insert = database.prepare('INSERT INTO queue (event) VALUES (?)');
+  if (isQueue) {
+    database.exec(
+      'CREATE TABLE queue (id INTEGER PRIMARY KEY AUTOINCREMENT, bytes BLOB NOT NULL, ' +
+        'routingKey TEXT NOT NULL, timestamp INTEGER NOT NULL)',
+    );
+    const insert = database.prepare(
+      'INSERT INTO queue (bytes, routingKey, timestamp) VALUES (?, ?, ?)',
+    );
     return (at) => {
       const part = (column: Int16Array | BigInt64Array): string =>
         column.subarray(at, at + batch).join(',');
-      insert.run(
+      const event =
         `{"TimestampNanos":[${part(times)}],"X":[${part(x)}],"Y":[${part(y)}],"Z":[${part(z)}],` +
-          `"RemoteAddr":"bench","LastTimestampFormatted":"2020-12-30T21:29:17.809Z"}`,
-      );
+        `"RemoteAddr":"bench","LastTimestampFormatted":"2020-12-30T21:29:17.809Z"}`;
+      insert.run(Buffer.from(event), 'bench', times[at]);
     };
   }
   database.exec('CREATE TABLE sample (t INTEGER, x INTEGER, y INTEGER, z INTEGER)');
@@ -62,7 +72,7 @@ while (monotonicMs() - startMs < Number(seconds) * 1000) {
 const elapsedMs = monotonicMs() - startMs;
 const { user, system } = process.cpuUsage(cpuBefore);
 
-const [table, inRow] = mode === 'events' ? ['queue', batch] : ['sample', 1];
+const [table, inRow] = isQueue ? ['queue', batch] : ['sample', 1];
 const stored = (database.prepare(`SELECT count(*) FROM ${table}`).pluck().get() as number) * inRow;
 if (stored !== samples) {
   throw new HelicorderError('ASSERTION', `${stored} samples in SQLite, ${samples} written`);

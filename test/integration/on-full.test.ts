@@ -11,7 +11,7 @@ import type {
 import { helicorder, helicorderJson, helicorderOut } from '../support/cli.ts';
 import { temporaryDirectory } from '../support/directory.ts';
 
-const LIFE_MS = 300_000;
+const LIFE_MS = 900_000;
 
 /** Enough data to fill the smallest budget in half a minute. */
 const CONFIG = `
