@@ -1,6 +1,8 @@
 /**
  * Row 11: what 1024 sources at 1 kHz cost beside 32 of them, flush 10 ms: CPU of the whole process,
- * and p99 from sample to disk. Waking up costs the same for both; what a sample adds is the slope.
+ * and p99 from sample to disk, both behind the start: 1024 streams are made in the first second,
+ * and a young store has small segments. Waking up costs the same for both; what a sample adds is
+ * the slope. To verify a store of 1024 streams takes minutes: the first of each number is.
  */
 import { NANOS_PER_SECOND } from '../engine/base/constants.ts';
 import { metricsOf, type Arm, type Context, type Experiment } from './harness.ts';
@@ -10,7 +12,12 @@ const RATE_HZ = 1000;
 const FLUSH_MS = 10;
 const [FEW, MANY] = [32, 1024];
 
-const secondsOf = ({ quick }: Context): number => (quick ? 2 : 8);
+const WARM_UP_SECONDS = 12;
+
+const secondsOf = ({ quick }: Context): number => (quick ? 2 : 10);
+
+/** Numbers of sources whose store was verified. */
+const checked = new Set<number>();
 
 /** The recorder with so many sources: CPU, memory, and p99 from sample to disk. */
 export function withSources(count: number): Arm {
@@ -21,11 +28,13 @@ export function withSources(count: number): Arm {
       const { dataDir, status, cpuPercent, rssMib } = await record({
         args: [...sources, '--rate', String(RATE_HZ), '--flush-ms', String(FLUSH_MS)],
         dir: context.dir,
-        warmUpSeconds: 2,
+        warmUpSeconds: WARM_UP_SECONDS,
         seconds: secondsOf(context),
       });
-      await verified(dataDir);
-      return { cpuPercent, rssMib, p99Ms: status.writes.durableMicros.p99 / 1000 };
+      if (!checked.has(count)) await verified(dataDir);
+      checked.add(count);
+      // of the last 10 to 20 s
+      return { cpuPercent, rssMib, p99Ms: status.writes.recentDurableMicros.p99 / 1000 };
     },
   };
 }
