@@ -5,7 +5,6 @@ import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { CliIo, EndSignal, Output } from './command.ts';
 import { load } from './engine.ts';
-import { main } from './program.ts';
 
 function outputOf(stream: NodeJS.WriteStream): Output {
   let failure: Error | undefined;
@@ -74,9 +73,24 @@ const io: CliIo = {
   load,
 };
 
+/** Of an addon that is missing or does not fit (`native/load.cjs`); exit code of UNSUPPORTED. */
+const [NO_ADDON, UNSUPPORTED_EXIT] = ['HELICORDER_NO_ADDON', 69];
+
+/** All else of the program needs the addon, which an interrupted build leaves missing. */
+async function begin(): Promise<number> {
+  try {
+    const { main } = await import('./program.ts');
+    return await main(process.argv.slice(2), io, version);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === NO_ADDON)) throw error;
+    await io.stderr.write(`helicorder: ${error.message}\n`);
+    return UNSUPPORTED_EXIT;
+  }
+}
+
 const { version } = createRequire(import.meta.url)('helicorder/package.json') as {
   version: string;
 };
-const exitCode = await main(process.argv.slice(2), io, version);
+const exitCode = await begin();
 await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
 process.exit(exitCode);

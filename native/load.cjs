@@ -14,7 +14,8 @@ function load() {
     try {
       return require(file);
     } catch (error) {
-      failures.push(`${path.basename(path.dirname(file))}: ${error.message}`);
+      // behind the first line stands who asked for it
+      failures.push(`${path.basename(path.dirname(file))}: ${error.message.split('\n')[0]}`);
     }
   }
   const error = new Error(
