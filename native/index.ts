@@ -211,7 +211,7 @@ export interface NativeAddon {
    * exactly consumed.
    */
   decodeIntegers(codec: number, column: Uint8Array, values: BigInt64Array): void;
-  /** The same into doubles, for channels of at most 32 bits. */
+  /** The same into doubles, for integers that a double holds. */
   decodeNumbers(codec: number, column: Uint8Array, values: Float64Array): void;
   /**
    * Fills `values` from columns that lie one after the other in `bytes`.

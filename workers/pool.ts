@@ -7,7 +7,7 @@ import type { UpkeepOptions, UpkeepResult } from '../engine/store/upkeep.ts';
 const require = createRequire(import.meta.url);
 
 const IDLE_TIMEOUT_MS = 1000;
-/** A step looks up from its work every few milliseconds, but for what opens the store. */
+/** A step looks up from its work between two blocks; opening the store takes longer. */
 const GIVE_UP_MS = 2000;
 
 /** What a thread of the pool is given. */

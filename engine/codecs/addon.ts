@@ -19,10 +19,7 @@ export function encodeDense(values: Integers): EncodedColumn {
 }
 
 /** Fills `into`, as integers or as doubles. @throws HelicorderError DAMAGED */
-export function decodeInto(
-  { codec, bytes }: EncodedColumn,
-  into: BigInt64Array | Float64Array,
-): void {
+export function decodeInto({ codec, bytes }: EncodedColumn, into: Integers): void {
   try {
     if (into instanceof Float64Array) native.decodeNumbers(codec, bytes, into);
     else native.decodeIntegers(codec, bytes, into);

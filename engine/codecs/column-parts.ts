@@ -17,7 +17,7 @@ export class ColumnParts {
   #used = 0;
   /** of all of them together */
   values = 0;
-  /** one of them is not of the codecs for integers */
+  /** one of them is of the codec `raw`, which is decoded by the type of its channel */
   hasRaw = false;
 
   /** @param values how many it stands for; bounded by the caller */

@@ -358,8 +358,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
     clearInterval(this.#statusTimer);
     clearTimeout(this.#durationTimer);
     await this.#samplers?.stop().catch(() => undefined);
-    await this.#copies?.stop(FAILED_WAIT_MS);
-    await this.#endUpkeep();
+    await Promise.all([this.#copies?.stop(FAILED_WAIT_MS), this.#endUpkeep()]);
     await this.#control?.abandon();
     await this.#writer?.terminate();
     closeDrivers(this.#plan.groups);

@@ -12,7 +12,7 @@
 import { KEEP_ALL, ruleFor } from '../base/retention.ts';
 import type { FileSystem } from '../files/file-system.ts';
 import type { StoreBudget } from './budget.ts';
-import type { StoreIdentity } from './log/log-writer.ts';
+import type { StoreIdentity } from './log/format.ts';
 import type { RetentionEntry } from './retention-entry.ts';
 import type { ControlState } from './state.ts';
 

@@ -7,7 +7,7 @@ import { crc32c } from '../base/crc32c.ts';
 import { HelicorderError, errnoCode } from '../base/errors.ts';
 import { edge } from '../base/failpoint.ts';
 import type { FileSystem } from '../files/file-system.ts';
-import type { StoreIdentity } from './log/log-writer.ts';
+import type { StoreIdentity } from './log/format.ts';
 import { listSegments, openSegment } from './log/segment.ts';
 import { checkVersion } from './version.ts';
 

@@ -24,7 +24,7 @@ import {
   writeStoreJson,
   type StorePaths,
 } from './files.ts';
-import type { StoreIdentity } from './log/log-writer.ts';
+import type { StoreIdentity } from './log/format.ts';
 import type { ControlState } from './state.ts';
 
 export interface SettledIdentity {

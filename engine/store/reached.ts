@@ -96,6 +96,7 @@ export class Progress {
   /** A writer's new run stands for the one before it. */
   replace(before: number, run: number): void {
     if (this.moved.delete(before)) this.moved.add(run);
+    this.#isMoved = false;
   }
 }
 

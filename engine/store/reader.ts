@@ -271,6 +271,7 @@ function syncNewest(fs: FileSystem, paths: StorePaths, { end }: Recovered): void
 function recoverUpTo(fs: FileSystem, logDir: string, end: Lsn): Recovered | undefined {
   try {
     const recovered = recover(fs, logDir, end) ?? emptyLog();
+    if (recovered.end === end && recovered.faults.length === 0) return recovered;
     const isSealed = (listSegments(fs, logDir)[0] ?? 0) > segmentOf(end);
     return isSealed ? undefined : recovered;
   } catch (error) {

@@ -117,7 +117,7 @@ export class StreamReader {
   }
 
   /** @returns whether the piece is to be passed over; one behind the view ends the reading */
-  #passes(piece: Parameters<typeof isOutside>[1]): boolean {
+  #passes(piece: Times): boolean {
     const { unorderedEnd } = this.#reader.state.streams.get(this.#stream)?.totals ?? {};
     if (isBehind(this.#view, piece, unorderedEnd)) this.#isDone = true;
     return isOutside(this.#view, piece);
@@ -142,26 +142,36 @@ export class StreamReader {
   /** What is retired, and then the place where the rest begins. */
   async *#begin(): AsyncGenerator<RawItem> {
     const { state } = this.#reader;
-    const stream = this.#stream;
     this.#known.learnState(state);
-    const lowWater = state.lowWaterOf(stream);
-    const found = await this.#reader.locate(stream, Math.max(this.#from, lowWater));
+    const lowWater = state.lowWaterOf(this.#stream);
+    const found = await this.#reader.locate(this.#stream, Math.max(this.#from, lowWater));
     this.#enter(found.lsn);
     this.#continuity = this.#newContinuity(Math.max(found.nextOffset, lowWater));
-    for (const { item, writer } of retiredItems(state.trims.get(stream))) {
-      const info =
-        this.#known.of(item.run) ?? this.#known.of(state.latestRun(stream, writer)?.id ?? 0);
+    yield* this.#retired();
+  }
+
+  /** What is gone from the stream's beginning on, by writers, as it was summed up. */
+  *#retired(): Generator<RawItem> {
+    const { state } = this.#reader;
+    for (const { item, writer } of retiredItems(state.trims.get(this.#stream))) {
+      const latest = state.latestRun(this.#stream, writer);
+      const info = this.#known.of(item.run) ?? this.#known.of(latest?.id ?? 0);
       if (info && item.firstOffset + item.records > this.#from) {
         yield { kind: 'raw', item, info, from: 0 };
       }
     }
   }
 
-  /** What was let go of while this reader was on its way to it, as one gap of its last writer. */
+  /** What was let go of while this reader was on its way to it: the rest is one gap. */
   *#overtaken(): Generator<RawItem> {
     const { state } = this.#reader;
     const from = this.#continuity.nextOffset;
     const records = state.lowWaterOf(this.#stream) - from;
+    if (records > 0 && from === 0) {
+      this.#continuity.nextOffset = records;
+      yield* this.#retired();
+      return;
+    }
     const last = state.trims.get(this.#stream)?.writers.at(-1);
     const run = last && state.latestRun(this.#stream, last.writer);
     const info = last && (this.#known.of(last.run) ?? this.#known.of(run?.id ?? 0));
@@ -321,10 +331,16 @@ export class StreamReader {
     return offset > Math.max(this.#continuity.nextOffset, this.#from, this.#damagedEnd);
   }
 
-  /** A hole in the chain of chunks is damage only to those streams whose records it has taken. */
-  *#missingChunk(end: number): Generator<FaultItem> {
+  /**
+   * A hole in the chain of chunks is damage only to those streams whose records it has taken, and
+   * none if they have been let go of since the reader's end was last moved.
+   */
+  *#missingChunk(end: number): Generator<RawItem | FaultItem> {
     if (this.#missing === undefined) return;
     if (this.#reader.chunks.away) return this.#passOver(end);
+    this.#reader.renew();
+    yield* this.#overtaken();
+    if (!this.#isHole(end)) return;
     const file = `${this.#reader.paths.chunks}/${chunkName(this.#missing)}`;
     this.#missing = undefined;
     yield { kind: 'fault', fault: { file, offset: 0, length: 0, what: 'missing chunk' } };
@@ -361,11 +377,8 @@ export class StreamReader {
   }
 }
 
-function timesOf({
-  firstOffset,
-  firstNanos,
-  lastNanos,
-}: BlockRow): Parameters<typeof isOutside>[1] {
+type Times = Parameters<typeof isOutside>[1];
+function timesOf({ firstOffset, firstNanos, lastNanos }: BlockRow): Times {
   const isTimed = firstNanos !== NO_NANOS;
   return {
     firstOffset,

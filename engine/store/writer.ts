@@ -29,9 +29,9 @@ import {
 } from './control.ts';
 import type { DataItem } from './data.ts';
 import { hex, storePaths, type StorePaths } from './files.ts';
-import { ENTRY_FLAG, KIND, segmentOf, type Lsn } from './log/format.ts';
+import { ENTRY_FLAG, KIND, segmentOf, type Lsn, type StoreIdentity } from './log/format.ts';
 import { GroupBuilder } from './log/group.ts';
-import { LogWriter, type StoreIdentity } from './log/log-writer.ts';
+import { LogWriter } from './log/log-writer.ts';
 import { segmentPath } from './log/segment.ts';
 import { MARK_STATE, createMark, isInPlace } from './mark.ts';
 import { idsOf, settleIdentity } from './identity.ts';

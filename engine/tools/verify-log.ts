@@ -6,7 +6,7 @@
  * have looked like anything, so what was found is thrown away and the rest of the log read again.
  * Each time it begins further on, and what has gone is read in its chunk.
  */
-import { HelicorderError, errnoCode, messageOf } from '../base/errors.ts';
+import { HelicorderError, messageOf } from '../base/errors.ts';
 import { footerEntry } from '../store/control.ts';
 import { KIND, type Lsn } from '../store/log/format.ts';
 import { readLog, segmentStart, type LogFault, type LogGroup } from '../store/log/log.ts';
@@ -68,9 +68,8 @@ function readLogFrom(
       }
     }
   } catch (error) {
-    // whichever it was that could not be opened: the first is the one that goes first
-    const segment = errnoCode(error) === 'ENOENT' ? first : Infinity;
-    checker.damage({ segment, file: log, offset: 0, length: 0 }, messageOf(error));
+    // whichever it was: if the first has gone by now, this one may have as well
+    checker.damage({ segment: first, file: log, offset: 0, length: 0 }, messageOf(error));
   }
   return found;
 }

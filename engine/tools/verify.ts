@@ -7,8 +7,7 @@
 import { HelicorderError, errnoCode, messageOf, isCode } from '../base/errors.ts';
 import { hex, readStoreJson, storePaths } from '../store/files.ts';
 import { idsOf, identityOfLog, isOneStore } from '../store/identity.ts';
-import type { StoreIdentity } from '../store/log/log-writer.ts';
-import type { Lsn } from '../store/log/format.ts';
+import type { Lsn, StoreIdentity } from '../store/log/format.ts';
 import { listSegments, openSegment, type OpenSegment } from '../store/log/segment.ts';
 import { checkCatalog } from '../store/catalog.ts';
 import { checkChunk } from '../store/chunks/check.ts';

@@ -75,10 +75,15 @@ export class BlockBuilder {
     }
   }
 
-  /** Closes what is open: all blocks are there. */
-  finish(): void {
-    for (const lane of new Set(this.#lanes.values())) this.#closeLane(lane);
-    for (const stream of [...this.#packs.keys()]) this.#closePack(stream);
+  /** Closes what is open: all blocks are there. @param pause called between two blocks */
+  async finish(pause: () => Promise<void>): Promise<void> {
+    for (const lane of new Set(this.#lanes.values())) {
+      for (const _ of this.#closing(lane)) await pause();
+    }
+    for (const stream of [...this.#packs.keys()]) {
+      this.#closePack(stream);
+      await pause();
+    }
   }
 
   #addBatches(items: readonly DataItem[]): void {
@@ -90,7 +95,11 @@ export class BlockBuilder {
   }
 
   #closeLane(lane: Lane | undefined): void {
-    if (lane === undefined) return;
+    if (lane) for (const _ of this.#closing(lane));
+  }
+
+  /** Block after block. */
+  *#closing(lane: Lane): Generator<void> {
     const entry = lane.times();
     const bytes = encodeTimes(entry);
     const times = { bytes, crc: crc32c(bytes) };
@@ -100,6 +109,7 @@ export class BlockBuilder {
       const batch = lane.batch(member, this.#schemaOfRun(member.run));
       const row = laneRow(member, batch, { ticks: entry.ticks, lastTick });
       this.#push(member.stream, { row, bytes: encodeBatch(batch), times });
+      yield;
     }
   }
 

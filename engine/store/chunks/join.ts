@@ -100,7 +100,7 @@ export class Lane {
       rows: this.#rows,
       gaps: this.#gaps,
       histogram: histogramOf(this.#histogram),
-      time: dense('i64', this.#time),
+      time: dense('i64', this.#time, this.#rows),
     };
   }
 
@@ -108,13 +108,14 @@ export class Lane {
   batch(member: LaneMember, schema: Schema): BatchEntry {
     assert(schema.kind === 'samples', 'a batch is of a stream of samples');
     const { run, firstSeq, firstOffset, ordinal, samples, failed } = member;
-    const columns = schema.channels.map(({ type }, i) => dense(type, member.columns[i]!));
+    const columns = schema.channels.map(({ type }, i) => dense(type, member.columns[i]!, samples));
     const place = { run, firstSeq, firstOffset, ordinal };
     return { timesDistance: 1, ...place, samples, failed, columns };
   }
 }
 
-function dense(type: ValueType, parts: ColumnParts): EncodedColumn {
+function dense(type: ValueType, parts: ColumnParts, values: number): EncodedColumn {
+  assert(parts.values === values, 'a column has a value for each sample');
   return encodeColumnDense(type, decodeParts(type, parts));
 }
 
@@ -162,6 +163,7 @@ function follows(member: LaneMember, item: DataItem): boolean {
     member.stream === item.stream &&
     member.run === item.run &&
     member.nextSeq === item.firstSeq &&
-    member.nextOffset === item.firstOffset
+    member.nextOffset === item.firstOffset &&
+    member.columns.length === batchOf(item).batch.columns.length
   );
 }

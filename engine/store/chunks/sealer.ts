@@ -81,7 +81,7 @@ export async function sealSegments(
   }
   const next = segmentOf(end);
   const state = readSnapshot(context.fs, context.logDir, next, makeLsn(next + 1, 0));
-  return finish(context, { first, end }, collected.streams(state));
+  return finish(context, { first, end }, await collected.streams(state));
 }
 
 /** Joins neighbouring chunks of the chain into one, without what is retired or removed. */
@@ -170,9 +170,9 @@ class Collected {
   }
 
   /** @param end the state behind the last segment, if it can be had: it knows what is lost */
-  streams(end: ControlState | undefined): ChunkStream[] {
+  async streams(end: ControlState | undefined): Promise<ChunkStream[]> {
     if (end) this.#enterSegment(end);
-    this.#blocks.finish();
+    await this.#blocks.finish(this.#context.pause);
     return [...this.#knownStreams().values()]
       .filter(({ id }) => this.#context.lowWaters.has(id))
       .sort((a, b) => a.id - b.id)

@@ -105,6 +105,16 @@ export function sameLink(a: Link, b: Link): boolean {
   return a.lsn === b.lsn && a.length === b.length && a.crc === b.crc;
 }
 
+/** What tells a store from any other, as store.json and each segment's header have it. */
+export interface StoreIdentity {
+  storeId: Uint8Array;
+  machineId: Uint8Array;
+  createdNanos: bigint;
+  segmentBytes: number;
+  /** the id it had before it was copied to this machine */
+  origin: Uint8Array | undefined;
+}
+
 export interface SegmentHeader {
   segment: number;
   salt: bigint;

@@ -34,20 +34,12 @@ import {
   type Link,
   type Lsn,
   type SegmentHeader,
+  type StoreIdentity,
 } from './format.ts';
 import { GroupBuilder, plannedSize, type PlannedGroup } from './group.ts';
 import { SegmentIndex } from './segment-index.ts';
 import { NextSegment, openSegment, recycleBefore, segmentPath, tooLarge } from './segment.ts';
 import type { SegmentPlace } from './segment.ts';
-
-export interface StoreIdentity {
-  storeId: Uint8Array;
-  machineId: Uint8Array;
-  createdNanos: bigint;
-  segmentBytes: number;
-  /** the id it had before it was copied to this machine */
-  origin: Uint8Array | undefined;
-}
 
 export interface LogWriterOptions extends SegmentPlace {
   clock: Clock;
@@ -101,13 +93,15 @@ export class LogWriter {
   #offset = 0;
   #last: Link = NO_LINK;
   readonly #next: NextSegment;
+  /** of the last one that was made */
+  #snapshotBytes = 0;
   #pending: Pending | undefined;
   #failure: HelicorderError | undefined;
 
   constructor(options: LogWriterOptions, start: LogStart | undefined) {
     this.#options = options;
     this.#memory = options.fs.alignedBuffer(GROUP_MAX_BYTES);
-    this.#next = new NextSegment(options);
+    this.#next = new NextSegment(options, options.identity.segmentBytes);
     if (start === undefined) return;
     const { fs, logDir, direct } = options;
     const open = openSegment(fs, logDir, start.segment);
@@ -197,9 +191,9 @@ export class LogWriter {
     const segment = this.#segment;
     if (this.#failure || segment === undefined) return;
     try {
-      if (!this.#next.hasBegun && !this.#mayGrow()) return;
-      const share = (ZEROS_LEAD * this.#offset) / segment.header.size;
-      this.#next.fillAhead(this.#sizeOfNext(), share, meanwhile);
+      const size = this.#sizeOfNext(this.#snapshotBytes);
+      if (!this.#next.hasBegun && !this.#mayTake(size)) return;
+      this.#next.fillAhead(size, (ZEROS_LEAD * this.#offset) / segment.header.size, meanwhile);
     } catch (error) {
       // a full disk is met again, and answered, when the segment is needed
       const failure = ioError(error, 'cannot write ahead in', this.#options.logDir);
@@ -293,17 +287,16 @@ export class LogWriter {
     const hasRoom = segment !== undefined && this.#hasRoom(segment, builder, isControl);
     if (hasRoom && (isControl || !segment.isReserve)) return;
     // it looks at every file: not at each commit
-    const mayGrow = segment === undefined || this.#mayGrow();
+    const mayGrow = this.#allows(builder.bytes, isControl);
     if (hasRoom && mayGrow) return;
-    if (!mayGrow && !isControl) {
-      throw new HelicorderError('NO_SPACE', 'the store has reached its budget (store.budget)');
-    }
     const snapshot = this.#snapshot();
+    this.#snapshotBytes = snapshot.bytes;
     // before the current one is finished: on a full disk nothing has happened
     const contentBytes = snapshot.bytes + builder.bytes;
-    this.#next.ready(this.#sizeOfNext(mayGrow, contentBytes), contentBytes);
+    const isReserve = !mayGrow || !this.#allows(contentBytes, isControl);
+    this.#next.ready(this.#sizeOfNext(contentBytes, isReserve), contentBytes);
     if (segment && !segment.finished) this.#finishSegment(segment);
-    this.#nextSegment(snapshot, !mayGrow);
+    this.#nextSegment(snapshot, isReserve);
     const { size } = this.#segment!.header;
     const needed = plannedSize(this.#plan(builder)).padded;
     if (this.#offset + needed <= size) return;
@@ -321,15 +314,21 @@ export class LogWriter {
     return snapshot;
   }
 
-  #sizeOfNext(mayGrow = true, contentBytes = 0): number {
-    const { segmentBytes } = this.#options.identity;
-    const before = mayGrow ? (this.#segment?.header.size ?? 0) : 0;
-    const bytes = this.#next.sizeBehind(before, segmentBytes);
-    return 2 * contentBytes <= bytes ? bytes : segmentBytes;
+  /** @param contentBytes what comes into it first */
+  #sizeOfNext(contentBytes: number, isReserve = false): number {
+    const before = isReserve ? 0 : (this.#segment?.header.size ?? 0);
+    return this.#next.sizeBehind(before, contentBytes);
   }
 
-  #mayGrow(): boolean {
-    return this.#options.mayGrow(this.#next.bytesToTake(this.#sizeOfNext()));
+  #mayTake(size: number): boolean {
+    return this.#options.mayGrow(this.#next.bytesToTake(size));
+  }
+
+  /** @throws NO_SPACE for records that the budget has no room for; control entries go beyond it */
+  #allows(contentBytes: number, isControl: boolean): boolean {
+    if (this.#segment === undefined || this.#mayTake(this.#sizeOfNext(contentBytes))) return true;
+    if (isControl) return false;
+    throw new HelicorderError('NO_SPACE', 'the store has reached its budget (store.budget)');
   }
 
   #hasRoom(segment: CurrentSegment, builder: GroupBuilder, isControl: boolean): boolean {

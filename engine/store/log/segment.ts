@@ -171,7 +171,7 @@ export class Spare {
   }
 }
 
-/** A segment is at most so many times as large as the one before it. */
+/** A segment is so many times as large as the one before it, until it has the full size. */
 const SEGMENT_GROWTH = 4;
 
 /** Where segments are made, and how. */
@@ -186,10 +186,12 @@ export interface SegmentPlace {
 /** The file of the next segment: filled ahead of need, all zeros when it is needed. */
 export class NextSegment {
   readonly #place: SegmentPlace;
+  readonly #fullBytes: number;
   #spare: Spare | undefined;
 
-  constructor(place: SegmentPlace) {
+  constructor(place: SegmentPlace, fullBytes: number) {
     this.#place = place;
+    this.#fullBytes = fullBytes;
   }
 
   get hasBegun(): boolean {
@@ -199,16 +201,24 @@ export class NextSegment {
   /**
    * Of the segment behind one of `before` bytes: small at first, so that a store begins at once,
    * then larger by steps, so that its zeros are no great multiple of the groups beside which they
-   * are written. One that is being made, or recycled already, is taken as it is.
-   * @param before 0: there is none
+   * are written. What is there already for a larger one, recycled or half filled, is used.
+   * @param before 0: there is none, or a small one is wanted
+   * @param contentBytes what comes into it first: at most half of it, if one can be that large
    */
-  sizeBehind(before: number, segmentBytes: number): number {
+  sizeBehind(before: number, contentBytes: number): number {
+    const size = this.#usualSize(before);
+    return 2 * contentBytes <= size ? size : this.#fullBytes;
+  }
+
+  #usualSize(before: number): number {
     const { fs, logDir } = this.#place;
-    const small = Math.min(SEGMENT_FIRST_BYTES, segmentBytes);
+    const small = Math.min(SEGMENT_FIRST_BYTES, this.#fullBytes);
     if (before === 0) return small;
     if (this.#spare) return this.#spare.size;
-    if (fs.fileSize(`${logDir}/${RECYCLED_NAME}`) === segmentBytes) return segmentBytes;
-    return Math.min(segmentBytes, Math.max(small, SEGMENT_GROWTH * before));
+    const step = Math.min(this.#fullBytes, Math.max(small, SEGMENT_GROWTH * before));
+    const isRecycled = fs.fileSize(`${logDir}/${RECYCLED_NAME}`) === this.#fullBytes;
+    const isHalfFilled = (fs.fileSize(`${logDir}/${NEW_NAME}`) ?? 0) > step;
+    return isRecycled || isHalfFilled ? this.#fullBytes : step;
   }
 
   /** What of a file of `size` bytes the disk does not hold yet. */
