@@ -3,6 +3,7 @@
 import { createRequire } from 'node:module';
 import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { ERRORS } from '../engine/base/errors.ts';
 import type { CliIo, EndSignal, Output } from './command.ts';
 import { load } from './engine.ts';
 
@@ -73,8 +74,8 @@ const io: CliIo = {
   load,
 };
 
-/** Of an addon that is missing or does not fit (`native/load.cjs`); exit code of UNSUPPORTED. */
-const [NO_ADDON, UNSUPPORTED_EXIT] = ['HELICORDER_NO_ADDON', 69];
+/** Of an addon that is missing or does not fit (`native/load.cjs`). */
+const NO_ADDON = 'HELICORDER_NO_ADDON';
 
 /** All else of the program needs the addon, which an interrupted build leaves missing. */
 async function begin(): Promise<number> {
@@ -84,7 +85,7 @@ async function begin(): Promise<number> {
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === NO_ADDON)) throw error;
     await io.stderr.write(`helicorder: ${error.message}\n`);
-    return UNSUPPORTED_EXIT;
+    return ERRORS.UNSUPPORTED.exit;
   }
 }
 

@@ -43,11 +43,12 @@ export class BatchHead {
     return length >= 2 && bytes[start] === MAGIC.batch && bytes[start + 1] === BATCH_VERSION;
   }
 
-  /** The run alone; NONE: it is damaged. */
-  readRun(bytes: Uint8Array, start: number, length: number): number {
-    if (!this.#begin(bytes, start, length)) return NONE;
+  /** The run alone. @returns undefined if it is damaged */
+  readRun(bytes: Uint8Array, start: number, length: number): number | undefined {
+    if (!this.#begin(bytes, start, length)) return undefined;
     this.#count();
-    return this.#count();
+    const run = this.#count();
+    return run === NONE ? undefined : run;
   }
 
   /** Do the columns end where the entry does? */

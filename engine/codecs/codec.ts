@@ -106,7 +106,7 @@ export function decodeParts(type: ValueType, columns: ColumnParts): Column {
   const values = newColumn(type, columns.values);
   if (type !== 'f32' && type !== 'f64' && !columns.hasRaw) {
     const into = values instanceof BigUint64Array ? signedView(values) : values;
-    decodePartsInto(columns.parts, columns.bytes, into);
+    decodePartsInto(columns.parts, columns.bytes(), into);
     return values;
   }
   let at = 0;

@@ -3,16 +3,15 @@
  * one. Sealing joins a hundred thousand short ones per second: here each is three numbers and its
  * bytes, and they are decoded in one call.
  */
+import { ByteWriter } from '../base/bytes.ts';
 import { CODEC, type EncodedColumn } from './column.ts';
 
 /** Numbers of a part: codec, bytes, values. */
 const PART_NUMBERS = 3;
-const FIRST_BYTES = 256;
 const FIRST_PARTS = 16;
 
 export class ColumnParts {
-  #bytes = new Uint8Array(FIRST_BYTES);
-  #end = 0;
+  readonly #bytes = new ByteWriter();
   #parts = new Uint32Array(FIRST_PARTS * PART_NUMBERS);
   #used = 0;
   /** of all of them together */
@@ -22,22 +21,16 @@ export class ColumnParts {
 
   /** @param values how many it stands for; bounded by the caller */
   add({ codec, bytes }: EncodedColumn, values: number): void {
-    if (this.#end + bytes.length > this.#bytes.length) {
-      const larger = new Uint8Array(2 * (this.#end + bytes.length));
-      larger.set(this.#bytes.subarray(0, this.#end));
-      this.#bytes = larger;
-    }
     if (this.#used === this.#parts.length) {
       const larger = new Uint32Array(2 * this.#used);
       larger.set(this.#parts);
       this.#parts = larger;
     }
-    this.#bytes.set(bytes, this.#end);
+    this.#bytes.put(bytes);
     this.#parts[this.#used] = codec;
     this.#parts[this.#used + 1] = bytes.length;
     this.#parts[this.#used + 2] = values;
     this.#used += PART_NUMBERS;
-    this.#end += bytes.length;
     this.values += values;
     this.hasRaw ||= codec === CODEC.raw;
   }
@@ -47,16 +40,17 @@ export class ColumnParts {
     return this.#parts.subarray(0, this.#used);
   }
 
-  /** A view. */
-  get bytes(): Uint8Array {
-    return this.#bytes.subarray(0, this.#end);
+  /** All of them; none is added after it. */
+  bytes(): Uint8Array {
+    return this.#bytes.finish();
   }
 
   *[Symbol.iterator](): Generator<EncodedColumn & { values: number }> {
+    const all = this.bytes();
     let start = 0;
     for (let at = 0; at < this.#used; at += PART_NUMBERS) {
       const [codec, length, values] = this.#parts.subarray(at, at + PART_NUMBERS);
-      const bytes = this.#bytes.subarray(start, (start += length!));
+      const bytes = all.subarray(start, (start += length!));
       yield { codec: codec!, bytes, values: values! };
     }
   }

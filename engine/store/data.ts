@@ -53,8 +53,6 @@ export interface DataItem {
   readonly content: DataContent;
 }
 
-const NO_RUN = -1;
-
 export type DataContent =
   | { kind: 'batch'; times: TimesEntry; batch: BatchEntry }
   | { kind: 'events'; events: EventsEntry }
@@ -100,8 +98,8 @@ export function visitRuns(entries: Entries, visit: (run: number) => void): void 
   for (const view = entries.view(); view.next();) {
     if (view.kind === KIND.times || !isData(view.kind)) continue;
     const isBatch = view.kind === KIND.batch;
-    const run = isBatch ? head.readRun(view.bytes, view.start, view.length) : NO_RUN;
-    visit(run < 0 ? runOf(view.entry()) : run);
+    const run = isBatch ? head.readRun(view.bytes, view.start, view.length) : undefined;
+    visit(run ?? runOf(view.entry()));
   }
 }
 

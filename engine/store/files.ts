@@ -8,7 +8,7 @@ import { HelicorderError, errnoCode } from '../base/errors.ts';
 import { edge } from '../base/failpoint.ts';
 import type { FileSystem } from '../files/file-system.ts';
 import type { StoreIdentity } from './log/format.ts';
-import { listSegments, openSegment } from './log/segment.ts';
+import { listSegments, openIfThere } from './log/segment.ts';
 import { checkVersion } from './version.ts';
 
 export const STORE_FORMAT = 1;
@@ -110,7 +110,7 @@ function isStoreJson({ format, storeId, machineId, created, segmentBytes, origin
 /** The identity that the newest readable segment header repeats. */
 export function identityFromLog(fs: FileSystem, logDir: string): StoreIdentity | undefined {
   for (const segment of listSegments(fs, logDir).toReversed()) {
-    const open = openSegment(fs, logDir, segment);
+    const open = openIfThere(fs, logDir, segment);
     if (open === undefined) continue;
     open.close();
     if (open.headerRebuilt) continue;

@@ -8,7 +8,7 @@ import { HelicorderError, errnoCode, messageOf, isCode } from '../base/errors.ts
 import { hex, readStoreJson, storePaths } from '../store/files.ts';
 import { idsOf, identityOfLog, isOneStore } from '../store/identity.ts';
 import type { Lsn, StoreIdentity } from '../store/log/format.ts';
-import { listSegments, openSegment, type OpenSegment } from '../store/log/segment.ts';
+import { listSegments, openIfThere } from '../store/log/segment.ts';
 import { checkCatalog } from '../store/catalog.ts';
 import { checkChunk } from '../store/chunks/check.ts';
 import { chunkName } from '../store/chunks/format.ts';
@@ -70,20 +70,6 @@ function checkIdentity(report: VerifyReport, stated: StoreIdentity, { reader }: 
     if (segment === undefined || segment.headerRebuilt) continue;
     if (ids.has(hex(segment.header.storeId))) continue;
     report.damage.push(damage(segment.path, 'segment of another store'));
-  }
-}
-
-/** What has gone since it was listed is sealed. */
-function openIfThere(
-  fs: StoreEnvironment['fs'],
-  logDir: string,
-  number: number,
-): OpenSegment | undefined {
-  try {
-    return openSegment(fs, logDir, number);
-  } catch (error) {
-    if (errnoCode(error) === 'ENOENT') return undefined;
-    throw error;
   }
 }
 

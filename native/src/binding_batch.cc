@@ -48,6 +48,11 @@ double Whole(Napi::Env env, const Napi::Value& value, const char* what, double l
   return number;
 }
 
+bool IsDoubles(const Napi::Value& value) {
+  return value.IsTypedArray() &&
+         value.As<Napi::TypedArray>().TypedArrayType() == napi_float64_array;
+}
+
 struct Integers {
   const int64_t* values;
   size_t count;
@@ -56,14 +61,11 @@ struct Integers {
 // Whole numbers in doubles become integers in `converted`; others are read where they are.
 Integers IntegersArgument(const Napi::CallbackInfo& info, size_t index,
                           std::vector<int64_t>& converted) {
-  const Napi::Value value = info[index];
-  const bool is_doubles =
-      value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_float64_array;
-  if (!is_doubles) {
+  if (!IsDoubles(info[index])) {
     auto values = ArrayArgument<Napi::BigInt64Array>(info, index, napi_bigint64_array, "values");
     return {values.Data(), values.ElementLength()};
   }
-  auto doubles = value.As<Napi::Float64Array>();
+  const auto doubles = info[index].As<Napi::Float64Array>();
   converted.reserve(doubles.ElementLength());
   for (size_t i = 0; i < doubles.ElementLength(); i++) {
     const double number = doubles[i];
@@ -144,10 +146,8 @@ bool DecodeAll(const Napi::Uint32Array& parts, const Napi::Uint8Array& bytes, Va
 void DecodeParts(const Napi::CallbackInfo& info) {
   const auto parts = ArrayArgument<Napi::Uint32Array>(info, 0, napi_uint32_array, "parts");
   const auto bytes = Bytes(info, 1, "bytes");
-  const bool are_numbers = info[2].IsTypedArray() &&
-                           info[2].As<Napi::TypedArray>().TypedArrayType() == napi_float64_array;
   bool whole = false;
-  if (are_numbers) {
+  if (IsDoubles(info[2])) {
     auto values = info[2].As<Napi::Float64Array>();
     whole =
         DecodeAll(parts, bytes, values.Data(), values.ElementLength(), helicorder::DecodeNumbers);

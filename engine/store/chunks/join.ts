@@ -6,12 +6,7 @@
  */
 import { assert } from '../../base/assert.ts';
 import { BATCH_MAX_ROWS } from '../../base/constants.ts';
-import {
-  copiedColumn,
-  type BatchEntry,
-  type EncodedColumn,
-  type TimesEntry,
-} from '../../batch/format.ts';
+import type { BatchEntry, EncodedColumn, TimesEntry } from '../../batch/format.ts';
 import { LATENESS_BUCKETS, addHistogram, filteredIn, histogramOf } from '../../batch/ledger.ts';
 import type { Schema } from '../../batch/schema.ts';
 import { ColumnParts, decodeParts, encodeColumnDense, type ValueType } from '../../codecs/codec.ts';
@@ -36,10 +31,13 @@ export interface LaneMember {
   lastNanos: bigint | undefined;
 }
 
+/** What the times entries of a lane have in common, and the first of their ticks. */
+type Schedule = Omit<TimesEntry, 'ticks' | 'rows' | 'gaps' | 'histogram' | 'time'>;
+
 /** What is joined so far for the streams of a rate group. Columns are copies, still encoded. */
 export class Lane {
   readonly members: LaneMember[];
-  readonly #first: TimesEntry;
+  readonly #schedule: Schedule;
   readonly #time = new ColumnParts();
   readonly #gaps: TimesEntry['gaps'] = [];
   readonly #histogram = new Float64Array(LATENESS_BUCKETS);
@@ -51,7 +49,8 @@ export class Lane {
   /** @param items the batches of one times entry */
   constructor(items: readonly DataItem[]) {
     const { times } = batchOf(items[0]!);
-    this.#first = { ...times, time: copiedColumn(times.time) };
+    const { t0Nanos, periodNanos, resolutionNanos, utcOffsetNanos, firstTick } = times;
+    this.#schedule = { t0Nanos, periodNanos, resolutionNanos, utcOffsetNanos, firstTick };
     this.members = items.map(begun);
     this.#append(items);
   }
@@ -65,16 +64,16 @@ export class Lane {
 
   #continues(items: readonly DataItem[]): boolean {
     const { times } = batchOf(items[0]!);
-    const first = this.#first;
+    const own = this.#schedule;
     const rows = this.#rows + this.#filtered + times.rows + filteredIn(times.gaps);
     return (
       items.length === this.members.length &&
       rows <= BATCH_MAX_ROWS &&
-      times.firstTick === first.firstTick + this.#ticks &&
-      times.t0Nanos === first.t0Nanos &&
-      times.periodNanos === first.periodNanos &&
-      times.resolutionNanos === first.resolutionNanos &&
-      times.utcOffsetNanos === first.utcOffsetNanos &&
+      times.firstTick === own.firstTick + this.#ticks &&
+      times.t0Nanos === own.t0Nanos &&
+      times.periodNanos === own.periodNanos &&
+      times.resolutionNanos === own.resolutionNanos &&
+      times.utcOffsetNanos === own.utcOffsetNanos &&
       items.every((item, i) => follows(this.members[i]!, item))
     );
   }
@@ -95,7 +94,7 @@ export class Lane {
   /** The times entry that stands for all that were joined. */
   times(): TimesEntry {
     return {
-      ...this.#first,
+      ...this.#schedule,
       ticks: this.#ticks,
       rows: this.#rows,
       gaps: this.#gaps,

@@ -15,7 +15,7 @@ import {
   SEGMENT_FIRST_BYTES,
   ZERO_PIECE_BYTES,
 } from '../../base/constants.ts';
-import { HelicorderError, ioError } from '../../base/errors.ts';
+import { HelicorderError, errnoCode, ioError } from '../../base/errors.ts';
 import { edge } from '../../base/failpoint.ts';
 import type { DurableFile, FileSystem, Meanwhile } from '../../files/file-system.ts';
 import { checkVersion } from '../version.ts';
@@ -90,6 +90,20 @@ export function openSegment(
   if (rebuilt) return { path, header: rebuilt, headerRebuilt: true, window, heldBytes, close };
   close();
   return undefined;
+}
+
+/** The same of one that may have gone since it was listed: then it is sealed. */
+export function openIfThere(
+  fs: FileSystem,
+  logDir: string,
+  segment: number,
+): OpenSegment | undefined {
+  try {
+    return openSegment(fs, logDir, segment);
+  } catch (error) {
+    if (errnoCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
 }
 
 /** A header from the first group that says it belongs to this segment: it repeats the salt. */
