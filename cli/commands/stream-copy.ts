@@ -39,6 +39,9 @@ export interface DerivationOptions {
 export const WHERE_TEXT =
   'keep only samples for which it holds: channels in physical units, + - * / % **, comparisons, ' +
   '&& || ! ?:, abs min max sqrt …; names with other characters in quotes';
+const BATCH_TEXT =
+  'most records of one transaction (default: 1000000, or what the target takes in one write); ' +
+  'with more than 1000000 it may be larger than memory: the target has all of it at once, or none';
 export const TRANSFORM_TEXT = 'ES module with a defineTransform, applied to what is kept';
 export const TRANSFORM_OPTIONS_TEXT = 'its options, as a JSON object';
 
@@ -66,7 +69,7 @@ export function cpCommand({ io, run }: CliContext): Command {
     .option('--transform <file>', TRANSFORM_TEXT)
     .option('--transform-options <json>', TRANSFORM_OPTIONS_TEXT, jsonObject)
     .option('--cursor <name>', 'name under which the source keeps how far the copy has come')
-    .option('--batch-records <n>', 'most records of one transaction', wholeNumber)
+    .option('--batch-records <n>', BATCH_TEXT, wholeNumber)
     .option('--bandwidth <size>', 'most bytes per second, such as 1MiB', bandwidth)
     .option(
       '--linger <duration>',
@@ -199,15 +202,20 @@ class ProgressLine {
       const reason = step.error instanceof Error ? step.error.message : String(step.error);
       if (step.failures === 0) this.tell(`trying again: ${reason}`);
     }
+    if (step.kind === 'sent') this.#show(`, seq ${step.seq} sent`);
     if (step.kind !== 'committed') return;
     this.#records += step.records;
+    this.#show(`, seq ${step.acked}`);
+  }
+
+  #show(where: string): void {
     const nowMs = monotonicMs();
     if (this.#isQuiet || !this.#io.stderr.isTTY || nowMs - this.#shownMs < PROGRESS_INTERVAL_MS) {
       return;
     }
     this.#shownMs = nowMs;
     this.#isOpen = true;
-    this.#write(`\r${this.#records} records copied, seq ${step.acked}\u001b[K`);
+    this.#write(`\r${this.#records} records copied${where}\u001b[K`);
   }
 
   tell(sentence: string): void {

@@ -65,15 +65,22 @@ export const UPKEEP_WAITING_INTERVAL_MS = 5_000;
 /** A status is made this often. */
 export const STATUS_INTERVAL_MS = 1000;
 
+/** Of a chunk that is being made; the rest of its blocks waits in a file. */
+export const BLOCKS_IN_MEMORY_BYTES = 64 * MIB;
 /** One transaction of a copy: what is in memory, and what is sent again after a failure. */
 export const COPY_BATCH_RECORDS = 1_000_000;
 export const COPY_BATCH_BYTES = 8 * MIB;
 /** A copy that follows begins a transaction this long after the one before, unless it is behind. */
 export const COPY_LINGER_MS = 1000;
 export const COPY_LINGER_MAX_MS = 3_600_000;
-/** A store as a copy's end: age and records of one transaction, and bytes of all that are open. */
+/**
+ * A store as a copy's end: age, records, bytes and parts (`spill-entry.ts`) of one transaction, and
+ * bytes in memory of all that are open.
+ */
 export const TXN_OPEN_MS = 10 * 60_000;
-export const TXN_OPEN_RECORDS = 4_000_000;
+export const TXN_MAX_RECORDS = 1e12;
+export const TXN_MAX_BYTES = 64 * GIB;
+export const TXN_PARTS_MAX = 16_384;
 export const TXN_OPEN_BYTES = 64 * MIB;
 /** A copier that failed comes back after half to all of this, twice as long each time … */
 export const BACKOFF_MIN_MS = 100;

@@ -44,6 +44,7 @@ export const STORE_FAILPOINTS = [
   'trim-entry',
   'chunk-remove',
   'chunk-remove-directory',
+  'spill-remove',
   // the end of an owner
   'shutdown-entry',
 ] as const;
@@ -73,11 +74,15 @@ export const TARGET_FAILPOINTS = [
   'txn-commit',
 ] as const;
 
+/** The same for a transaction that is larger than a group. */
+export const SPILL_FAILPOINTS = ['spill-header', 'spill-group', 'spill-directory'] as const;
+
 export const FAILPOINTS = [
   ...STORE_FAILPOINTS,
   ...COPIER_FAILPOINTS,
   ...SOURCE_FAILPOINTS,
   ...TARGET_FAILPOINTS,
+  ...SPILL_FAILPOINTS,
 ] as const;
 
 export const FAILPOINT_ACTIONS = ['kill-before', 'kill-after', 'error'] as const;

@@ -120,6 +120,7 @@ const reply = z.discriminatedUnion('type', [
     chain: word,
     eventLimit: counter,
     groupLimit: counter,
+    transactionLimit: counter.optional(),
   }),
   z.strictObject({ type: z.literal('begun'), id, txn }),
   z.strictObject({
@@ -164,8 +165,8 @@ export interface Failure {
 /** A message as JSON: counters quoted, chains in hex, everything else as it is. */
 const COUNTERS = new Set(
   (
-    'run epoch lastSeq eventLimit groupLimit firstSeq firstOffset lowWater offset ' +
-    'samplesPerEvent lo hi count last endOffset'
+    'run epoch lastSeq eventLimit groupLimit transactionLimit firstSeq firstOffset lowWater ' +
+    'offset samplesPerEvent lo hi count last endOffset'
   ).split(' '),
 );
 export function encodeHead(message: object): object {

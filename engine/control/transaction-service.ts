@@ -2,6 +2,7 @@
  * The requests of copies that end in this store (`txn-…`), between the words of the protocol and
  * `store/transactions.ts`, which knows the rules. Refusals by rule are answers, not errors.
  */
+import { TXN_MAX_BYTES } from '../base/constants.ts';
 import { parseSchema } from '../batch/schema.ts';
 import type { GroupBuilder } from '../store/log/group.ts';
 import { Transactions } from '../store/transactions.ts';
@@ -89,7 +90,8 @@ export class TransactionService {
 
   #position(held: HeldPosition): Answer {
     const { eventLimit, groupLimit } = this.#writer;
-    return { type: 'position', ...positionOf(held), eventLimit, groupLimit };
+    const limits = { eventLimit, groupLimit, transactionLimit: TXN_MAX_BYTES };
+    return { type: 'position', ...positionOf(held), ...limits };
   }
 }
 

@@ -14,7 +14,12 @@
  */
 import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
-import { COPY_LINGER_MS, FLUSH_DEFAULT_MS, SEGMENT_DEFAULT_BYTES } from '../base/constants.ts';
+import {
+  COPY_BATCH_RECORDS,
+  COPY_LINGER_MS,
+  FLUSH_DEFAULT_MS,
+  SEGMENT_DEFAULT_BYTES,
+} from '../base/constants.ts';
 import { HelicorderError, isCode } from '../base/errors.ts';
 import type { RecorderConfig } from '../config/config.ts';
 import { systemEnvironment } from '../store/store.ts';
@@ -27,7 +32,7 @@ import { DerivedSource } from '../targets/derived-source.ts';
 import { loadDerivation, type Derivation } from '../derive/derivation.ts';
 import type { TransformFile } from '../derive/transform-file.ts';
 import type { CopySource } from '../txn/source.ts';
-import { Copier, type CopyProgress } from '../txn/copier.ts';
+import { Copier, type CopierOptions, type CopyProgress } from '../txn/copier.ts';
 import { Recorder } from './recorder.ts';
 
 export interface CopyOptions {
@@ -51,6 +56,7 @@ export interface CopyOptions {
   transform?: TransformFile;
   /** whose fault an error in these two is: the command's (USAGE, the default) or a file's */
   blame?: 'USAGE' | 'CONFIG';
+  /** most records of one transaction; more than COPY_BATCH_RECORDS are spilled by the target */
   batchRecords?: number;
   bytesPerSecond?: number;
   /** of a copy that follows: see `CopierOptions`; default COPY_LINGER_MS */
@@ -148,7 +154,7 @@ async function run(
   const report = { records: 0, transactions: 0 };
   const until = await lastSeq(source, writer.base, options);
   const copier = new Copier(source, participant, {
-    ...(batchRecords === undefined ? {} : { batchRecords }),
+    ...(batchRecords === undefined ? {} : batchOf(batchRecords)),
     ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }),
     ...(signal && { signal }),
     ...(follow ? { lingerMs } : {}),
@@ -164,6 +170,13 @@ async function run(
   const { acked, ended } = await copier.run();
   const { base } = writer;
   return { cursor, base, nextOffset: base + acked, ...report, done: ended === 'done' };
+}
+
+/** Who asks for more than there would be wants that in one, whatever it costs. */
+function batchOf(batchRecords: number): Pick<CopierOptions, 'batchRecords' | 'batchBytes'> {
+  return batchRecords > COPY_BATCH_RECORDS
+    ? { batchRecords, batchBytes: Infinity }
+    : { batchRecords };
 }
 
 async function lastSeq(

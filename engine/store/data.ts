@@ -27,9 +27,11 @@ import { timeValueOf } from '../batch/samples.ts';
 import { HelicorderError } from '../base/errors.ts';
 import type { Entries, Entry, EntryView, TimeEnds } from './log/entries.ts';
 import { ENTRY_ROW_BYTES, GROUP_CRC_BYTES, GROUP_HEADER_BYTES, KIND } from './log/format.ts';
+import { spilledItems } from './spill-entry.ts';
 
 export interface DataItem {
-  kind: 'batch' | 'events' | 'gap';
+  /** spilled: records that lie in another file, summed up */
+  kind: 'batch' | 'events' | 'gap' | 'spilled';
   stream: number;
   run: number;
   firstSeq: number;
@@ -42,8 +44,8 @@ export interface DataItem {
   lastTick: number | undefined;
   /** of the first sample behind a batch */
   nextOrdinal: number | undefined;
-  /** the gap records among its own */
-  gaps: readonly { reason: Reason; ticks: number }[];
+  /** the gap records among its own; of a spill by reason, with how many there are */
+  gaps: readonly { reason: Reason; ticks: number; gaps?: number }[];
   /** UTC of the first and last sample or event; undefined if there is none */
   firstNanos: bigint | undefined;
   lastNanos: bigint | undefined;
@@ -62,6 +64,15 @@ export interface GroupSize {
   /** header to final CRC, over all groups of the run */
   length: number;
   padded: number;
+}
+
+/** What was committed as one, and where. */
+export interface CommittedGroup {
+  /** number of the segment it is in */
+  segment: number;
+  /** of one group, or of one run of groups, joined */
+  entries: Entries;
+  size: GroupSize;
 }
 
 /**
@@ -89,7 +100,7 @@ export function dataItems(
 
 /** Does an entry of this kind hold records, or what records have in common? */
 export function isData(kind: number): boolean {
-  return kind >= KIND.times && kind <= KIND.gap;
+  return kind >= KIND.times && kind <= KIND.spill;
 }
 
 /** Calls `visit` with the run of each entry of records, in their order. */
@@ -97,6 +108,10 @@ export function visitRuns(entries: Entries, visit: (run: number) => void): void 
   const head = new BatchHead();
   for (const view = entries.view(); view.next();) {
     if (view.kind === KIND.times || !isData(view.kind)) continue;
+    if (view.kind === KIND.spill) {
+      for (const { run } of spilledItems(0, view.entry().payload)) visit(run);
+      continue;
+    }
     const isBatch = view.kind === KIND.batch;
     const run = isBatch ? head.readRun(view.bytes, view.start, view.length) : undefined;
     visit(run ?? runOf(view.entry()));
@@ -115,6 +130,8 @@ class GroupItems {
   add(view: EntryView): void {
     if (view.kind === KIND.batch) this.#addBatch(view);
     else if (view.kind === KIND.times) this.#times.set(view.index, new SharedTimes(view.entry()));
+    else if (view.kind === KIND.spill)
+      this.items.push(...spilledItems(view.stream, view.entry().payload));
     else this.items.push(standaloneItem(view.kind, view.stream, view.entry().payload));
   }
 

@@ -22,6 +22,8 @@ export interface StorePaths {
   catalog: string;
   ballast: string;
   control: string;
+  /** what transactions hold that are too large for one group (`spill.ts`) */
+  spills: string;
   /** long-term storage, unless it is configured elsewhere; else what could not be put there yet */
   chunks: string;
   /** what doctor has put aside */
@@ -38,6 +40,7 @@ export function storePaths(dir: string): StorePaths {
     catalog: `${dir}/catalog.db`,
     ballast: `${dir}/ballast`,
     control: `${dir}/control`,
+    spills: `${dir}/txn`,
     chunks: `${dir}/chunks`,
     quarantine: `${dir}/quarantine`,
   };

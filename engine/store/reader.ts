@@ -179,7 +179,7 @@ export class StoreReader {
           if (!this.fs.exists(item.file)) return false;
           this.faults.push(item);
         } else if (!item.isSnapshot) {
-          this.state.apply(item.entries, item.size, this.faults.length > 0);
+          this.state.apply(item, this.faults.length > 0);
         }
       }
       if (step.value.lsn < end && !this.#hasSegmentOf(end)) return false;

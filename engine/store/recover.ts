@@ -158,7 +158,7 @@ function readForward(
       if (state === unknown) state = fromIntact(item) ?? state;
       index = new SegmentIndex();
     } else if (state !== undefined) {
-      index.add(state.apply(item.entries, item.size, lossy || hasDamage(item)), item.offset);
+      index.add(state.apply(item, lossy || hasDamage(item)), item.offset);
     }
   }
   if (state === undefined) return undefined;

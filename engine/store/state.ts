@@ -35,15 +35,15 @@ import {
   type TransactionEntry,
   type TrimEntry,
 } from './control.ts';
-import { dataItems, isData, type DataItem, type GroupSize } from './data.ts';
-import { ENTRY_FLAG, KIND, isKnownKind, type Lsn } from './log/format.ts';
-import type { Entries } from './log/entries.ts';
+import { dataItems, isData, type CommittedGroup, type DataItem } from './data.ts';
+import { ENTRY_FLAG, KIND, isKnownKind, segmentOf, type Lsn } from './log/format.ts';
 import { begunRun, emptyStream, liveRun, liveStream } from './live.ts';
 import { Losses, isCorruptGap } from './losses.ts';
 import { Positions } from './positions.ts';
 import { Progress, decodeReached } from './reached.ts';
 import { retentionEntry, retentionPart, type RetentionEntry } from './retention-entry.ts';
 import { part, piecesOf, type SnapshotPart } from './snapshot-part.ts';
+import { LiveSpills } from './spill-entry.ts';
 
 export class ControlState {
   generation = 0;
@@ -76,6 +76,8 @@ export class ControlState {
   readonly losses = new Losses();
   /** everything before this LSN lies in chunks */
   sealedEnd: Lsn = 0;
+  /** files with records that no chunk holds yet */
+  readonly spills = new LiveSpills();
   readonly #streamByName = new Map<string, StreamSnapshot>();
   /** by stream and writer, in the order of their numbers */
   readonly #runsOf = new Map<number, Map<string, RunSnapshot>>();
@@ -109,14 +111,17 @@ export class ControlState {
    * @returns the records it holds
    * @throws HelicorderError DAMAGED if intact entries contradict the state
    */
-  apply(entries: Entries, size: GroupSize, lenient = false): DataItem[] {
+  apply({ segment, entries, size }: CommittedGroup, lenient = false): DataItem[] {
     for (const view = entries.view(); view.next();) {
-      if (isData(view.kind) || !view.isIntact()) continue;
+      const isRecords = isData(view.kind) && view.kind !== KIND.spill;
+      if (isRecords || !view.isIntact()) continue;
       const entry = view.entry();
       if (entry.kind === KIND.reached) {
         // what was written after damage may guess more than came back since
         const wasLossy = lenient || this.losses.pinned.size > 0;
         this.losses.reach(this, decodeReached(entry.payload), wasLossy);
+      } else if (entry.kind === KIND.spill) {
+        this.spills.take(entry.payload, segment);
       } else this.#applyControl(entry);
     }
     const items = dataItems(entries, size, (_, error) => {
@@ -166,7 +171,9 @@ export class ControlState {
         return this.losses.pin(lostEntry.decode(entry.payload));
       case KIND.sealed:
         this.sealedEnd = sealedEntry.decode(entry.payload).end;
-        return;
+        return this.spills.sealed(segmentOf(this.sealedEnd));
+      case KIND.spilled:
+        return this.spills.takeAgain(entry.payload);
       case KIND.place:
         return this.#setPlace(placeEntry.decode(entry.payload).dir);
       case KIND.retention:
@@ -339,6 +346,7 @@ export class ControlState {
       ...[...this.losses.pinnedBehind((stream) => this.lowWaterOf(stream))].map((lost) =>
         part(KIND.lost, lostEntry.encode(lost)),
       ),
+      ...this.spills.parts(),
       ...(this.sealedEnd > 0
         ? [part(KIND.sealed, sealedEntry.encode({ end: this.sealedEnd }))]
         : []),

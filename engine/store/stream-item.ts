@@ -1,4 +1,5 @@
 /** What a reader of a stream is given: its records in pieces, decoded, with the run they are of. */
+import { isCode } from '../base/errors.ts';
 import type { Reason } from '../batch/ledger.ts';
 import { unpackEvents } from '../batch/opaque.ts';
 import { decodeSamples, samplesFrom, type SampleBatch } from '../batch/samples.ts';
@@ -56,6 +57,18 @@ export interface FaultItem {
 
 export type RecordItem = SamplesItem | EventsItem | GapItem;
 export type StreamItem = RecordItem | FaultItem;
+
+export function faultIn({ file, offset, length, what }: Fault): FaultItem {
+  return { kind: 'fault', fault: { file, offset, length, what } };
+}
+
+/** @throws the error if it does not tell of damage */
+export function faultOf(error: unknown): FaultItem {
+  if (!isCode(error, 'DAMAGED')) throw error;
+  const { file = '', offset = 0, length = 0 } = error.details;
+  const place = { file: String(file), offset: Number(offset), length: Number(length) };
+  return { kind: 'fault', fault: { ...place, what: error.message } };
+}
 
 /** A schema of which only some channels are read: what their items show, and where it stands. */
 export interface Projection {

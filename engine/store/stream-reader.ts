@@ -11,30 +11,26 @@
  * the store is sealed now: only what is still missing then is damage, and comes out as gap(corrupt)
  * with the offsets and seqs it had.
  */
-import { errnoCode, isCode } from '../base/errors.ts';
+import { errnoCode } from '../base/errors.ts';
 import type { Schema } from '../batch/schema.ts';
 import { ArrayPool } from '../codecs/codec.ts';
 import type { ChunkReader } from './chunks/chunk-reader.ts';
 import { NO_NANOS, chunkName, type BlockRow, type ChunkRange } from './chunks/format.ts';
 import { Continuity } from './continuity.ts';
-import { dataItems, gapItem, type DataItem } from './data.ts';
+import { gapItem, type DataItem } from './data.ts';
 import { EntryList } from './log/entries.ts';
 import { makeLsn, segmentOf, type Lsn } from './log/format.ts';
-import {
-  readLog,
-  segmentStart,
-  type LogFault,
-  type LogGroup,
-  type LogPosition,
-} from './log/log.ts';
+import { readLog, segmentStart, type LogGroup, type LogPosition } from './log/log.ts';
 import { KnownRuns } from './known-runs.ts';
 import { lostTail } from './losses.ts';
 import type { StoreReader } from './reader.ts';
 import { retiredItems } from './retired.ts';
+import { heldItems } from './spill-reader.ts';
 import {
   decodeItem,
+  faultIn,
+  faultOf,
   itemFrom,
-  type Fault,
   type FaultItem,
   type Projection,
   type RunInfo,
@@ -276,7 +272,7 @@ export class StreamReader {
         } else {
           // where a segment has gone, what is found may look torn just as well
           if (this.#isSealedNow()) return;
-          if (found.lost) yield { kind: 'fault', fault: faultIn(found) };
+          if (found.lost) yield faultIn(found);
         }
       }
       // a file that was taken for a new segment may look as if it simply ended
@@ -304,9 +300,17 @@ export class StreamReader {
     }
     if (!entries.some(({ stream }) => stream === this.#stream)) return;
     const { fs, paths } = this.#reader;
-    for (const item of dataItems(new EntryList(entries), group.size, () => undefined)) {
-      this.#known.learnIn(item.run, fs, paths.log, group.segment);
-      yield* this.#follow(item);
+    const own = { ...group, entries: new EntryList(entries) };
+    for (const found of heldItems(fs, paths.spills, own)) {
+      if (found.kind === 'fault') {
+        if (this.#isSealedNow()) return;
+        yield faultIn(found);
+        continue;
+      }
+      for (const item of found.items) {
+        this.#known.learnIn(item.run, fs, paths.log, group.segment);
+        yield* this.#follow(item);
+      }
     }
   }
 
@@ -385,16 +389,4 @@ function timesOf({ firstOffset, firstNanos, lastNanos }: BlockRow): Times {
     firstNanos: isTimed ? firstNanos : undefined,
     lastNanos: isTimed ? lastNanos : undefined,
   };
-}
-
-function faultIn({ file, offset, length, what }: LogFault): Fault {
-  return { file, offset, length, what };
-}
-
-/** @throws the error if it does not tell of damage */
-function faultOf(error: unknown): FaultItem {
-  if (!isCode(error, 'DAMAGED')) throw error;
-  const { file = '', offset = 0, length = 0 } = error.details;
-  const place = { file: String(file), offset: Number(offset), length: Number(length) };
-  return { kind: 'fault', fault: { ...place, what: error.message } };
 }

@@ -3,21 +3,22 @@
  * the rules of `engine/txn/position.ts` and nothing else.
  *
  *   open ─▶ group {stream?, transaction {epoch}}       the epoch is durable before it is answered
- *   begin ─▶ append … ─▶ flush                         in memory: nothing is in the log
+ *   begin ─▶ append … ─▶ flush                         in memory, or spilled: not in the log
  *   commit ─▶ group {runs, records, transaction {lo, hi, chain}}        one write: all or nothing
  *
- * The group is prepare and commit in one: offsets are given here, readers see all of it or none.
- * So an open transaction has nothing to be recovered from; it ends with its connection, with the
- * writer's next open, with the owner, or after TXN_OPEN_MS, whoever keeps it open, since others
- * wait for its memory. It is ABORTED for whoever still asks.
+ * The group is the commit: offsets are given here, readers see all of it or none. What is larger
+ * than a group is spilled as it comes, durably, and the group names the files (`spill.ts`). An open
+ * transaction has nothing to be recovered from; it ends with its connection, with the writer's next
+ * open, with the owner, or after TXN_OPEN_MS, whoever keeps it open, since others wait for what it
+ * takes of memory and disk. It is ABORTED for whoever still asks.
  *
  * Records keep their origin: writer, epoch, seq and run as they were first written, in a run of
  * their own here (`copied`). A transaction holds no more than one run of each writer, since a
  * writer is known by its latest run; who sends ends a transaction where a run begins.
  *
- * Memory: of one transaction what `groupLimit` allows, or one piece; of all TXN_OPEN_BYTES.
+ * Memory: of one transaction `groupLimit` and one piece; of all TXN_OPEN_BYTES.
  */
-import { TXN_OPEN_BYTES, TXN_OPEN_MS, TXN_OPEN_RECORDS } from '../base/constants.ts';
+import { TXN_MAX_BYTES, TXN_MAX_RECORDS, TXN_OPEN_BYTES, TXN_OPEN_MS } from '../base/constants.ts';
 import { monotonicMs, randomUint32, type Clock, type Random } from '../base/clock.ts';
 import { HelicorderError } from '../base/errors.ts';
 import { encodeBatch, encodeEvents, encodeGap, encodeTimes } from '../batch/format.ts';
@@ -37,6 +38,8 @@ import { transactionEntry } from './control.ts';
 import { KIND } from './log/format.ts';
 import type { GroupBuilder } from './log/group.ts';
 import { namedStream } from './named.ts';
+import type { Spill } from './spill.ts';
+import { spillEntry } from './spill-entry.ts';
 import type { CopiedRun, StreamRequest } from './run-plan.ts';
 import type { StoreWriter } from './writer.ts';
 
@@ -53,9 +56,13 @@ interface OpenTransaction extends TransactionWriter {
   epoch: number;
   begunMs: number;
   tally: Tally;
+  /** by writer: the one run of it that may be here, in the order of their indexes */
+  origins: Map<string, { origin: Origin; firstSeq: number; index: number }>;
+  /** those that are in memory, and their bytes */
   pieces: Piece[];
-  /** by writer: the one run of it that may be here */
-  origins: Map<string, Origin>;
+  heldBytes: number;
+  /** those before them */
+  spill: Spill | undefined;
 }
 
 export class Transactions {
@@ -93,7 +100,7 @@ export class Transactions {
     );
     addPosition(builder, stream, writer, held);
     for (const [txn, open] of this.#open) {
-      if (open.stream === request.stream && open.writer === writer) this.#open.delete(txn);
+      if (open.stream === request.stream && open.writer === writer) this.abort(txn);
     }
     return held;
   }
@@ -111,29 +118,63 @@ export class Transactions {
     this.position(writer, epoch);
     this.#letGoOfOld();
     const txn = `${epoch}-${++this.#begun}`;
-    const limits = { maxRecords: TXN_OPEN_RECORDS, maxBytes: this.#writer.groupLimit };
+    const limits = { maxRecords: TXN_MAX_RECORDS, maxBytes: TXN_MAX_BYTES };
     this.#open.set(txn, {
       ...{ owner, stream: writer.stream, writer: writer.writer, epoch },
       begunMs: monotonicMs(this.#clock),
-      ...{ tally: new Tally(lo, limits), pieces: [], origins: new Map() },
+      ...{ tally: new Tally(lo, limits), origins: new Map() },
+      ...{ pieces: [], heldBytes: 0, spill: undefined },
     });
     return txn;
   }
 
-  /** Takes pieces; their bytes are the transaction's from now on. @throws Refused */
+  /**
+   * Takes pieces; their bytes are the transaction's from now on.
+   * @throws Refused; NO_SPACE if they cannot be spilled: the transaction has ended
+   */
   append(txn: string, pieces: readonly Piece[]): void {
     const open = this.#live(txn);
     for (const piece of pieces) {
       if (piece.bytes > this.#writer.eventLimit || this.#openBytes + piece.bytes > TXN_OPEN_BYTES) {
         throw new Refused({ kind: 'REJECTED', reason: 'LIMIT' });
       }
-      const { origin } = piece;
-      const known = open.origins.get(origin.writer) ?? origin;
-      if (!isSameRun(known, origin)) throw new Refused({ kind: 'REJECTED', reason: 'CONTENT' });
-      this.#checkDerivation(open.stream, piece);
-      open.tally.add(piece);
-      open.origins.set(origin.writer, known);
-      open.pieces.push(piece);
+      this.#take(open, piece);
+    }
+    if (open.heldBytes > this.#writer.spills.keptBytes) this.#orEnd(txn, () => this.#spill(open));
+  }
+
+  #take(open: OpenTransaction, piece: Piece): void {
+    const { origin, originSeq } = piece;
+    const index = open.origins.size;
+    const known = open.origins.get(origin.writer) ?? { origin, firstSeq: originSeq, index };
+    if (!isSameRun(known.origin, origin)) {
+      throw new Refused({ kind: 'REJECTED', reason: 'CONTENT' });
+    }
+    this.#checkDerivation(open.stream, piece);
+    open.tally.add(piece);
+    open.origins.set(origin.writer, known);
+    open.pieces.push(piece);
+    open.heldBytes += piece.bytes;
+  }
+
+  #spill(open: OpenTransaction): Spill {
+    const spill = (open.spill ??= this.#writer.spills.begin());
+    for (const piece of open.pieces) {
+      const { index: run } = open.origins.get(piece.origin.writer)!;
+      const firstOffset = piece.lo - open.tally.lo;
+      spill.add((builder) => addPiece(builder, 0, piece, { run, firstOffset }));
+    }
+    [open.pieces, open.heldBytes] = [[], 0];
+    return spill;
+  }
+
+  /** A transaction that has lost some of its records holds none. */
+  #orEnd(txn: string, work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.abort(txn);
+      throw error;
     }
   }
 
@@ -154,9 +195,17 @@ export class Transactions {
     );
   }
 
-  /** Everything appended has arrived, and the writer is still the live one. @throws Refused */
+  /**
+   * Everything appended has arrived, and what is spilled is durable; the writer is still the live
+   * one.
+   * @throws Refused; NO_SPACE: the transaction has ended
+   */
   flush(txn: string): void {
-    this.#live(txn);
+    this.#prepare(txn, this.#live(txn));
+  }
+
+  #prepare(txn: string, open: OpenTransaction): void {
+    if (open.spill) this.#orEnd(txn, () => this.#spill(open).prepare());
   }
 
   /**
@@ -176,25 +225,28 @@ export class Transactions {
     const open = this.#open.get(txn);
     if (open?.epoch !== epoch || open.writer !== writer.writer) return { kind: 'ABORTED' };
     if (!open.tally.isRange(range)) return { kind: 'REJECTED', reason: 'CONTENT' };
+    this.#prepare(txn, open);
     this.#open.delete(txn);
     const { id, nextOffset } = namedStream(this.#writer.state, writer.stream);
-    this.#addRecords(builder, id, open.pieces, nextOffset);
+    this.#addRecords(builder, id, open, nextOffset);
     const next = applyCommit(held, range, nextOffset);
     addPosition(builder, id, writer.writer, next);
     return { kind: 'COMMITTED', firstOffset: next.firstOffset, endOffset: next.endOffset };
   }
 
   abort(txn: string): void {
+    const open = this.#open.get(txn);
     this.#open.delete(txn);
+    open?.spill?.drop();
   }
 
   /** The connection has ended. */
   gone(owner: number): void {
-    for (const [txn, open] of this.#open) if (open.owner === owner) this.#open.delete(txn);
+    for (const [txn, open] of this.#open) if (open.owner === owner) this.abort(txn);
   }
 
   get #openBytes(): number {
-    return [...this.#open.values()].reduce((sum, { tally }) => sum + tally.bytes, 0);
+    return [...this.#open.values()].reduce((sum, { heldBytes }) => sum + heldBytes, 0);
   }
 
   #held({ stream, writer }: TransactionWriter): HeldPosition {
@@ -204,7 +256,7 @@ export class Transactions {
 
   #letGoOfOld(): void {
     const oldestMs = monotonicMs(this.#clock) - TXN_OPEN_MS;
-    for (const [txn, { begunMs }] of this.#open) if (begunMs < oldestMs) this.#open.delete(txn);
+    for (const [txn, { begunMs }] of this.#open) if (begunMs < oldestMs) this.abort(txn);
   }
 
   #live(txn: string): OpenTransaction {
@@ -218,26 +270,21 @@ export class Transactions {
   #addRecords(
     builder: GroupBuilder,
     stream: number,
-    pieces: readonly Piece[],
-    firstOffset: number,
+    { origins, tally, pieces, spill }: OpenTransaction,
+    base: number,
   ): void {
     const plan = this.#writer.planRuns(builder);
-    const runs = new Map<string, number>();
-    for (const { origin, originSeq } of pieces) {
-      if (runs.has(origin.writer)) continue;
-      const run =
-        this.#runOf(stream, origin) ?? plan.addCopied(stream, copiedRun(origin, originSeq));
-      runs.set(origin.writer, run);
-    }
-    const first = pieces[0]?.lo ?? 0;
+    const runs = [...origins.values()].map(({ origin, firstSeq }) => {
+      return this.#runOf(stream, origin) ?? plan.addCopied(stream, copiedRun(origin, firstSeq));
+    });
     for (const piece of pieces) {
-      const place = {
-        run: runs.get(piece.origin.writer)!,
-        firstSeq: piece.originSeq,
-        firstOffset: firstOffset + piece.lo - first,
-      };
-      addPiece(builder, stream, piece, place);
+      const run = runs[origins.get(piece.origin.writer)!.index]!;
+      addPiece(builder, stream, piece, { run, firstOffset: base + piece.lo - tally.lo });
     }
+    for (const entry of spill?.entries(base, runs) ?? []) {
+      builder.add(KIND.spill, stream, spillEntry.encode(entry));
+    }
+    spill?.close();
   }
 
   /** The run in which records of that origin already are, if it is still the writer's latest. */
@@ -281,8 +328,8 @@ function addPosition(
 function addPiece(
   builder: GroupBuilder,
   stream: number,
-  { content }: Piece,
-  { run, firstSeq, firstOffset }: { run: number; firstSeq: number; firstOffset: number },
+  { content, originSeq: firstSeq }: Piece,
+  { run, firstOffset }: { run: number; firstOffset: number },
 ): void {
   const place = { run, firstSeq, firstOffset };
   if (content.kind === 'batch') {

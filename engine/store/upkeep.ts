@@ -172,7 +172,8 @@ class Step {
   #context(place: ChunkPlace): SealContext {
     const { fs, paths, state } = this.#reader;
     return {
-      ...{ fs, logDir: paths.log, place, storeId: this.#identity.storeId },
+      ...{ fs, logDir: paths.log, spillDir: paths.spills, place },
+      storeId: this.#identity.storeId,
       createdNanos: this.#environment.clock.read().utcNanos,
       lowWaters: new Map([...state.streams.keys()].map((id) => [id, state.lowWaterOf(id)])),
       ...{ state, pause: this.#pause },

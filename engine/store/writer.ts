@@ -42,6 +42,7 @@ import { addReached } from './reached.ts';
 import { recoverUnowned, startOf, type Recovered } from './recover.ts';
 import { makeBallast, removeReserve } from './reserve.ts';
 import { RunPlan, type RunRequest } from './run-plan.ts';
+import { Spills } from './spill.ts';
 import { ControlState } from './state.ts';
 
 export interface StoreWriterOptions {
@@ -52,6 +53,8 @@ export interface StoreWriterOptions {
   segmentBytes?: number;
   /** what the store may take of the disk; undefined: all of it; or as it was told last */
   budget?: StoreBudget | 'as-told';
+  /** of a transaction in memory; what is more is spilled. Default: what a group takes */
+  spillBytes?: number;
   /** version of the program, for the start entry */
   version: string;
   /** blocks the thread for some ms, while waiting for readers to let go of the lock */
@@ -76,6 +79,8 @@ export class StoreWriter {
   readonly admission: Admission;
   /** what a person should know of this opening */
   readonly warnings: readonly string[];
+  /** where transactions go that are larger than a group */
+  readonly spills: Spills;
   /** what recovery found that was not as it should be */
   readonly recovered: Recovered | undefined;
   readonly #options: StoreWriterOptions;
@@ -107,19 +112,14 @@ export class StoreWriter {
     this.#mark = this.#createMark();
     const { paths, identity, direct, state } = this;
     this.admission = new Admission({ fs, dir, state, identity, budget: this.budget });
+    const mayGrow = (bytes: number) => allowsGrowth(fs, paths.dir, bytes, this.budget);
+    const place = { fs, clock, random, direct, identity, mayGrow };
+    const groupBytes = options.spillBytes ?? this.groupLimit;
+    this.spills = new Spills({ ...place, dir: paths.spills, groupBytes });
+    const { log: logDir, ballast: ballastPath } = paths;
+    const onDurable = (end: Lsn) => this.#mark.publish(end, this.#generation);
     this.#log = new LogWriter(
-      {
-        fs,
-        logDir: paths.log,
-        ballastPath: paths.ballast,
-        clock,
-        random,
-        direct,
-        identity,
-        state,
-        mayGrow: (bytes) => allowsGrowth(fs, paths.dir, bytes, this.budget),
-        onDurable: (end) => this.#mark.publish(end, this.#generation),
-      },
+      { ...place, logDir, ballastPath, state, onDurable },
       this.recovered && startOf(this.recovered),
     );
     try {
@@ -204,7 +204,10 @@ export class StoreWriter {
 
   /** Lets go of segments whose records are in chunks. @returns how many */
   recycleSealed(): number {
-    return this.#log.recycleBefore(this.state.sealedEnd);
+    const segments = this.#log.recycleBefore(this.state.sealedEnd);
+    // what damage hides may name some of them
+    if (!this.recovered?.faults.some(({ lost }) => lost)) this.spills.sweep(this.state.spills);
+    return segments;
   }
 
   /** Readers find the owner by its mark: one that was deleted or damaged is made anew. */
@@ -226,6 +229,7 @@ export class StoreWriter {
   #whileWaiting(work: () => DataItem[]): DataItem[] {
     try {
       const items = work();
+      this.spills.settle(this.state.spills);
       this.#mark.setState(MARK_STATE.open);
       this.admission.reached(segmentOf(this.#log.end));
       return items;

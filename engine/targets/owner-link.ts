@@ -85,9 +85,11 @@ export class OwnerLink {
     const deadline = Math.max(monotonicMs(), this.#roomUntilMs) + BEGIN_MS;
     for (;;) {
       this.#checkOwn();
+      // it may have ended by the time that there is a connection
+      const isOwn = this.#own !== undefined;
       try {
         const client = await ControlClient.connect(storePaths(dataDir).control, onWaiting);
-        if (client) return this.#keep(client);
+        if (client) return this.#keep(client, isOwn);
         if (await this.#begin()) continue;
       } catch (error) {
         if (!isPassing(error) || monotonicMs() > deadline) throw error;
@@ -114,9 +116,9 @@ export class OwnerLink {
     this.#isWaiting = problem !== undefined;
   }
 
-  #keep(client: ControlClient): ControlClient {
+  #keep(client: ControlClient, isOwn: boolean): ControlClient {
     this.#client = client;
-    this.#isOwn = this.#own !== undefined;
+    this.#isOwn = isOwn;
     client.ended.catch(() => {
       if (this.#client === client) this.#client = undefined;
     });

@@ -50,7 +50,7 @@ export class StoreParticipant implements Participant {
   readonly #target: StoreTarget;
   #writer = '';
   /** the target's, once it is opened */
-  #groupLimit = GROUP_TARGET_BYTES;
+  #limits = { maxBytes: GROUP_TARGET_BYTES, usualBytes: GROUP_TARGET_BYTES };
   readonly #gathered = new Map<string, Gathered>();
 
   constructor(requests: Requests, target: StoreTarget) {
@@ -59,8 +59,7 @@ export class StoreParticipant implements Participant {
   }
 
   get capabilities(): Capabilities {
-    const maxBytes = this.#groupLimit;
-    return { kind: 'position-with-data', maxRecords: Infinity, maxBytes };
+    return { kind: 'position-with-data', maxRecords: Infinity, ...this.#limits };
   }
 
   async open(
@@ -73,13 +72,11 @@ export class StoreParticipant implements Participant {
     this.#gathered.clear();
     const question = { type: 'txn-open', stream, writer: this.#writer, samplesPerEvent } as const;
     const payload = new TextEncoder().encode(canonicalSchema(schema));
-    const { epoch, last, chain, groupLimit } = await this.#ask(
-      question,
-      'position',
-      signal,
-      payload,
-    );
-    this.#groupLimit = groupLimit;
+    const answer = await this.#ask(question, 'position', signal, payload);
+    const { epoch, last, chain, groupLimit } = answer;
+    // an older owner has none
+    const { transactionLimit = groupLimit } = answer;
+    this.#limits = { maxBytes: transactionLimit, usualBytes: groupLimit };
     return { kind: 'OPENED', epoch, last, chain };
   }
 

@@ -8,11 +8,14 @@
  */
 import { HelicorderError, messageOf } from '../base/errors.ts';
 import { footerEntry } from '../store/control.ts';
+import type { DataItem } from '../store/data.ts';
+import type { StorePaths } from '../store/files.ts';
 import { KIND, type Lsn } from '../store/log/format.ts';
 import { readLog, segmentStart, type LogFault, type LogGroup } from '../store/log/log.ts';
 import { SegmentIndex } from '../store/log/segment-index.ts';
 import { listSegments, segmentPath } from '../store/log/segment.ts';
 import { isCorruptGap } from '../store/losses.ts';
+import { heldItems } from '../store/spill-reader.ts';
 import { ControlState } from '../store/state.ts';
 import type { StoreEnvironment } from '../store/store.ts';
 import type { Damage, VerifyReport } from './types.ts';
@@ -21,20 +24,21 @@ export function damage(file: string, what: string, offset = 0, length = 0): Dama
   return { file, offset: String(offset), length: String(length), what };
 }
 
+type LogPaths = Pick<StorePaths, 'log' | 'spills'>;
 type LogReport = Pick<VerifyReport, 'damage' | 'tornTails'>;
 
 /** @param end nothing at or behind it is read; undefined: all there is */
 export function verifyLog(
   report: LogReport,
   fs: StoreEnvironment['fs'],
-  logDir: string,
+  paths: LogPaths,
   end: Lsn | undefined,
 ): void {
   for (;;) {
-    const first = listSegments(fs, logDir)[0];
+    const first = listSegments(fs, paths.log)[0];
     if (first === undefined) return;
-    const found = readLogFrom(fs, logDir, first, end);
-    const firstLeft = listSegments(fs, logDir)[0] ?? first;
+    const found = readLogFrom(fs, paths, first, end);
+    const firstLeft = listSegments(fs, paths.log)[0] ?? first;
     if (firstLeft > first && found.badSegments.some((segment) => segment < firstLeft)) continue;
     report.damage.push(...found.damage);
     report.tornTails.push(...found.tornTails);
@@ -51,12 +55,13 @@ interface FoundLog extends LogReport {
 
 function readLogFrom(
   fs: StoreEnvironment['fs'],
-  log: string,
+  paths: LogPaths,
   first: number,
   end: Lsn | undefined,
 ): FoundLog {
   const found: FoundLog = { damage: [], tornTails: [], badSegments: [] };
-  const checker = new LogChecker(found, log);
+  const { log } = paths;
+  const checker = new LogChecker(found, fs, paths);
   try {
     for (const item of readLog(fs, log, { lsn: segmentStart(first), last: undefined }, end)) {
       if (item.kind === 'group') checker.group(item);
@@ -77,14 +82,16 @@ function readLogFrom(
 /** Follows the log with the control state and holds snapshots and footers against it. */
 class LogChecker {
   readonly #report: FoundLog;
-  readonly #logDir: string;
+  readonly #fs: StoreEnvironment['fs'];
+  readonly #paths: LogPaths;
   #state: ControlState | undefined;
   #index = new SegmentIndex();
   #lossy = false;
 
-  constructor(report: FoundLog, logDir: string) {
+  constructor(report: FoundLog, fs: StoreEnvironment['fs'], paths: LogPaths) {
     this.#report = report;
-    this.#logDir = logDir;
+    this.#fs = fs;
+    this.#paths = paths;
   }
 
   damage({ segment, file, offset, length }: DamagedRange, what: string): void {
@@ -95,7 +102,7 @@ class LogChecker {
 
   group(group: LogGroup): void {
     const { segment, offset, size } = group;
-    const file = segmentPath(this.#logDir, segment);
+    const file = segmentPath(this.#paths.log, segment);
     const range = { segment, file, offset, length: size.padded };
     if (group.entries.all().some((entry) => !entry.intact)) this.#lossy = true;
     else if (!group.entries.areIntact()) {
@@ -107,6 +114,19 @@ class LogChecker {
     } catch (error) {
       this.damage(range, messageOf(error));
     }
+  }
+
+  /** The files that a group names hold what was accounted for. */
+  #spills(group: LogGroup, accounted: readonly DataItem[]): void {
+    const held = { records: 0, samples: 0, ticks: 0 };
+    for (const found of heldItems(this.#fs, this.#paths.spills, group)) {
+      if (found.kind === 'fault') return this.damage(found, found.what);
+      addTo(held, found.items);
+    }
+    const stated = addTo({ records: 0, samples: 0, ticks: 0 }, accounted);
+    const { records, samples, ticks } = stated;
+    const isSame = held.records === records && held.samples === samples && held.ticks === ticks;
+    if (!isSame) throw new HelicorderError('DAMAGED', 'a spill is not what the log says');
   }
 
   #snapshot(group: LogGroup): void {
@@ -121,8 +141,9 @@ class LogChecker {
 
   #records(group: LogGroup): void {
     if (this.#state === undefined) return;
-    const items = this.#state.apply(group.entries, group.size, this.#lossy);
+    const items = this.#state.apply(group, this.#lossy);
     this.#index.add(items, group.offset);
+    if (items.some(({ kind }) => kind === 'spilled')) this.#spills(group, items);
     // an owner has found damage here, and counted without what may have come back since
     const foundLoss = group.entries.all().some(({ kind }) => kind === KIND.lost);
     this.#lossy ||= foundLoss || items.some(isCorruptGap);
@@ -133,6 +154,17 @@ class LogChecker {
       throw new HelicorderError('DAMAGED', 'the footer is not what the segment holds');
     }
   }
+}
+
+type Sums = Pick<DataItem, 'records' | 'samples' | 'ticks'>;
+
+function addTo(sums: Sums, items: readonly DataItem[]): Sums {
+  for (const { records, samples, ticks } of items) {
+    sums.records += records;
+    sums.samples += samples;
+    sums.ticks += ticks;
+  }
+  return sums;
 }
 
 function bytesOf(state: ControlState): Buffer {

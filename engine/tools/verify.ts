@@ -29,7 +29,7 @@ export async function verify(
   if (!fs.exists(dir)) throw new HelicorderError('NOT_A_STORE', `${dir}: no such directory`);
   const stated = statedIdentity(report, environment, dir);
   const end = durableEnd(report, environment, dir);
-  if (fs.exists(paths.log)) verifyLog(report, fs, paths.log, end);
+  if (fs.exists(paths.log)) verifyLog(report, fs, paths, end);
   else report.damage.push(damage(paths.log, 'no log directory'));
   const catalogDamage = checkCatalog(fs, paths.catalog);
   if (catalogDamage !== undefined) report.damage.push(damage(paths.catalog, catalogDamage));

@@ -6,9 +6,9 @@
  *     ▲                                                                                │
  *     └──────────────── cursor {acked, chain} ◀──────────────────────── COMMITTED ◀────┘
  *
- * Memory: the pieces of one transaction, at most `batchBytes` and one piece. Time: every request
- * has a deadline, after which nothing is known of it; what it does later is the participant's to
- * refuse. Bandwidth is a budget of bytes per second that appending draws from.
+ * Memory: see `gathering.ts`. Time: every request has a deadline, after which nothing is known of
+ * it; what it does later is the participant's to refuse. Bandwidth is a budget of bytes per second
+ * that appending draws from.
  *
  * Stopping (the signal) needs no help from anybody: whatever was under way is found by the next
  * open(). An open transaction is aborted as a courtesy, within its deadline.
@@ -20,8 +20,8 @@ import { systemRandom, type Random } from '../base/clock.ts';
 import { COPY_BATCH_BYTES, COPY_BATCH_RECORDS } from '../base/constants.ts';
 import { HelicorderError } from '../base/errors.ts';
 import { edge } from '../base/failpoint.ts';
+import { Gathering } from './gathering.ts';
 import { Bandwidth, systemTimer, withDeadline, type Timer } from './pacing.ts';
-import { Chain } from './chain.ts';
 import {
   beginCoordination,
   step,
@@ -31,15 +31,19 @@ import {
   type Effect,
   type Event,
 } from './coordinator.ts';
-import type { Intent, Participant, Range, WriterIdentity } from './participant.ts';
-import type { Piece } from './piece.ts';
+import { Refused, type Intent, type Participant, type Range } from './participant.ts';
+import type { WriterIdentity } from './participant.ts';
+import { endOf } from './piece.ts';
 import type { CopySource } from './source.ts';
-import { Tally } from './tally.ts';
+import type { TallyLimits } from './tally.ts';
 
 export interface CopierOptions {
   /** of one transaction, at most what the participant takes; default COPY_BATCH_RECORDS */
   batchRecords?: number;
+  /** default: what the participant takes in one go, at most COPY_BATCH_BYTES */
   batchBytes?: number;
+  /** of pieces that are kept between reading and sending them; default COPY_BATCH_BYTES */
+  keptBytes?: number;
   /** default: unlimited */
   bytesPerSecond?: number;
   /**
@@ -62,6 +66,8 @@ export interface CopierOptions {
 }
 
 export type CopyProgress =
+  /** it is at the participant, in a transaction that is open */
+  | { kind: 'sent'; seq: number }
   /** the participant has it; `records` in this commit */
   | { kind: 'committed'; acked: number; records: number; bytes: number }
   /** open() has answered, and the copy goes on from here */
@@ -95,6 +101,11 @@ function isFinal(error: unknown): boolean {
   return error instanceof HelicorderError && !error.retryable;
 }
 
+function isTooMuch(error: unknown): boolean {
+  if (!(error instanceof Refused) || error.outcome.kind !== 'REJECTED') return false;
+  return error.outcome.reason === 'LIMIT';
+}
+
 export class Copier {
   readonly #source: CopySource;
   readonly #participant: Participant;
@@ -102,11 +113,11 @@ export class Copier {
   readonly #timer: Timer;
   readonly #random: Random;
   readonly #bandwidth: Bandwidth;
-  readonly #chain = new Chain();
+  readonly #gathering: Gathering;
   readonly #signal: AbortSignal;
   #writer: WriterIdentity | undefined;
-  #pieces: Piece[] = [];
-  #bytes = 0;
+  /** a transaction was more than the participant takes, whatever it has said */
+  #isTooMuch = false;
   #openTransaction: string | undefined;
   /** when the last records were read for a transaction, and whether some were left for the next */
   #lastRead = { ms: -Infinity, leftSome: false };
@@ -116,6 +127,7 @@ export class Copier {
 
   constructor(source: CopySource, participant: Participant, options: CopierOptions = {}) {
     this.#source = source;
+    this.#gathering = new Gathering(source, options.keptBytes ?? COPY_BATCH_BYTES);
     this.#participant = participant;
     this.#options = options;
     this.#timer = options.timer ?? systemTimer;
@@ -184,7 +196,7 @@ export class Copier {
       case 'idle':
         return this.#nextRecords(effect.lo, effect.chain);
       case 'recompute':
-        return { kind: 'recomputed', chain: await this.#recompute(effect) };
+        return this.#recompute(effect.lo, effect.hi, effect.chain);
       case 'writeIntent':
         await edge('copy-intent', () => this.#source.writeIntent(effect.intent));
         return { kind: 'intentDurable' };
@@ -204,6 +216,7 @@ export class Copier {
       event = await this.#request(effect);
     } catch (error) {
       if (isFinal(error)) throw error;
+      this.#isTooMuch ||= isTooMuch(error);
       const { phase, failures } = state;
       this.#options.onProgress?.({ kind: 'failed', phase: phase.name, failures, error });
       return { kind: 'failed' };
@@ -258,32 +271,37 @@ export class Copier {
       this.#call((signal) => participant.begin(epoch, range.lo, signal)),
     );
     this.#openTransaction = txn;
-    for (const piece of this.#pieces) {
+    for await (const piece of this.#gathering.pieces(range)) {
       await this.#bandwidth.take(piece.bytes, this.#signal);
       await edge('copy-append', () =>
         this.#call((signal) => participant.append(txn, piece, signal)),
       );
+      this.#options.onProgress?.({ kind: 'sent', seq: endOf(piece) - 1 });
     }
     await edge('copy-flush', () => this.#call((signal) => participant.flush(txn, signal)));
     return participant.capabilities.kind === 'two-phase' ? txn : undefined;
   }
 
   async #nextRecords(lo: number, chain: bigint): Promise<Event> {
-    const { probeIntervalMs = PROBE_INTERVAL_MS, until } = this.#options;
-    const { maxRecords, maxBytes } = this.#participant.capabilities;
-    const limits = {
-      maxRecords: Math.min(maxRecords, this.#options.batchRecords ?? COPY_BATCH_RECORDS),
-      maxBytes: Math.min(maxBytes, this.#options.batchBytes ?? COPY_BATCH_BYTES),
-      ...(until === undefined ? {} : { hi: until }),
-    };
+    const { probeIntervalMs = PROBE_INTERVAL_MS, until: hi } = this.#options;
     await this.#linger();
     await this.#source.wait(lo - 1, probeIntervalMs, this.#signal);
     const end = await this.#source.end();
-    const pieces = await this.#source.read(lo, limits);
-    if (pieces.length === 0) return { kind: 'probe' };
-    const range = this.#take(pieces, lo, chain, limits);
+    const range = await this.#gathering.gather(lo, chain, { ...this.#limits(), hi, end });
+    if (range === undefined) return { kind: 'probe' };
     this.#lastRead = { ms: this.#timer.nowMs(), leftSome: range.hi < end };
     return { kind: 'records', range };
+  }
+
+  #limits(): TallyLimits {
+    const { maxRecords, maxBytes, usualBytes = maxBytes } = this.#participant.capabilities;
+    const usual = Math.min(usualBytes, COPY_BATCH_BYTES);
+    const { batchRecords = COPY_BATCH_RECORDS, batchBytes = usual } = this.#options;
+    const wantedBytes = this.#isTooMuch ? Math.min(usual, batchBytes) : batchBytes;
+    return {
+      maxRecords: Math.min(maxRecords, batchRecords),
+      maxBytes: Math.min(maxBytes, wantedBytes),
+    };
   }
 
   async #linger(): Promise<void> {
@@ -295,39 +313,8 @@ export class Copier {
     if (left > 0) await this.#timer.sleep(left, this.#signal);
   }
 
-  /** As many of the pieces as fit in a transaction; the others are read again. */
-  #take(
-    pieces: readonly Piece[],
-    lo: number,
-    before: bigint,
-    limits: { maxRecords: number; maxBytes: number },
-  ): Range {
-    const tally = new Tally(lo, limits);
-    this.#chain.reset(before);
-    this.#pieces = [];
-    for (const piece of pieces) {
-      if (!tally.hasRoomFor(piece)) break;
-      tally.add(piece);
-      this.#chain.add(piece);
-      this.#pieces.push(piece);
-    }
-    this.#bytes = tally.bytes;
-    return tally.range(before, this.#chain.value);
-  }
-
-  /** The chain over what the source holds now; undefined if it does not hold exactly that range. */
-  async #recompute(effect: Effect & { kind: 'recompute' }): Promise<bigint | undefined> {
-    const { lo, hi } = effect;
-    const limits = { maxRecords: COPY_BATCH_RECORDS, maxBytes: COPY_BATCH_BYTES, hi };
-    this.#chain.reset(effect.chain);
-    let next = lo;
-    while (next <= hi) {
-      const pieces = await this.#source.read(next, limits);
-      if (pieces.length === 0) return undefined;
-      for (const piece of pieces) this.#chain.add(piece);
-      next = defined(pieces.at(-1), 'a piece').lo + defined(pieces.at(-1), 'a piece').seqs;
-    }
-    return next === hi + 1 ? this.#chain.value : undefined;
+  async #recompute(lo: number, hi: number, before: bigint): Promise<Event> {
+    return { kind: 'recomputed', chain: await this.#gathering.chainOver(lo, hi, before) };
   }
 
   async #alarm(kind: Alarm, renew: boolean): Promise<never> {
@@ -350,7 +337,7 @@ export class Copier {
     const { acked, epoch } = after.cursor;
     if (event.kind === 'answered' && before.phase.name === 'committing') {
       const { count } = before.phase.intent.range;
-      onProgress({ kind: 'committed', acked, records: count, bytes: this.#bytes });
+      onProgress({ kind: 'committed', acked, records: count, bytes: this.#gathering.bytes });
     } else if (event.kind === 'opened' || event.kind === 'recomputed') {
       onProgress({ kind: 'opened', acked, epoch });
     }
@@ -358,7 +345,7 @@ export class Copier {
 
   async #letGo(): Promise<void> {
     const txn = this.#openTransaction;
-    this.#pieces = [];
+    this.#gathering.forget();
     const { deadlineMs = DEADLINE_MS } = this.#options;
     const never = new AbortController().signal;
     try {

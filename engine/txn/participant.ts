@@ -78,6 +78,8 @@ export interface Capabilities {
   maxRecords: number;
   /** of the pieces' entries */
   maxBytes: number;
+  /** up to which it takes a transaction in one go; one that is larger costs it more */
+  usualBytes?: number;
 }
 
 export type OpenOutcome =

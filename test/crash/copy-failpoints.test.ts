@@ -12,6 +12,7 @@ import { describe, expect, test } from 'vitest';
 import {
   COPIER_FAILPOINTS,
   SOURCE_FAILPOINTS,
+  SPILL_FAILPOINTS,
   TARGET_FAILPOINTS,
 } from '../../engine/base/failpoint.ts';
 import type { Failpoint, FailpointAction } from '../../engine/base/failpoint.ts';
@@ -36,37 +37,54 @@ const OF_DAMAGE: readonly Failpoint[] = ['copy-pin', 'lost-entry'];
 const ENDING: readonly Failpoint[] = ['copy-base', 'copy-pin', 'copy-intent', 'copy-cursor'];
 const CURSOR = 'copy';
 const BATCH_RECORDS = 100;
+/** For a transaction that is spilled: all there is, in one. */
+const WHOLE = { batchRecords: Infinity, batchBytes: Infinity };
+/** Batches of the source then, more than a group of small segments takes. */
+const SPILLED_BATCHES = 1200;
 /** In a group of records: the same in each run, since all that is written there is. */
 const DAMAGED_AT = 7 * 4096 + 100;
 const CONTENT_SEED = 1;
 const DAMAGE = new Uint8Array(64).fill(0x5a);
 
 const base = sharedDirectory();
+type SourceKind = 'whole' | 'damaged' | 'large';
 /** Sources, each made once. */
 const template = (
-  (made: Map<boolean, string>) =>
-  (isDamaged: boolean): string => {
-    const known = made.get(isDamaged);
+  (made: Map<SourceKind, string>) =>
+  (kind: SourceKind): string => {
+    const known = made.get(kind);
     if (known !== undefined) return known;
-    const dir = join(base, isDamaged ? 'damaged' : 'whole');
+    const dir = join(base, kind);
     const owner = new LocalOwner(dir);
-    record(owner, new SeededRandom(CONTENT_SEED), 1, 8);
+    record(owner, new SeededRandom(CONTENT_SEED), 1, kind === 'large' ? SPILLED_BATCHES : 8);
     owner.close();
-    if (isDamaged) overwrite(segmentFile(dir, segmentNumbers(dir)[0]!), DAMAGED_AT, DAMAGE);
-    made.set(isDamaged, dir);
+    if (kind === 'damaged') {
+      overwrite(segmentFile(dir, segmentNumbers(dir)[0]!), DAMAGED_AT, DAMAGE);
+    }
+    made.set(kind, dir);
     return dir;
   }
 )(new Map());
 
+function sourceFor(point: Failpoint): SourceKind {
+  if (isOfSpills(point)) return 'large';
+  return OF_DAMAGE.includes(point) ? 'damaged' : 'whole';
+}
+
+function isOfSpills(point: Failpoint): boolean {
+  return (SPILL_FAILPOINTS as readonly Failpoint[]).includes(point);
+}
+
 function storesFor(point: Failpoint): { from: string; to: string } {
   const parent = temporaryDirectory();
   const from = join(parent, 'from');
-  cpSync(template(OF_DAMAGE.includes(point)), from, { recursive: true });
+  cpSync(template(sourceFor(point)), from, { recursive: true });
   return { from, to: join(parent, 'to') };
 }
 
 function environmentOf(point: Failpoint, action: FailpointAction): Record<string, string> {
-  return { HELICORDER_FAILPOINT: `${point}:${action}:${ONCE.includes(point) ? 1 : 2}` };
+  const isFirst = ONCE.includes(point) || isOfSpills(point);
+  return { HELICORDER_FAILPOINT: `${point}:${action}:${isFirst ? 1 : 2}` };
 }
 
 function checkEnd(action: FailpointAction, exit: number, ended: Ended, where: string): void {
@@ -129,7 +147,8 @@ async function ownerDies(
   const recorder = helicorder([...words, ...own], { env: environmentOf(point, action) });
   await isThere;
   const [source, target] = [linkTo(from), linkTo(to)];
-  const options = { cursor: CURSOR, batchRecords: BATCH_RECORDS };
+  const batch = isOfSpills(point) ? WHOLE : { batchRecords: BATCH_RECORDS };
+  const options = { cursor: CURSOR, ...batch };
   await copyOnce({ dir: from, owner: source }, { dir: to, owner: target }, options);
   checkEnd(action, 74, await recorder.ended, where);
   await target.close();
@@ -154,7 +173,10 @@ describe(`kill before, kill after, error (HELICORDER_SEED=${SEED})`, () => {
     await each(point, (action) => ownerDies('from', point, action));
   });
 
-  test.each(TARGET_FAILPOINTS)('of the owner of its target at %s', async (point) => {
-    await each(point, (action) => ownerDies('to', point, action));
-  });
+  test.each([...TARGET_FAILPOINTS, ...SPILL_FAILPOINTS])(
+    'of the owner of its target at %s',
+    async (point) => {
+      await each(point, (action) => ownerDies('to', point, action));
+    },
+  );
 });

@@ -4,7 +4,7 @@
  * with which the next owner goes on. The tests are made from that list: an edge that the life below
  * does not come to fails its test.
  */
-import { cpSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { MIB } from '../../engine/base/constants.ts';
@@ -49,7 +49,8 @@ const recorder = (dir: string): string[] => ['run', '--config', config, '--data-
 
 /**
  * A store whose next owner has everything to do: samples in a chunk that are due to go, finished
- * segments that nobody has sealed, one that was being made, and neither store.json nor ballast.
+ * segments that nobody has sealed, one that was being made, neither store.json nor ballast, and what
+ * was spilled by a transaction that has never ended.
  */
 const template = (
   (making?: Promise<string>) => () =>
@@ -67,6 +68,8 @@ async function makeTemplate(): Promise<string> {
   writer.abandon();
   writeFileSync(segmentFile(dir, segmentNumbers(dir).at(-1)! + 1), new Uint8Array(MIB));
   for (const name of ['store.json', 'ballast']) rmSync(join(dir, name));
+  mkdirSync(join(dir, 'txn'), { recursive: true });
+  writeFileSync(join(dir, 'txn', '00ff00ff00ff00ff.spill'), new Uint8Array(8192));
   return dir;
 }
 
@@ -123,6 +126,7 @@ async function checkStore(dir: string, where: string): Promise<void> {
   }
   const isSame = (await readEvents(dir, LINES_STREAM)).join() === lines.join();
   expect(isSame, `${where}: all lines, once`).toBe(true);
+  expect(nodeFileSystem.list(join(dir, 'txn')), where).toEqual([]);
   const chunks = nodeFileSystem.list(join(dir, 'chunks'));
   expect(
     chunks.filter((name) => name.startsWith('.')),

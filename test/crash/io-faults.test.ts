@@ -209,11 +209,15 @@ function isOfNames({ kind, path }: Call): boolean {
   return kind === 'fsync' || (kind === 'open' && path.endsWith('/log'));
 }
 
-/** What a recorder can do without: catalog, chunks, its socket, and what is to become one. */
+/**
+ * What a recorder can do without: catalog, chunks, its socket, what is to become one; and a look of
+ * its upkeep at what the store is, which is repeated.
+ */
 function isDispensable({ kind, path }: Call): boolean {
   // SQLite syncs the directory of its files
   if (/^(open|fsync)$/.test(kind) && path.endsWith('/store')) return true;
-  return /catalog\.db|\/chunks|\/control/.test(path) || (kind === 'open' && path.endsWith('.seg'));
+  if (/catalog\.db|\/chunks|\/control/.test(path)) return true;
+  return kind === 'open' && /\.seg$|\/(mark|store\.json|lock)$/.test(path);
 }
 
 /**

@@ -7,7 +7,7 @@ import { afterAll, describe, expect, it, vi } from 'vitest';
 import { count } from '../support/counts.ts';
 import type { Step } from '../../engine/txn/coordinator.ts';
 import { simulateCopy } from './copy-simulation.ts';
-import { MUTANTS } from './mutants.ts';
+import { MUTANTS, SPILL_MUTANTS } from './mutants.ts';
 import { simulate } from './simulation.ts';
 
 /** The rule that is out now; the modules below look at it at each call. */
@@ -147,6 +147,12 @@ const CODE_MUTANTS: readonly CodeMutant[] = [
     play: simulate,
     sound: simulate,
   },
+  // every fourth seed spills
+  ...SPILL_MUTANTS.map(({ name, seeds, mutate }) => ({
+    ...{ name, rule: '', seeds },
+    play: (seed: number) => simulateCopy(4 * seed, { mutate: mutate! }),
+    sound: (seed: number) => simulateCopy(4 * seed),
+  })),
 ];
 
 interface Finding {

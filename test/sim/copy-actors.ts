@@ -27,6 +27,8 @@ export const CURSOR = 'copy';
 const PRODUCER = -1;
 const DEADLINE_MS = 3000;
 const PROBE_MS = 2000;
+/** Of a transaction that is as large as it comes: little, so that its records are read again. */
+const KEPT_BYTES = 2000;
 /** A step reads the log, also where there is nothing to do: the most expensive thing here. */
 const UPKEEP_MIN_MS = 300;
 /** Between two appends of the producer, and of one event. */
@@ -41,6 +43,8 @@ export interface OwnerWork {
   devices: Oracle;
   /** a stream of events that something appends to, if there is one, under this writer's name */
   events: { stream: string; writer: string } | undefined;
+  /** of a transaction that stay in memory, if not what production says */
+  spillBytes?: number | undefined;
   /** it ends well, when it sees that this has become true */
   isOver: () => boolean;
 }
@@ -55,7 +59,7 @@ export async function ownerLife(process: Process, work: OwnerWork): Promise<void
   const { site } = work;
   try {
     const groups = work.groups.map((group) => new LiveGroup(group, process, work.devices));
-    const agent = openAgent(process, site, groups);
+    const agent = openAgent(process, work, groups);
     site.begin({ process, agent, serveSoon: () => serveSoon(process, agent) });
     for (const group of groups) group.start();
     if (work.events !== undefined) produce(process, site, work.events);
@@ -71,8 +75,13 @@ export async function ownerLife(process: Process, work: OwnerWork): Promise<void
   }
 }
 
-function openAgent(process: Process, site: Site, groups: readonly LiveGroup[]): WriterAgent {
+function openAgent(
+  process: Process,
+  { site, spillBytes }: OwnerWork,
+  groups: readonly LiveGroup[],
+): WriterAgent {
   const { weather } = process.world;
+  const environment = { ...process.environment, ...(spillBytes && { spillBytes }) };
   return new WriterAgent(
     {
       dataDir: site.dir,
@@ -80,7 +89,7 @@ function openAgent(process: Process, site: Site, groups: readonly LiveGroup[]): 
       groups: groups.map(({ spec }) => spec),
       retention: retentionOf(process.world),
     },
-    process.environment,
+    environment,
     { answer: (key, answer) => site.answer(key, answer), waiting: () => undefined },
   );
 }
@@ -183,6 +192,8 @@ export interface CopierWork {
   /** ends when all that was there in the beginning has been copied */
   isOneShot: boolean;
   batchRecords: number;
+  /** of a transaction, whatever the target takes in one go */
+  batchBytes: number | undefined;
   /** the copy is a derived one */
   derivation: Derivation | undefined;
   onProgress?: (progress: CopyProgress) => void;
@@ -199,7 +210,7 @@ function timerOf(process: Process): Timer {
 }
 
 export async function copierLife(process: Process, work: CopierWork): Promise<CopyResult> {
-  const { stream, batchRecords, derivation, onProgress } = work;
+  const { stream, batchRecords, batchBytes, derivation, onProgress } = work;
   const owner = new Line(process, work.source, LOCAL);
   const reader = new SourceStore(work.source.dir, owner, process.environment);
   const store = new StoreSource({
@@ -214,6 +225,7 @@ export async function copierLife(process: Process, work: CopierWork): Promise<Co
   const pace = { deadlineMs: DEADLINE_MS, probeIntervalMs: PROBE_MS, timer: timerOf(process) };
   const copier = new Copier(source, participant, {
     ...{ batchRecords, random: process.random, ...pace, ...until },
+    ...(batchBytes && { batchBytes, keptBytes: KEPT_BYTES }),
     ...(onProgress && { onProgress }),
   });
   const result = await copier.run();

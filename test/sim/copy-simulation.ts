@@ -48,6 +48,8 @@ const DRAIN_MS = 600_000;
 /** In this time an owner without faults has opened its store. */
 const OPEN_MS = 2000;
 const EVENTS_MAX = 1_000_000;
+/** Of what is sent in one transaction of any size: nearly all of it is spilled. */
+const SPILL_BYTES = 500;
 
 export interface CopyCounts {
   lives: number;
@@ -57,6 +59,8 @@ export interface CopyCounts {
   commits: number;
   /** open() was asked again: after a failure, or by a new copier */
   recoveries: number;
+  /** commits behind which the target holds spilled transactions */
+  spilled: number;
   records: number;
 }
 
@@ -100,9 +104,11 @@ class CopySimulation {
   readonly #oracle: CopyOracle;
   readonly #line: LineWeather;
   readonly #batchRecords: number;
+  /** of a fourth of all seeds, and no draw: transactions of any size */
+  readonly #batchBytes: number | undefined;
   /** of a third of all seeds, and no draw: the others are what they were */
   readonly #derivation: Derivation | undefined;
-  readonly #counts = { lives: 0, commits: 0, recoveries: 0, records: 0 };
+  readonly #counts = { lives: 0, commits: 0, recoveries: 0, spilled: 0, records: 0 };
   readonly #alive = new Map<Role, Process>();
   #isQuiet = false;
 
@@ -127,6 +133,7 @@ class CopySimulation {
     this.#oracle = new CopyOracle(this.#stream);
     this.#line = drawLine(random);
     this.#batchRecords = [1, 20, 300, 10_000][random.below(4)]!;
+    this.#batchBytes = seed % 4 === 0 ? Infinity : undefined;
   }
 
   /** Segments may be smaller than a user may ask for. */
@@ -179,6 +186,7 @@ class CopySimulation {
       devices: this.#devices,
       events: isQuiet ? undefined : this.#events[role],
       isOver: isQuiet ? () => this.#isDrained : () => this.#isQuiet,
+      spillBytes: this.#batchBytes && SPILL_BYTES,
     };
     return this.#world.spawn(role, (process) => ownerLife(process, work), site.machine);
   }
@@ -188,14 +196,19 @@ class CopySimulation {
   #copierWork(how: Pick<CopierWork, 'isOneShot' | 'line'>): CopierWork {
     return {
       ...{ source: this.#source, target: this.#target, stream: this.#stream, ...how },
-      batchRecords: this.#batchRecords,
+      ...{ batchRecords: this.#batchRecords, batchBytes: this.#batchBytes },
       derivation: this.#derivation,
       onProgress: (progress) => this.#note(progress),
     };
   }
 
   #note(progress: CopyProgress): void {
-    if (progress.kind === 'committed') this.#counts.commits++;
+    if (progress.kind === 'committed') {
+      this.#counts.commits++;
+      const { dir, machine } = this.#target;
+      const fs = new SimulatedFileSystem(machine.disk);
+      if (fs.list(storePaths(dir).spills).length > 0) this.#counts.spilled++;
+    }
     if (progress.kind === 'opened') this.#counts.recoveries++;
   }
 

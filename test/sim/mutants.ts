@@ -161,6 +161,41 @@ const UPKEEP_MUTANTS: readonly Mutant[] = [
   },
 ];
 
+const isSpill = (path: string): boolean => path.includes('/txn');
+
+/** Bugs of transactions that are spilled: only a copy has any. */
+export const SPILL_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'commits a spill that is not synced',
+    seeds: 50,
+    mutate: onWrites((file, fs) => {
+      if (!isSpill(file.path)) return (bytes, position) => file.write(bytes, position);
+      const buffered = fs.open(file.path, 'write');
+      return (bytes, position) => buffered.write(bytes, position);
+    }),
+  },
+  {
+    name: 'commits a spill whose name is not synced',
+    seeds: 100,
+    mutate: onFiles((fs) => ({
+      syncDirectory: (dir) => {
+        if (!isSpill(dir)) fs.syncDirectory(dir);
+      },
+    })),
+  },
+  {
+    name: 'sweeps spills that the log names',
+    seeds: 50,
+    mutate: onFiles((fs) => ({
+      list: (dir) => {
+        const names = fs.list(dir);
+        if (isSpill(dir)) for (const name of names) fs.remove(`${dir}/${name}`);
+        return isSpill(dir) ? [] : names;
+      },
+    })),
+  },
+];
+
 export const MUTANTS: readonly Mutant[] = [
   ...UPKEEP_MUTANTS,
   {

@@ -32,6 +32,7 @@ import { EntryTable, joinFragments } from '../../engine/store/log/entries.ts';
 import { positionEntry } from '../../engine/store/positions.ts';
 import { decodeReached } from '../../engine/store/reached.ts';
 import { retentionEntry } from '../../engine/store/retention-entry.ts';
+import { spillEntry, spilledEntry } from '../../engine/store/spill-entry.ts';
 import { decodePieces } from '../../engine/txn/piece-format.ts';
 import { FLOATS, columnOfInput } from './column-input.ts';
 import type { Decoder } from './fuzz.ts';
@@ -100,7 +101,7 @@ const ENTRIES = {
   ...{ remove: control.removeEntry, cursor: control.cursorEntry, lost: control.lostEntry },
   ...{ transaction: control.transactionEntry, identity: control.identityEntry },
   ...{ sealed: control.sealedEntry, place: control.placeEntry, position: positionEntry },
-  retention: retentionEntry,
+  ...{ retention: retentionEntry, spill: spillEntry, spilled: spilledEntry },
   reached: { decode: decodeReached },
 } satisfies Record<string, { decode: (payload: Uint8Array) => unknown }>;
 

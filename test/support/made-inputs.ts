@@ -10,6 +10,7 @@ import { writeStoreJson } from '../../engine/store/files.ts';
 import { KIND } from '../../engine/store/log/format.ts';
 import { createMark } from '../../engine/store/mark.ts';
 import { positionEntry } from '../../engine/store/positions.ts';
+import { spillEntry, spilledEntry, type SpillPart } from '../../engine/store/spill-entry.ts';
 import { encodeReached } from '../../engine/store/reached.ts';
 import { encodeCopyRecord } from '../../engine/targets/copy-cursor.ts';
 import { encodePieces } from '../../engine/txn/piece-format.ts';
@@ -35,6 +36,16 @@ export function madeInputs(): MadeInput[] {
   ];
 }
 
+const SPILLED: SpillPart = {
+  ...{ run: 3, firstSeq: 9, records: 40, samples: 37, ticks: 44, lastTick: 99, nextOrdinal: 38 },
+  ...{ firstNanos: -5n, lastNanos: 2n ** 62n, bytes: 800, paddingBytes: 96 },
+  gaps: [{ reason: 'late', gaps: 3, ticks: 7 }],
+};
+const GAP_ALONE: SpillPart = {
+  ...{ run: 300, firstSeq: 1, records: 1, samples: 0, ticks: 0, lastTick: null, nextOrdinal: null },
+  ...{ firstNanos: null, lastNanos: null, bytes: 30, paddingBytes: 0, gaps: [] },
+};
+
 function entries(): MadeInput[] {
   const writer = { writer: 'w', run: 3, records: 9, samples: 8, ticks: 12, lastTick: null };
   const fact = { stream: 2, run: 300, nextOffset: 70_000, nextSeq: 70_001, lastTick: 4_000_000 };
@@ -49,6 +60,9 @@ function entries(): MadeInput[] {
   const { identityEntry, lostEntry, sealedEntry, placeEntry } = control;
   const moved = { ...copied, chain: 2n ** 63n + 1n, firstOffset: 0, endOffset: 9 };
   const lost = { stream: 1, run: 2, firstSeq: 3, firstOffset: 2, records: 40 };
+  const last = { lsn: 2 ** 32 + 4096, length: 900, crc: 7 };
+  const place = { end: 8192, last, base: 70_000, firstOffset: 70_005, runs: [3, 300] };
+  const spill = { name: '00ff00ff00ff00ff', ...place };
   return [
     made('trim', 'one-writer', trimEntry.encode({ stream: 1, lowWater: 9, writers: [writer] })),
     made('trim', 'nobody', trimEntry.encode({ stream: 1, lowWater: 0, writers: [] })),
@@ -61,6 +75,8 @@ function entries(): MadeInput[] {
     made('sealed', 'end', sealedEntry.encode({ end: 2 ** 33 })),
     made('place', 'a-directory', placeEntry.encode({ dir: '/mnt/chunks' })),
     made('position', 'of-a-file', positionEntry.encode(position)),
+    made('spill', 'two-parts', spillEntry.encode({ ...spill, parts: [SPILLED, GAP_ALONE] })),
+    made('spilled', 'a-file', spilledEntry.encode({ name: spill.name, segment: 4 })),
     made('reached', 'one-stream', encodeReached([fact])),
     made('reached', 'two-runs', encodeReached([fact, { ...fact, run: 301, lastTick: null }])),
   ];

@@ -17,6 +17,7 @@ export function sealContext(fs: FileSystem, writer: StoreWriter): SealContext {
   return {
     fs,
     logDir: paths.log,
+    spillDir: paths.spills,
     place: new DirectoryPlace(fs, paths.chunks),
     storeId: identity.storeId,
     createdNanos: 0n,

@@ -3,10 +3,10 @@
  * (`join.ts`), events and gaps into packs (`pack.ts`). Each stream's blocks are in order of their
  * offsets, whatever order its records and those of others came in.
  *
- * Memory: the encoded blocks, which is less than the log that they come from.
+ * Memory: the encoded blocks, which is less than the log that they come from. Where transactions
+ * were spilled there may be any number: then most of them wait in a file (`scratch.ts`).
  */
 import { assert } from '../../base/assert.ts';
-import { crc32c } from '../../base/crc32c.ts';
 import {
   encodeBatch,
   encodeEvents,
@@ -30,16 +30,23 @@ import {
 import { Lane, type LaneMember } from './join.ts';
 import { encodePack, type PackedEntry } from './pack.ts';
 
+/** Encoded bytes, from wherever they wait to be written. */
+export type Load = () => Uint8Array | Promise<Uint8Array>;
+
 /** Bytes that stand in the file once, however many blocks refer to them. */
 export interface TimesBlock {
-  bytes: Uint8Array;
-  crc: number;
+  load: Load;
 }
 
 export interface Block {
   row: BlockRow;
-  bytes: Uint8Array;
+  load: Load;
   times: TimesBlock | undefined;
+}
+
+/** Where blocks wait that are too many for memory. */
+export interface BlockStore {
+  put(bytes: Uint8Array): Load;
 }
 
 /** Events and gaps of one stream that wait for their pack to be full. */
@@ -55,9 +62,11 @@ export class BlockBuilder {
   readonly #lanes = new Map<number, Lane>();
   readonly #packs = new Map<number, OpenPack>();
   readonly #schemaOfRun: (run: number) => Schema;
+  readonly #store: BlockStore;
 
-  constructor(schemaOfRun: (run: number) => Schema) {
+  constructor(schemaOfRun: (run: number) => Schema, store: BlockStore) {
     this.#schemaOfRun = schemaOfRun;
+    this.#store = store;
   }
 
   /** @param items of one group of the log, in order; their payloads are copied */
@@ -101,14 +110,13 @@ export class BlockBuilder {
   /** Block after block. */
   *#closing(lane: Lane): Generator<void> {
     const entry = lane.times();
-    const bytes = encodeTimes(entry);
-    const times = { bytes, crc: crc32c(bytes) };
+    const times = { load: this.#store.put(encodeTimes(entry)) };
     const lastTick = entry.firstTick + entry.ticks - 1;
     for (const member of lane.members) {
       this.#lanes.delete(member.stream);
       const batch = lane.batch(member, this.#schemaOfRun(member.run));
       const row = laneRow(member, batch, { ticks: entry.ticks, lastTick });
-      this.#push(member.stream, { row, bytes: encodeBatch(batch), times });
+      this.#push(member.stream, { row, load: this.#store.put(encodeBatch(batch)), times });
       yield;
     }
   }
@@ -131,7 +139,7 @@ export class BlockBuilder {
     if (pack === undefined) return;
     this.#packs.delete(stream);
     const { row, entries } = pack;
-    this.#push(stream, { row, bytes: encodePack(entries), times: undefined });
+    this.#push(stream, { row, load: this.#store.put(encodePack(entries)), times: undefined });
   }
 
   #push(stream: number, block: Block): void {

@@ -1,6 +1,6 @@
 /**
- * Writes one chunk: blocks stream by stream, their directories, the table, the trailer. Whoever
- * calls it gives the blocks in memory; the file is written from front to back, once.
+ * Writes one chunk: blocks stream by stream, their directories, the table, the trailer. Blocks are
+ * loaded one by one from wherever they are; the file is written from front to back, once.
  */
 import { crc32c } from '../../base/crc32c.ts';
 import { chunkHeadEntry, type ChunkHead } from '../control.ts';
@@ -80,9 +80,9 @@ class ChunkWriter {
 
   async #blocks({ id, nextOffset, latestNanos, blocks }: ChunkStream): Promise<TableRow> {
     const from = this.#sink.bytes;
-    for (const { row, bytes, times } of blocks) {
+    for (const { row, load, times } of blocks) {
       row.times = times ? await this.#timesPlace(times) : NO_PLACE;
-      row.place = await this.#put(bytes);
+      row.place = await this.#put(await load());
     }
     return {
       stream: id,
@@ -99,7 +99,7 @@ class ChunkWriter {
   async #timesPlace(times: TimesBlock): Promise<Place> {
     const known = this.#times.get(times);
     if (known) return known;
-    const place = await this.#put(times.bytes);
+    const place = await this.#put(await times.load());
     this.#times.set(times, place);
     return place;
   }

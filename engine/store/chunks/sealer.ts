@@ -4,7 +4,7 @@
  * changes the log. What counts is said afterwards by the owner of the log (`changes.ts`, sealUpTo).
  *
  * They run off the owner's thread, at low priority, and pause between steps: recording comes first.
- * Memory: the encoded blocks of one chunk, which are smaller than the log they come from.
+ * Memory: of a new chunk the encoded blocks (`blocks.ts`), of joined ones a block.
  */
 import { assert, defined } from '../../base/assert.ts';
 import { HelicorderError, isCode } from '../../base/errors.ts';
@@ -17,14 +17,16 @@ import {
   type StreamEntry,
   type StreamSnapshot,
 } from '../control.ts';
-import { dataItems, type DataItem } from '../data.ts';
+import type { DataItem } from '../data.ts';
 import { makeLsn, segmentOf } from '../log/format.ts';
 import { readLog, segmentStart, type LogFault, type LogGroup } from '../log/log.ts';
 import { KnownRuns } from '../known-runs.ts';
 import { readSnapshot } from '../segment-snapshot.ts';
+import { heldItems } from '../spill-reader.ts';
 import { ControlState } from '../state.ts';
 import { BlockBuilder, type Block, type TimesBlock } from './blocks.ts';
 import { checkChunk, fail } from './check.ts';
+import { Scratch } from './scratch.ts';
 import { ChunkReader } from './chunk-reader.ts';
 import { writeChunk, type ChunkStream } from './chunk-writer.ts';
 import {
@@ -46,6 +48,7 @@ export type LowWaters = ReadonlyMap<number, number>;
 export interface SealContext {
   fs: FileSystem;
   logDir: string;
+  spillDir: string;
   place: ChunkPlace;
   storeId: Uint8Array;
   /** UTC ns, for the header */
@@ -70,14 +73,24 @@ export async function sealSegments(
   { first, end }: ChunkRange,
 ): Promise<SealedChunk> {
   assert(first < end, 'there is something to seal');
-  const collected = new Collected(context);
+  const scratch = new Scratch(context.fs, context.spillDir);
+  try {
+    return await sealInto(new Collected(context, scratch), context, { first, end });
+  } finally {
+    scratch.remove();
+  }
+}
+
+async function sealInto(
+  collected: Collected,
+  context: SealContext,
+  { first, end }: ChunkRange,
+): Promise<SealedChunk> {
   const from = { lsn: segmentStart(segmentOf(first)), last: undefined };
   for (const found of readLog(context.fs, context.logDir, from, end)) {
     if (found.kind === 'fault') {
       if (found.lost) context.onDamage?.(found);
-    } else if (collected.add(found)) {
-      await context.pause();
-    }
+    } else await collected.add(found);
   }
   const next = segmentOf(end);
   const state = readSnapshot(context.fs, context.logDir, next, makeLsn(next + 1, 0));
@@ -111,30 +124,37 @@ class Collected {
   readonly #context: SealContext;
   readonly #known = new KnownRuns();
   readonly #continuity = new Map<number, Continuity>();
-  readonly #blocks = new BlockBuilder((run) => defined(this.#known.of(run), `run ${run}`).schema);
+  readonly #blocks: BlockBuilder;
   /** as the last snapshot says it */
   #snapshot: ControlState | undefined;
   #segment = 0;
 
-  constructor(context: SealContext) {
+  constructor(context: SealContext, scratch: Scratch) {
     this.#context = context;
     this.#known.learnState(context.state);
+    const schemaOf = (run: number) => defined(this.#known.of(run), `run ${run}`).schema;
+    this.#blocks = new BlockBuilder(schemaOf, scratch);
   }
 
-  /** @returns whether it held records */
-  add(group: LogGroup): boolean {
+  async add(group: LogGroup): Promise<void> {
     this.#segment = group.segment;
     if (group.isSnapshot) {
       const snapshot = ControlState.fromIntact(group.entries.all());
       if (snapshot) this.#enterSegment(snapshot);
-      return false;
+      return;
     }
     for (const { kind, payload, intact } of group.entries.all()) {
       if (intact) this.#known.learnEntry(kind, payload);
     }
-    const items = dataItems(group.entries, group.size, () => undefined);
-    this.#blocks.add(items.flatMap((item) => [...this.#kept(item)]));
-    return items.length > 0;
+    const { fs, spillDir, onDamage, pause } = this.#context;
+    for (const found of heldItems(fs, spillDir, group)) {
+      if (found.kind === 'fault') {
+        onDamage?.(found);
+        continue;
+      }
+      this.#blocks.add(found.items.flatMap((item) => [...this.#kept(item)]));
+      if (found.items.length > 0) await pause();
+    }
   }
 
   /** The snapshot knows how far each stream has come: what no group held by then is lost. */
@@ -227,29 +247,20 @@ async function joinedStream(
     for (const run of directory.runs) runs.set(run.id, run);
     for (const schema of directory.schemas) schemas.set(schema.id, schema);
     const kept = directory.blocks.filter((row) => row.firstOffset + row.records > lowWater);
-    for (const row of kept) blocks.push(await carried(chunk, row, times));
+    for (const row of kept) blocks.push(carried(chunk, row, times));
   }
   if (stream === undefined) return { blocks };
   return { blocks, head: { stream, runs: [...runs.values()], schemas: [...schemas.values()] } };
 }
 
-async function carried(
-  chunk: ChunkReader,
-  row: BlockRow,
-  times: Map<string, TimesBlock>,
-): Promise<Block> {
-  const bytes = await chunk.blockBytes(row);
-  const shared = row.times.length > 0 ? await sharedTimes(chunk, row.times, times) : undefined;
-  return { row: { ...row }, bytes, times: shared };
+function carried(chunk: ChunkReader, row: BlockRow, times: Map<string, TimesBlock>): Block {
+  const shared = row.times.length > 0 ? sharedTimes(chunk, row.times, times) : undefined;
+  return { row: { ...row }, load: () => chunk.blockBytes(row), times: shared };
 }
 
-async function sharedTimes(
-  chunk: ChunkReader,
-  place: Place,
-  known: Map<string, TimesBlock>,
-): Promise<TimesBlock> {
+function sharedTimes(chunk: ChunkReader, place: Place, known: Map<string, TimesBlock>): TimesBlock {
   const key = `${chunk.path} ${place.at}`;
-  const shared = known.get(key) ?? { bytes: await chunk.timesBytes(place), crc: place.crc };
+  const shared = known.get(key) ?? { load: () => chunk.timesBytes(place) };
   known.set(key, shared);
   return shared;
 }

@@ -51,6 +51,7 @@ export const KIND = {
   batch: 17,
   events: 18,
   gap: 19,
+  spill: 20,
   trim: 32,
   remove: 33,
   cursor: 34,
@@ -59,6 +60,7 @@ export const KIND = {
   retention: 38,
   transaction: 39,
   place: 40,
+  spilled: 41,
 } as const;
 
 const KNOWN_KINDS: ReadonlySet<number> = new Set(Object.values(KIND));

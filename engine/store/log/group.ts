@@ -20,7 +20,11 @@ import {
   GROUP_FLAG,
   GROUP_HEADER_BYTES,
   alignUp,
+  makeLsn,
+  sealGroup,
   viewOf,
+  type GroupHeader,
+  type Link,
 } from './format.ts';
 
 /** One group of a plan: so many rows of a table, and the payloads that belong to them. */
@@ -129,6 +133,24 @@ export class GroupBuilder {
     const area = this.#area.subarray(payloads.start, payloads.end);
     memory.set(area, GROUP_HEADER_BYTES + rows.length);
     memory.fill(0, length - GROUP_CRC_BYTES, alignUp(length));
+  }
+
+  /**
+   * The group as it is to be written, header and CRC included.
+   * @param memory where it is put
+   * @returns whole blocks of `memory`, and how the next group names this one
+   */
+  seal(
+    group: PlannedGroup,
+    memory: Uint8Array,
+    segment: { segment: number; salt: bigint },
+    place: Omit<GroupHeader, 'length' | 'entries'>,
+  ): { bytes: Uint8Array; link: Link } {
+    const { length, entries } = group;
+    const bytes = memory.subarray(0, alignUp(length));
+    this.layOut(group, bytes);
+    const crc = sealGroup(bytes, segment, { ...place, length, entries });
+    return { bytes, link: { lsn: makeLsn(segment.segment, place.offset), length, crc } };
   }
 
   #push(kind: number, flags: number, stream: number, length: number, crc: number): void {

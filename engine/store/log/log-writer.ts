@@ -29,7 +29,6 @@ import {
   encodeSegmentHeader,
   groupLimit,
   makeLsn,
-  sealGroup,
   segmentOf,
   type Link,
   type Lsn,
@@ -170,7 +169,9 @@ export class LogWriter {
     const groupOffset = this.#guarded(() => {
       if (pending.items === undefined) this.#makeRoom(builder, pending.isControl);
       const groups = this.#plan(builder);
-      pending.items ??= this.#options.state.apply(builder.entries(), plannedSize(groups));
+      const { segment } = this.#segment!.header;
+      const group = { segment, entries: builder.entries(), size: plannedSize(groups) };
+      pending.items ??= this.#options.state.apply(group);
       const offset = this.#offset;
       this.#write(builder, groups, 0, meanwhile);
       return offset;
@@ -266,20 +267,12 @@ export class LogWriter {
   ): void {
     const segment = this.#segment!;
     const offset = this.#offset;
-    const { length } = group;
-    const memory = this.#memory.subarray(0, alignUp(length));
-    builder.layOut(group, memory);
-    const crc = sealGroup(memory, segment.header, {
-      flags,
-      offset,
-      length,
-      predecessor: this.#last,
-      writtenNanos: this.#options.clock.read().utcNanos,
-      entries: group.entries,
-    });
-    edge('group', () => segment.file.write(memory, offset, meanwhile));
-    this.#last = { lsn: makeLsn(segment.header.segment, offset), length, crc };
-    this.#offset += memory.length;
+    const { utcNanos: writtenNanos } = this.#options.clock.read();
+    const place = { flags, offset, predecessor: this.#last, writtenNanos };
+    const { bytes, link } = builder.seal(group, this.#memory, segment.header, place);
+    edge('group', () => segment.file.write(bytes, offset, meanwhile));
+    this.#last = link;
+    this.#offset += bytes.length;
   }
 
   #makeRoom(builder: GroupBuilder, isControl: boolean): void {

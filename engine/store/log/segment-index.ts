@@ -35,7 +35,7 @@ export class SegmentIndex {
     stream.firstNanos ??= item.firstNanos ?? null;
     stream.lastNanos = item.lastNanos ?? stream.lastNanos;
     stream.lastGroup = group;
-    for (const { reason, ticks } of item.gaps) addGap(stream, reason, ticks);
+    for (const gap of item.gaps) addGap(stream, gap);
   }
 
   footer(): FooterEntry {
@@ -43,9 +43,9 @@ export class SegmentIndex {
   }
 }
 
-function addGap(stream: FooterStream, reason: string, ticks: number): void {
+function addGap(stream: FooterStream, { reason, ticks, gaps = 1 }: DataItem['gaps'][number]): void {
   let sum = stream.gaps.find((gap) => gap.reason === reason);
   if (sum === undefined) stream.gaps.push((sum = { reason, gaps: 0, ticks: 0 }));
-  sum.gaps++;
+  sum.gaps += gaps;
   sum.ticks += ticks;
 }

@@ -5,6 +5,7 @@ import { OPAQUE_SCHEMA, canonicalSchema, schemaId } from '../../../engine/batch/
 import { runEntry, schemaEntry, streamEntry } from '../../../engine/store/control.ts';
 import { KEEP_ALL } from '../../../engine/base/retention.ts';
 import { retentionEntry, type RetentionEntry } from '../../../engine/store/retention-entry.ts';
+import type { CommittedGroup } from '../../../engine/store/data.ts';
 import { KIND } from '../../../engine/store/log/format.ts';
 import { EntryList, type Entry } from '../../../engine/store/log/entries.ts';
 import { ControlState } from '../../../engine/store/state.ts';
@@ -46,13 +47,13 @@ function events(runId: number, firstSeq: number, firstOffset: number, count: num
   return entry(KIND.events, encodeEvents(packEvents(content, identity)));
 }
 
-function group(...entries: Entry[]): EntryList {
-  return new EntryList(entries);
+function group(...entries: Entry[]): CommittedGroup {
+  return { segment: 1, entries: new EntryList(entries), size: SIZE };
 }
 
 function stateWith(...entries: Entry[]): ControlState {
   const state = new ControlState();
-  state.apply(group(schemaOne, streamOne, run(1), ...entries), SIZE);
+  state.apply(group(schemaOne, streamOne, run(1), ...entries));
   return state;
 }
 
@@ -74,24 +75,24 @@ describe('the control state', () => {
     ['an unknown stream', { ...events(1, 4, 3, 1), stream: 2 }],
   ])('refuses %s', (_, bad) => {
     const state = stateWith(events(1, 1, 0, 3));
-    expect(() => state.apply(group(bad), SIZE)).toThrow(damaged);
+    expect(() => state.apply(group(bad))).toThrow(damaged);
   });
 
   it('after damage takes a jump forward, and counts what it jumped over', () => {
     const state = stateWith(events(1, 1, 0, 3));
-    state.apply(group(events(1, 6, 5, 1)), SIZE, true);
+    state.apply(group(events(1, 6, 5, 1)), true);
     expect(state.streams.get(1)).toMatchObject({ nextOffset: 6, totals: { records: 6 } });
     expect(state.runs.get(1)!.nextSeq).toBe(7);
   });
 
   it('even after damage refuses to go back', () => {
     const state = stateWith(events(1, 1, 0, 3));
-    expect(() => state.apply(group(events(1, 4, 2, 1)), SIZE, true)).toThrow(damaged);
+    expect(() => state.apply(group(events(1, 4, 2, 1)), true)).toThrow(damaged);
   });
 
   it('after damage issues no number again that a lost stream or run had', () => {
     const state = stateWith(events(1, 1, 0, 3));
-    state.apply(group(events(4, 4, 3, 2), { ...events(5, 1, 0, 1), stream: 8 }), SIZE, true);
+    state.apply(group(events(4, 4, 3, 2), { ...events(5, 1, 0, 1), stream: 8 }), true);
     expect(state).toMatchObject({ nextRun: 6, nextStream: 9 });
     expect(state.streams.get(1)!.nextOffset).toBe(5);
     expect(state.runs.get(1)!.nextSeq).toBe(6);
@@ -100,8 +101,8 @@ describe('the control state', () => {
   it('skips an unknown kind that is ignorable, and refuses one that is not', () => {
     const state = stateWith();
     const unknown = entry(900, new Uint8Array(3));
-    state.apply(group({ ...unknown, flags: 1 }), SIZE);
-    expect(() => state.apply(group(unknown), SIZE)).toThrow(
+    state.apply(group({ ...unknown, flags: 1 }));
+    expect(() => state.apply(group(unknown))).toThrow(
       expect.objectContaining({
         code: 'FORMAT_VERSION',
         message: expect.stringContaining('900') as string,
@@ -111,17 +112,17 @@ describe('the control state', () => {
 
   it('does not believe an entry that is not intact', () => {
     const state = stateWith();
-    state.apply(group({ ...events(1, 1, 0, 3), intact: false }), SIZE, true);
+    state.apply(group({ ...events(1, 1, 0, 3), intact: false }), true);
     expect(state.streams.get(1)!.nextOffset).toBe(0);
   });
 
   it('a new run takes over seqs; the last tick only within one boot', () => {
     const state = stateWith(events(1, 1, 0, 3));
     state.runs.get(1)!.lastTick = 77;
-    state.apply(group(run(2, { firstSeq: 4 })), SIZE);
+    state.apply(group(run(2, { firstSeq: 4 })));
     expect(state.latestRun(1, 'w')).toMatchObject({ id: 2, nextSeq: 4, lastTick: 77 });
     expect(state.runs.has(1)).toBe(false);
-    state.apply(group(run(3, { firstSeq: 4, bootId: 'another' })), SIZE);
+    state.apply(group(run(3, { firstSeq: 4, bootId: 'another' })));
     expect(state.latestRun(1, 'w')).toMatchObject({ id: 3, lastTick: null, lastNanos: 9n });
   });
 
@@ -132,7 +133,7 @@ describe('the control state', () => {
         ...{ id, name: `s/${id}`, incarnation: `${id}`, createdNanos: 0n },
         ...{ schemaId: SCHEMA, samplesPerEvent: id },
       });
-      state.apply(group(entry(KIND.stream, payload)), SIZE);
+      state.apply(group(entry(KIND.stream, payload)));
     }
     const pieces = state.snapshot();
     const again = ControlState.fromSnapshot(pieces);

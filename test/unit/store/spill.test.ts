@@ -1,0 +1,217 @@
+/**
+ * Transactions that are larger than a group: what they spill is not there before the commit, all of
+ * it is there behind it, whoever reads, and nothing is left of it once a chunk holds the records.
+ */
+import { existsSync, readdirSync, statSync, truncateSync, unlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { KIB } from '../../../engine/base/constants.ts';
+import { nodeFileSystem } from '../../../engine/files/node-file-system.ts';
+import { verify } from '../../../engine/tools/verify.ts';
+import type { CopierOptions } from '../../../engine/txn/copier.ts';
+import {
+  COPIED_STREAM,
+  copyOnce,
+  expectEqual,
+  expectSame,
+  record,
+  unluckyCopy,
+} from '../../support/copies.ts';
+import { temporaryDirectory } from '../../support/directory.ts';
+import { LocalOwner, recordsOf } from '../../support/local-owner.ts';
+import { SEED, SeededRandom } from '../../support/random.ts';
+import { sealAllThereIs } from '../../support/sealing.ts';
+import { overwrite } from '../../support/segments.ts';
+import { beginEvents, readEvents } from '../../support/stores.ts';
+
+/** All there is, in one transaction. */
+const WHOLE: CopierOptions = { batchRecords: Infinity, batchBytes: Infinity };
+const BATCHES = 1200;
+const EVENTS = 'test/events';
+
+function owners(): { from: LocalOwner; to: LocalOwner } {
+  return { from: new LocalOwner(temporaryDirectory()), to: new LocalOwner(temporaryDirectory()) };
+}
+
+function spillsOf({ dir }: LocalOwner): string[] {
+  const txn = join(dir, 'txn');
+  return existsSync(txn) ? readdirSync(txn).map((name) => join(txn, name)) : [];
+}
+
+function spillOf(owner: LocalOwner): string {
+  const [path] = spillsOf(owner);
+  if (path === undefined) throw new Error('nothing was spilled');
+  return path;
+}
+
+const end = (owner: LocalOwner) => ({ dir: owner.dir, owner: owner.connect() });
+
+async function copyWhole(
+  from: LocalOwner,
+  to: LocalOwner,
+  options: CopierOptions = {},
+): Promise<number> {
+  let transactions = 0;
+  await copyOnce(end(from), end(to), {
+    ...WHOLE,
+    ...options,
+    onProgress: ({ kind }) => (transactions += kind === 'committed' ? 1 : 0),
+  });
+  return transactions;
+}
+
+/** A stream whose records are larger than they need to be: each event is a group by itself. */
+function recordEvents({ writer }: LocalOwner, id: string, count: number): void {
+  const events = beginEvents(writer, EVENTS, id);
+  const noise = new SeededRandom(SEED);
+  for (let i = 0; i < count; i++) writer.appendEvents(events, [noise.bytes(40 * KIB)]);
+}
+
+describe('a transaction that is larger than a group', () => {
+  it('is one commit, and its records read as those of many', async () => {
+    const { from, to } = owners();
+    record(from, new SeededRandom(SEED), 1, BATCHES);
+    expect(await copyWhole(from, to)).toBe(1);
+    expect(spillsOf(to)).toHaveLength(1);
+    from.close();
+    to.close();
+    await expectSame(from.dir, to.dir);
+  });
+
+  it('holds events of several writers, and one that a group does not hold', async () => {
+    const { from, to } = owners();
+    recordEvents(from, 'a', 30);
+    recordEvents(from, 'b', 30);
+    from.writer.appendEvents(beginEvents(from.writer, EVENTS, 'c'), [new Uint8Array(500 * KIB)]);
+    await copyOnce(end(from), end(to), { ...WHOLE, stream: EVENTS, target: EVENTS });
+    expect(spillsOf(to)).toHaveLength(1);
+    expect(statSync(spillOf(to)).size).toBeGreaterThan(60 * 40 * KIB);
+    from.close();
+    to.close();
+    expect(await readEvents(to.dir)).toEqual(await readEvents(from.dir));
+    expect(await verify(to.dir)).toMatchObject({ ok: true, damage: [] });
+  });
+
+  it('is not there before its commit, and leaves nothing if there is none', async () => {
+    const { from, to } = owners();
+    record(from, new SeededRandom(SEED), 1, BATCHES);
+    const stop = new AbortController();
+    let spilled = 0;
+    to.fate = (type) => {
+      if (type !== 'txn-commit') return 'served';
+      spilled = spillsOf(to).length;
+      stop.abort();
+      return 'lost';
+    };
+    await copyWhole(from, to, { signal: stop.signal });
+    expect(spilled).toBe(1);
+    expect(await recordsOf(to.dir, COPIED_STREAM)).toEqual([]);
+    expect(spillsOf(to)).toEqual([]);
+  });
+
+  it('whose owner dies is swept by the next one', async () => {
+    const { from, to } = owners();
+    record(from, new SeededRandom(SEED), 1, BATCHES);
+    const stop = new AbortController();
+    to.fate = (type) => {
+      if (type === 'txn-commit') stop.abort();
+      return stop.signal.aborted ? 'lost' : 'served';
+    };
+    await copyWhole(from, to, { signal: stop.signal });
+    expect(spillsOf(to)).toHaveLength(1);
+    to.restart();
+    expect(spillsOf(to)).toEqual([]);
+    to.fate = () => 'served';
+    expect(await copyWhole(from, to)).toBe(1);
+    to.restart();
+    expect(spillsOf(to)).toHaveLength(1);
+    await expectEqual(from.dir, to.dir);
+  });
+
+  it('goes into a chunk like any other, and its file goes', async () => {
+    const { from, to } = owners();
+    const random = new SeededRandom(SEED);
+    for (let i = 0; i < 2; i++) {
+      record(from, random, 1, BATCHES);
+      await copyWhole(from, to);
+    }
+    expect(spillsOf(to)).toHaveLength(2);
+    await sealAllThereIs(nodeFileSystem, to.writer);
+    expect(spillsOf(to)).toEqual([]);
+    await expectEqual(from.dir, to.dir);
+    from.close();
+    to.close();
+    await expectSame(from.dir, to.dir);
+  });
+
+  it('is copied on by an owner that has it unsealed', async () => {
+    const { from, to } = owners();
+    record(from, new SeededRandom(SEED), 1, BATCHES);
+    await copyWhole(from, to);
+    const last = new LocalOwner(temporaryDirectory());
+    await copyOnce(end(to), end(last), { batchRecords: 1000 });
+    await expectEqual(from.dir, last.dir);
+  });
+
+  it('is exactly once over lost requests, lost replies and dead owners', async () => {
+    const { from, to } = owners();
+    let copies = 0;
+    await unluckyCopy(from, to, SEED, (options) => {
+      record(from, new SeededRandom(SEED + copies), 1, 300);
+      return copyOnce(end(from), end(to), {
+        ...options,
+        ...WHOLE,
+        cursor: `c`,
+        ...{ copies: copies++ },
+      });
+    });
+    from.close();
+    to.close();
+    await expectSame(from.dir, to.dir, `seed ${SEED}`);
+  });
+});
+
+describe('a spill that is damaged', () => {
+  const damages: [string, boolean, (path: string) => void][] = [
+    ['is missing', true, (path) => unlinkSync(path)],
+    ['was cut', true, (path) => truncateSync(path, 8 * KIB)],
+    ['has a bad byte', true, (path) => overwrite(path, 8 * KIB + 100, new Uint8Array([1, 2, 3]))],
+    ['has a bad header', false, (path) => overwrite(path, 16, new Uint8Array(8))],
+  ];
+
+  it.each(damages)(
+    'is named where it %s, its records are a gap(corrupt)',
+    async (_, loses, harm) => {
+      const { from, to } = owners();
+      recordEvents(from, 'a', 15);
+      recordEvents(from, 'b', 15);
+      await copyOnce(end(from), end(to), { ...WHOLE, stream: EVENTS, target: EVENTS });
+      to.writer.appendEvents(beginEvents(to.writer, EVENTS, 'own'), [new Uint8Array(1)]);
+      const path = spillOf(to);
+      to.close();
+      harm(path);
+      const report = await verify(to.dir);
+      expect(new Set(report.damage.map(({ file }) => file))).toEqual(new Set([path]));
+      const read = await readEvents(to.dir);
+      const gapsIn = (lines: string[]): string[] => lines.filter((line) => line.startsWith('gap'));
+      expect(read.at(-1)).toBe('\0');
+      expect(gapsIn(read).length > 0).toBe(loses);
+      const owner = new LocalOwner(to.dir);
+      await sealAllThereIs(nodeFileSystem, owner.writer);
+      expect(gapsIn(await readEvents(to.dir))).toEqual(gapsIn(read));
+      owner.close();
+    },
+  );
+
+  it('takes none of the ticks that are accounted for', async () => {
+    const { from, to } = owners();
+    record(from, new SeededRandom(SEED), 1, BATCHES);
+    await copyWhole(from, to);
+    record(to, new SeededRandom(SEED), 1, 3);
+    const path = spillOf(to);
+    to.close();
+    overwrite(path, 40 * KIB, new Uint8Array(100));
+    const { damage } = await verify(to.dir);
+    expect(new Set(damage.map(({ file }) => file))).toEqual(new Set([path]));
+  });
+});
