@@ -10,7 +10,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicMs } from '../base/clock.ts';
-import { HelicorderError } from '../base/errors.ts';
+import { HelicorderError, isCode } from '../base/errors.ts';
 import { ControlClient } from '../control/client.ts';
 import { storePaths } from '../store/files.ts';
 
@@ -92,7 +92,9 @@ export class OwnerLink {
         if (client) return this.#keep(client, isOwn);
         if (await this.#begin()) continue;
       } catch (error) {
-        if (!isPassing(error) || monotonicMs() > deadline) throw error;
+        // what has ended it is told by the next look
+        const isOver = isOwn && isCode(error, 'DISCONNECTED');
+        if (!(isOver || isPassing(error)) || monotonicMs() > deadline) throw error;
       }
       await sleep(LOOK_AGAIN_MS);
     }

@@ -19,6 +19,8 @@ const STREAM = 'crash/box';
 const DERIVED = 'crash/derived';
 const WHERE = 'Ch0 > 0';
 const KILLS = repeats(200);
+/** One transaction of all there is: what is more than a group is spilled. */
+const ANY_NUMBER = '1000000000';
 /** In about this time any of them has started: moments are chosen from it. */
 const START_MS = 1200;
 /** 10 channels at 20 kHz are 200,000 samples a second; fewer where it is not the subject. */
@@ -49,7 +51,7 @@ function argumentsOf(role: Role, from: string, to: string): string[] {
     case 'derived':
       return [
         ...['stream', 'cp', STREAM, DERIVED, '--where', WHERE, '--follow', '--quiet'],
-        ...['--data-dir', from, '--to-data-dir', to],
+        ...['--data-dir', from, '--to-data-dir', to, '--batch-records', ANY_NUMBER],
       ];
     case 'target':
       return ['run', '--data-dir', to, '--stream', 'crash/own', '--rate', '100', ...synthetic];
