@@ -7,7 +7,7 @@ import { HelicorderError } from '../../engine/base/errors.ts';
 import { errorOf, type Answer, type Question } from '../../engine/control/protocol.ts';
 import { ControlServer } from '../../engine/control/server.ts';
 import { ControlService, type StoreRequest } from '../../engine/control/service.ts';
-import { systemEnvironment } from '../../engine/store/store.ts';
+import { systemEnvironment, type StoreEnvironment } from '../../engine/store/store.ts';
 import { storePaths } from '../../engine/store/files.ts';
 import { originRun } from '../../engine/store/control.ts';
 import { StoreReader } from '../../engine/store/reader.ts';
@@ -26,15 +26,18 @@ export class LocalOwner {
   readonly dir: string;
   /** asked for every request */
   fate: (type: string) => Fate = () => 'served';
+  readonly #environment: StoreEnvironment;
   #writer: StoreWriter;
   #service!: ControlService;
   readonly #answers: Answer[] = [];
   #keys = 0;
   #connections = 0;
 
-  constructor(dir: string, segmentBytes?: number) {
+  /** @param environment may name options of the writer, such as `spillBytes` */
+  constructor(dir: string, segmentBytes?: number, environment = systemEnvironment) {
     this.dir = dir;
-    this.#writer = openWriter(dir, segmentBytes);
+    this.#environment = environment;
+    this.#writer = openWriter(dir, segmentBytes, environment);
     this.#serve();
   }
 
@@ -52,7 +55,7 @@ export class LocalOwner {
   /** The owner dies and another one comes: what was open is gone. */
   restart(): void {
     this.#writer.abandon();
-    this.#writer = openWriter(this.dir);
+    this.#writer = openWriter(this.dir, undefined, this.#environment);
     this.#serve();
   }
 

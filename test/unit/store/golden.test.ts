@@ -9,14 +9,16 @@ import type { CatOptions } from '../../../engine/tools/types.ts';
 import { verify } from '../../../engine/tools/verify.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { makeGoldenLog } from '../../support/golden-log.ts';
+import { makeGoldenSpill } from '../../support/golden-spill.ts';
 import { beginEvents, bytes, openWriter } from '../../support/stores.ts';
 
 const FIXTURE = fileURLToPath(new URL('../../fixtures/log-v1', import.meta.url));
+const SPILL_FIXTURE = fileURLToPath(new URL('../../fixtures/spill-v1', import.meta.url));
 
 /** Readers make a lock file beside the log, so they get a copy. */
-function goldenCopy(): string {
+function goldenCopy(fixture = FIXTURE): string {
   const dir = join(temporaryDirectory(), 'store');
-  cpSync(FIXTURE, dir, { recursive: true });
+  cpSync(fixture, dir, { recursive: true });
   return dir;
 }
 
@@ -84,6 +86,22 @@ describe('the golden log of version 1', () => {
   it.each(EXPECTED)('reads as what is written today: %s as %s', async (stream, format, file) => {
     const dir = temporaryDirectory();
     makeGoldenLog(dir);
+    const text = readFileSync(join(FIXTURE, file), 'utf8');
+    expect(comparable(await printed(dir, stream, format))).toBe(comparable(text));
+  });
+});
+
+describe('the golden spill of version 1', () => {
+  it.each(EXPECTED)('is read: %s as %s', async (stream, format, file) => {
+    const dir = goldenCopy(SPILL_FIXTURE);
+    const text = readFileSync(join(FIXTURE, file), 'utf8');
+    expect(comparable(await printed(dir, stream, format))).toBe(comparable(text));
+    expect(await verify(dir)).toMatchObject({ ok: true, damage: [] });
+  });
+
+  it.each(EXPECTED)('reads as what is written today: %s as %s', async (stream, format, file) => {
+    const dir = temporaryDirectory();
+    await makeGoldenSpill(goldenCopy(), dir);
     const text = readFileSync(join(FIXTURE, file), 'utf8');
     expect(comparable(await printed(dir, stream, format))).toBe(comparable(text));
   });

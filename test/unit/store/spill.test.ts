@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { KIB } from '../../../engine/base/constants.ts';
 import { nodeFileSystem } from '../../../engine/files/node-file-system.ts';
+import { systemEnvironment } from '../../../engine/store/store.ts';
 import { verify } from '../../../engine/tools/verify.ts';
 import type { CopierOptions } from '../../../engine/txn/copier.ts';
 import {
@@ -26,11 +27,17 @@ import { beginEvents, readEvents } from '../../support/stores.ts';
 
 /** All there is, in one transaction. */
 const WHOLE: CopierOptions = { batchRecords: Infinity, batchBytes: Infinity };
-const BATCHES = 1200;
+/** What stays in memory, so that transactions need not be large. */
+const SPILLING = { ...systemEnvironment, spillBytes: 8 * KIB };
+const BATCHES = 100;
 const EVENTS = 'test/events';
 
 function owners(): { from: LocalOwner; to: LocalOwner } {
-  return { from: new LocalOwner(temporaryDirectory()), to: new LocalOwner(temporaryDirectory()) };
+  return { from: new LocalOwner(temporaryDirectory()), to: spilling(temporaryDirectory()) };
+}
+
+function spilling(dir: string): LocalOwner {
+  return new LocalOwner(dir, undefined, SPILLING);
 }
 
 function spillsOf({ dir }: LocalOwner): string[] {
@@ -148,7 +155,7 @@ describe('a transaction that is larger than a group', () => {
     const { from, to } = owners();
     record(from, new SeededRandom(SEED), 1, BATCHES);
     await copyWhole(from, to);
-    const last = new LocalOwner(temporaryDirectory());
+    const last = spilling(temporaryDirectory());
     await copyOnce(end(to), end(last), { batchRecords: 1000 });
     await expectEqual(from.dir, last.dir);
   });
@@ -157,7 +164,7 @@ describe('a transaction that is larger than a group', () => {
     const { from, to } = owners();
     let copies = 0;
     await unluckyCopy(from, to, SEED, (options) => {
-      record(from, new SeededRandom(SEED + copies), 1, 300);
+      record(from, new SeededRandom(SEED + copies), 1, BATCHES);
       return copyOnce(end(from), end(to), {
         ...options,
         ...WHOLE,
@@ -210,7 +217,7 @@ describe('a spill that is damaged', () => {
     record(to, new SeededRandom(SEED), 1, 3);
     const path = spillOf(to);
     to.close();
-    overwrite(path, 40 * KIB, new Uint8Array(100));
+    overwrite(path, 6 * KIB, new Uint8Array(100));
     const { damage } = await verify(to.dir);
     expect(new Set(damage.map(({ file }) => file))).toEqual(new Set([path]));
   });
