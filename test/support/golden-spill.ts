@@ -7,12 +7,13 @@ import { systemEnvironment } from '../../engine/store/store.ts';
 import { copyOnce } from './copies.ts';
 import { LocalOwner } from './local-owner.ts';
 
+const SPILLING = { ...systemEnvironment, spillBytes: 200 };
 const STREAMS = ['golden/samples', 'golden/events'];
 
 /** @param from a copy of the golden log: the copies leave their cursors in it */
 export async function makeGoldenSpill(from: string, to: string): Promise<void> {
   const source = new LocalOwner(from);
-  const target = new LocalOwner(to, undefined, { ...systemEnvironment, spillBytes: 200 });
+  const target = new LocalOwner(to, undefined, SPILLING);
   for (const stream of STREAMS) {
     await copyOnce(
       { dir: from, owner: source.connect() },
