@@ -81,6 +81,7 @@ export const TXN_OPEN_MS = 10 * 60_000;
 export const TXN_MAX_RECORDS = 1e12;
 export const TXN_MAX_BYTES = 64 * GIB;
 export const TXN_PARTS_MAX = 16_384;
+export const TXN_OPEN_MAX = 256;
 export const TXN_OPEN_BYTES = 64 * MIB;
 /** A copier that failed comes back after half to all of this, twice as long each time … */
 export const BACKOFF_MIN_MS = 100;

@@ -113,6 +113,7 @@ export class ControlService {
    */
   serve(): boolean {
     this.#wasWaiting = this.#writer.isWaiting;
+    this.#transactions.look(this.#wasWaiting);
     if (this.#wasWaiting) return this.#serveAhead();
     this.#whenDurable?.();
     this.#whenDurable = undefined;
@@ -177,6 +178,7 @@ export class ControlService {
   close(): void {
     while (this.serve());
     this.#giveUp(() => true);
+    this.#transactions.close();
     if (this.#writer.isWaiting) return;
     this.#endRuns([...this.#runs.values()], 'stopped');
   }

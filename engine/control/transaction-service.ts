@@ -47,6 +47,16 @@ export class TransactionService {
     }
   }
 
+  /** @param isWaiting records wait for space */
+  look(isWaiting: boolean): void {
+    if (isWaiting) this.#transactions.yieldSpace();
+    this.#transactions.expire();
+  }
+
+  close(): void {
+    this.#transactions.close();
+  }
+
   gone(connection: number): void {
     this.#transactions.gone(connection);
   }

@@ -171,9 +171,12 @@ export class SpillParts {
   }
 }
 
-function follows(last: SpillPart, { run, firstSeq, firstNanos }: DataItem): boolean {
+function follows(last: SpillPart, item: DataItem): boolean {
+  const { run, firstSeq, firstNanos, lastTick, ticks } = item;
   const isLater = firstNanos === undefined || firstNanos >= (last.lastNanos ?? firstNanos);
-  return last.run === run && last.firstSeq + last.records === firstSeq && isLater;
+  const before = lastTick === undefined ? last.lastTick : lastTick - ticks;
+  const isNextTick = last.lastTick === null || last.lastTick === before;
+  return last.run === run && last.firstSeq + last.records === firstSeq && isLater && isNextTick;
 }
 
 function extended(item: DataItem): SpillPart {

@@ -7,7 +7,7 @@
  * Memory: one group. What cannot be read of a spill is a fault, like a range of the log; the log
  * tells whose records are missing then, and so they are a gap(corrupt) of their own run.
  */
-import { BLOCK_BYTES } from '../base/constants.ts';
+import { BLOCK_BYTES, SEGMENT_MAX_BYTES } from '../base/constants.ts';
 import { errnoCode } from '../base/errors.ts';
 import {
   decodeBatch,
@@ -17,7 +17,7 @@ import {
   encodeEvents,
   encodeGap,
 } from '../batch/format.ts';
-import type { FileSystem } from '../files/file-system.ts';
+import type { File, FileSystem } from '../files/file-system.ts';
 import {
   dataItems,
   gapItem,
@@ -27,11 +27,10 @@ import {
   type GroupSize,
 } from './data.ts';
 import { EntryList, type Entries, type Entry } from './log/entries.ts';
-import { KIND, NO_LINK } from './log/format.ts';
+import { KIND, NO_LINK, decodeSegmentHeader } from './log/format.ts';
 import type { LogFault } from './log/log.ts';
-import { joinRuns, scanSegment } from './log/scan.ts';
-import { openSegmentFile, type OpenSegment } from './log/segment.ts';
-import { SPILL_SEGMENT, spillPath } from './spill.ts';
+import { Window, joinRuns, scanSegment } from './log/scan.ts';
+import { SPILL_SEGMENT, saltOf, spillPath } from './spill.ts';
 import { spillEntry, type SpillEntry, type SpillPart } from './spill-entry.ts';
 
 /** Records that follow each other. */
@@ -113,17 +112,20 @@ function* readSpill(
   entry: Placed,
 ): Generator<HeldItems | LogFault> {
   const lost = { kind: 'fault', lost: true, segment, file: path } as const;
-  const open = opened(fs, path);
-  if (open?.header.salt !== BigInt(`0x${entry.name}`)) {
-    open?.close();
+  const file = opened(fs, path);
+  if (file === undefined) {
     yield { ...lost, offset: 0, length: entry.end, what: 'missing spill' };
     return;
   }
-  const { window, header, headerRebuilt } = open;
+  const window = new Window(file);
+  const spill = { segment: SPILL_SEGMENT, salt: saltOf(entry.name), size: SEGMENT_MAX_BYTES };
   try {
-    if (headerRebuilt) yield { ...lost, offset: 0, length: BLOCK_BYTES, what: 'spill header' };
+    const header = decodeSegmentHeader(window.bytes(0, BLOCK_BYTES));
+    const isSound = typeof header !== 'string' && header.salt === spill.salt;
+    // the log says all that is needed of it
+    if (!isSound) yield { ...lost, offset: 0, length: BLOCK_BYTES, what: 'spill header' };
     window.readAheadTo(entry.end);
-    const scan = scanSegment(window, header, {
+    const scan = scanSegment(window, spill, {
       ...{ from: BLOCK_BYTES, end: entry.end },
       ...{ predecessor: NO_LINK, successor: entry.last },
     });
@@ -132,13 +134,13 @@ function* readSpill(
       else yield itemsOf(placed(item.entries, entry), item.size);
     }
   } finally {
-    open.close();
+    file.close();
   }
 }
 
-function opened(fs: FileSystem, path: string): OpenSegment | undefined {
+function opened(fs: FileSystem, path: string): File | undefined {
   try {
-    return openSegmentFile(fs, path, SPILL_SEGMENT);
+    return fs.open(path, 'read');
   } catch (error) {
     if (errnoCode(error) === 'ENOENT') return undefined;
     throw error;

@@ -40,7 +40,7 @@ import {
   type SegmentHeader,
   type StoreIdentity,
 } from './log/format.ts';
-import { GroupBuilder, plannedSize } from './log/group.ts';
+import { GroupBuilder, plannedSize, type PlannedGroup } from './log/group.ts';
 import { SpillParts, type LiveSpills, type SpillEntry } from './spill-entry.ts';
 
 /** The segment number in every spill. */
@@ -48,6 +48,10 @@ export const SPILL_SEGMENT = 1;
 
 export function spillPath(dir: string, name: string): string {
   return `${dir}/${name}.spill`;
+}
+
+export function saltOf(name: string): bigint {
+  return BigInt(`0x${name}`);
 }
 
 export interface SpillOptions {
@@ -60,6 +64,8 @@ export interface SpillOptions {
   identity: StoreIdentity;
   /** what is less stays in memory, and is written as one group otherwise */
   groupBytes: number;
+  /** what the log takes of entries that sum up one transaction */
+  entryBytes: number;
   /** does the store's budget allow `bytes` more? */
   mayGrow: (bytes: number) => boolean;
 }
@@ -69,7 +75,9 @@ export class Spills {
   readonly #options: SpillOptions;
   /** files that the log does not name yet */
   readonly #open = new Set<string>();
-  #memory: Uint8Array | undefined;
+  /** files that damage may hide the entries of */
+  readonly #withheld = new Set<string>();
+  #workspace: Workspace | undefined;
 
   constructor(options: SpillOptions) {
     this.#options = options;
@@ -81,9 +89,13 @@ export class Spills {
   }
 
   begin(): Spill {
-    this.#options.fs.makeDirectory(this.#options.dir);
-    this.#memory ??= this.#options.fs.alignedBuffer(GROUP_MAX_BYTES);
-    return new Spill(this.#options, this.#memory, this.#open);
+    const { fs, dir } = this.#options;
+    fs.makeDirectory(dir);
+    this.#workspace ??= {
+      memory: fs.alignedBuffer(GROUP_MAX_BYTES),
+      builder: new GroupBuilder(BLOCK_BYTES),
+    };
+    return new Spill(this.#options, this.#workspace, this.#open);
   }
 
   /** @param known those whose entries are in the log: nobody else keeps them from now on */
@@ -91,14 +103,23 @@ export class Spills {
     for (const name of this.#open) if (known.has(name)) this.#open.delete(name);
   }
 
+  /** What is garbage now, by the log, may not be: damage was found in it. */
+  withhold(known: LiveSpills): void {
+    for (const name of this.#garbage(known)) this.#withheld.add(name);
+  }
+
   /** Removes what is garbage. @param known those that the log names, and no chunk holds */
   sweep(known: LiveSpills): void {
     const { fs, dir } = this.#options;
-    for (const file of fs.list(dir)) {
+    for (const name of this.#garbage(known)) removeFile(fs, `${dir}/${name}`);
+  }
+
+  #garbage(known: LiveSpills): string[] {
+    const { fs, dir } = this.#options;
+    return fs.list(dir).filter((file) => {
       const name = file.replace(/\.spill$/, '');
-      if (known.has(name) || this.#open.has(name)) continue;
-      removeFile(fs, `${dir}/${file}`);
-    }
+      return !known.has(name) && !this.#open.has(name) && !this.#withheld.has(file);
+    });
   }
 }
 
@@ -110,10 +131,12 @@ function removeFile(fs: FileSystem, path: string): void {
   }
 }
 
+/** Of a part in its entry, at most: two dozen numbers, and a sum for each reason of gaps. */
+const PART_BYTES = 1024;
+
 interface SpillFile {
   name: string;
   header: SegmentHeader;
-  file: DurableFile;
   /** where the next group goes, and the one before it */
   offset: number;
   last: Link;
@@ -121,35 +144,48 @@ interface SpillFile {
   parts: SpillParts;
 }
 
+/** Of one owner: one group is built at a time. */
+interface Workspace {
+  memory: Uint8Array;
+  builder: GroupBuilder;
+}
+
 /** What one transaction has spilled. */
 export class Spill {
   readonly #options: SpillOptions;
-  readonly #memory: Uint8Array;
+  readonly #workspace: Workspace;
   readonly #open: Set<string>;
-  readonly #builder = new GroupBuilder(BLOCK_BYTES);
   readonly #files: SpillFile[] = [];
+  /** of the last of them */
+  #file: DurableFile | undefined;
 
   /** @param open is told of the files that are its own */
-  constructor(options: SpillOptions, memory: Uint8Array, open: Set<string>) {
+  constructor(options: SpillOptions, workspace: Workspace, open: Set<string>) {
     this.#options = options;
-    this.#memory = memory;
+    this.#workspace = workspace;
     this.#open = open;
   }
 
   /**
+   * Durable on return, but for the name of a new file.
    * @param fill adds data entries: their runs are indexes, their offsets counted from the
    *   transaction's first record
-   * @throws NO_SPACE, STORE_IO; Refused if there are more parts than one commit may have
+   * @throws NO_SPACE, STORE_IO; DAMAGED for entries that do not decode; Refused if there are more
+   *   parts than one commit may have. Then the transaction is to be dropped
    */
-  add(fill: (builder: GroupBuilder) => void): void {
-    fill(this.#builder);
-    if (this.#builder.bytes >= this.#options.groupBytes) this.#write();
+  write(fill: (builder: GroupBuilder) => void): void {
+    const { builder } = this.#workspace;
+    try {
+      fill(builder);
+      this.#write(builder);
+    } finally {
+      builder.clear();
+    }
   }
 
-  /** Returns when all of it is durable. */
+  /** Returns when all of it would survive. */
   prepare(): void {
     const { fs, dir } = this.#options;
-    this.#write();
     this.#guarded(() => edge('spill-directory', () => fs.syncDirectory(dir)));
   }
 
@@ -166,7 +202,8 @@ export class Spill {
   }
 
   close(): void {
-    for (const { file } of this.#files) file.close();
+    this.#file?.close();
+    this.#file = undefined;
   }
 
   /** The transaction has ended without a commit. */
@@ -179,14 +216,13 @@ export class Spill {
     }
   }
 
-  #write(): void {
-    if (this.#builder.isEmpty) return;
-    const groups = this.#builder.plan(groupLimit(SEGMENT_MAX_BYTES));
+  #write(builder: GroupBuilder): void {
+    const groups = builder.plan(groupLimit(SEGMENT_MAX_BYTES));
     const size = plannedSize(groups);
     if (!this.#options.mayGrow(size.padded)) {
       throw new HelicorderError('NO_SPACE', 'the store has reached its budget (store.budget)');
     }
-    const items = dataItems(this.#builder.entries(), size, (_, error) => {
+    const items = dataItems(builder.entries(), size, (_, error) => {
       throw error;
     });
     this.#guarded(() => {
@@ -194,42 +230,43 @@ export class Spill {
       for (const group of groups) this.#writeGroup(target, group);
       for (const item of items) target.parts.add(item);
     });
-    this.#builder.clear();
     const parts = this.#files.reduce((sum, file) => sum + file.parts.list.length, 0);
-    if (parts > TXN_PARTS_MAX) throw new Refused({ kind: 'REJECTED', reason: 'LIMIT' });
+    if (parts > Math.min(TXN_PARTS_MAX, this.#options.entryBytes / PART_BYTES))
+      throw new Refused({ kind: 'REJECTED', reason: 'LIMIT' });
   }
 
-  #writeGroup(target: SpillFile, group: ReturnType<GroupBuilder['plan']>[number]): void {
+  #writeGroup(target: SpillFile, group: PlannedGroup): void {
+    const { memory, builder } = this.#workspace;
     const { header, offset, last: predecessor } = target;
     const { utcNanos: writtenNanos } = this.#options.clock.read();
     const place = { flags: group.flags, offset, predecessor, writtenNanos };
-    const sealed = this.#builder.seal(group, this.#memory, header, place);
-    edge('spill-group', () => target.file.write(sealed.bytes, offset));
-    target.offset += sealed.bytes.length;
-    target.last = sealed.link;
+    const { bytes, link } = builder.seal(group, memory, header, place);
+    edge('spill-group', () => this.#file!.write(bytes, offset));
+    target.offset += bytes.length;
+    target.last = link;
   }
 
   #fileFor(bytes: number, firstOffset: number): SpillFile {
     const current = this.#files.at(-1);
     if (current && current.offset + bytes <= SEGMENT_MAX_BYTES) return current;
     const { fs, dir, direct, random, clock, identity } = this.#options;
-    const id = random.bytes(8);
-    const name = hex(id);
+    this.close();
+    const name = hex(random.bytes(8));
     const header: SegmentHeader = {
-      ...{ segment: SPILL_SEGMENT, salt: BigInt(`0x${name}`), size: SEGMENT_MAX_BYTES },
+      ...{ segment: SPILL_SEGMENT, salt: saltOf(name), size: SEGMENT_MAX_BYTES },
       ...{ storeId: identity.storeId, machineId: identity.machineId, blockBytes: BLOCK_BYTES },
       ...{ createdNanos: clock.read().utcNanos, predecessor: NO_LINK },
       storeSegmentBytes: identity.segmentBytes,
       storeCreatedNanos: identity.createdNanos,
     };
     this.#open.add(name);
-    const file = fs.openDurable(spillPath(dir, name), direct);
-    const made = { name, header, file, offset: BLOCK_BYTES, last: NO_LINK, firstOffset };
+    this.#file = fs.openDurable(spillPath(dir, name), direct);
+    const made = { name, header, offset: BLOCK_BYTES, last: NO_LINK, firstOffset };
     const target: SpillFile = { ...made, parts: new SpillParts() };
     this.#files.push(target);
-    const block = this.#memory.subarray(0, BLOCK_BYTES);
+    const block = this.#workspace.memory.subarray(0, BLOCK_BYTES);
     encodeSegmentHeader(header, block);
-    edge('spill-header', () => file.write(block, 0));
+    edge('spill-header', () => this.#file!.write(block, 0));
     return target;
   }
 

@@ -272,7 +272,7 @@ export class ControlState {
     // it stands for records whose bytes have come back since
     if (isLoss && item.firstOffset + item.records <= stream.nextOffset) return;
     // a gap for the records of an earlier run: its seqs are past
-    const isPast = isLoss && seqStep < 0;
+    const isPast = (isLoss || item.kind === 'spilled') && seqStep < 0;
     // the seqs of a copy are its transactions'; those of its origins may jump as they did there
     const isSeqWrong = seqStep !== 0 && !isPast && run.copied === undefined;
     if (offsetStep !== 0 || isSeqWrong) {

@@ -265,8 +265,8 @@ export class StreamReader {
       for (; !step.done; step = log.next()) {
         const found = step.value;
         if (found.kind === 'group') {
-          yield* this.#fromGroup(found);
-          if (this.#isDone) return;
+          const isThere = yield* this.#fromGroup(found);
+          if (this.#isDone || !isThere) return;
           const { segment, offset, size } = found;
           this.#position = { lsn: makeLsn(segment, offset + size.padded), last: found.link };
         } else {
@@ -292,18 +292,19 @@ export class StreamReader {
     return this.#position!.lsn < this.#reader.state.sealedEnd;
   }
 
-  *#fromGroup(group: LogGroup): Generator<RawItem | FaultItem> {
-    if (group.isSnapshot) return;
+  /** @returns false where it has been sealed: what is left of it is in a chunk */
+  *#fromGroup(group: LogGroup): Generator<RawItem | FaultItem, boolean> {
+    if (group.isSnapshot) return true;
     const entries = group.entries.of(this.#stream);
     for (const { kind, payload, intact } of entries) {
       if (intact) this.#known.learnEntry(kind, payload);
     }
-    if (!entries.some(({ stream }) => stream === this.#stream)) return;
+    if (!entries.some(({ stream }) => stream === this.#stream)) return true;
     const { fs, paths } = this.#reader;
     const own = { ...group, entries: new EntryList(entries) };
     for (const found of heldItems(fs, paths.spills, own)) {
       if (found.kind === 'fault') {
-        if (this.#isSealedNow()) return;
+        if (this.#isSealedNow()) return false;
         yield faultIn(found);
         continue;
       }
@@ -312,6 +313,7 @@ export class StreamReader {
         yield* this.#follow(item);
       }
     }
+    return true;
   }
 
   *#follow(next: DataItem): Generator<RawItem | FaultItem> {

@@ -18,7 +18,13 @@
  *
  * Memory: of one transaction `groupLimit` and one piece; of all TXN_OPEN_BYTES.
  */
-import { TXN_MAX_BYTES, TXN_MAX_RECORDS, TXN_OPEN_BYTES, TXN_OPEN_MS } from '../base/constants.ts';
+import {
+  TXN_MAX_BYTES,
+  TXN_MAX_RECORDS,
+  TXN_OPEN_BYTES,
+  TXN_OPEN_MAX,
+  TXN_OPEN_MS,
+} from '../base/constants.ts';
 import { monotonicMs, randomUint32, type Clock, type Random } from '../base/clock.ts';
 import { HelicorderError } from '../base/errors.ts';
 import { encodeBatch, encodeEvents, encodeGap, encodeTimes } from '../batch/format.ts';
@@ -35,6 +41,7 @@ import {
 } from '../txn/position.ts';
 import { Tally } from '../txn/tally.ts';
 import { transactionEntry } from './control.ts';
+import { dataItems } from './data.ts';
 import { KIND } from './log/format.ts';
 import type { GroupBuilder } from './log/group.ts';
 import { namedStream } from './named.ts';
@@ -99,9 +106,7 @@ export class Transactions {
       randomUint32(this.#random),
     );
     addPosition(builder, stream, writer, held);
-    for (const [txn, open] of this.#open) {
-      if (open.stream === request.stream && open.writer === writer) this.abort(txn);
-    }
+    this.#endOf(request.stream, writer);
     return held;
   }
 
@@ -116,7 +121,9 @@ export class Transactions {
   /** @param owner the connection whose end is the transaction's */
   begin(owner: number, writer: TransactionWriter, epoch: number, lo: number): string {
     this.position(writer, epoch);
-    this.#letGoOfOld();
+    this.expire();
+    this.#endOf(writer.stream, writer.writer);
+    if (this.#open.size >= TXN_OPEN_MAX) throw new Refused({ kind: 'REJECTED', reason: 'LIMIT' });
     const txn = `${epoch}-${++this.#begun}`;
     const limits = { maxRecords: TXN_MAX_RECORDS, maxBytes: TXN_MAX_BYTES };
     this.#open.set(txn, {
@@ -159,11 +166,17 @@ export class Transactions {
 
   #spill(open: OpenTransaction): Spill {
     const spill = (open.spill ??= this.#writer.spills.begin());
-    for (const piece of open.pieces) {
-      const { index: run } = open.origins.get(piece.origin.writer)!;
-      const firstOffset = piece.lo - open.tally.lo;
-      spill.add((builder) => addPiece(builder, 0, piece, { run, firstOffset }));
+    const { pieces, origins, tally } = open;
+    if (pieces.length === 0) return spill;
+    if (this.#writer.admission.refuses(open.stream)) {
+      throw new HelicorderError('NO_SPACE', `there is no room for ${open.stream} (onFull)`);
     }
+    spill.write((builder) => {
+      for (const piece of pieces) {
+        const { index: run } = origins.get(piece.origin.writer)!;
+        addPiece(builder, 0, piece, { run, firstOffset: piece.lo - tally.lo });
+      }
+    });
     [open.pieces, open.heldBytes] = [[], 0];
     return spill;
   }
@@ -221,7 +234,7 @@ export class Transactions {
     const held = this.#held(writer);
     const judged = judgeCommit(held, epoch, range);
     if (judged.kind !== 'APPLY') return judged;
-    this.#letGoOfOld();
+    this.expire();
     const open = this.#open.get(txn);
     if (open?.epoch !== epoch || open.writer !== writer.writer) return { kind: 'ABORTED' };
     if (!open.tally.isRange(range)) return { kind: 'REJECTED', reason: 'CONTENT' };
@@ -229,6 +242,10 @@ export class Transactions {
     this.#open.delete(txn);
     const { id, nextOffset } = namedStream(this.#writer.state, writer.stream);
     this.#addRecords(builder, id, open, nextOffset);
+    if (!isSound(builder)) {
+      builder.clear();
+      return { kind: 'REJECTED', reason: 'CONTENT' };
+    }
     const next = applyCommit(held, range, nextOffset);
     addPosition(builder, id, writer.writer, next);
     return { kind: 'COMMITTED', firstOffset: next.firstOffset, endOffset: next.endOffset };
@@ -254,13 +271,31 @@ export class Transactions {
     return state.lastTransaction(namedStream(state, stream).id, writer) ?? NEVER_OPENED;
   }
 
-  #letGoOfOld(): void {
+  /** A writer has one transaction open, at most. */
+  #endOf(stream: string, writer: string): void {
+    for (const [txn, open] of this.#open) {
+      if (open.stream === stream && open.writer === writer) this.abort(txn);
+    }
+  }
+
+  /** Records wait for space: what is not committed makes room. */
+  yieldSpace(): void {
+    for (const [txn, { spill }] of this.#open) if (spill) this.abort(txn);
+  }
+
+  /** The owner ends. */
+  close(): void {
+    for (const txn of this.#open.keys()) this.abort(txn);
+  }
+
+  /** Ends what is older than a transaction may be. */
+  expire(): void {
     const oldestMs = monotonicMs(this.#clock) - TXN_OPEN_MS;
     for (const [txn, { begunMs }] of this.#open) if (begunMs < oldestMs) this.abort(txn);
   }
 
   #live(txn: string): OpenTransaction {
-    this.#letGoOfOld();
+    this.expire();
     const open = this.#open.get(txn);
     if (open === undefined) throw new Refused({ kind: 'ABORTED' });
     this.position(open, open.epoch);
@@ -294,6 +329,13 @@ export class Transactions {
     const isSame = isSameRun(latest, origin) && latest.schemaId === schemaId(origin.schema);
     return isSame && derivationOf(latest) === derivationOf(origin) ? latest.id : undefined;
   }
+}
+
+/** What the log cannot account for must not come into it. */
+function isSound(builder: GroupBuilder): boolean {
+  let answer = true;
+  dataItems(builder.entries(), { length: 0, padded: 0 }, () => (answer = false));
+  return answer;
 }
 
 /** A writer's epoch and first seq tell its runs apart; a copied store may have used both again. */

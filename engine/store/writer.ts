@@ -114,15 +114,16 @@ export class StoreWriter {
     this.admission = new Admission({ fs, dir, state, identity, budget: this.budget });
     const mayGrow = (bytes: number) => allowsGrowth(fs, paths.dir, bytes, this.budget);
     const place = { fs, clock, random, direct, identity, mayGrow };
-    const groupBytes = options.spillBytes ?? this.groupLimit;
-    this.spills = new Spills({ ...place, dir: paths.spills, groupBytes });
-    const { log: logDir, ballast: ballastPath } = paths;
+    const { groupLimit: groupBytes, eventLimit: entryBytes } = this;
+    const limits = { groupBytes: options.spillBytes ?? groupBytes, entryBytes };
+    this.spills = new Spills({ ...place, ...limits, dir: paths.spills });
     const onDurable = (end: Lsn) => this.#mark.publish(end, this.#generation);
     this.#log = new LogWriter(
-      { ...place, logDir, ballastPath, state, onDurable },
+      { ...place, logDir: paths.log, ballastPath: paths.ballast, state, onDurable },
       this.recovered && startOf(this.recovered),
     );
     try {
+      if (this.recovered?.faults.some(({ lost }) => lost)) this.spills.withhold(state.spills);
       // sealed and not let go of yet, when the last owner ended
       this.recycleSealed();
       makeBallast(fs, paths);
@@ -205,8 +206,7 @@ export class StoreWriter {
   /** Lets go of segments whose records are in chunks. @returns how many */
   recycleSealed(): number {
     const segments = this.#log.recycleBefore(this.state.sealedEnd);
-    // what damage hides may name some of them
-    if (!this.recovered?.faults.some(({ lost }) => lost)) this.spills.sweep(this.state.spills);
+    this.spills.sweep(this.state.spills);
     return segments;
   }
 

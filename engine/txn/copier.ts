@@ -17,10 +17,10 @@
  */
 import { defined } from '../base/assert.ts';
 import { systemRandom, type Random } from '../base/clock.ts';
-import { COPY_BATCH_BYTES, COPY_BATCH_RECORDS } from '../base/constants.ts';
-import { HelicorderError } from '../base/errors.ts';
+import { COPY_BATCH_BYTES, COPY_BATCH_RECORDS, TXN_OPEN_MS } from '../base/constants.ts';
+import { HelicorderError, isCode } from '../base/errors.ts';
 import { edge } from '../base/failpoint.ts';
-import { Gathering } from './gathering.ts';
+import { Gathering, RecordsChanged } from './gathering.ts';
 import { Bandwidth, systemTimer, withDeadline, type Timer } from './pacing.ts';
 import {
   beginCoordination,
@@ -101,9 +101,13 @@ function isFinal(error: unknown): boolean {
   return error instanceof HelicorderError && !error.retryable;
 }
 
-function isTooMuch(error: unknown): boolean {
-  if (!(error instanceof Refused) || error.outcome.kind !== 'REJECTED') return false;
-  return error.outcome.reason === 'LIMIT';
+/** Would a smaller transaction not have met it? One may have been ended for its age. */
+function isTooMuch(error: unknown, openMs: number): boolean {
+  if (isCode(error, 'NO_SPACE') || error instanceof RecordsChanged) return true;
+  if (!(error instanceof Refused)) return false;
+  const { outcome } = error;
+  if (outcome.kind === 'REJECTED') return outcome.reason === 'LIMIT';
+  return outcome.kind === 'ABORTED' && openMs > TXN_OPEN_MS / 2;
 }
 
 export class Copier {
@@ -216,7 +220,7 @@ export class Copier {
       event = await this.#request(effect);
     } catch (error) {
       if (isFinal(error)) throw error;
-      this.#isTooMuch ||= isTooMuch(error);
+      this.#isTooMuch ||= isTooMuch(error, this.#timer.nowMs() - this.#lastRead.ms);
       const { phase, failures } = state;
       this.#options.onProgress?.({ kind: 'failed', phase: phase.name, failures, error });
       return { kind: 'failed' };
@@ -297,6 +301,7 @@ export class Copier {
     const { maxRecords, maxBytes, usualBytes = maxBytes } = this.#participant.capabilities;
     const usual = Math.min(usualBytes, COPY_BATCH_BYTES);
     const { batchRecords = COPY_BATCH_RECORDS, batchBytes = usual } = this.#options;
+    // from then on no transaction of this copy is larger than others
     const wantedBytes = this.#isTooMuch ? Math.min(usual, batchBytes) : batchBytes;
     return {
       maxRecords: Math.min(maxRecords, batchRecords),

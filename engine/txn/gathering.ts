@@ -20,6 +20,13 @@ export interface GatherLimits extends TallyLimits {
   end: number;
 }
 
+/** Read a second time they are not what they were: damaged, or made by an impure transform. */
+export class RecordsChanged extends Error {
+  constructor() {
+    super('records have changed since they were read');
+  }
+}
+
 export class Gathering {
   readonly #source: CopySource;
   readonly #keptBytes: number;
@@ -71,13 +78,13 @@ export class Gathering {
 
   /**
    * Those of the range that was gathered last.
-   * @throws if they are not what they were: then nothing of them may be committed
+   * @throws RecordsChanged: then nothing of them may be committed
    */
   async *pieces(range: Range): AsyncGenerator<Piece> {
     if (this.#pieces) return yield* this.#pieces;
     const { lo, hi, before, chain } = range;
     for await (const piece of this.#all(lo, hi, before)) yield piece;
-    if (this.#chain.value !== chain) throw new Error('records have changed since they were read');
+    if (this.#chain.value !== chain) throw new RecordsChanged();
   }
 
   /** The chain over what the source holds now; undefined if it does not hold exactly that range. */

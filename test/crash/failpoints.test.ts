@@ -49,8 +49,8 @@ const recorder = (dir: string): string[] => ['run', '--config', config, '--data-
 
 /**
  * A store whose next owner has everything to do: samples in a chunk that are due to go, finished
- * segments that nobody has sealed, one that was being made, neither store.json nor ballast, and what
- * was spilled by a transaction that has never ended.
+ * segments that nobody has sealed, one that was being made, neither store.json nor ballast, and
+ * what was spilled by a transaction that has never ended.
  */
 const template = (
   (making?: Promise<string>) => () =>

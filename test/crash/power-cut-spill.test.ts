@@ -1,7 +1,8 @@
 /**
  * The power cut under transactions that are larger than a group: a stream is copied in one, again
- * and again, to a store on a real file system whose power goes at a moment that nobody chose. Behind
- * each cut the target holds all of a transaction or none of it, and all of one that was reported.
+ * and again, to a store on a real file system whose power goes at a moment that nobody chose.
+ * Behind each cut the target holds all of a transaction or none of it, and all of one that was
+ * reported.
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,8 +1,9 @@
 /**
  * Blocks on their way into a chunk that are too many for memory: behind the first
- * BLOCKS_IN_MEMORY_BYTES they wait in a file, which nobody needs once the chunk is written. One that
- * is left behind is swept by the next owner (`spill.ts`).
+ * BLOCKS_IN_MEMORY_BYTES they wait in a file, which nobody needs once the chunk is written. One
+ * that is left behind is swept by the next owner (`spill.ts`).
  */
+import { assert } from '../../base/assert.ts';
 import { BLOCKS_IN_MEMORY_BYTES } from '../../base/constants.ts';
 import type { File, FileSystem } from '../../files/file-system.ts';
 import type { BlockStore, Load } from './blocks.ts';
@@ -33,7 +34,8 @@ export class Scratch implements BlockStore {
     this.#end += bytes.length;
     return () => {
       const loaded = new Uint8Array(place.length);
-      file.read(loaded, place.at);
+      const length = file.read(loaded, place.at);
+      assert(length === place.length, 'what was put there is read again');
       return loaded;
     };
   }

@@ -218,7 +218,7 @@ export class LogWriter {
     this.#next.close();
   }
 
-  /** Runs what touches the disk; all but a full disk is final. */
+  /** Runs what touches the disk; all but a full disk, and a group that never fits, is final. */
   #guarded<T>(work: () => T): T {
     try {
       return work();
@@ -227,7 +227,8 @@ export class LogWriter {
         throw error;
       }
       const failure = ioError(error, 'cannot write to', this.#options.logDir);
-      throw failure.code === 'NO_SPACE' ? failure : this.#fail(failure);
+      const isNothing = failure.code === 'USAGE' && this.#pending === undefined;
+      throw failure.code === 'NO_SPACE' || isNothing ? failure : this.#fail(failure);
     }
   }
 

@@ -98,6 +98,9 @@ export class Window {
   }
 }
 
+/** What tells a file's own groups from any others. */
+export type ScannedFile = Pick<SegmentHeader, 'segment' | 'salt' | 'size'>;
+
 /** A group's header, and the bytes it was read from: its entry table is in them. */
 export interface GroupHead {
   header: GroupHeader;
@@ -108,7 +111,7 @@ export interface GroupHead {
 /** @returns undefined if no group with a valid header begins at byte `offset` of the segment */
 export function groupHeadAt(
   window: Window,
-  segment: SegmentHeader,
+  segment: ScannedFile,
   offset: number,
 ): GroupHead | undefined {
   let bytes = window.bytes(offset, BLOCK_BYTES);
@@ -145,7 +148,7 @@ export interface ScanOptions {
 
 export function* scanSegment(
   window: Window,
-  segment: SegmentHeader,
+  segment: ScannedFile,
   options: ScanOptions,
 ): Generator<ScanItem, void> {
   const scan = new Scan(window, segment, options);
@@ -176,10 +179,10 @@ export function* scanSegment(
 
 class Scan {
   readonly #window: Window;
-  readonly #segment: SegmentHeader;
+  readonly #segment: ScannedFile;
   readonly #options: ScanOptions;
 
-  constructor(window: Window, segment: SegmentHeader, options: ScanOptions) {
+  constructor(window: Window, segment: ScannedFile, options: ScanOptions) {
     this.#window = window;
     this.#segment = segment;
     this.#options = options;

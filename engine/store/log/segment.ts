@@ -71,15 +71,7 @@ export function openSegment(
   logDir: string,
   segment: number,
 ): OpenSegment | undefined {
-  return openSegmentFile(fs, segmentPath(logDir, segment), segment);
-}
-
-/** The same of a file that has another name. @param segment the number that is in it */
-export function openSegmentFile(
-  fs: FileSystem,
-  path: string,
-  segment: number,
-): OpenSegment | undefined {
+  const path = segmentPath(logDir, segment);
   const file = fs.open(path, 'read');
   const window = new Window(file);
   const close = (): void => file.close();

@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { KIB } from '../../../engine/base/constants.ts';
 import { nodeFileSystem } from '../../../engine/files/node-file-system.ts';
+import { StoreReader } from '../../../engine/store/reader.ts';
+import { StreamReader } from '../../../engine/store/stream-reader.ts';
 import { systemEnvironment } from '../../../engine/store/store.ts';
 import { verify } from '../../../engine/tools/verify.ts';
 import type { CopierOptions } from '../../../engine/txn/copier.ts';
@@ -149,6 +151,44 @@ describe('a transaction that is larger than a group', () => {
     from.close();
     to.close();
     await expectSame(from.dir, to.dir);
+  });
+
+  it('is read to its end though it is sealed and swept meanwhile', async () => {
+    const { from, to } = owners();
+    for (const writer of ['a', 'b', 'c']) {
+      recordEvents(from, writer, 5);
+      await copyOnce(end(from), end(to), { ...WHOLE, stream: EVENTS, target: EVENTS });
+    }
+    expect(spillsOf(to)).toHaveLength(3);
+    const reader = StoreReader.open(to.dir, systemEnvironment);
+    const { id, nextOffset } = reader.state.streamNamed(EVENTS)!;
+    const kinds: string[] = [];
+    let records = 0;
+    for await (const found of new StreamReader(reader, id, 0).raw()) {
+      if (found.kind === 'fault') throw new Error(found.fault.what);
+      kinds.push(found.item.kind);
+      records += found.item.records;
+      if (kinds.length === 2) await sealAllThereIs(nodeFileSystem, to.writer);
+    }
+    reader.close();
+    expect(spillsOf(to)).toEqual([]);
+    expect(new Set(kinds)).toEqual(new Set(['events']));
+    expect(records).toBe(nextOffset);
+  });
+
+  it('is one of its writer: the next one that is begun ends it', async () => {
+    const { from, to } = owners();
+    record(from, new SeededRandom(SEED), 1, BATCHES);
+    to.fate = (type) => (type === 'txn-commit' ? 'lost' : 'served');
+    const stop = new AbortController();
+    let failures = 0;
+    await copyOnce(end(from), end(to), {
+      ...{ ...WHOLE, signal: stop.signal },
+      onProgress: ({ kind }) => {
+        if (kind === 'failed' && ++failures === 5) stop.abort();
+      },
+    });
+    expect(spillsOf(to).length).toBeLessThanOrEqual(1);
   });
 
   it('is copied on by an owner that has it unsealed', async () => {
