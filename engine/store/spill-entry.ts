@@ -7,6 +7,7 @@ import type { Reason } from '../batch/ledger.ts';
 import { control, count, list, nanos, nullable, object, text } from './control-fields.ts';
 import type { DataContent, DataItem } from './data.ts';
 import { ENTRY_ROW_BYTES, KIND, type Link } from './log/format.ts';
+import { addGap } from './log/segment-index.ts';
 import { part, type SnapshotPart } from './snapshot-part.ts';
 
 /** Consecutive records of one run, none of them earlier than one before it. */
@@ -113,51 +114,40 @@ export function spilledItems(stream: number, payload: Uint8Array): DataItem[] {
   const { firstOffset, parts } = spillEntry.decode(payload);
   let offset = firstOffset;
   return parts.map((part, index) => {
-    const own = index === 0 ? payload.length + ENTRY_ROW_BYTES : 0;
-    const item = new SpilledItem(stream, offset, part, own);
+    const ownBytes = index === 0 ? payload.length + ENTRY_ROW_BYTES : 0;
+    const item = spilledItem(stream, offset, part, ownBytes);
     offset += part.records;
     return item;
   });
 }
 
-class SpilledItem implements DataItem {
-  readonly kind = 'spilled';
-  readonly stream: number;
-  readonly run: number;
-  readonly firstSeq: number;
-  readonly firstOffset: number;
-  readonly records: number;
-  readonly samples: number;
-  readonly ticks: number;
-  readonly lastTick: number | undefined;
-  readonly nextOrdinal: number | undefined;
-  readonly gaps: DataItem['gaps'];
-  readonly firstNanos: bigint | undefined;
-  readonly lastNanos: bigint | undefined;
-  bytes: number;
-  paddingBytes: number;
-
-  /** @param ownBytes of the entry itself */
-  constructor(stream: number, firstOffset: number, part: SpillPart, ownBytes: number) {
-    this.stream = stream;
-    this.run = part.run;
-    this.firstSeq = part.firstSeq;
-    this.firstOffset = firstOffset;
-    this.records = part.records;
-    this.samples = part.samples;
-    this.ticks = part.ticks;
-    this.lastTick = part.lastTick ?? undefined;
-    this.nextOrdinal = part.nextOrdinal ?? undefined;
-    this.gaps = part.gaps as { reason: Reason; gaps: number; ticks: number }[];
-    this.firstNanos = part.firstNanos ?? undefined;
-    this.lastNanos = part.lastNanos ?? undefined;
-    this.bytes = part.bytes + ownBytes;
-    this.paddingBytes = part.paddingBytes;
-  }
-
-  get content(): DataContent {
-    throw new TypeError('the records of a spill are in its file');
-  }
+/** @param ownBytes of the entry itself */
+function spilledItem(
+  stream: number,
+  firstOffset: number,
+  part: SpillPart,
+  ownBytes: number,
+): DataItem {
+  return {
+    kind: 'spilled',
+    stream,
+    run: part.run,
+    firstSeq: part.firstSeq,
+    firstOffset,
+    records: part.records,
+    samples: part.samples,
+    ticks: part.ticks,
+    lastTick: part.lastTick ?? undefined,
+    nextOrdinal: part.nextOrdinal ?? undefined,
+    gaps: part.gaps as { reason: Reason; gaps: number; ticks: number }[],
+    firstNanos: part.firstNanos ?? undefined,
+    lastNanos: part.lastNanos ?? undefined,
+    bytes: part.bytes + ownBytes,
+    paddingBytes: part.paddingBytes,
+    get content(): DataContent {
+      throw new TypeError('the records of a spill are in its file');
+    },
+  };
 }
 
 /** Sums up items, in the order of their offsets. */
@@ -199,12 +189,5 @@ function extend(part: SpillPart, item: DataItem): void {
   part.lastNanos = item.lastNanos ?? part.lastNanos;
   part.bytes += item.bytes;
   part.paddingBytes += item.paddingBytes;
-  for (const { reason, ticks } of item.gaps) {
-    const sum = part.gaps.find((gap) => gap.reason === reason);
-    if (sum === undefined) part.gaps.push({ reason, gaps: 1, ticks });
-    else {
-      sum.gaps++;
-      sum.ticks += ticks;
-    }
-  }
+  for (const gap of item.gaps) addGap(part.gaps, gap);
 }

@@ -29,24 +29,13 @@ import {
 } from './format.ts';
 import { Lane, type LaneMember } from './join.ts';
 import { encodePack, type PackedEntry } from './pack.ts';
-
-/** Encoded bytes, from wherever they wait to be written. */
-export type Load = () => Uint8Array | Promise<Uint8Array>;
-
-/** Bytes that stand in the file once, however many blocks refer to them. */
-export interface TimesBlock {
-  load: Load;
-}
+import type { Load, Scratch } from './scratch.ts';
 
 export interface Block {
   row: BlockRow;
   load: Load;
-  times: TimesBlock | undefined;
-}
-
-/** Where blocks wait that are too many for memory. */
-export interface BlockStore {
-  put(bytes: Uint8Array): Load;
+  /** the same one for all blocks that refer to it: it stands in the file once */
+  times: Load | undefined;
 }
 
 /** Events and gaps of one stream that wait for their pack to be full. */
@@ -62,11 +51,11 @@ export class BlockBuilder {
   readonly #lanes = new Map<number, Lane>();
   readonly #packs = new Map<number, OpenPack>();
   readonly #schemaOfRun: (run: number) => Schema;
-  readonly #store: BlockStore;
+  readonly #scratch: Scratch;
 
-  constructor(schemaOfRun: (run: number) => Schema, store: BlockStore) {
+  constructor(schemaOfRun: (run: number) => Schema, scratch: Scratch) {
     this.#schemaOfRun = schemaOfRun;
-    this.#store = store;
+    this.#scratch = scratch;
   }
 
   /** @param items of one group of the log, in order; their payloads are copied */
@@ -110,13 +99,13 @@ export class BlockBuilder {
   /** Block after block. */
   *#closing(lane: Lane): Generator<void> {
     const entry = lane.times();
-    const times = { load: this.#store.put(encodeTimes(entry)) };
+    const times = this.#scratch.put(encodeTimes(entry));
     const lastTick = entry.firstTick + entry.ticks - 1;
     for (const member of lane.members) {
       this.#lanes.delete(member.stream);
       const batch = lane.batch(member, this.#schemaOfRun(member.run));
       const row = laneRow(member, batch, { ticks: entry.ticks, lastTick });
-      this.#push(member.stream, { row, load: this.#store.put(encodeBatch(batch)), times });
+      this.#push(member.stream, { row, load: this.#scratch.put(encodeBatch(batch)), times });
       yield;
     }
   }
@@ -139,7 +128,7 @@ export class BlockBuilder {
     if (pack === undefined) return;
     this.#packs.delete(stream);
     const { row, entries } = pack;
-    this.#push(stream, { row, load: this.#store.put(encodePack(entries)), times: undefined });
+    this.#push(stream, { row, load: this.#scratch.put(encodePack(entries)), times: undefined });
   }
 
   #push(stream: number, block: Block): void {

@@ -4,7 +4,7 @@
  */
 import { crc32c } from '../../base/crc32c.ts';
 import { chunkHeadEntry, type ChunkHead } from '../control.ts';
-import type { Block, TimesBlock } from './blocks.ts';
+import type { Block } from './blocks.ts';
 import {
   CHUNK_TRAILER_BYTES,
   NO_NANOS,
@@ -20,6 +20,7 @@ import {
   type Place,
   type TableRow,
 } from './format.ts';
+import type { Load } from './scratch.ts';
 import { commitChecked, type ChunkPlace, type ChunkSink, type ChunkSource } from './place.ts';
 
 /** A stream as it is at the end of the chunk, and what the chunk holds of it. */
@@ -56,7 +57,7 @@ export async function writeChunk(
 class ChunkWriter {
   readonly #sink: ChunkSink;
   /** times blocks that are in the file already */
-  readonly #times = new Map<TimesBlock, Place>();
+  readonly #times = new Map<Load, Place>();
 
   constructor(sink: ChunkSink) {
     this.#sink = sink;
@@ -96,10 +97,10 @@ class ChunkWriter {
     };
   }
 
-  async #timesPlace(times: TimesBlock): Promise<Place> {
+  async #timesPlace(times: Load): Promise<Place> {
     const known = this.#times.get(times);
     if (known) return known;
-    const place = await this.#put(await times.load());
+    const place = await this.#put(await times());
     this.#times.set(times, place);
     return place;
   }

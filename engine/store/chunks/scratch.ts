@@ -6,11 +6,13 @@
 import { assert } from '../../base/assert.ts';
 import { BLOCKS_IN_MEMORY_BYTES } from '../../base/constants.ts';
 import type { File, FileSystem } from '../../files/file-system.ts';
-import type { BlockStore, Load } from './blocks.ts';
 
 const NAME = 'sealing.scratch';
 
-export class Scratch implements BlockStore {
+/** Encoded bytes, from wherever they wait to be written. */
+export type Load = () => Uint8Array | Promise<Uint8Array>;
+
+export class Scratch {
   readonly #fs: FileSystem;
   readonly #dir: string;
   #inMemory = 0;

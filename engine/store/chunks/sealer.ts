@@ -24,9 +24,9 @@ import { KnownRuns } from '../known-runs.ts';
 import { readSnapshot } from '../segment-snapshot.ts';
 import { heldItems } from '../spill-reader.ts';
 import { ControlState } from '../state.ts';
-import { BlockBuilder, type Block, type TimesBlock } from './blocks.ts';
+import { BlockBuilder, type Block } from './blocks.ts';
 import { checkChunk, fail } from './check.ts';
-import { Scratch } from './scratch.ts';
+import { Scratch, type Load } from './scratch.ts';
 import { ChunkReader } from './chunk-reader.ts';
 import { writeChunk, type ChunkStream } from './chunk-writer.ts';
 import {
@@ -104,7 +104,7 @@ export async function joinChunks(
 ): Promise<SealedChunk> {
   const range = { first: chunks[0]!.range.first, end: chunks.at(-1)!.range.end };
   const streams: ChunkStream[] = [];
-  const times = new Map<string, TimesBlock>();
+  const times = new Map<string, Load>();
   for (const row of chunks.at(-1)!.table) {
     const { stream: id, nextOffset, latestNanos } = row;
     const lowWater = context.lowWaters.get(id);
@@ -234,7 +234,7 @@ async function joinedStream(
   chunks: readonly ChunkReader[],
   id: number,
   lowWater: number,
-  times: Map<string, TimesBlock>,
+  times: Map<string, Load>,
 ): Promise<Pick<ChunkStream, 'blocks' | 'head'>> {
   const blocks: Block[] = [];
   const runs = new Map<number, RunEntry>();
@@ -253,14 +253,14 @@ async function joinedStream(
   return { blocks, head: { stream, runs: [...runs.values()], schemas: [...schemas.values()] } };
 }
 
-function carried(chunk: ChunkReader, row: BlockRow, times: Map<string, TimesBlock>): Block {
+function carried(chunk: ChunkReader, row: BlockRow, times: Map<string, Load>): Block {
   const shared = row.times.length > 0 ? sharedTimes(chunk, row.times, times) : undefined;
   return { row: { ...row }, load: () => chunk.blockBytes(row), times: shared };
 }
 
-function sharedTimes(chunk: ChunkReader, place: Place, known: Map<string, TimesBlock>): TimesBlock {
+function sharedTimes(chunk: ChunkReader, place: Place, known: Map<string, Load>): Load {
   const key = `${chunk.path} ${place.at}`;
-  const shared = known.get(key) ?? { load: () => chunk.timesBytes(place) };
+  const shared = known.get(key) ?? (() => chunk.timesBytes(place));
   known.set(key, shared);
   return shared;
 }

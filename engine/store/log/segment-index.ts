@@ -35,7 +35,7 @@ export class SegmentIndex {
     stream.firstNanos ??= item.firstNanos ?? null;
     stream.lastNanos = item.lastNanos ?? stream.lastNanos;
     stream.lastGroup = group;
-    for (const gap of item.gaps) addGap(stream, gap);
+    for (const gap of item.gaps) addGap(stream.gaps, gap);
   }
 
   footer(): FooterEntry {
@@ -43,9 +43,13 @@ export class SegmentIndex {
   }
 }
 
-function addGap(stream: FooterStream, { reason, ticks, gaps = 1 }: DataItem['gaps'][number]): void {
-  let sum = stream.gaps.find((gap) => gap.reason === reason);
-  if (sum === undefined) stream.gaps.push((sum = { reason, gaps: 0, ticks: 0 }));
+/** Adds a gap, or several of one reason, to the sums by reason. */
+export function addGap(
+  sums: FooterStream['gaps'],
+  { reason, ticks, gaps = 1 }: DataItem['gaps'][number],
+): void {
+  let sum = sums.find((gap) => gap.reason === reason);
+  if (sum === undefined) sums.push((sum = { reason, gaps: 0, ticks: 0 }));
   sum.gaps += gaps;
   sum.ticks += ticks;
 }
