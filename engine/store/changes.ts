@@ -66,12 +66,12 @@ export function removeCursor(writer: StoreWriter, name: string): void {
 
 /**
  * Removes a stream with all it holds; one of the same name made later is another one.
- * @throws NO_SUCH_STREAM, USAGE while a run of this owner writes to it
+ * @throws NO_SUCH_STREAM, USAGE while a run of this owner, or what waits for space, writes to it
  */
 export function removeStream(writer: StoreWriter, name: string): void {
   const { id } = namedStream(writer.state, name);
   if (writer.isRecording(id)) {
-    throw new HelicorderError('USAGE', `${name} is being recorded: end its source first`);
+    throw new HelicorderError('USAGE', `${name} is being recorded: end what writes to it first`);
   }
   const entry = removeEntry.encode({ stream: id });
   writer.change((builder) => builder.add(KIND.remove, id, entry));

@@ -78,6 +78,7 @@ async function rowOf(
   }
 }
 
+/** @returns undefined if none is known to begin before it: what did has been sealed, or is lost */
 function locateInLog(
   reader: StoreReader,
   stream: number,
@@ -100,8 +101,7 @@ function locateInLog(
       high = middle - 1;
     }
   }
-  if (best || state.sealedEnd > 0) return best;
-  return { lsn: makeLsn(numbers[0] ?? 1, 0), nextOffset: 0 };
+  return best;
 }
 
 /** Where a snapshot cannot be read, the one before it counts. */

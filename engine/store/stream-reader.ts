@@ -163,7 +163,10 @@ export class StreamReader {
     const { state } = this.#reader;
     const from = this.#continuity.nextOffset;
     const records = state.lowWaterOf(this.#stream) - from;
-    if (records > 0 && from === 0) {
+    if (records <= 0) return;
+    // its last writer may have begun only since
+    this.#known.learnState(state);
+    if (from === 0) {
       this.#continuity.nextOffset = records;
       yield* this.#retired();
       return;
@@ -171,7 +174,7 @@ export class StreamReader {
     const last = state.trims.get(this.#stream)?.writers.at(-1);
     const run = last && state.latestRun(this.#stream, last.writer);
     const info = last && (this.#known.of(last.run) ?? this.#known.of(run?.id ?? 0));
-    if (records <= 0 || last === undefined || info === undefined) return;
+    if (last === undefined || info === undefined) return;
     const place = { run: info.run.id, firstOffset: from, records };
     const firstSeq = Math.max(1, last.records - records + 1);
     const gap = { ...place, firstSeq, reason: 'retired' as const };

@@ -276,9 +276,10 @@ export class StoreWriter {
     this.#log.commitAhead(builder);
   }
 
-  /** Does a run that this owner has begun and not ended write to the stream? */
+  /** Does a run that this owner has begun write to the stream, or what waits for space? */
   isRecording(stream: number): boolean {
-    return this.state.writersOf(stream).some((run) => this.#openRuns.has(run.id));
+    const runs = this.state.writersOf(stream);
+    return runs.some(({ id }) => this.#openRuns.has(id)) || this.#log.isPending(stream);
   }
 
   addRunEnd(builder: GroupBuilder, run: RunSnapshot, reason: string): void {
@@ -364,11 +365,8 @@ export class StoreWriter {
   /** On a full disk it takes the place of what was kept in reserve. */
   #createMark(): MarkFile {
     const { fs, clock } = this.#options;
-    const ids = {
-      storeId: this.identity.storeId,
-      bootId: clock.bootId(),
-      generation: this.#generation,
-    };
+    const { storeId } = this.identity;
+    const ids = { storeId, bootId: clock.bootId(), generation: this.#generation };
     try {
       return createMark(fs, this.paths.mark, ids);
     } catch (error) {

@@ -31,8 +31,10 @@ function open(process: Process, oracle: Oracle): Store | undefined {
   try {
     return Store.open(DIR, process.environment);
   } catch (error) {
-    const isDamaged = error instanceof HelicorderError && error.code === 'DAMAGED';
-    if (isDamaged && oracle.isLenient) return undefined;
+    if (!(error instanceof HelicorderError)) throw error;
+    if (error.code === 'DAMAGED' && oracle.isLenient) return undefined;
+    // an owner that was killed before it had made one
+    if (error.code === 'NOT_A_STORE' && !oracle.hasPromises) return undefined;
     throw error;
   }
 }

@@ -1,7 +1,7 @@
 /**
  * Negative controls in the code itself: modules of production code with one rule taken out, each
- * found by a simulation. Rules that only two faults at once can need, the fence and the seq check,
- * are taken out in the model (`model/mutants.ts`), which has them at once in all ways there are.
+ * found by a simulation. Rules that only two faults at once can need (the fence, the seq check, the
+ * intent) are taken out in the model (`model/mutants.ts`), which has them at once in all ways.
  */
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { count } from '../support/counts.ts';
@@ -22,17 +22,11 @@ vi.mock(import('../../engine/txn/coordinator.ts'), async (original) => {
     const cursor = { epoch, acked: intent.range.hi, chain: intent.range.chain };
     return { state, effects: [{ kind: 'writeCursor', cursor }, effect] };
   };
-  const withoutIntent = (step: Step): Step => {
-    const [effect] = step.effects;
-    if (effect?.kind !== 'writeIntent') return step;
-    return real.step(step.state, { kind: 'intentDurable' });
-  };
   return {
     ...real,
     step: (state, event) => {
       const step = real.step(state, event);
-      if (mutation.now === 'early release') return early(step);
-      return mutation.now === 'no intent' ? withoutIntent(step) : step;
+      return mutation.now === 'early release' ? early(step) : step;
     },
   };
 });
@@ -109,13 +103,6 @@ const CODE_MUTANTS: readonly CodeMutant[] = [
     name: 'releases before the target has confirmed',
     rule: 'early release',
     seeds: 100,
-    play: simulateCopy,
-    sound: simulateCopy,
-  },
-  {
-    name: 'commits without a durable intent',
-    rule: 'no intent',
-    ...{ seeds: 400, from: 70 },
     play: simulateCopy,
     sound: simulateCopy,
   },

@@ -131,7 +131,7 @@ function countLess(result: UpkeepResult): void {
 const UPKEEP_MUTANTS: readonly Mutant[] = [
   {
     name: 'recycles segments before the sealed entry is durable',
-    ...{ seeds: 100, from: 35 },
+    ...{ seeds: 100, from: 16 },
     step: stepThat(removeSealed),
   },
   {

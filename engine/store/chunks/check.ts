@@ -1,7 +1,10 @@
 /** Reads every byte of a chunk that a reader would, and checks it. */
 import type { ChunkReader } from './chunk-reader.ts';
 
-/** @param onDamage is told of each directory, block or times block that does not hold */
+/**
+ * @param onDamage is told of each directory, block or times block that does not hold
+ * @param pause called behind each block
+ */
 export async function checkChunk(
   chunk: ChunkReader,
   onDamage: (error: unknown) => void,
@@ -13,9 +16,9 @@ export async function checkChunk(
       for (const row of directory?.blocks ?? []) {
         await attempt(onDamage, () => chunk.blockBytes(row));
         if (row.times.length > 0) await attempt(onDamage, () => chunk.timesBytes(row.times));
+        await pause();
       }
     });
-    await pause();
   }
 }
 

@@ -34,17 +34,21 @@ export interface ChunkStream {
   head?: ChunkHead;
 }
 
-/** @returns the size of the file, which is whole and durable under its name */
+/**
+ * @param pause called before each block
+ * @returns the size of the file, which is whole and durable under its name
+ */
 export async function writeChunk(
   place: ChunkPlace,
   header: ChunkHeader,
   streams: readonly ChunkStream[],
   check: (source: ChunkSource) => Promise<void>,
+  pause: () => Promise<void>,
 ): Promise<number> {
   const name = chunkName(header);
   const sink = await place.put(name);
   try {
-    await new ChunkWriter(sink).write(header, streams);
+    await new ChunkWriter(sink, pause).write(header, streams);
     const { bytes } = sink;
     await commitChecked(place, name, sink, check);
     return bytes;
@@ -56,11 +60,13 @@ export async function writeChunk(
 
 class ChunkWriter {
   readonly #sink: ChunkSink;
+  readonly #pause: () => Promise<void>;
   /** times blocks that are in the file already */
   readonly #times = new Map<Load, Place>();
 
-  constructor(sink: ChunkSink) {
+  constructor(sink: ChunkSink, pause: () => Promise<void>) {
     this.#sink = sink;
+    this.#pause = pause;
   }
 
   async write(header: ChunkHeader, streams: readonly ChunkStream[]): Promise<void> {
@@ -82,6 +88,7 @@ class ChunkWriter {
   async #blocks({ id, nextOffset, latestNanos, blocks }: ChunkStream): Promise<TableRow> {
     const from = this.#sink.bytes;
     for (const { row, load, times } of blocks) {
+      await this.#pause();
       row.times = times ? await this.#timesPlace(times) : NO_PLACE;
       row.place = await this.#put(await load());
     }

@@ -271,12 +271,11 @@ async function finish(
   streams: readonly ChunkStream[],
 ): Promise<SealedChunk> {
   if (streams.every(({ blocks }) => blocks.length === 0)) return { ...range, bytes: 0 };
-  const { storeId, createdNanos, place } = context;
+  const { storeId, createdNanos, place, pause } = context;
   const header: ChunkHeader = { ...range, storeId, createdNanos };
   await checkIsOurs(context, range);
-  const bytes = await writeChunk(place, header, streams, (source) =>
-    readBack(context, header, source),
-  );
+  const check = (source: ChunkSource) => readBack(context, header, source);
+  const bytes = await writeChunk(place, header, streams, check, pause);
   return { ...range, bytes };
 }
 

@@ -123,6 +123,12 @@ export class LogWriter {
     return this.#pending !== undefined;
   }
 
+  /** Does the commit that waits hold anything of a stream? */
+  isPending(stream: number): boolean {
+    const waiting = this.#pending?.builder.entries().all() ?? [];
+    return waiting.some((entry) => entry.stream === stream);
+  }
+
   /**
    * Makes the builder's entries durable, all or none, and clears it.
    * @param isControl without them nothing can begin: they may go beyond the budget

@@ -71,6 +71,8 @@ export class Window {
   #start = 0;
   #length = 0;
   #end = BLOCK_BYTES;
+  /** how often it has moved: what it holds may have been written anew between two moves */
+  moves = 0;
 
   constructor(file: File) {
     this.#file = file;
@@ -94,6 +96,7 @@ export class Window {
     this.#ahead = Math.min(2 * this.#ahead, WINDOW_MAX_BYTES);
     if (wanted > this.#memory.length) this.#memory = new Uint8Array(wanted);
     this.#start = at;
+    this.moves++;
     this.#length = this.#file.read(this.#memory.subarray(0, wanted), at);
   }
 }
@@ -134,6 +137,8 @@ interface Found {
   header: GroupHeader;
   offset: number;
   end: number;
+  /** of the window, when the header was read */
+  moves: number;
 }
 
 export interface ScanOptions {
@@ -194,7 +199,7 @@ class Scan {
       const header = groupHeadAt(this.#window, this.#segment, offset)?.header;
       if (header === undefined) continue;
       const end = offset + alignUp(header.length);
-      if (end <= this.#options.end) return { header, offset, end };
+      if (end <= this.#options.end) return { header, offset, end, moves: this.#window.moves };
     }
     return undefined;
   }
@@ -213,6 +218,9 @@ class Scan {
   ): (ScannedGroup & { damaged: boolean }) | BadRange {
     const { header, offset, end } = found;
     const bytes = this.#window.bytes(offset, header.length);
+    if (this.#window.moves !== found.moves && !this.#isGroup(bytes, offset)) {
+      return { kind: 'torn', offset, length: end - offset, what: 'group that has gone' };
+    }
     const bodyEnd = header.length - GROUP_CRC_BYTES;
     const crc = crc32c(bytes.subarray(0, bodyEnd));
     // the file may have been cut while it is read
@@ -238,6 +246,11 @@ class Scan {
       isSnapshot: (header.flags & GROUP_FLAG.snapshot) !== 0,
       writtenNanos: header.writtenNanos,
     };
+  }
+
+  /** By now the file may be another segment: then the bytes do not belong to the header read. */
+  #isGroup(bytes: Uint8Array, offset: number): boolean {
+    return typeof decodeGroupHeader(bytes, this.#segment, offset) !== 'string';
   }
 
   /**

@@ -5,6 +5,7 @@ import { MIB, TXN_OPEN_MS } from '../../../engine/base/constants.ts';
 import { systemRandom } from '../../../engine/base/clock.ts';
 import { encodeEventList, type Answer } from '../../../engine/control/protocol.ts';
 import { ControlService, type StoreRequest } from '../../../engine/control/service.ts';
+import { removeStream } from '../../../engine/store/changes.ts';
 import { trimEntry } from '../../../engine/store/control.ts';
 import type { DurableFile } from '../../../engine/files/file-system.ts';
 import { StoreWriter } from '../../../engine/store/writer.ts';
@@ -295,6 +296,21 @@ describe('a full disk', () => {
     scene.serve();
     expect(scene.answers[waiting]).toMatchObject({ type: 'appended', firstSeq: 1 });
     expect(scene.ask(2, cursor)).toEqual({ type: 'done' });
+  });
+
+  it('keeps the stream of what waits, though the run has been ended', () => {
+    const scene = opened();
+    scene.open(1, 'pen');
+    const { writer, disk } = scene;
+    const builder = writer.group();
+    writer.addRunEnd(builder, writer.state.latestRun(1, 'pen')!, 'stopped');
+    disk.isFull = true;
+    expect(() => writer.commit(builder)).toThrow(/ENOSPC/);
+    expect(() => removeStream(writer, 'a/b')).toThrow(/is being recorded/);
+    disk.isFull = false;
+    writer.resume();
+    removeStream(writer, 'a/b');
+    expect(writer.state.streams.size).toBe(0);
   });
 });
 

@@ -6,16 +6,19 @@ import { expect, it } from 'vitest';
 import { MIB } from '../../../engine/base/constants.ts';
 import { segmentOf } from '../../../engine/store/log/format.ts';
 import { listSegments } from '../../../engine/store/log/segment.ts';
+import type { StreamItem } from '../../../engine/store/stream-item.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../../../engine/store/store.ts';
 import type { StoreWriter } from '../../../engine/store/writer.ts';
 import { SeededRandom } from '../../support/random.ts';
 import { sealAll } from '../../support/sealing.ts';
-import { SimulatedFileSystem } from '../../support/simulated-file-system.ts';
+import { SimulatedFileSystem, calmHost } from '../../support/simulated-file-system.ts';
 import { beginEvents, bytes, openWriter, text } from '../../support/stores.ts';
 
 const DIR = '/store';
 const STREAM = 'test/events';
 const NOISE = Buffer.from(new SeededRandom(5).bytes(30_000)).toString('base64');
+/** Does not become shorter: each event with it makes a group of one block. */
+const RAW_NOISE = new SeededRandom(6).bytes(3000);
 const SEGMENT = 2;
 
 /** Which offsets are of the writer that begins another run later. */
@@ -53,12 +56,74 @@ async function readWhileSealed(
   for await (const item of store.read(STREAM, { from })) {
     if (found.length === 0) await sealAll(fs, writer);
     expect(listSegments(fs, writer.paths.log)).not.toContain(SEGMENT);
-    if (item.kind === 'events') found.push(...item.events.map(text));
-    else found.push(JSON.stringify(item));
+    found.push(...eventsOf(item));
   }
   store.close();
   writer.close();
-  return { found: found.map((event) => event.split(' ')[0]!), from, end };
+  return { found, from, end };
+}
+
+/** What a reader gives whose store is sealed between its being opened and its first look. */
+async function readOnceSealed(from: number): Promise<{ found: string[]; end: number }> {
+  const fs = new SimulatedFileSystem();
+  const environment: StoreEnvironment = { ...systemEnvironment, fs, pause: () => {} };
+  const writer = openWriter(DIR, MIB, environment);
+  const end = written(writer);
+  const store = Store.open(DIR, environment);
+  await sealAll(fs, writer);
+  const found: string[] = [];
+  for await (const item of store.read(STREAM, { from })) found.push(...eventsOf(item));
+  store.close();
+  writer.close();
+  return { found, end };
+}
+
+/** The number that each event begins with; of what is no event, what it is. */
+function eventsOf(item: StreamItem): string[] {
+  if (item.kind === 'fault') return [item.fault.what];
+  if (item.kind !== 'events') return [`${item.kind} at ${item.firstOffset}`];
+  return item.events.map((event) => text(event).split(' ')[0]!);
+}
+
+/**
+ * What a reader gives that sleeps behind some records, while its segment is sealed and its file is
+ * filled anew as a later one, with groups as long as those that were there.
+ * @returns with how many records it had given whenever it read on in a segment
+ */
+async function readWhileWrittenAnew(
+  sleepsBehind: number,
+): Promise<{ found: string[]; readsBehind: Set<number> }> {
+  const fs = new SimulatedFileSystem();
+  const writer = openWriter(DIR, MIB, { ...systemEnvironment, fs, pause: () => {} });
+  const run = beginEvents(writer, STREAM, 'steady');
+  // numbers of one length from here on, in the text of events and wherever the log says them
+  let end = 1000;
+  writer.appendEvents(run, offsets(0, end).map(bytes));
+  const fill = (segment: number): void => {
+    for (; segmentOf(writer.durableEnd) < segment; end++) {
+      const head = `${end} `.padEnd(8);
+      writer.appendEvents(run, [Buffer.concat([bytes(head), RAW_NOISE])]);
+    }
+  };
+  fill(3);
+  const found: string[] = [];
+  const readsBehind = new Set<number>();
+  const step = (operation: string, path: string): void => {
+    if (operation === 'read' && path.endsWith('.seg')) readsBehind.add(found.length);
+  };
+  const own = new SimulatedFileSystem(fs.disk, { ...calmHost, step });
+  const store = Store.open(DIR, { ...systemEnvironment, fs: own, pause: () => {} });
+  for await (const item of store.read(STREAM)) {
+    found.push(...eventsOf(item));
+    if (found.length !== sleepsBehind) continue;
+    for (let segment = 4; segment < 9; segment++) {
+      await sealAll(fs, writer);
+      fill(segment);
+    }
+  }
+  store.close();
+  writer.close();
+  return { found, readsBehind };
 }
 
 const offsets = (from: number, end: number): string[] =>
@@ -75,4 +140,21 @@ it('a run that is met only then is known from the chunk', async () => {
     return first;
   });
   expect(found).toEqual(offsets(from, end));
+});
+
+it.each([0, 3, 60])(
+  'sealed before a reader has looked for offset %i, nothing is lost',
+  async (from) => {
+    const { found, end } = await readOnceSealed(from);
+    expect(found).toEqual(offsets(from, end));
+  },
+);
+
+it('nothing is taken from a file that is another segment by now', async () => {
+  const { readsBehind } = await readWhileWrittenAnew(Infinity);
+  expect(readsBehind.size).toBeGreaterThan(5);
+  for (const sleepsBehind of readsBehind) {
+    const { found } = await readWhileWrittenAnew(sleepsBehind);
+    expect(found, `asleep behind ${sleepsBehind}`).toEqual(offsets(0, found.length));
+  }
 });
