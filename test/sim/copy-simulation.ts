@@ -106,6 +106,8 @@ class CopySimulation {
   readonly #batchRecords: number;
   /** of a fourth of all seeds, and no draw: transactions of any size */
   readonly #batchBytes: number | undefined;
+  /** of a fifth of all seeds, and no draw: the copier is stopped for seconds */
+  readonly #isFrozen: boolean;
   /** of a third of all seeds, and no draw: the others are what they were */
   readonly #derivation: Derivation | undefined;
   readonly #counts = { lives: 0, commits: 0, recoveries: 0, spilled: 0, records: 0 };
@@ -134,6 +136,7 @@ class CopySimulation {
     this.#line = drawLine(random);
     this.#batchRecords = [1, 20, 300, 10_000][random.below(4)]!;
     this.#batchBytes = seed % 4 === 0 ? Infinity : undefined;
+    this.#isFrozen = seed % 5 === 0;
   }
 
   /** Segments may be smaller than a user may ask for. */
@@ -161,6 +164,7 @@ class CopySimulation {
     const roles = (['source', 'target', 'copier'] as const).map((role) => this.#keep(role));
     for (let troubles = 2 + this.#random.below(5); troubles > 0; troubles--) {
       await this.#world.sleep(this.#random.below(600));
+      if (this.#isFrozen) this.#freezeCopier();
       this.#trouble();
     }
     await this.#world.sleep(this.#random.below(500));
@@ -222,6 +226,12 @@ class CopySimulation {
         if (isThere && !isPassing(error)) throw error;
       }
     });
+  }
+
+  /** While it stands, what it reads is sealed, let go of and written anew. */
+  #freezeCopier(): void {
+    const copier = this.#alive.get('copier');
+    if (copier) this.#world.freeze(copier, this.#random.below(20e9));
   }
 
   /** Something dies, at a moment or at an operation on a disk; or the machine does odd things. */

@@ -24,40 +24,12 @@ import {
   type Host,
   type Operation,
 } from '../support/simulated-file-system.ts';
+import { EventQueue, type Event } from './event-queue.ts';
 import type { Weather } from './weather.ts';
 
 /** Not an error of the system, so that no production code takes it for one. */
 export class ProcessDied extends Error {
   override readonly name = 'ProcessDied';
-}
-
-interface Event {
-  at: number;
-  action: () => void;
-  owner: Process | undefined;
-}
-
-/** Events by time; those of one time in the order in which they were put in. */
-class EventQueue {
-  #events: Event[] = [];
-
-  add(event: Event): void {
-    let at = this.#events.length;
-    while (at > 0 && this.#events[at - 1]!.at > event.at) at--;
-    this.#events.splice(at, 0, event);
-  }
-
-  get nextAt(): number {
-    return this.#events[0]?.at ?? Infinity;
-  }
-
-  take(): Event {
-    return this.#events.shift()!;
-  }
-
-  remove(unwanted: (event: Event) => boolean): void {
-    this.#events = this.#events.filter((event) => !unwanted(event));
-  }
 }
 
 /** Text hashed in large pieces. */
@@ -227,7 +199,8 @@ export class World implements Machine {
   }
 
   #add(queue: EventQueue, delayNanos: number, action: () => void, owner?: Process): () => void {
-    const event = { at: this.now + Math.max(0, delayNanos), action, owner };
+    const earliest = owner?.frozenUntil ?? 0;
+    const event = { at: Math.max(this.now + Math.max(0, delayNanos), earliest), action, owner };
     queue.add(event);
     return () => queue.remove((one) => one === event);
   }
@@ -293,6 +266,13 @@ export class World implements Machine {
     this.end(victim);
   }
 
+  /** SIGSTOP, and SIGCONT after a while: what it waits for comes no sooner. */
+  freeze(victim: Process, nanos: number): void {
+    this.trace.add(`${this.now} freeze ${victim.name} ${nanos}`);
+    victim.frozenUntil = this.now + nanos;
+    for (const queue of [this.#timers, this.#interrupts]) queue.delay(victim, victim.frozenUntil);
+  }
+
   /** All on the machine die, the disk keeps what it happens to, and the kernel starts again. */
   powerCut(machine: Machine = this): void {
     this.trace.add(`${this.now} power cut`);
@@ -315,6 +295,8 @@ export class Process implements Host {
   readonly environment: StoreEnvironment;
   readonly finished: Promise<void>;
   isAlive = true;
+  /** simulated ns: until then it has been stopped */
+  frozenUntil = 0;
   /** the disk never fails this one: for those that check */
   isSpared = false;
   readonly #fs: SimulatedFileSystem;
