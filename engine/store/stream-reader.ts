@@ -11,11 +11,11 @@
  * the store is sealed now: only what is still missing then is damage, and comes out as gap(corrupt)
  * with the offsets and seqs it had.
  */
-import { errnoCode } from '../base/errors.ts';
+import { HelicorderError, errnoCode } from '../base/errors.ts';
 import type { Schema } from '../batch/schema.ts';
 import { ArrayPool } from '../codecs/codec.ts';
 import type { ChunkReader } from './chunks/chunk-reader.ts';
-import { NO_NANOS, chunkName, type BlockRow, type ChunkRange } from './chunks/format.ts';
+import { chunkName, type BlockRow, type ChunkRange } from './chunks/format.ts';
 import { Continuity } from './continuity.ts';
 import { gapItem, type DataItem } from './data.ts';
 import { EntryList } from './log/entries.ts';
@@ -37,7 +37,7 @@ import {
   type StreamItem,
 } from './stream-item.ts';
 
-import { isBehind, isOutside, projectionOf, type View } from './view.ts';
+import { isBehind, isOutside, pieceOf, projectionOf, type Piece, type View } from './view.ts';
 
 export type * from './stream-item.ts';
 
@@ -53,6 +53,7 @@ export interface RawItem {
 export class StreamReader {
   readonly #reader: StoreReader;
   readonly #stream: number;
+  readonly #name: string | undefined;
   readonly #from: number;
   readonly #view: View;
   readonly #projections = new Map<Schema, Projection | undefined>();
@@ -73,6 +74,7 @@ export class StreamReader {
   constructor(reader: StoreReader, stream: number, from: number, view: View = {}) {
     this.#reader = reader;
     this.#stream = stream;
+    this.#name = reader.state.streams.get(stream)?.name;
     this.#known = new KnownRuns(stream);
     this.#from = from;
     this.#continuity = this.#newContinuity(0);
@@ -113,16 +115,17 @@ export class StreamReader {
   }
 
   /** @returns whether the piece is to be passed over; one behind the view ends the reading */
-  #passes(piece: Times): boolean {
+  #passes(piece: Piece): boolean {
     const { unorderedEnd } = this.#reader.state.streams.get(this.#stream)?.totals ?? {};
     if (isBehind(this.#view, piece, unorderedEnd)) this.#isDone = true;
     return isOutside(this.#view, piece);
   }
 
-  /** The same before decoding. */
+  /** The same before decoding. @throws NO_SUCH_STREAM once it is known to have been removed */
   async *raw(): AsyncGenerator<RawItem | FaultItem> {
     if (this.#position === undefined) yield* this.#begin();
     while (!this.#isDone) {
+      this.#checkIsThere();
       yield* this.#overtaken();
       const { state, end } = this.#reader;
       const { lsn } = this.#position!;
@@ -133,6 +136,11 @@ export class StreamReader {
       } else break;
     }
     if (!this.#isDone) yield* this.#lostTail();
+  }
+
+  #checkIsThere(): void {
+    if (this.#reader.state.streams.has(this.#stream)) return;
+    throw new HelicorderError('NO_SUCH_STREAM', `stream ${this.#name} was removed`);
   }
 
   /** What is retired, and then the place where the rest begins. */
@@ -229,7 +237,7 @@ export class StreamReader {
         if (end <= this.#from) this.#skipTo(end);
         if (end <= this.#continuity.nextOffset) continue;
         const isNext = row.firstOffset <= this.#continuity.nextOffset;
-        if (isNext && this.#passes(timesOf(row))) this.#continuity.nextOffset = end;
+        if (isNext && this.#passes(pieceOf(row))) this.#continuity.nextOffset = end;
         else yield* this.#fromBlock(chunk, row);
         if (this.#isDone) return true;
       }
@@ -323,7 +331,7 @@ export class StreamReader {
     const { fs, paths } = this.#reader;
     const info = this.#known.ofAhead(next.run, fs, paths.log, segmentOf(this.#position!.lsn));
     if (info === undefined) return;
-    if (this.#isHole(next.firstOffset)) yield* this.#missingChunk(next.firstOffset);
+    if (this.#isHole(next.firstOffset)) yield* this.#hole(next.firstOffset);
     else this.#missing = undefined;
     this.#damagedEnd = 0;
     const from = this.#continuity.nextOffset;
@@ -341,15 +349,15 @@ export class StreamReader {
   }
 
   /**
-   * A hole in the chain of chunks is damage only to those streams whose records it has taken, and
-   * none if they have been let go of since the reader's end was last moved.
+   * It is no damage if the stream was removed, or let go of up to there, since the reader's end was
+   * last moved; a hole in the chain of chunks is one only to streams whose records it has taken.
    */
-  *#missingChunk(end: number): Generator<RawItem | FaultItem> {
-    if (this.#missing === undefined) return;
-    if (this.#reader.chunks.away) return this.#passOver(end);
+  *#hole(end: number): Generator<RawItem | FaultItem> {
+    if (this.#missing && this.#reader.chunks.away) return this.#passOver(end);
     this.#reader.renew();
+    this.#checkIsThere();
     yield* this.#overtaken();
-    if (!this.#isHole(end)) return;
+    if (!this.#isHole(end) || this.#missing === undefined) return;
     const file = `${this.#reader.paths.chunks}/${chunkName(this.#missing)}`;
     this.#missing = undefined;
     yield { kind: 'fault', fault: { file, offset: 0, length: 0, what: 'missing chunk' } };
@@ -370,7 +378,7 @@ export class StreamReader {
     const run = this.#reader.state.writersOf(this.#stream).at(-1);
     const info = run && this.#known.of(run.id);
     if (stream === undefined || info === undefined) return;
-    if (this.#isHole(stream.nextOffset)) yield* this.#missingChunk(stream.nextOffset);
+    if (this.#isHole(stream.nextOffset)) yield* this.#hole(stream.nextOffset);
     for (const item of this.#continuity.fillUpTo(stream.nextOffset, this.#stream, run!)) {
       if (item.firstOffset + item.records > this.#from) {
         yield { kind: 'raw', item, info, from: 0 };
@@ -384,14 +392,4 @@ export class StreamReader {
         yield { kind: 'raw', item, info: own, from: 0 };
     }
   }
-}
-
-type Times = Parameters<typeof isOutside>[1];
-function timesOf({ firstOffset, firstNanos, lastNanos }: BlockRow): Times {
-  const isTimed = firstNanos !== NO_NANOS;
-  return {
-    firstOffset,
-    firstNanos: isTimed ? firstNanos : undefined,
-    lastNanos: isTimed ? lastNanos : undefined,
-  };
 }

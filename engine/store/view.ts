@@ -10,6 +10,7 @@
 import { CLOCK_DISORDER_NANOS } from '../base/constants.ts';
 import { HelicorderError, nearest } from '../base/errors.ts';
 import type { Channel, Schema } from '../batch/schema.ts';
+import { NO_NANOS, type BlockRow } from './chunks/format.ts';
 import type { Projection } from './stream-item.ts';
 
 export interface View {
@@ -30,14 +31,20 @@ export interface View {
 }
 
 /** A piece of a stream; undefined: none of its records has a time. */
-interface Timed {
+export interface Piece {
   firstOffset: number;
   firstNanos: bigint | undefined;
   lastNanos: bigint | undefined;
 }
 
+/** A block of a chunk, by what its directory says of it. */
+export function pieceOf({ firstOffset, firstNanos, lastNanos }: BlockRow): Piece {
+  if (firstNanos === NO_NANOS) return { firstOffset, firstNanos: undefined, lastNanos: undefined };
+  return { firstOffset, firstNanos, lastNanos };
+}
+
 /** Has the piece times, and none of them in the view? */
-export function isOutside({ fromNanos, toNanos }: View, { firstNanos, lastNanos }: Timed): boolean {
+export function isOutside({ fromNanos, toNanos }: View, { firstNanos, lastNanos }: Piece): boolean {
   if (firstNanos === undefined || lastNanos === undefined) return false;
   const isBefore = fromNanos !== undefined && lastNanos < fromNanos;
   return isBefore || (toNanos !== undefined && firstNanos >= toNanos);
@@ -46,7 +53,7 @@ export function isOutside({ fromNanos, toNanos }: View, { firstNanos, lastNanos 
 /** Can nothing in the view follow, the piece included? */
 export function isBehind(
   { toNanos }: View,
-  { firstOffset, firstNanos }: Timed,
+  { firstOffset, firstNanos }: Piece,
   unorderedEnd = 0,
 ): boolean {
   if (toNanos === undefined || firstNanos === undefined || firstOffset < unorderedEnd) return false;

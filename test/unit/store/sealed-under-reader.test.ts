@@ -4,6 +4,7 @@
  */
 import { expect, it } from 'vitest';
 import { MIB } from '../../../engine/base/constants.ts';
+import { removeStream } from '../../../engine/store/changes.ts';
 import { segmentOf } from '../../../engine/store/log/format.ts';
 import { listSegments } from '../../../engine/store/log/segment.ts';
 import type { StreamItem } from '../../../engine/store/stream-item.ts';
@@ -157,4 +158,31 @@ it('nothing is taken from a file that is another segment by now', async () => {
     const { found } = await readWhileWrittenAnew(sleepsBehind);
     expect(found, `asleep behind ${sleepsBehind}`).toEqual(offsets(0, found.length));
   }
+});
+
+it('a stream that is removed while it is read ends so, and is no damage', async () => {
+  const fs = new SimulatedFileSystem();
+  const environment: StoreEnvironment = { ...systemEnvironment, fs, pause: () => {} };
+  const writer = openWriter(DIR, MIB, environment);
+  written(writer);
+  for (const { id } of writer.state.writersOf(1)) {
+    const builder = writer.group();
+    writer.addRunEnd(builder, writer.state.runs.get(id)!, 'stopped');
+    writer.commit(builder);
+  }
+  const store = Store.open(DIR, environment);
+  const found: string[] = [];
+  const read = async (): Promise<void> => {
+    for await (const item of store.read(STREAM)) {
+      if (found.length === 0) {
+        removeStream(writer, STREAM);
+        await sealAll(fs, writer);
+      }
+      found.push(...eventsOf(item));
+    }
+  };
+  await expect(read()).rejects.toThrow(`stream ${STREAM} was removed`);
+  expect(found).toEqual(offsets(0, found.length));
+  store.close();
+  writer.close();
 });
