@@ -343,12 +343,14 @@ export class Collector {
   }
 
   /**
-   * Drains what is left, ends the runs and closes the store. Samplers have stopped before.
+   * Drains what is left, ends the runs and closes the store. Samplers have stopped before. A disk
+   * that is full is asked a second time: it may have been so for a moment.
    * @returns false if the disk is full: what is pending cannot be made durable now
    */
   close(reason: string): boolean {
     this.#isClosing = true;
     while (this.flush());
+    if (this.#writer.isWaiting) while (this.flush());
     if (!this.#end(reason)) {
       const { clock } = this.#environment;
       if (this.#writer.isWaiting)
@@ -367,7 +369,7 @@ export class Collector {
     if (this.#writer.isWaiting) return false;
     // they stay in the status, which is asked for once more
     for (const { opened } of this.#groups.values()) this.#endRuns(opened, reason);
-    return this.#builder.isEmpty || this.#commit();
+    return this.#builder.isEmpty || this.#commit() || this.#commit();
   }
 
   #noteWarnings(): void {

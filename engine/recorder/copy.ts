@@ -96,8 +96,11 @@ export class CopyLinks {
 
   async close(): Promise<void> {
     this.store.close();
-    await this.target.close();
-    await this.source.close();
+    try {
+      await this.target.close();
+    } finally {
+      await this.source.close();
+    }
   }
 }
 

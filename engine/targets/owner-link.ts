@@ -73,11 +73,13 @@ export class OwnerLink {
     this.#client = undefined;
   }
 
+  /** @throws what ends the owner begun here, or has ended it since it was last asked for */
   async close(): Promise<void> {
     this.drop();
     const own = this.#own;
     this.#own = undefined;
     await own?.close();
+    this.#checkOwn();
   }
 
   async #connect(): Promise<ControlClient> {

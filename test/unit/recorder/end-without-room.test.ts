@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { MIB } from '../../../engine/base/constants.ts';
 import type { Channel } from '../../../engine/batch/schema.ts';
 import { Collector } from '../../../engine/recorder/collector.ts';
+import type { DurableFile } from '../../../engine/files/file-system.ts';
 import type { GroupSpec } from '../../../engine/recorder/group-spec.ts';
 import { createRing, rowLayout } from '../../../engine/ring/layout.ts';
 import { RingProducer } from '../../../engine/ring/ring.ts';
@@ -52,6 +53,21 @@ class ByHand {
   }
 }
 
+/** A disk that has no space for one write of the log: the one that `fullIn` counts down to. */
+class FullForAMoment extends SimulatedFileSystem {
+  fullIn = Infinity;
+
+  override openDurable(path: string, direct: boolean): DurableFile {
+    const file = super.openDurable(path, direct);
+    const write: DurableFile['write'] = (block, position, meanwhile) => {
+      const isFull = /\/\d{20}\.seg$/.test(path) && --this.fullIn === 0;
+      if (isFull) throw Object.assign(new Error('no space'), { code: 'ENOSPC' });
+      file.write(block, position, meanwhile);
+    };
+    return { ...file, write };
+  }
+}
+
 function begin(environment: StoreEnvironment, source: ByHand): Collector {
   const options = { dataDir: DIR, segmentBytes: 2 * MIB, groups: [source.group] };
   return new Collector({ ...options, retention: RETENTION }, environment);
@@ -93,4 +109,24 @@ test('ticks that waited for space at the end are full, those behind it are stopp
     expect.objectContaining({ reason: 'stopped', ticks: String(3_600_000) }),
   ]);
   expect(await verify(DIR, environment)).toMatchObject({ ok: true, damage: [] });
+});
+
+test.each([
+  ['the last records', 1],
+  ['the end of the runs', 2],
+])('a disk that is full for a moment, for %s, loses nothing', async (_, fullIn) => {
+  const fs = new FullForAMoment();
+  const clock = new ManualClock(0n, 1_700_000_000_000_000_000n);
+  const environment = { ...systemEnvironment, fs, clock };
+  const source = new ByHand();
+  const collector = begin(environment, source);
+  for (let tick = 0; tick < 10; tick++) source.row(tick);
+  fs.fullIn = fullIn;
+  expect(collector.close('stopped')).toBe(true);
+  expect(fs.fullIn).toBeLessThan(1);
+  const store = Store.open(DIR, environment);
+  expect(await gaps(store, STREAM)).toMatchObject({ balanced: true, samples: '10' });
+  const [run] = store.reader.state.writersOf(store.stream(STREAM).id);
+  expect(run).toMatchObject({ endReason: 'stopped' });
+  store.close();
 });

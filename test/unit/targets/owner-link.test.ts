@@ -1,0 +1,29 @@
+/** What a link to a store's owner tells of the owner that it has begun itself. */
+import { setImmediate as turn } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { HelicorderError } from '../../../engine/base/errors.ts';
+import { OwnerLink, type OwnStore } from '../../../engine/targets/owner-link.ts';
+import { temporaryDirectory } from '../../support/directory.ts';
+import { LocalOwner } from '../../support/local-owner.ts';
+
+test('what has ended its own owner, once everything was acknowledged, is told by close', async () => {
+  const dataDir = temporaryDirectory();
+  const failure = new HelicorderError('STORE_IO', 'cannot write the end of a run: EIO');
+  let owner!: LocalOwner;
+  let close!: () => Promise<void>;
+  let fail!: (error: Error) => void;
+  const ended = new Promise<never>((_, reject) => (fail = reject));
+  const own = async (): Promise<OwnStore> => {
+    owner = new LocalOwner(dataDir);
+    close = await owner.listen();
+    return { ended, problem: undefined, close: () => Promise.resolve() };
+  };
+  const link = new OwnerLink({ dataDir, own });
+  await link.client();
+  fail(failure);
+  await turn();
+  await expect(link.close()).rejects.toBe(failure);
+  await link.close();
+  await close();
+  owner.close();
+});
