@@ -253,21 +253,23 @@ export class Collector {
   }
 
   /**
+   * At the end a disk that is full is asked a second time: it may have been so for a moment.
    * @param meanwhile called while the disk writes, or not at all; the next group is empty then
    * @returns false if the disk is full: the group is pending
    */
   #commit(meanwhile?: Meanwhile): boolean {
     const before = this.#environment.clock.read().monotonicNanos;
     // what waits may also be what somebody else on this thread has committed
-    const isOwn = !this.#writer.isWaiting || this.#isPending;
+    const isFirst = !this.#writer.isWaiting;
+    const isOwn = isFirst || this.#isPending;
     let items: DataItem[];
     try {
-      items = this.#writer.isWaiting ? this.#writer.resume() : this.#write(meanwhile);
+      items = isFirst ? this.#write(meanwhile) : this.#writer.resume();
     } catch (error) {
       if (!isCode(error, 'NO_SPACE')) throw error;
       this.#isPending = isOwn;
       this.#setFullReason(true);
-      return false;
+      return isFirst && this.#isClosing && this.#commit();
     }
     this.#isPending = false;
     this.#setFullReason(false);
@@ -343,14 +345,12 @@ export class Collector {
   }
 
   /**
-   * Drains what is left, ends the runs and closes the store. Samplers have stopped before. A disk
-   * that is full is asked a second time: it may have been so for a moment.
+   * Drains what is left, ends the runs and closes the store. Samplers have stopped before.
    * @returns false if the disk is full: what is pending cannot be made durable now
    */
   close(reason: string): boolean {
     this.#isClosing = true;
     while (this.flush());
-    if (this.#writer.isWaiting) while (this.flush());
     if (!this.#end(reason)) {
       const { clock } = this.#environment;
       if (this.#writer.isWaiting)
@@ -369,7 +369,7 @@ export class Collector {
     if (this.#writer.isWaiting) return false;
     // they stay in the status, which is asked for once more
     for (const { opened } of this.#groups.values()) this.#endRuns(opened, reason);
-    return this.#builder.isEmpty || this.#commit() || this.#commit();
+    return this.#builder.isEmpty || this.#commit();
   }
 
   #noteWarnings(): void {

@@ -22,7 +22,7 @@ import { parseSchema } from '../batch/schema.ts';
 import { CURSOR_DETAIL_MAX_CHARACTERS, encodeEventList, type Reply } from '../control/protocol.ts';
 import type { CursorEntry, StreamSnapshot } from '../store/control.ts';
 import { hex } from '../store/files.ts';
-import { cursorOf } from '../store/named.ts';
+import { cursorOf, knownStream } from '../store/named.ts';
 import { Store, systemEnvironment } from '../store/store.ts';
 import { StreamReader, type StreamItem } from '../store/stream-reader.ts';
 import { checkColumns } from '../store/view.ts';
@@ -120,7 +120,8 @@ export class Consumer {
       return consumer;
     } catch (error) {
       store.close();
-      await link.close();
+      // what else fails by then says less than why
+      await link.close().catch(() => undefined);
       throw error;
     }
   }
@@ -229,9 +230,7 @@ export class Consumer {
 
   /** @throws NO_SUCH_STREAM if it has been removed, whatever has its name now */
   #input(): StreamSnapshot {
-    const stream = this.#store.reader.state.streams.get(this.#stream);
-    if (stream) return stream;
-    throw new HelicorderError('NO_SUCH_STREAM', `stream ${this.#options.stream} was removed`);
+    return knownStream(this.#store.reader.state, this.#stream, this.#options.stream);
   }
 
   /**

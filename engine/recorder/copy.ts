@@ -24,7 +24,7 @@ import { HelicorderError, isCode } from '../base/errors.ts';
 import type { RecorderConfig } from '../config/config.ts';
 import { systemEnvironment } from '../store/store.ts';
 import type { Fault } from '../store/stream-item.ts';
-import { OwnerLink, type OwnStore } from '../targets/owner-link.ts';
+import { OwnerLink, usingLinks, type OwnStore } from '../targets/owner-link.ts';
 import { StoreParticipant } from '../targets/store-participant.ts';
 import { SourceStore } from '../targets/source-store.ts';
 import { StoreSource } from '../targets/store-source.ts';
@@ -121,11 +121,7 @@ export function linkTo(
 export async function copyStream(options: CopyOptions): Promise<CopyReport> {
   checkEnds(options);
   const links = new CopyLinks(options.dataDir, options.toDataDir, options.onWaiting);
-  try {
-    return await copyThrough(links, options);
-  } finally {
-    await links.close();
-  }
+  return usingLinks(links, () => copyThrough(links, options));
 }
 
 /** The same through links of the caller's. */

@@ -14,7 +14,7 @@
 import { CONTROL_WINDOW_BYTES } from '../base/constants.ts';
 import { HelicorderError } from '../base/errors.ts';
 import { EventWriter } from '../targets/event-writer.ts';
-import type { OwnerLink } from '../targets/owner-link.ts';
+import { usingLinks, type OwnerLink } from '../targets/owner-link.ts';
 import { framed, grouped, type Framing } from '../tools/framing.ts';
 import { linkTo } from './copy.ts';
 
@@ -40,14 +40,7 @@ export async function writeEvents(options: WriteOptions): Promise<void> {
   const { dataDir, onWait, onWarning } = options;
   const tellWait = (message: string): void => onWait(new HelicorderError('NO_SPACE', message));
   const link = linkTo(dataDir, tellWait, onWarning);
-  try {
-    await writeThrough(link, options);
-  } catch (error) {
-    // what else fails by then says less than why
-    await link.close().catch(() => undefined);
-    throw error;
-  }
-  await link.close();
+  await usingLinks(link, () => writeThrough(link, options));
 }
 
 async function writeThrough(link: OwnerLink, options: WriteOptions): Promise<void> {

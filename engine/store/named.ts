@@ -11,6 +11,16 @@ export function namedStream(state: ControlState, name: string): StreamSnapshot {
   throw new HelicorderError('NO_SUCH_STREAM', `no stream ${name}${suggestion(name, names)}`);
 }
 
+/**
+ * A stream that was found by its name before.
+ * @throws NO_SUCH_STREAM if it has been removed, whatever has its name now
+ */
+export function knownStream(state: ControlState, id: number, name: string): StreamSnapshot {
+  const stream = state.streams.get(id);
+  if (stream) return stream;
+  throw new HelicorderError('NO_SUCH_STREAM', `stream ${name} was removed`);
+}
+
 /** @throws NO_SUCH_CURSOR, with the nearest name */
 export function namedCursor(state: ControlState, name: string): CursorEntry {
   const cursor = state.cursors.get(name);

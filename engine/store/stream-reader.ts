@@ -11,7 +11,7 @@
  * the store is sealed now: only what is still missing then is damage, and comes out as gap(corrupt)
  * with the offsets and seqs it had.
  */
-import { HelicorderError, errnoCode } from '../base/errors.ts';
+import { errnoCode } from '../base/errors.ts';
 import type { Schema } from '../batch/schema.ts';
 import { ArrayPool } from '../codecs/codec.ts';
 import type { ChunkReader } from './chunks/chunk-reader.ts';
@@ -23,6 +23,7 @@ import { makeLsn, segmentOf, type Lsn } from './log/format.ts';
 import { readLog, segmentStart, type LogGroup, type LogPosition } from './log/log.ts';
 import { KnownRuns } from './known-runs.ts';
 import { lostTail } from './losses.ts';
+import { knownStream } from './named.ts';
 import type { StoreReader } from './reader.ts';
 import { retiredItems } from './retired.ts';
 import { heldItems } from './spill-reader.ts';
@@ -53,7 +54,7 @@ export interface RawItem {
 export class StreamReader {
   readonly #reader: StoreReader;
   readonly #stream: number;
-  readonly #name: string | undefined;
+  readonly #name: string;
   readonly #from: number;
   readonly #view: View;
   readonly #projections = new Map<Schema, Projection | undefined>();
@@ -74,7 +75,7 @@ export class StreamReader {
   constructor(reader: StoreReader, stream: number, from: number, view: View = {}) {
     this.#reader = reader;
     this.#stream = stream;
-    this.#name = reader.state.streams.get(stream)?.name;
+    this.#name = reader.state.streams.get(stream)?.name ?? String(stream);
     this.#known = new KnownRuns(stream);
     this.#from = from;
     this.#continuity = this.#newContinuity(0);
@@ -139,8 +140,7 @@ export class StreamReader {
   }
 
   #checkIsThere(): void {
-    if (this.#reader.state.streams.has(this.#stream)) return;
-    throw new HelicorderError('NO_SUCH_STREAM', `stream ${this.#name} was removed`);
+    knownStream(this.#reader.state, this.#stream, this.#name);
   }
 
   /** What is retired, and then the place where the rest begins. */

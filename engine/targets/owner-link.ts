@@ -143,6 +143,25 @@ export class OwnerLink {
   }
 }
 
+/**
+ * Works with what leads to owners, and closes it. What the work fails with says more than what
+ * closing fails with then.
+ */
+export async function usingLinks<T>(
+  links: { close(): Promise<void> },
+  work: () => Promise<T>,
+): Promise<T> {
+  let result: T;
+  try {
+    result = await work();
+  } catch (error) {
+    await links.close().catch(() => undefined);
+    throw error;
+  }
+  await links.close();
+  return result;
+}
+
 /** An owner that begins or ends has the lock without the socket, or hangs up. */
 function isPassing(error: unknown): boolean {
   return error instanceof HelicorderError && ['STORE_IN_USE', 'OWNER_BUSY'].includes(error.code);

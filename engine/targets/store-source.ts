@@ -13,6 +13,7 @@ import { edge } from '../base/failpoint.ts';
 import { parseSchema } from '../batch/schema.ts';
 import { lostEntry, originRun, type StreamSnapshot } from '../store/control.ts';
 import { hex } from '../store/files.ts';
+import { cursorOf, knownStream } from '../store/named.ts';
 import type { Question } from '../control/protocol.ts';
 import type { Store, StoreEnvironment } from '../store/store.ts';
 import { StreamReader, type FaultItem, type RawItem } from '../store/stream-reader.ts';
@@ -143,18 +144,13 @@ export class StoreSource implements CopySource {
 
   /** @throws NO_SUCH_STREAM if it has been removed */
   #stream(): StreamSnapshot {
-    const stream = this.#store.reader.state.streams.get(this.#id);
-    if (stream) return stream;
-    throw new HelicorderError('NO_SUCH_STREAM', `stream ${this.#options.stream} was removed`);
+    return knownStream(this.#store.reader.state, this.#id, this.#options.stream);
   }
 
   #known(): CopyRecord | undefined {
-    const { cursor: name, stream } = this.#options;
-    const cursor = this.#store.reader.state.cursors.get(name);
+    const { cursor: name } = this.#options;
+    const cursor = cursorOf(this.#store.reader.state, name, this.#stream());
     if (cursor === undefined) return undefined;
-    if (cursor.stream !== this.#id) {
-      throw new HelicorderError('USAGE', `cursor ${name} is of another stream than ${stream}`);
-    }
     if (cursor.detail !== null) return this.#sameDerivation(decodeCopyRecord(name, cursor.detail));
     throw new HelicorderError(
       'USAGE',

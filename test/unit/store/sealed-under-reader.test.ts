@@ -25,6 +25,17 @@ const SEGMENT = 2;
 /** Which offsets are of the writer that begins another run later. */
 const isRestarted = (offset: number): boolean => offset % 4 === 1;
 
+/** On a disk of its own, and its owner. */
+function emptyStore(): {
+  fs: SimulatedFileSystem;
+  environment: StoreEnvironment;
+  writer: StoreWriter;
+} {
+  const fs = new SimulatedFileSystem();
+  const environment: StoreEnvironment = { ...systemEnvironment, fs, pause: () => {} };
+  return { fs, environment, writer: openWriter(DIR, MIB, environment) };
+}
+
 /** Two writers over some segments; later ones do not name the first run of the second. */
 function written(writer: StoreWriter): number {
   const steady = beginEvents(writer, STREAM, 'steady');
@@ -43,9 +54,7 @@ function written(writer: StoreWriter): number {
 async function readWhileSealed(
   fromOf: (firstOffset: number) => number,
 ): Promise<{ found: string[]; from: number; end: number }> {
-  const fs = new SimulatedFileSystem();
-  const environment: StoreEnvironment = { ...systemEnvironment, fs, pause: () => {} };
-  const writer = openWriter(DIR, MIB, environment);
+  const { fs, environment, writer } = emptyStore();
   const end = written(writer);
   const store = Store.open(DIR, environment);
   const { id } = store.stream(STREAM);
@@ -66,9 +75,7 @@ async function readWhileSealed(
 
 /** What a reader gives whose store is sealed between its being opened and its first look. */
 async function readOnceSealed(from: number): Promise<{ found: string[]; end: number }> {
-  const fs = new SimulatedFileSystem();
-  const environment: StoreEnvironment = { ...systemEnvironment, fs, pause: () => {} };
-  const writer = openWriter(DIR, MIB, environment);
+  const { fs, environment, writer } = emptyStore();
   const end = written(writer);
   const store = Store.open(DIR, environment);
   await sealAll(fs, writer);
@@ -94,8 +101,7 @@ function eventsOf(item: StreamItem): string[] {
 async function readWhileWrittenAnew(
   sleepsBehind: number,
 ): Promise<{ found: string[]; readsBehind: Set<number> }> {
-  const fs = new SimulatedFileSystem();
-  const writer = openWriter(DIR, MIB, { ...systemEnvironment, fs, pause: () => {} });
+  const { fs, environment, writer } = emptyStore();
   const run = beginEvents(writer, STREAM, 'steady');
   // numbers of one length from here on, in the text of events and wherever the log says them
   let end = 1000;
@@ -113,7 +119,7 @@ async function readWhileWrittenAnew(
     if (operation === 'read' && path.endsWith('.seg')) readsBehind.add(found.length);
   };
   const own = new SimulatedFileSystem(fs.disk, { ...calmHost, step });
-  const store = Store.open(DIR, { ...systemEnvironment, fs: own, pause: () => {} });
+  const store = Store.open(DIR, { ...environment, fs: own });
   for await (const item of store.read(STREAM)) {
     found.push(...eventsOf(item));
     if (found.length !== sleepsBehind) continue;
@@ -161,9 +167,7 @@ it('nothing is taken from a file that is another segment by now', async () => {
 });
 
 it('a stream that is removed while it is read ends so, and is no damage', async () => {
-  const fs = new SimulatedFileSystem();
-  const environment: StoreEnvironment = { ...systemEnvironment, fs, pause: () => {} };
-  const writer = openWriter(DIR, MIB, environment);
+  const { fs, environment, writer } = emptyStore();
   written(writer);
   for (const { id } of writer.state.writersOf(1)) {
     const builder = writer.group();

@@ -2,7 +2,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { HelicorderError } from '../../../engine/base/errors.ts';
-import { OwnerLink, type OwnStore } from '../../../engine/targets/owner-link.ts';
+import { OwnerLink, usingLinks, type OwnStore } from '../../../engine/targets/owner-link.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { LocalOwner } from '../../support/local-owner.ts';
 
@@ -26,4 +26,11 @@ test('what has ended its own owner, once everything was acknowledged, is told by
   await link.close();
   await close();
   owner.close();
+});
+
+test('what work fails with is told, not what closing fails with then', async () => {
+  const links = { close: () => Promise.reject(new Error('closing')) };
+  const work = (): Promise<never> => Promise.reject(new Error('work'));
+  await expect(usingLinks(links, work)).rejects.toThrow('work');
+  await expect(usingLinks(links, () => Promise.resolve(1))).rejects.toThrow('closing');
 });
