@@ -73,6 +73,12 @@ const KEY_COLUMNS: Record<Table, number> = {
   gap: 3,
 };
 
+/**
+ * Pages of the write-ahead log, 1 MiB, that are moved into the file at once, which takes some ms
+ * between two flushes. Seldom would be longer, and never would fill the disk.
+ */
+const WAL_PAGES = 256;
+
 export class Catalog {
   readonly #fs: FileSystem;
   readonly #path: string;
@@ -137,7 +143,7 @@ export class Catalog {
     database.defaultSafeIntegers(true);
     database.pragma('journal_mode = WAL');
     database.pragma('synchronous = NORMAL');
-    database.pragma('wal_autocheckpoint = 0');
+    database.pragma(`wal_autocheckpoint = ${WAL_PAGES}`);
     for (const table of Object.keys(TABLES) as Table[]) database.exec(createTable(table));
     // last: one that was not finished is nobody's
     database.pragma(`user_version = ${CATALOG_VERSION}`);

@@ -1,7 +1,8 @@
-import { copyFileSync, existsSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, describe, expect, it } from 'vitest';
+import { KIB, MIB } from '../../../engine/base/constants.ts';
 import { encodeGap } from '../../../engine/batch/format.ts';
 import { nodeFileSystem } from '../../../engine/files/node-file-system.ts';
 import { Catalog, checkCatalog } from '../../../engine/store/catalog.ts';
@@ -95,6 +96,20 @@ function facts(path: string): Record<string, Row[]> {
 }
 
 describe('the catalog', () => {
+  it('takes no more of the disk the longer it is written', () => {
+    const recorded = record();
+    const { catalog, writer, samples, path } = recorded;
+    let largest = 0;
+    for (let tick = 0; tick < 4000; tick += 10) {
+      commitSamples(writer, samples, tick, 10);
+      catalog.checkpoint(writer.state, writer.durableEnd);
+      largest = Math.max(largest, statSync(`${path}-wal`).size);
+    }
+    expect(largest).toBeLessThan(1.5 * MIB);
+    expect(statSync(path).size).toBeGreaterThan(20 * KIB);
+    expect(checkCatalog(nodeFileSystem, path)).toBeUndefined();
+  });
+
   it('says what the control state says', () => {
     const recorded = record();
     for (let i = 0; i < 3; i++) more(recorded);
