@@ -1,4 +1,4 @@
-/** The pool for whole tasks off the recording threads; it has no thread while nothing is to do. */
+/** The pool for whole tasks off the recording threads; where these are rare it has no thread. */
 import { createRequire } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Piscina } from 'piscina';
@@ -6,7 +6,8 @@ import type { UpkeepOptions, UpkeepResult } from '../engine/store/upkeep.ts';
 
 const require = createRequire(import.meta.url);
 
-const IDLE_TIMEOUT_MS = 1000;
+/** Where a segment is full every few seconds a thread stays, and what V8 has compiled with it. */
+const IDLE_TIMEOUT_MS = 15_000;
 /** A step looks up from its work between two blocks; opening the store takes longer. */
 const GIVE_UP_MS = 2000;
 

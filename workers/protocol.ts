@@ -21,6 +21,8 @@ export interface PlainError {
 export interface WriterData {
   options: CollectorOptions;
   flushIntervalMs: number;
+  /** ahead of what is not urgent, if that is granted */
+  isUrgent: boolean;
 }
 
 export type ToWriter =

@@ -3,7 +3,12 @@
  * that a late one does not shift the next; in a backlog they follow each other, with the messages
  * heard in between. What other processes ask for is served between two flushes, at most one write
  * at a time, so that no flush waits longer for them than for that.
+ *
+ * It goes ahead of threads that are in no hurry, where that is granted (CAP_SYS_NICE): sealing,
+ * V8's own, other programs. At 1024 x 1 kHz, sealing beside it, one flush in a hundred took 22 ms
+ * without that, and takes 16.
  */
+import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { defined } from '../engine/base/assert.ts';
 import { monotonicMs } from '../engine/base/clock.ts';
@@ -16,6 +21,9 @@ import { plainError } from './spawn.ts';
 const port = defined(parentPort, 'the parent port');
 const post = (message: FromWriter): void => port.postMessage(message);
 
+/** Below real time, which is the samplers'. */
+const URGENT_NICE = -10;
+
 class WriterThread {
   readonly #agent: WriterAgent;
   #flushIntervalMs: number;
@@ -23,7 +31,8 @@ class WriterThread {
   #timer: NodeJS.Timeout | undefined;
   #serving: NodeJS.Immediate | undefined;
 
-  constructor({ options, flushIntervalMs }: WriterData) {
+  constructor({ options, flushIntervalMs, isUrgent }: WriterData) {
+    if (isUrgent) goAhead();
     this.#flushIntervalMs = flushIntervalMs;
     this.#agent = new WriterAgent(options, systemEnvironment, {
       answer: (key, answer) => post({ type: 'answer', key, answer }),
@@ -108,6 +117,22 @@ class WriterThread {
     clearTimeout(this.#timer);
     clearImmediate(this.#serving);
   }
+}
+
+/** Of this thread only: to Linux it is a process of its own (setpriority(2)). */
+function goAhead(): void {
+  try {
+    setPriority(0, URGENT_NICE);
+  } catch (error) {
+    // most people may not, and record all the same
+    if (!isRefusal(error)) throw error;
+  }
+}
+
+/** Node gives what setpriority(2) says as `info.code`. */
+function isRefusal(error: unknown): boolean {
+  const { info } = error as { info?: { code?: string } };
+  return info?.code === 'EACCES' || info?.code === 'EPERM';
 }
 
 let thread: WriterThread | undefined;

@@ -24,8 +24,10 @@ export const BUDGET_SEGMENTS = 16;
 export const GROUP_MAX_BYTES = 4 * MIB;
 /** A group is committed once it holds this much, so that a backlog is written in large pieces. */
 export const GROUP_TARGET_BYTES = 1 * MIB;
-/** Zeros are written ahead in pieces of this size, so that no flush waits long behind one. */
+/** Of zeros written ahead at once, at most, so that no flush waits long behind them. */
 export const ZERO_PIECE_BYTES = 1 * MIB;
+/** The same, at least, where there is no backlog. */
+export const ZERO_PIECE_MIN_BYTES = 128 * KIB;
 export const BALLAST_BYTES = SEGMENT_FIRST_BYTES;
 
 export const EVENT_MAX_BYTES = 8 * MIB;

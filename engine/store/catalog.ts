@@ -26,6 +26,8 @@ import type { ControlState } from './state.ts';
 
 /** SQLite's `user_version`; a catalog of any other is made anew. */
 const CATALOG_VERSION = 2;
+/** Of the write-ahead log, 1 MiB, moved into the file at once: some ms between two flushes. */
+const WAL_PAGES = 256;
 
 type Value = string | number | bigint | null;
 
@@ -72,12 +74,6 @@ const KEY_COLUMNS: Record<Table, number> = {
   segment_stream: 2,
   gap: 3,
 };
-
-/**
- * Pages of the write-ahead log, 1 MiB, that are moved into the file at once, which takes some ms
- * between two flushes. Seldom would be longer, and never would fill the disk.
- */
-const WAL_PAGES = 256;
 
 export class Catalog {
   readonly #fs: FileSystem;

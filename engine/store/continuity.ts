@@ -18,16 +18,36 @@ export class Continuity {
     this.#losses = losses;
   }
 
+  /**
+   * Follows an item that is the one that is due, as nearly all are: it comes as it is.
+   * @returns false if it is not, and `follow` has to tell what comes
+   */
+  takes(item: DataItem): boolean {
+    const isDue = item.firstOffset === this.nextOffset && item.records > 0;
+    if (!isDue || this.#isPinned(item)) return false;
+    this.#pass(item);
+    return true;
+  }
+
   /** The item, and before it a gap for what is missing; nothing for what has been seen already. */
   *follow(item: DataItem): Generator<DataItem> {
     const missing = item.firstOffset - this.nextOffset;
     if (item.firstOffset + item.records <= this.nextOffset && item.records > 0) return;
-    // it has been shown as lost before, and stays so
-    if (!isCorruptGap(item) && this.#losses()?.isPinned(item.stream, item.firstOffset)) return;
+    if (this.#isPinned(item)) return;
     if (missing > 0) yield* this.#lostBefore(item, missing);
+    this.#pass(item);
+    yield item;
+  }
+
+  /** It has been shown as lost before, and stays so. */
+  #isPinned(item: DataItem): boolean {
+    if (isCorruptGap(item)) return false;
+    return this.#losses()?.isPinned(item.stream, item.firstOffset) ?? false;
+  }
+
+  #pass(item: DataItem): void {
     this.nextOffset = item.firstOffset + item.records;
     this.#lastTick = item.lastTick ?? this.#lastTick;
-    yield item;
   }
 
   /**

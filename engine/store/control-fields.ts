@@ -12,6 +12,9 @@ interface Field<T> {
   decode(json: unknown): T;
 }
 
+/** Of one UTF-16 unit of a string. */
+const UTF8_MAX_BYTES = 3;
+
 class Malformed extends Error {}
 
 function checked<J>(test: (json: unknown) => json is J, what: string): (json: unknown) => J {
@@ -132,4 +135,37 @@ export function control<T extends object>(name: string, fields: Fields<T>): Cont
       }
     },
   };
+}
+
+/** One object of a list as text: what is kept of it from earlier, and the rest. */
+export interface ListText {
+  kept?: Uint8Array;
+  text: string;
+}
+
+/**
+ * An entry as `encode` would give it, with a long list written as text: a tree of a thousand
+ * objects takes several times as long, and an entry that ends a segment is waited for.
+ * @param entry encoded, with an empty list under `key`
+ */
+export function withList(entry: Uint8Array, key: string, list: readonly ListText[]): Uint8Array {
+  const empty = Buffer.from(entry.buffer, entry.byteOffset, entry.length);
+  const opening = `"${key}":[`;
+  const behind = empty.indexOf(opening) + opening.length;
+  const size = (sum: number, { kept, text }: ListText): number =>
+    sum + (kept?.length ?? 0) + UTF8_MAX_BYTES * (text.length + 1);
+  const bytes = Buffer.allocUnsafe(list.reduce(size, empty.length));
+  let at = empty.copy(bytes, 0, 0, behind);
+  for (const [i, { kept, text }] of list.entries()) {
+    if (kept) bytes.set(kept, at);
+    at += kept?.length ?? 0;
+    at += bytes.write(i < list.length - 1 ? `${text},` : text, at);
+  }
+  at += empty.copy(bytes, at, behind);
+  return bytes.subarray(0, at);
+}
+
+/** A number of 64 bits, or nothing, as text. */
+export function orNull(value: number | bigint | null): string {
+  return value === null ? 'null' : `"${value}"`;
 }

@@ -19,12 +19,12 @@ import { offsetOf, segmentOf, type Lsn } from './log/format.ts';
 import { DirectoryPlace } from './chunks/directory-place.ts';
 import { ChunkSet } from './chunks/chunk-set.ts';
 import type { ChunkPlace } from './chunks/place.ts';
-import { KeptSegment, readLog, type LogFault, type LogPosition } from './log/log.ts';
+import { KeptSegment, readLog, type LogFault, type LogGroup, type LogPosition } from './log/log.ts';
 import { SegmentIndex } from './log/segment-index.ts';
 import { listSegments, segmentPath } from './log/segment.ts';
 import { openMark } from './mark.ts';
 import { locatePlace, type StreamPlace } from './locate.ts';
-import { recover, recoverUnowned, type Recovered } from './recover.ts';
+import { recover, recoverUnowned, type Recovered, type Wanted } from './recover.ts';
 import { ControlState } from './state.ts';
 
 export interface StoreReaderOptions {
@@ -32,6 +32,8 @@ export interface StoreReaderOptions {
   clock: Clock;
   pause: (ms: number) => void;
   sleep: (ms: number) => Promise<void>;
+  /** the state is not to account for records: see `Wanted` */
+  isControlOnly?: boolean;
 }
 
 export class StoreReader {
@@ -77,7 +79,7 @@ export class StoreReader {
       if (lock === undefined) return StoreReader.#besideOwner(paths, options);
       try {
         const { fs, clock } = options;
-        const recovered = recoverUnowned(fs, paths, clock.bootId()) ?? emptyLog();
+        const recovered = recoverUnowned(fs, paths, clock.bootId(), options) ?? emptyLog();
         syncNewest(fs, paths, recovered);
         return new StoreReader(paths, options, undefined, recovered);
       } finally {
@@ -90,13 +92,13 @@ export class StoreReader {
   }
 
   static #besideOwner(paths: StorePaths, options: StoreReaderOptions): StoreReader {
-    const { fs, clock, pause } = options;
+    const { fs, clock, pause, isControlOnly } = options;
     const stepMs = 10;
     for (let waitedMs = 0; waitedMs <= LOCK_WAIT_MS; waitedMs += stepMs) {
       const mark = openMark(fs, paths.mark, clock.bootId());
       const durable = mark?.read();
       if (mark && durable && durable.durableLsn > 0) {
-        const recovered = recoverUpTo(fs, paths.log, durable.durableLsn);
+        const recovered = recoverUpTo(fs, paths.log, { end: durable.durableLsn, isControlOnly });
         if (recovered) return new StoreReader(paths, options, mark, recovered);
       }
       mark?.close();
@@ -178,9 +180,7 @@ export class StoreReader {
         if (item.kind === 'fault') {
           if (!this.fs.exists(item.file)) return false;
           this.faults.push(item);
-        } else if (!item.isSnapshot) {
-          this.state.apply(item, this.faults.length > 0);
-        }
+        } else if (!item.isSnapshot) this.#take(item);
       }
       if (step.value.lsn < end && !this.#hasSegmentOf(end)) return false;
       this.#position = { ...step.value, lsn: end };
@@ -189,6 +189,11 @@ export class StoreReader {
       if (errnoCode(error) === 'ENOENT') return false;
       throw error;
     }
+  }
+
+  #take(group: LogGroup): void {
+    if (this.#options.isControlOnly) this.state.applyControl(group);
+    else this.state.apply(group, this.faults.length > 0);
   }
 
   #hasSegmentOf(lsn: Lsn): boolean {
@@ -268,9 +273,14 @@ function syncNewest(fs: FileSystem, paths: StorePaths, { end }: Recovered): void
 }
 
 /** @returns undefined if the segment of `end` has been sealed meanwhile: the mark says more */
-function recoverUpTo(fs: FileSystem, logDir: string, end: Lsn): Recovered | undefined {
+function recoverUpTo(
+  fs: FileSystem,
+  logDir: string,
+  wanted: Wanted & { end: Lsn },
+): Recovered | undefined {
+  const { end } = wanted;
   try {
-    const recovered = recover(fs, logDir, end) ?? emptyLog();
+    const recovered = recover(fs, logDir, wanted) ?? emptyLog();
     if (recovered.end === end && recovered.faults.length === 0) return recovered;
     const isSealed = (listSegments(fs, logDir)[0] ?? 0) > segmentOf(end);
     return isSealed ? undefined : recovered;

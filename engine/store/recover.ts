@@ -8,11 +8,13 @@
  * changed on disk here; the caller syncs what was read before it shows it, sends it or builds upon
  * it.
  */
+import { decodeGap } from '../batch/format.ts';
 import type { FileSystem } from '../files/file-system.ts';
 import type { StorePaths } from './files.ts';
 import { lastDurable, saysClosed } from './mark.ts';
 import { ControlState } from './state.ts';
 import {
+  KIND,
   NO_LINK,
   groupLimit,
   makeLsn,
@@ -32,6 +34,17 @@ import type { LogStart } from './log/log-writer.ts';
 import { SegmentIndex } from './log/segment-index.ts';
 import { listSegments, openSegment, segmentPath } from './log/segment.ts';
 
+/** What is to be learnt of a log. */
+export interface Wanted {
+  /** a reader's limit from the mark; undefined: all that is there */
+  end?: Lsn | undefined;
+  /**
+   * The records of the newest segment are not accounted for, unless there is damage: streams and
+   * writers are as far as they were where it begins. For upkeep, which is about what lies before.
+   */
+  isControlOnly?: boolean | undefined;
+}
+
 /** A segment that was being made, and the one before it. */
 const WRITTEN_LAST = 2;
 
@@ -50,10 +63,14 @@ export interface Recovered {
 }
 
 /**
- * @param end a reader's limit from the mark; undefined: all that is there
  * @returns undefined if the log is empty: no segment was ever begun
  */
-export function recover(fs: FileSystem, logDir: string, end?: Lsn): Recovered | undefined {
+export function recover(
+  fs: FileSystem,
+  logDir: string,
+  wanted: Wanted = {},
+): Recovered | undefined {
+  const { end } = wanted;
   const numbers = listSegments(fs, logDir).filter(
     (number) => end === undefined || number <= segmentOf(end),
   );
@@ -63,13 +80,13 @@ export function recover(fs: FileSystem, logDir: string, end?: Lsn): Recovered | 
     // what lies before a segment with groups is no new one: it is damaged
     if (content === 'nothing' && number === numbers.at(-1 - unbegun.length)) unbegun.push(number);
     if (content === 'snapshot') {
-      const recovered = readForward(fs, logDir, number, end, unbegun);
+      const recovered = readForward(fs, logDir, number, wanted, unbegun);
       if (recovered) return recovered;
     }
   }
   if (unbegun.length === numbers.length) return undefined;
   const oldest = numbers.find((number) => !unbegun.includes(number))!;
-  return readForward(fs, logDir, oldest, end, unbegun, new ControlState());
+  return readForward(fs, logDir, oldest, wanted, unbegun, new ControlState());
 }
 
 /**
@@ -96,10 +113,11 @@ export function recoverUnowned(
   fs: FileSystem,
   paths: StorePaths,
   bootId: string,
+  wanted?: Wanted,
 ): Recovered | undefined {
   const { log, mark } = paths;
   if (!saysClosed(fs, mark, bootId)) distrustCache(fs, log);
-  const recovered = recover(fs, log);
+  const recovered = recover(fs, log, wanted);
   if (recovered) noteLostEnd(recovered, fs, paths, bootId);
   return recovered;
 }
@@ -136,7 +154,7 @@ function readForward(
   fs: FileSystem,
   logDir: string,
   segment: number,
-  end: Lsn | undefined,
+  { end, isControlOnly }: Wanted,
   unbegun: number[],
   unknown?: ControlState,
 ): Recovered | undefined {
@@ -157,9 +175,13 @@ function readForward(
     } else if (item.isSnapshot) {
       if (state === unknown) state = fromIntact(item) ?? state;
       index = new SegmentIndex();
+    } else if (isControlOnly) {
+      state?.applyControl(item);
     } else if (state !== undefined) {
       index.add(state.apply(item, lossy || hasDamage(item)), item.offset);
     }
+    if (isControlOnly && (lossy || tellsOfDamage(item)))
+      return readForward(fs, logDir, segment, { end }, unbegun, unknown && new ControlState());
   }
   if (state === undefined) return undefined;
   const isBegun = !unbegun.includes(segmentOf(step.value.lsn));
@@ -180,6 +202,16 @@ function fromIntact({ entries }: LogGroup): ControlState | undefined {
 
 function hasDamage(group: LogGroup): boolean {
   for (const view = group.entries.view(); view.next();) if (!view.isIntact()) return true;
+  return false;
+}
+
+/** Of its own, or by gaps that stand for what is lost. */
+function tellsOfDamage(item: LogGroup | LogFault): boolean {
+  if (item.kind === 'fault') return false;
+  for (const view = item.entries.view(); view.next();) {
+    if (!view.isIntact()) return true;
+    if (view.kind === KIND.gap && decodeGap(view.entry().payload).reason === 'corrupt') return true;
+  }
   return false;
 }
 

@@ -43,6 +43,7 @@ import { Positions } from './positions.ts';
 import { Progress, decodeReached } from './reached.ts';
 import { retentionEntry, retentionPart, type RetentionEntry } from './retention-entry.ts';
 import { part, piecesOf, type SnapshotPart } from './snapshot-part.ts';
+import { runsPiece, schemasPiece, streamsPiece } from './snapshot-text.ts';
 import { LiveSpills } from './spill-entry.ts';
 
 export class ControlState {
@@ -111,20 +112,13 @@ export class ControlState {
    * @returns the records it holds
    * @throws HelicorderError DAMAGED if intact entries contradict the state
    */
-  apply({ segment, entries, size }: CommittedGroup, lenient = false): DataItem[] {
-    for (const view = entries.view(); view.next();) {
-      const isRecords = isData(view.kind) && view.kind !== KIND.spill;
-      if (isRecords || !view.isIntact()) continue;
-      const entry = view.entry();
-      if (entry.kind === KIND.reached) {
-        // what was written after damage may guess more than came back since
-        const wasLossy = lenient || this.losses.pinned.size > 0;
-        this.losses.reach(this, decodeReached(entry.payload), wasLossy);
-      } else if (entry.kind === KIND.spill) {
-        this.spills.take(entry.payload, segment);
-      } else this.#applyControl(entry);
-    }
-    const items = dataItems(entries, size, (_, error) => {
+  apply(group: CommittedGroup, lenient = false): DataItem[] {
+    this.applyControl(group, (said) => {
+      // what was written after damage may guess more than came back since
+      const wasLossy = lenient || this.losses.pinned.size > 0;
+      this.losses.reach(this, decodeReached(said), wasLossy);
+    });
+    const items = dataItems(group.entries, group.size, (_, error) => {
       if (!lenient) throw error;
     });
     for (const item of items) this.#applyData(item, lenient);
@@ -132,14 +126,28 @@ export class ControlState {
     return items;
   }
 
-  #applyControl(entry: SnapshotPart): void {
+  /**
+   * Applies a group but for its records: streams and writers stay as far as they were.
+   * @param reached is given what it says of how far they have come
+   */
+  applyControl({ segment, entries }: CommittedGroup, reached?: (said: Uint8Array) => void): void {
+    for (const view = entries.view(); view.next();) {
+      const isRecords = isData(view.kind) && view.kind !== KIND.spill;
+      if (isRecords || !view.isIntact()) continue;
+      const { kind, flags, payload } = view.entry();
+      if (kind === KIND.reached) reached?.(payload);
+      else if (kind === KIND.spill) this.spills.take(payload, segment);
+      else this.#applyEntry({ kind, flags, payload });
+    }
+  }
+
+  #applyEntry(entry: SnapshotPart): void {
     switch (entry.kind) {
       case KIND.stream:
         return this.#addStream(emptyStream(streamEntry.decode(entry.payload)));
       case KIND.schema: {
         const { id, schema } = schemaEntry.decode(entry.payload);
-        this.schemas.set(id, schema);
-        return;
+        return void this.schemas.set(id, schema);
       }
       case KIND.run:
         return this.#beginRun(runEntry.decode(entry.payload));
@@ -197,8 +205,8 @@ export class ControlState {
     if (state) Object.assign(state, { lastTick: lastTick ?? state.lastTick, endReason: reason });
   }
 
-  /** The place named last comes last. */
   #setPlace(dir: string): void {
+    // the place named last comes last
     this.places.delete(dir);
     this.places.add(dir);
   }
@@ -326,14 +334,12 @@ export class ControlState {
    */
   snapshot(): SnapshotPart[] {
     const { generation, nextStream, nextRun, clean } = this;
-    const head = { generation, nextStream, nextRun, clean };
-    const schemas = [...this.schemas].map(([id, schema]) => ({ id, schema }));
-    const nothing = { ...head, streams: [], schemas: [], runs: [] };
-    const pieces: SnapshotEntry[] = [{ ...nothing, schemas }];
-    for (const streams of piecesOf(this.streams)) pieces.push({ ...nothing, streams });
-    for (const runs of piecesOf(this.runs)) pieces.push({ ...nothing, runs });
+    const frame = { generation, nextStream, nextRun, clean };
+    const pieces = [schemasPiece(frame, this.schemas)];
+    for (const streams of piecesOf(this.streams)) pieces.push(streamsPiece(frame, streams));
+    for (const runs of piecesOf(this.runs)) pieces.push(runsPiece(frame, runs));
     return [
-      ...pieces.map((piece) => part(KIND.snapshot, snapshotEntry.encode(piece))),
+      ...pieces.map((piece) => part(KIND.snapshot, piece)),
       ...[...this.trims.values()].map((trim) => part(KIND.trim, trimEntry.encode(trim))),
       ...[...this.cursors.values()].map((own) => part(KIND.cursor, cursorEntry.encode(own))),
       ...[...this.transactions.values()].map((last) =>
@@ -366,7 +372,7 @@ export class ControlState {
     const state = new ControlState();
     for (const entry of entries) {
       if (entry.kind === KIND.snapshot) state.#take(snapshotEntry.decode(entry.payload));
-      else state.#applyControl(entry);
+      else state.#applyEntry(entry);
     }
     return state;
   }

@@ -6,7 +6,8 @@
  *        ─▶ files that can go?     remove, join, rewrite, move   → nothing to be said
  *        ─▶ nothing
  *
- * A step reads the store like any reader does, and writes only chunks. What it has found is carried
+ * A step reads the store like any reader does, but for the records of the newest segment, which are
+ * none of its business, and writes only chunks. What it has found is carried
  * out by the owner (`changes.ts`), and only then true: a step that is killed, or whose answer is
  * lost, is made again from what is there. Steps never run side by side.
  *
@@ -74,7 +75,7 @@ export async function upkeepStep(
   environment: StoreReaderOptions,
   pause: () => Promise<void>,
 ): Promise<UpkeepResult> {
-  const reader = StoreReader.open(options.dataDir, environment);
+  const reader = StoreReader.open(options.dataDir, { ...environment, isControlOnly: true });
   try {
     return await new Step(options, environment, reader, pause).run();
   } finally {

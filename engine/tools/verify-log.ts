@@ -7,7 +7,6 @@
  * Each time it begins further on, and what has gone is read in its chunk.
  */
 import { HelicorderError, messageOf } from '../base/errors.ts';
-import { footerEntry } from '../store/control.ts';
 import type { DataItem } from '../store/data.ts';
 import type { StorePaths } from '../store/files.ts';
 import { KIND, type Lsn } from '../store/log/format.ts';
@@ -149,7 +148,7 @@ class LogChecker {
     this.#lossy ||= foundLoss || items.some(isCorruptGap);
     const footer = group.entries.all().find((entry) => entry.kind === KIND.footer && entry.intact);
     if (footer === undefined || this.#lossy) return;
-    const computed = footerEntry.encode(this.#index.footer());
+    const computed = this.#index.footer();
     if (Buffer.compare(computed, footer.payload) !== 0) {
       throw new HelicorderError('DAMAGED', 'the footer is not what the segment holds');
     }

@@ -1,4 +1,5 @@
 /** Chunks in a directory: of this machine, or of a network mount (no locks, no maps are used). */
+import { MIB } from '../../base/constants.ts';
 import { HelicorderError, errnoCode } from '../../base/errors.ts';
 import { edge } from '../../base/failpoint.ts';
 import type { File, FileSystem } from '../../files/file-system.ts';
@@ -6,6 +7,8 @@ import type { ChunkPlace, ChunkSink, ChunkSource } from './place.ts';
 
 /** What a mount says whose server does not answer, or that is being taken away. */
 const AWAY = new Set(['EIO', 'ESTALE', 'ENOTCONN', 'ETIMEDOUT', 'EHOSTDOWN', 'EHOSTUNREACH']);
+/** Of a new chunk in the page cache, at most: a sync of more holds up the log on the same disk. */
+const UNSYNCED_BYTES = 1 * MIB;
 const TEMPORARY = /^\.\d{20}-\d{20}\.chunk$/;
 
 export class DirectoryPlace implements ChunkPlace {
@@ -119,6 +122,7 @@ class FileSink implements ChunkSink {
   #isClosed = false;
   #isSynced = false;
   #bytes = 0;
+  #syncedBytes = 0;
 
   constructor(fs: FileSystem, dir: string, name: string) {
     this.#fs = fs;
@@ -136,6 +140,9 @@ class FileSink implements ChunkSink {
     return attempt(() => {
       this.#file.write(bytes, this.#bytes);
       this.#bytes += bytes.length;
+      if (this.#bytes - this.#syncedBytes < UNSYNCED_BYTES) return;
+      this.#file.sync();
+      this.#syncedBytes = this.#bytes;
     });
   }
 

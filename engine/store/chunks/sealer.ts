@@ -152,7 +152,9 @@ class Collected {
         onDamage?.(found);
         continue;
       }
-      this.#blocks.add(found.items.flatMap((item) => [...this.#kept(item)]));
+      const kept: DataItem[] = [];
+      for (const item of found.items) this.#keep(item, kept);
+      this.#blocks.add(kept);
       if (found.items.length > 0) await pause();
     }
   }
@@ -171,22 +173,26 @@ class Collected {
     }
   }
 
-  *#kept(item: DataItem): Generator<DataItem> {
+  /** Adds to `kept` what of an item still counts, and gaps for what is missing before it. */
+  #keep(item: DataItem, kept: DataItem[]): void {
     const lowWater = this.#context.lowWaters.get(item.stream);
     if (lowWater === undefined) return;
     const { fs, logDir } = this.#context;
     if (!this.#known.ofAhead(item.run, fs, logDir, this.#segment)) return;
-    for (const found of this.#continuityOf(item.stream, item.firstOffset).follow(item)) {
-      if (found.firstOffset + found.records > lowWater) yield found;
+    const continuity = this.#continuityOf(item.stream, item.firstOffset);
+    const followed = continuity.takes(item) ? [item] : continuity.follow(item);
+    for (const found of followed) {
+      if (found.firstOffset + found.records > lowWater) kept.push(found);
     }
   }
 
   /** @param nextOffset where it begins, if this is the first that is heard of the stream */
   #continuityOf(stream: number, nextOffset: number): Continuity {
-    const known =
-      this.#continuity.get(stream) ?? new Continuity(nextOffset, () => this.#context.state.losses);
-    this.#continuity.set(stream, known);
-    return known;
+    const known = this.#continuity.get(stream);
+    if (known) return known;
+    const begun = new Continuity(nextOffset, () => this.#context.state.losses);
+    this.#continuity.set(stream, begun);
+    return begun;
   }
 
   /** @param end the state behind the last segment, if it can be had: it knows what is lost */

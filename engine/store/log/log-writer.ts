@@ -18,7 +18,6 @@ import { BLOCK_BYTES, GROUP_MAX_BYTES } from '../../base/constants.ts';
 import { HelicorderError, ioError } from '../../base/errors.ts';
 import { edge } from '../../base/failpoint.ts';
 import type { DurableFile, Meanwhile } from '../../files/file-system.ts';
-import { footerEntry } from '../control.ts';
 import type { DataItem } from '../data.ts';
 import type { ControlState } from '../state.ts';
 import {
@@ -37,8 +36,8 @@ import {
 } from './format.ts';
 import { GroupBuilder, plannedSize, type PlannedGroup } from './group.ts';
 import { SegmentIndex } from './segment-index.ts';
-import { NextSegment, openSegment, recycleBefore, segmentPath, tooLarge } from './segment.ts';
-import type { SegmentPlace } from './segment.ts';
+import { NextSegment, Pace, type SegmentPlace } from './next-segment.ts';
+import { openSegment, recycleBefore, segmentPath, tooLarge } from './segment.ts';
 
 export interface LogWriterOptions extends SegmentPlace {
   clock: Clock;
@@ -75,6 +74,7 @@ interface CurrentSegment {
   finished: boolean;
   /** taken beyond the budget, for control entries: records may use it once there is room again */
   isReserve: boolean;
+  pace: Pace;
 }
 
 /**
@@ -107,10 +107,11 @@ export class LogWriter {
     assert(open !== undefined, 'the segment to go on with exists');
     open.close();
     const file = fs.openDurable(segmentPath(logDir, start.segment), direct);
-    // nobody knows what it was taken for
-    const begun = { finished: false, isReserve: !options.mayGrow(0) };
-    this.#segment = { header: open.header, file, index: start.index, ...begun };
     this.#offset = start.writeFrom % 2 ** 32;
+    const pace = new Pace(options.clock, open.header.size, this.#offset);
+    // nobody knows what it was taken for
+    const begun = { finished: false, isReserve: !options.mayGrow(0), pace };
+    this.#segment = { header: open.header, file, index: start.index, ...begun };
     this.#last = start.last;
   }
 
@@ -196,7 +197,7 @@ export class LogWriter {
    */
   prepare(meanwhile?: Meanwhile): void {
     const segment = this.#segment;
-    if (this.#failure || segment === undefined) return;
+    if (this.#failure || !segment?.pace.isKnown(this.#offset)) return;
     try {
       const size = this.#sizeOfNext(this.#snapshotBytes);
       if (!this.#next.hasBegun && !this.#mayTake(size)) return;
@@ -296,7 +297,7 @@ export class LogWriter {
     const isReserve = !mayGrow || !this.#allows(contentBytes, isControl);
     this.#next.ready(this.#sizeOfNext(contentBytes, isReserve), contentBytes);
     if (segment && !segment.finished) this.#finishSegment(segment);
-    this.#nextSegment(snapshot, isReserve);
+    this.#nextSegment(snapshot, isReserve, contentBytes);
     const { size } = this.#segment!.header;
     const needed = plannedSize(this.#plan(builder)).padded;
     if (this.#offset + needed <= size) return;
@@ -307,7 +308,7 @@ export class LogWriter {
 
   /** What each segment begins with. */
   #snapshot(): GroupBuilder {
-    const snapshot = new GroupBuilder(BLOCK_BYTES);
+    const snapshot = new GroupBuilder(Math.max(BLOCK_BYTES, this.#snapshotBytes));
     for (const { kind, flags, payload } of this.#options.state.snapshot()) {
       snapshot.add(kind, 0, payload, flags);
     }
@@ -316,8 +317,8 @@ export class LogWriter {
 
   /** @param contentBytes what comes into it first */
   #sizeOfNext(contentBytes: number, isReserve = false): number {
-    const before = isReserve ? 0 : (this.#segment?.header.size ?? 0);
-    return this.#next.sizeBehind(before, contentBytes);
+    const pace = isReserve ? undefined : this.#segment?.pace;
+    return this.#next.sizeBehind(pace, this.#offset, contentBytes);
   }
 
   #mayTake(size: number): boolean {
@@ -347,7 +348,7 @@ export class LogWriter {
 
   #finishSegment(segment: CurrentSegment): void {
     const footer = new GroupBuilder(BLOCK_BYTES);
-    footer.add(KIND.footer, 0, footerEntry.encode(segment.index.footer()));
+    footer.add(KIND.footer, 0, segment.index.footer());
     const limit = Math.min(groupLimit(segment.header.size), segment.header.size - this.#offset);
     if (alignUp(footer.bytes) <= limit) {
       edge('footer', () => this.#write(footer, this.#plan(footer), GROUP_FLAG.footer));
@@ -355,7 +356,7 @@ export class LogWriter {
     segment.finished = true;
   }
 
-  #nextSegment(snapshot: GroupBuilder, isReserve: boolean): void {
+  #nextSegment(snapshot: GroupBuilder, isReserve: boolean, contentBytes: number): void {
     const { fs, direct, identity, clock, random } = this.#options;
     const before = { segment: this.#segment, offset: this.#offset, last: this.#last };
     const number = (before.segment?.header.segment ?? 0) + 1;
@@ -373,8 +374,9 @@ export class LogWriter {
       storeCreatedNanos: identity.createdNanos,
     };
     const file = fs.openDurable(path, direct);
-    const index = new SegmentIndex();
-    this.#segment = { header, file, index, finished: false, isReserve };
+    const pace = new Pace(clock, size, BLOCK_BYTES + contentBytes);
+    const begun = { finished: false, isReserve, pace };
+    this.#segment = { header, file, index: new SegmentIndex(), ...begun };
     this.#offset = BLOCK_BYTES;
     try {
       this.#beginSegment(this.#segment, snapshot);

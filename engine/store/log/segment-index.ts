@@ -1,5 +1,6 @@
 /** What one segment holds of each stream, kept while it is written; the content of its footer. */
-import type { FooterEntry, FooterStream } from '../control.ts';
+import { orNull, withList } from '../control-fields.ts';
+import { footerEntry, type FooterStream } from '../control.ts';
 import type { DataItem } from '../data.ts';
 
 export class SegmentIndex {
@@ -38,9 +39,24 @@ export class SegmentIndex {
     for (const gap of item.gaps) addGap(stream.gaps, gap);
   }
 
-  footer(): FooterEntry {
-    return { streams: [...this.#streams.values()] };
+  /** As `footerEntry` encodes it. */
+  footer(): Uint8Array {
+    const list = [...this.#streams.values()].map((stream) => ({ text: textOf(stream) }));
+    return withList(footerEntry.encode({ streams: [] }), 'streams', list);
   }
+}
+
+function textOf(of: FooterStream): string {
+  return (
+    `{"stream":"${of.stream}","firstOffset":"${of.firstOffset}","nextOffset":"${of.nextOffset}",` +
+    `"samples":"${of.samples}","firstNanos":${orNull(of.firstNanos)},` +
+    `"lastNanos":${orNull(of.lastNanos)},"firstGroup":"${of.firstGroup}",` +
+    `"lastGroup":"${of.lastGroup}","gaps":[${of.gaps.map(gapText).join()}]}`
+  );
+}
+
+function gapText({ reason, gaps, ticks }: FooterStream['gaps'][number]): string {
+  return `{"reason":${JSON.stringify(reason)},"gaps":"${gaps}","ticks":"${ticks}"}`;
 }
 
 /** Adds a gap, or several of one reason, to the sums by reason. */

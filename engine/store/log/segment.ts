@@ -1,23 +1,11 @@
 /**
- * Segment files: their names, their headers, and how a new one comes to be:
- *
- *   spare-<n>.seg   zeros are written into it piece by piece (durably), ahead of need
- *   rename          to <20 digits>.seg, then fsync of the directory
- *   header          block 0, durably; then the snapshot; only then the first acknowledgement
- *
- * Writing into zero-filled, allocated blocks needs no metadata update: a durable 4 KiB write costs
- * about half of one that extends the file.
+ * Segment files: their names, opening them by their headers, and letting go of them. How a new one
+ * comes to be: `next-segment.ts`.
  */
-import { defined } from '../../base/assert.ts';
-import {
-  BALLAST_BYTES,
-  BLOCK_BYTES,
-  SEGMENT_FIRST_BYTES,
-  ZERO_PIECE_BYTES,
-} from '../../base/constants.ts';
-import { HelicorderError, errnoCode, ioError } from '../../base/errors.ts';
+import { BLOCK_BYTES } from '../../base/constants.ts';
+import { HelicorderError, errnoCode } from '../../base/errors.ts';
 import { edge } from '../../base/failpoint.ts';
-import type { DurableFile, FileSystem, Meanwhile } from '../../files/file-system.ts';
+import type { FileSystem } from '../../files/file-system.ts';
 import { checkVersion } from '../version.ts';
 import {
   LOG_VERSION,
@@ -30,11 +18,10 @@ import { Window } from './scan.ts';
 
 const SEGMENT_NAME = /^(\d{20})\.seg$/;
 export const SPARE_NAME = /^spare-\d+\.seg$/;
-const NEW_NAME = 'spare-1.seg';
+/** A new one that is being filled. */
+export const NEW_NAME = 'spare-1.seg';
 /** Holds what it held in its last life, until zeros are written over it. */
 export const RECYCLED_NAME = 'spare-2.seg';
-/** Pieces of zeros written ahead after one commit: bounds what a commit can be late by. */
-const ZERO_PIECES_AHEAD = 4;
 
 export function segmentPath(logDir: string, segment: number): string {
   return `${logDir}/${String(segment).padStart(20, '0')}.seg`;
@@ -130,171 +117,6 @@ function rebuildHeader(window: Window, segment: number, size: number): SegmentHe
     };
   }
   return undefined;
-}
-
-/** The next segment, being filled with zeros. */
-export class Spare {
-  readonly path: string;
-  readonly size: number;
-  readonly #file: DurableFile;
-  readonly #zeros: Uint8Array;
-  #filled: number;
-
-  private constructor(fs: FileSystem, path: string, size: number, direct: boolean, filled: number) {
-    this.path = path;
-    this.size = size;
-    this.#filled = filled;
-    this.#zeros = fs.alignedBuffer(Math.min(ZERO_PIECE_BYTES, size));
-    this.#file = fs.openDurable(path, direct);
-  }
-
-  /**
-   * The recycled segment if there is one of this size, else a new file, or the one that an earlier
-   * owner left half filled. How far a recycled one has been zeroed nobody knows: it begins anew.
-   */
-  static open(fs: FileSystem, logDir: string, size: number, direct: boolean): Spare {
-    const recycled = `${logDir}/${RECYCLED_NAME}`;
-    if (fs.fileSize(recycled) === size) return new Spare(fs, recycled, size, direct, 0);
-    const path = `${logDir}/${NEW_NAME}`;
-    const left = fs.fileSize(path) ?? 0;
-    if (left > size) fs.remove(path);
-    const filled = left > size ? 0 : left - (left % BLOCK_BYTES);
-    return new Spare(fs, path, size, direct, filled);
-  }
-
-  get filled(): number {
-    return this.#filled;
-  }
-
-  /** Writes the next piece of zeros. @returns false once the file is complete */
-  advance(meanwhile?: Meanwhile): boolean {
-    if (this.#filled >= this.size) return false;
-    const piece = this.#zeros.subarray(0, Math.min(this.#zeros.length, this.size - this.#filled));
-    edge('zeros', () => this.#file.write(piece, this.#filled, meanwhile));
-    this.#filled += piece.length;
-    return this.#filled < this.size;
-  }
-
-  /** Gives the file, which is complete, its name; the caller syncs the directory. */
-  rename(fs: FileSystem, path: string): void {
-    edge('segment-rename', () => fs.rename(this.path, path));
-  }
-
-  close(): void {
-    this.#file.close();
-  }
-}
-
-/** A segment is so many times as large as the one before it, until it has the full size. */
-const SEGMENT_GROWTH = 4;
-
-/** Where segments are made, and how. */
-export interface SegmentPlace {
-  fs: FileSystem;
-  logDir: string;
-  ballastPath: string;
-  /** which rung: O_DIRECT|O_DSYNC, or buffered writes and fdatasync */
-  direct: boolean;
-}
-
-/** The file of the next segment: filled ahead of need, all zeros when it is needed. */
-export class NextSegment {
-  readonly #place: SegmentPlace;
-  readonly #fullBytes: number;
-  #spare: Spare | undefined;
-
-  constructor(place: SegmentPlace, fullBytes: number) {
-    this.#place = place;
-    this.#fullBytes = fullBytes;
-  }
-
-  get hasBegun(): boolean {
-    return this.#spare !== undefined;
-  }
-
-  /**
-   * Of the segment behind one of `before` bytes: small at first, so that a store begins at once,
-   * then larger by steps, so that its zeros are no great multiple of the groups beside which they
-   * are written. What is there already for a larger one, recycled or half filled, is used.
-   * @param before 0: there is none, or a small one is wanted
-   * @param contentBytes what comes into it first: at most half of it, if one can be that large
-   */
-  sizeBehind(before: number, contentBytes: number): number {
-    const size = this.#usualSize(before);
-    return 2 * contentBytes <= size ? size : this.#fullBytes;
-  }
-
-  #usualSize(before: number): number {
-    const { fs, logDir } = this.#place;
-    const small = Math.min(SEGMENT_FIRST_BYTES, this.#fullBytes);
-    if (before === 0) return small;
-    if (this.#spare) return this.#spare.size;
-    const step = Math.min(this.#fullBytes, Math.max(small, SEGMENT_GROWTH * before));
-    const isRecycled = fs.fileSize(`${logDir}/${RECYCLED_NAME}`) === this.#fullBytes;
-    const isHalfFilled = (fs.fileSize(`${logDir}/${NEW_NAME}`) ?? 0) > step;
-    return isRecycled || isHalfFilled ? this.#fullBytes : step;
-  }
-
-  /** What of a file of `size` bytes the disk does not hold yet. */
-  bytesToTake(size: number): number {
-    const { fs, logDir } = this.#place;
-    if (fs.fileSize(`${logDir}/${RECYCLED_NAME}`) === size) return 0;
-    return Math.max(0, size - (fs.fileSize(`${logDir}/${NEW_NAME}`) ?? 0));
-  }
-
-  /** Writes some pieces of zeros, towards `share` (0 … 1) of a file of `size` bytes. */
-  fillAhead(size: number, share: number, meanwhile?: Meanwhile): void {
-    const spare = (this.#spare ??= this.#open(size));
-    for (let i = 0; i < ZERO_PIECES_AHEAD && spare.filled < share * spare.size; i++) {
-      if (!spare.advance(meanwhile)) break;
-    }
-  }
-
-  /**
-   * Completes the file; on a full disk the ballast makes room for a small one, if that is enough
-   * for what comes into it first.
-   * @throws NO_SPACE: nothing has changed, and it may be tried again
-   */
-  ready(size: number, contentBytes: number): void {
-    const { fs, logDir, ballastPath } = this.#place;
-    try {
-      this.#spare = this.#spare?.size === size ? this.#spare : this.#open(size);
-      while (this.#spare.advance());
-      return;
-    } catch (error) {
-      const failure = ioError(error, 'cannot make a segment in', logDir);
-      const isEnough = 2 * contentBytes <= BALLAST_BYTES;
-      if (failure.code !== 'NO_SPACE' || !isEnough || !fs.exists(ballastPath)) throw failure;
-    }
-    this.#spare?.close();
-    if (this.#spare) fs.remove(this.#spare.path);
-    fs.remove(ballastPath);
-    this.#spare = this.#open(BALLAST_BYTES);
-    while (this.#spare.advance());
-  }
-
-  /** Gives the file, which is ready, its name. @returns its path and size */
-  promote(segment: number): { path: string; size: number } {
-    const { fs, logDir } = this.#place;
-    const spare = defined(this.#spare, 'the next segment');
-    const path = segmentPath(logDir, segment);
-    spare.rename(fs, path);
-    // from here on it is no spare: another attempt makes one, and gives it the same name
-    this.#spare = undefined;
-    spare.close();
-    edge('segment-directory', () => fs.syncDirectory(logDir));
-    return { path, size: spare.size };
-  }
-
-  close(): void {
-    this.#spare?.close();
-  }
-
-  #open(size: number): Spare {
-    const { fs, logDir, direct } = this.#place;
-    this.#spare?.close();
-    return Spare.open(fs, logDir, size, direct);
-  }
 }
 
 /**

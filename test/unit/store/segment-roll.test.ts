@@ -1,9 +1,14 @@
-/** The end comes while a segment is being made: what was never begun is nothing to go on from. */
+/** From one segment to the next: what ends one and begins one, what is learnt of the newest. */
 import { describe, expect, it } from 'vitest';
 import { BLOCK_BYTES, MIB } from '../../../engine/base/constants.ts';
-import { segmentOf } from '../../../engine/store/log/format.ts';
+import { sealUpTo, setCursor } from '../../../engine/store/changes.ts';
+import { footerEntry } from '../../../engine/store/control.ts';
+import { gapItem } from '../../../engine/store/data.ts';
+import { makeLsn, offsetOf, segmentOf } from '../../../engine/store/log/format.ts';
+import { SegmentIndex } from '../../../engine/store/log/segment-index.ts';
 import { listSegments, segmentPath } from '../../../engine/store/log/segment.ts';
-import { recover } from '../../../engine/store/recover.ts';
+import { recover, type Recovered } from '../../../engine/store/recover.ts';
+import { readSnapshot } from '../../../engine/store/segment-snapshot.ts';
 import { verify } from '../../../engine/tools/verify.ts';
 import { Store } from '../../../engine/store/store.ts';
 import { ChunkStore, DIR, EVENTS, recordsOf } from '../../support/chunk-store.ts';
@@ -81,5 +86,86 @@ describe('a segment that was being made', () => {
     store.close();
     expect(count).toBe(events.length);
     expect(await verify(DIR, environment)).toMatchObject({ ok: true, damage: [] });
+  });
+});
+
+describe('what is learnt of the newest segment', () => {
+  function recordingInto(segment: number): ChunkStore {
+    const store = new ChunkStore();
+    store.fillUpTo(segment);
+    for (let i = 0; i < 3; i++) store.append();
+    return store;
+  }
+  const nextOffset = (found: Recovered | undefined): number =>
+    found!.state.streamNamed(EVENTS)!.nextOffset;
+
+  it('without its records is what control entries say, and how far streams were before', () => {
+    const store = recordingInto(3);
+    const begun = readSnapshot(store.fs, LOG, 3, makeLsn(4, 0))!.streamNamed(EVENTS)!.nextOffset;
+    beginEvents(store.writer, 'test/later');
+    setCursor(store.writer, { name: 'mine', stream: EVENTS, offset: 2 }, 1n);
+    sealUpTo(store.writer, makeLsn(2, 0));
+    const [all, brief] = [
+      recover(store.fs, LOG)!,
+      recover(store.fs, LOG, { isControlOnly: true })!,
+    ];
+    expect(nextOffset(all)).toBeGreaterThan(begun);
+    expect(nextOffset(brief)).toBe(begun);
+    expect(brief.end).toBe(all.end);
+    expect(brief.state.sealedEnd).toBe(makeLsn(2, 0));
+    expect([...brief.state.cursors]).toEqual([...all.state.cursors]);
+    expect([...brief.state.streams.keys()]).toEqual([...all.state.streams.keys()]);
+  });
+
+  it('is all of it where there is damage, or a gap that tells of some', () => {
+    const store = recordingInto(2);
+    const end = offsetOf(store.writer.durableEnd);
+    store.append();
+    const flipped = store.fs.open(segmentPath(LOG, 2), 'write');
+    flipped.write(new Uint8Array(64), end);
+    flipped.close();
+    store.append();
+    const found = recover(store.fs, LOG, { isControlOnly: true });
+    expect(found!.faults.some(({ lost }) => lost)).toBe(true);
+    expect(nextOffset(found)).toBe(nextOffset(recover(store.fs, LOG)));
+    store.writer.abandon();
+    const next = new ChunkStore(store.fs.disk, store.written);
+    next.append();
+    const after = recover(next.fs, LOG, { isControlOnly: true });
+    expect(after!.state.losses.pinned.size).toBeGreaterThan(0);
+    expect(nextOffset(after)).toBe(nextOffset(recover(next.fs, LOG)));
+  });
+});
+
+describe('a footer', () => {
+  it('is what its table encodes', () => {
+    const index = new SegmentIndex();
+    const gap = {
+      run: 1,
+      firstSeq: 1,
+      firstOffset: 5,
+      records: 1,
+      ticks: undefined,
+      bounds: undefined,
+    };
+    index.add([gapItem(7, 0, { ...gap, reason: 'corrupt' })], 4096);
+    index.add([gapItem(8, 0, { ...gap, reason: 'full', ticks: { first: 3, count: 9 } })], 8192);
+    const late = gapItem(8, 0, { ...gap, firstOffset: 6, reason: 'late' });
+    index.add([{ ...late, samples: 4, firstNanos: -5n, lastNanos: 2n ** 62n }], 2 ** 31);
+    const { streams } = footerEntry.decode(index.footer());
+    expect(String(index.footer())).toBe(Buffer.from(footerEntry.encode({ streams })).toString());
+    const [seven, eight] = streams;
+    expect(seven).toMatchObject({ stream: 7, firstNanos: null, firstGroup: 4096, lastGroup: 4096 });
+    expect(eight).toMatchObject({
+      nextOffset: 7,
+      samples: 4,
+      firstNanos: -5n,
+      lastNanos: 2n ** 62n,
+    });
+    expect(eight).toMatchObject({ firstGroup: 8192, lastGroup: 2 ** 31 });
+    expect(eight!.gaps).toEqual([
+      { reason: 'full', gaps: 1, ticks: 9 },
+      { reason: 'late', gaps: 1, ticks: 0 },
+    ]);
   });
 });

@@ -1,15 +1,19 @@
 /** How large the segments of a store are, and that none goes beyond its budget. */
 import { describe, expect, it } from 'vitest';
-import { BLOCK_BYTES, MIB } from '../../../engine/base/constants.ts';
+import type { Clock } from '../../../engine/base/clock.ts';
+import { BLOCK_BYTES, KIB, MIB } from '../../../engine/base/constants.ts';
 import { ENTRY_FLAG } from '../../../engine/store/log/format.ts';
 import { GroupBuilder } from '../../../engine/store/log/group.ts';
 import { LogWriter } from '../../../engine/store/log/log-writer.ts';
+import { NextSegment } from '../../../engine/store/log/next-segment.ts';
 import { listSegments, segmentPath } from '../../../engine/store/log/segment.ts';
 import { ControlState } from '../../../engine/store/state.ts';
 import { systemEnvironment } from '../../../engine/store/store.ts';
 import type { StoreWriter } from '../../../engine/store/writer.ts';
+import { ManualClock } from '../../support/clocks.ts';
 import { SeededRandom } from '../../support/random.ts';
-import { SimulatedFileSystem } from '../../support/simulated-file-system.ts';
+import { SimulatedDisk } from '../../support/simulated-disk.ts';
+import { SimulatedFileSystem, calmHost } from '../../support/simulated-file-system.ts';
 import { beginEvents, openWriter } from '../../support/stores.ts';
 
 const DIR = '/store';
@@ -21,13 +25,16 @@ class Rig {
   readonly fs = new SimulatedFileSystem();
   writer: StoreWriter;
 
-  constructor() {
+  readonly #clock: Clock;
+
+  constructor(clock = systemEnvironment.clock) {
+    this.#clock = clock;
     this.writer = this.#open();
   }
 
   #open(): StoreWriter {
     const environment = { ...systemEnvironment, fs: this.fs, random: new SeededRandom(2) };
-    return openWriter(DIR, FULL_BYTES, { ...environment, pause: () => {} });
+    return openWriter(DIR, FULL_BYTES, { ...environment, clock: this.#clock, pause: () => {} });
   }
 
   reopen(): void {
@@ -57,6 +64,24 @@ describe('segments', () => {
     const rig = new Rig();
     rig.append(8 * MIB);
     expect(rig.sizes()).toEqual([4, 64]);
+    rig.writer.close();
+  });
+
+  it('stay as they are where one takes more than a minute to fill', () => {
+    const clock = new ManualClock();
+    const rig = new Rig(clock);
+    const second = 1_000_000_000n;
+    for (let i = 0; i < 9; i++) {
+      clock.monotonicNanos += 40n * second;
+      rig.append(MIB);
+    }
+    expect(rig.sizes()).toEqual([4, 4, 4]);
+    for (let i = 0; i < 24; i++) {
+      clock.monotonicNanos += second;
+      rig.append(MIB);
+    }
+    // the one behind the third was begun while little came
+    expect(rig.sizes()).toEqual([4, 4, 4, 4, 16, 64]);
     rig.writer.close();
   });
 
@@ -96,5 +121,41 @@ describe('segments', () => {
     expect(asked).toEqual([64]);
     expect(listSegments(fs, DIR)).toEqual([1]);
     log.close();
+  });
+});
+
+describe('zeros ahead', () => {
+  /** The sizes of the pieces written for one segment while another one fills by groups. */
+  function piecesBeside(groupBytes: number, segmentBytes: number): number[] {
+    const pieces: number[] = [];
+    const step = (operation: string, _: string, bytes: number): void => {
+      if (operation === 'write') pieces.push(bytes / KIB);
+    };
+    const fs = new SimulatedFileSystem(new SimulatedDisk(), { ...calmHost, step });
+    fs.makeDirectory(DIR);
+    const ballastPath = `${DIR}/ballast`;
+    const next = new NextSegment({ fs, logDir: DIR, ballastPath, direct: true }, segmentBytes);
+    for (let at = 0; at < segmentBytes; at += groupBytes) {
+      next.fillAhead(segmentBytes, (1.25 * at) / segmentBytes);
+    }
+    next.ready(segmentBytes, 0);
+    next.close();
+    expect(pieces.reduce((sum, piece) => sum + piece, 0) * KIB).toBe(segmentBytes);
+    return pieces;
+  }
+
+  it('are written in small pieces beside small groups: the next one waits behind them', () => {
+    const pieces = piecesBeside(100 * KIB, 16 * MIB);
+    expect(Math.max(...pieces)).toBeLessThanOrEqual(256);
+    expect(Math.min(...pieces.slice(0, -1))).toBeGreaterThanOrEqual(128);
+  });
+
+  it('are written in whole ones beside a backlog', () => {
+    const pieces = piecesBeside(MIB, 64 * MIB);
+    expect(pieces).toEqual(pieces.map(() => 1024));
+  });
+
+  it('are written ahead of a small segment too', () => {
+    expect(piecesBeside(4 * KIB, 256 * KIB).length).toBeGreaterThan(16);
   });
 });

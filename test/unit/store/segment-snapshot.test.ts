@@ -15,7 +15,7 @@ import { placedRun } from '../../../engine/store/log/placed-run.ts';
 import { openSegment, segmentPath } from '../../../engine/store/log/segment.ts';
 import { readSnapshot, streamAtBeginning } from '../../../engine/store/segment-snapshot.ts';
 import { part, type SnapshotPart } from '../../../engine/store/snapshot-part.ts';
-import { headOf, streamIn } from '../../../engine/store/snapshot-text.ts';
+import { headOf, runsPiece, streamIn, streamsPiece } from '../../../engine/store/snapshot-text.ts';
 import { ControlState } from '../../../engine/store/state.ts';
 import { segmentHeader, segmentImage } from '../../support/segment-image.ts';
 import { SimulatedFileSystem } from '../../support/simulated-file-system.ts';
@@ -229,6 +229,38 @@ describe('a run that goes on from before a segment', () => {
 });
 
 describe('the text of a piece', () => {
+  const frame = { generation: 3, nextStream: 9, nextRun: 2 ** 53 - 1, clean: true };
+  const nothing = { ...frame, streams: [], schemas: [], runs: [] };
+
+  it('is what its table encodes, the first time and when everything has moved since', () => {
+    const streams = [...STATE.streams.values()].slice(0, 3).map((stream) => ({ ...stream }));
+    const runs = [runOf(1, 1, TRICKY), { ...runOf(2, 2, 'ü'), copied: { run: 7, from: 8 } }];
+    const check = (): void => {
+      const expected = [{ streams }, { runs }].map((part) =>
+        snapshotEntry.encode({ ...nothing, ...part }),
+      );
+      const pieces = [streamsPiece(frame, streams), runsPiece(frame, runs)];
+      expect(pieces.map(String)).toEqual(expected.map((bytes) => Buffer.from(bytes).toString()));
+    };
+    check();
+    for (const stream of streams) {
+      const sums = { records: 1, samples: 2, bytes: 3, paddingBytes: 4, unorderedEnd: 5 };
+      const totals = { ...sums, firstNanos: -6n, lastNanos: 2n ** 63n - 1n };
+      Object.assign(stream, { nextOffset: 2 ** 53 - 1, totals, schemaId: TRICKY });
+    }
+    for (const run of runs) {
+      const ended = { endReason: `${TRICKY}ü\u2028\n`, lastTick: 0, lastNanos: 7n };
+      Object.assign(run, { nextSeq: 10, ordinal: 11, ...ended });
+    }
+    check();
+  });
+
+  it('may hold nothing', () => {
+    const expected = Buffer.from(snapshotEntry.encode(nothing)).toString();
+    expect(String(streamsPiece(frame, []))).toBe(expected);
+    expect(String(runsPiece(frame, []))).toBe(expected);
+  });
+
   it('tells by its first bytes which streams it holds', () => {
     const heads = STATE.snapshot().map(({ payload }) => headOf(payload.subarray(0, 192)));
     const firsts = [undefined, 1, 257, 514].concat(Array<undefined>(4).fill(undefined));
