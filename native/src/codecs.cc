@@ -25,6 +25,9 @@ constexpr uint64_t kNarrow = 1 << 28;
 // `out` receives values relative to `origin`. False if 32 bits are not enough for that.
 bool Narrow(const int64_t* values, size_t count, int32_t* out, int64_t* origin) {
   *origin = values[0];
+  // Around the ends of the range the least distance from there is not that of the least value.
+  constexpr auto kMargin = static_cast<int64_t>(kNarrow);
+  if (*origin < INT64_MIN + kMargin || *origin > INT64_MAX - kMargin) return false;
   uint64_t bits = 0;
   for (size_t i = 0; i < count; i++) {
     const uint64_t distance = Distance(values[0], values[i]) + kNarrow;

@@ -84,6 +84,22 @@ describe.each(IMPLEMENTATIONS)('integers, $name', ({ reference, codecs, encode, 
     );
   });
 
+  test('so they are where values lie at both ends of the range', () => {
+    for (const first of [
+      2n ** 63n - 1n,
+      -(2n ** 63n),
+      2n ** 63n - 2n ** 28n,
+      2n ** 28n - 2n ** 63n,
+    ]) {
+      const values = BigInt64Array.from(
+        { length: 262 },
+        (_, i) => first + BigInt(i & 64 ? 0 : 9 * i),
+      );
+      expect(encode(values)).toEqual(reference(values));
+      expect(decode(encode(values), values.length)).toEqual(values);
+    }
+  });
+
   test('it reads what every codec writes, chosen or not', () => {
     fc.assert(
       fc.property(columns, (values) => {
