@@ -30,7 +30,7 @@ import { NEW_NAME, RECYCLED_NAME, segmentPath } from './segment.ts';
 const ZERO_PIECES_AHEAD = 4;
 /** Of a small file a piece is at least such a part. */
 const ZERO_PIECE_PART = 1 / 32;
-/** So many times as large as the one before, if that is full sooner than this, a segment is. */
+/** How many times larger a segment is than one before it that is full sooner than this. */
 const SEGMENT_GROWTH = 4;
 const SEGMENT_FULL_SOON_MS = 60_000;
 /** By so much of a segment it shows how fast it fills. */
@@ -109,7 +109,7 @@ export class Pace {
   readonly #from: number;
   readonly #sinceMs: number;
 
-  /** @param from the byte from which on it is written to behind now */
+  /** @param from what comes before this byte says nothing: it was there, or came at once */
   constructor(clock: Clock, size: number, from: number) {
     this.#clock = clock;
     this.size = size;
