@@ -115,13 +115,13 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
 
   async #start(): Promise<void> {
     const { dataDir, segmentBytes, chunksDir, flushIntervalMs, durationMs } = this.#config;
-    const isUrgent = this.#config.realtime !== 'off';
     const retention = this.#retention();
     await checkCopies(this.#config.copies, this.#plan);
     const groups = this.#plan.groups.map(({ spec }) => spec);
     const data: WriterData = {
       options: { dataDir, segmentBytes, retention, chunksDir, groups },
-      ...{ flushIntervalMs, isUrgent },
+      flushIntervalMs,
+      isUrgent: this.#config.realtime !== 'off',
     };
     this.#writer = await this.#startWriter(data);
     this.#samplers = await SamplerSet.start(this.#plan, this.#config, (error) => this.#die(error));

@@ -134,10 +134,10 @@ export class ControlState {
     for (const view = entries.view(); view.next();) {
       const isRecords = isData(view.kind) && view.kind !== KIND.spill;
       if (isRecords || !view.isIntact()) continue;
-      const { kind, flags, payload } = view.entry();
-      if (kind === KIND.reached) reached?.(payload);
-      else if (kind === KIND.spill) this.spills.take(payload, segment);
-      else this.#applyEntry({ kind, flags, payload });
+      const entry = view.entry();
+      if (entry.kind === KIND.reached) reached?.(entry.payload);
+      else if (entry.kind === KIND.spill) this.spills.take(entry.payload, segment);
+      else this.#applyEntry(entry);
     }
   }
 

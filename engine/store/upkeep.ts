@@ -7,9 +7,9 @@
  *        ─▶ nothing
  *
  * A step reads the store like any reader does, but for the records of the newest segment, which are
- * none of its business, and writes only chunks. What it has found is carried
- * out by the owner (`changes.ts`), and only then true: a step that is killed, or whose answer is
- * lost, is made again from what is there. Steps never run side by side.
+ * none of its business, and writes only chunks. What it has found is carried out by the owner
+ * (`changes.ts`), and only then true: a step that is killed, or whose answer is lost, is made again
+ * from what is there. Steps never run side by side.
  *
  * Space: over the budget, old data of streams that allow it goes before anything is joined; one
  * segment's worth below it is kept free, so that recording does not wait for what is being dropped.

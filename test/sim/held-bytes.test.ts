@@ -157,6 +157,8 @@ it(
       sealedSamples = day.samples;
     }
     expect(segment).toBeGreaterThan(8);
+    expect(openBytes).toBeGreaterThan(0);
+    expect(sealedSamples).toBeGreaterThan(0);
     const sealed = day.sealedBytes / sealedSamples;
     const open = openBytes / (DAY_SECONDS * RATE_HZ);
     const written = day.writtenBytes / day.samples;

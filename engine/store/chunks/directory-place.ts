@@ -120,7 +120,6 @@ class FileSink implements ChunkSink {
   readonly #temporary: string;
   readonly #file: File;
   #isClosed = false;
-  #isSynced = false;
   #bytes = 0;
   #syncedBytes = 0;
 
@@ -140,9 +139,7 @@ class FileSink implements ChunkSink {
     return attempt(() => {
       this.#file.write(bytes, this.#bytes);
       this.#bytes += bytes.length;
-      if (this.#bytes - this.#syncedBytes < UNSYNCED_BYTES) return;
-      this.#file.sync();
-      this.#syncedBytes = this.#bytes;
+      if (this.#bytes - this.#syncedBytes >= UNSYNCED_BYTES) this.#sync();
     });
   }
 
@@ -170,8 +167,9 @@ class FileSink implements ChunkSink {
   }
 
   #sync(): void {
-    if (!this.#isSynced) edge('chunk-sync', () => this.#file.sync());
-    this.#isSynced = true;
+    if (this.#syncedBytes === this.#bytes) return;
+    edge('chunk-sync', () => this.#file.sync());
+    this.#syncedBytes = this.#bytes;
   }
 
   /** Once: by then its number may be another file's. */

@@ -72,7 +72,7 @@ export class Spare {
 
   /**
    * Writes the next piece of zeros.
-   * @param bytes of it at most, in whole blocks
+   * @param bytes of it at most, in whole blocks; a piece is no larger than ZERO_PIECE_BYTES
    * @returns false once the file is complete
    */
   advance(bytes = ZERO_PIECE_BYTES, meanwhile?: Meanwhile): boolean {
@@ -191,7 +191,7 @@ export class NextSegment {
     for (let pieces = 0; pieces < ZERO_PIECES_AHEAD; pieces++) {
       const due = end - spare.filled;
       const isWorthIt = due >= (pieces === 0 ? least : ZERO_PIECE_BYTES);
-      if (!isWorthIt || !spare.advance(Math.min(due, ZERO_PIECE_BYTES), meanwhile)) break;
+      if (!isWorthIt || !spare.advance(due, meanwhile)) break;
     }
   }
 

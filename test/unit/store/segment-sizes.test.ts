@@ -24,7 +24,6 @@ const NOISE = new SeededRandom(3).bytes(9 * MIB);
 class Rig {
   readonly fs = new SimulatedFileSystem();
   writer: StoreWriter;
-
   readonly #clock: Clock;
 
   constructor(clock = systemEnvironment.clock) {
