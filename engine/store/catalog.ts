@@ -7,27 +7,28 @@
  * What is sealed goes from it: a chunk is its own index (docs/decisions/0010).
  *
  * It is written off the commit path, at most a second behind, in short transactions of only what
- * has changed: a thousand streams are a few rows behind each flush. Every row carries the LSN up to
- * which it is true and a CRC of its values: SQLite itself keeps no checksum of a row. 64-bit values
- * are INTEGER columns.
+ * has changed: a thousand streams are a few rows behind each flush. Upkeep moves what they add to
+ * SQLite's write-ahead log into the file, since that waits for the disk. Every row carries the LSN
+ * up to which it is true and a CRC of its values: SQLite itself keeps no checksum of a row. 64-bit
+ * values are INTEGER columns.
  */
-import { messageOf } from '../base/errors.ts';
 import Database from 'better-sqlite3';
+import { messageOf } from '../base/errors.ts';
 import { crc32c } from '../base/crc32c.ts';
 import { edge } from '../base/failpoint.ts';
 import type { FileSystem } from '../files/file-system.ts';
-import { footerEntry, type FooterStream } from './control.ts';
+import type { FooterStream } from './control.ts';
 import { hex } from './files.ts';
-import { KIND, alignUp, offsetOf, segmentOf, type Lsn } from './log/format.ts';
-import { readLog } from './log/log.ts';
-import { listSegments, openSegment } from './log/segment.ts';
+import { segmentOf, type Lsn } from './log/format.ts';
+import { listSegments } from './log/segment.ts';
 import type { Reached } from './reached.ts';
+import { readFooter } from './segment-snapshot.ts';
 import type { ControlState } from './state.ts';
 
 /** SQLite's `user_version`; a catalog of any other is made anew. */
 const CATALOG_VERSION = 2;
-/** Of the write-ahead log, 1 MiB, moved into the file at once: some ms between two flushes. */
-const WAL_PAGES = 256;
+/** Of the write-ahead log, 16 MiB: more than upkeep lets it grow to where that finds the time. */
+const WAL_PAGES = 4096;
 
 type Value = string | number | bigint | null;
 
@@ -264,6 +265,21 @@ export class Catalog {
   }
 }
 
+/**
+ * Moves SQLite's write-ahead log into the file, beside an owner that goes on writing; the log
+ * begins anew if it wrote nothing meanwhile. Two syncs, so not on the owner's thread.
+ */
+export function settleCatalog(fs: FileSystem, path: string): void {
+  if (!fs.exists(`${path}-wal`)) return;
+  try {
+    const database = new Database(path, { fileMustExist: true });
+    database.pragma('wal_checkpoint(PASSIVE)');
+    database.close();
+  } catch {
+    // a view: upkeep does not end for it, and its owner will find the same
+  }
+}
+
 /** What is wrong with the catalog at `path`, or undefined. A missing one is not wrong. */
 export function checkCatalog(fs: FileSystem, path: string): string | undefined {
   if (!fs.exists(path)) return undefined;
@@ -342,8 +358,7 @@ function* segmentRows(segment: number, held: FooterStream): Generator<Row, void>
 }
 
 function soundRows(database: Database.Database, table: Table): Record<string, Value>[] {
-  const rows = database.prepare(`SELECT * FROM ${table}`).raw().all() as Value[][];
-  return rows
+  return (database.prepare(`SELECT * FROM ${table}`).raw().all() as Value[][])
     .filter((row) => row.at(-1) === rowCrc(row.slice(0, -1)))
     .map((row) => Object.fromEntries(TABLES[table].map((column, i) => [column, row[i]!])));
 }
@@ -382,19 +397,4 @@ function rowCrc(values: readonly Value[]): bigint {
   let text = '';
   for (const value of values) text += value === null ? '-\0' : `=${value}\0`;
   return BigInt(crc32c(TEXT.encode(text)));
-}
-
-/** What the footer of a finished segment says; nothing if it has none that can be read. */
-function readFooter(fs: FileSystem, logDir: string, segment: number): FooterStream[] {
-  const next = openSegment(fs, logDir, segment + 1);
-  next?.close();
-  const place = next?.header.predecessor;
-  if (place === undefined || segmentOf(place.lsn) !== segment) return [];
-  const end = place.lsn + alignUp(place.length);
-  for (const item of readLog(fs, logDir, { lsn: place.lsn, last: undefined }, end)) {
-    if (item.kind !== 'group' || item.offset !== offsetOf(place.lsn)) return [];
-    const footer = item.entries.all().find((entry) => entry.kind === KIND.footer && entry.intact);
-    return footer ? footerEntry.decode(footer.payload).streams : [];
-  }
-  return [];
 }

@@ -1,12 +1,18 @@
 /**
- * What segments begin with: the control state of that moment, as a whole, or of it what is asked
- * about one stream or run. A segment of a store with ten thousand streams begins with megabytes; to
- * ask about one of them takes the piece that names it.
+ * What segments say of themselves. They end with what each stream has in them (the footer), and
+ * begin with the control state of that moment: read as a whole, or of it what is asked about one
+ * stream or run. A segment of a store with ten thousand streams begins with megabytes; to ask about
+ * one of them takes the piece that names it.
  */
 import { BLOCK_BYTES } from '../base/constants.ts';
 import type { FileSystem } from '../files/file-system.ts';
-import type { RunSnapshot, StreamSnapshot } from './control.ts';
-import { GROUP_FLAG, KIND, makeLsn, offsetOf, segmentOf, type Lsn } from './log/format.ts';
+import {
+  footerEntry,
+  type FooterStream,
+  type RunSnapshot,
+  type StreamSnapshot,
+} from './control.ts';
+import { GROUP_FLAG, KIND, alignUp, makeLsn, offsetOf, segmentOf, type Lsn } from './log/format.ts';
 import { readLog, segmentStart } from './log/log.ts';
 import { placedRun, readPlaced, type PlacedEntry } from './log/placed-run.ts';
 import type { Window } from './log/scan.ts';
@@ -28,6 +34,21 @@ export function readSnapshot(
     return ControlState.fromIntact(item.entries.all());
   }
   return undefined;
+}
+
+/** What the footer of a finished segment says; nothing if it has none that can be read. */
+export function readFooter(fs: FileSystem, logDir: string, segment: number): FooterStream[] {
+  const next = openSegment(fs, logDir, segment + 1);
+  next?.close();
+  const place = next?.header.predecessor;
+  if (place === undefined || segmentOf(place.lsn) !== segment) return [];
+  const end = place.lsn + alignUp(place.length);
+  for (const item of readLog(fs, logDir, { lsn: place.lsn, last: undefined }, end)) {
+    if (item.kind !== 'group' || item.offset !== offsetOf(place.lsn)) return [];
+    const footer = item.entries.all().find((entry) => entry.kind === KIND.footer && entry.intact);
+    return footer ? footerEntry.decode(footer.payload).streams : [];
+  }
+  return [];
 }
 
 /** What the segments behind one begin with: they name runs whose own entries are damaged. */

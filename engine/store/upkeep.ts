@@ -7,9 +7,9 @@
  *        ─▶ nothing
  *
  * A step reads the store like any reader does, but for the records of the newest segment, which are
- * none of its business, and writes only chunks. What it has found is carried out by the owner
- * (`changes.ts`), and only then true: a step that is killed, or whose answer is lost, is made again
- * from what is there. Steps never run side by side.
+ * none of its business, and writes only chunks, and of the catalog its file from its log. What it
+ * has found is carried out by the owner (`changes.ts`), and only then true: a step that is killed,
+ * or whose answer is lost, is made again from what is there. Steps never run side by side.
  *
  * Space: over the budget, old data of streams that allow it goes before anything is joined; one
  * segment's worth below it is kept free, so that recording does not wait for what is being dropped.
@@ -18,6 +18,7 @@ import type { RetentionRule } from '../base/retention.ts';
 import { MIB } from '../base/constants.ts';
 import { HelicorderError, isCode } from '../base/errors.ts';
 import { NO_NANOS, type ChunkRange } from './chunks/format.ts';
+import { settleCatalog } from './catalog.ts';
 import { DirectoryPlace } from './chunks/directory-place.ts';
 import { skipDamaged, type ChunkReader } from './chunks/chunk-reader.ts';
 import type { ChunkPlace } from './chunks/place.ts';
@@ -104,6 +105,7 @@ class Step {
   }
 
   async run(): Promise<UpkeepResult> {
+    settleCatalog(this.#environment.fs, this.#reader.paths.catalog);
     const context = this.#context(await this.#reachablePlace());
     const range = this.#toSeal();
     if (range) {
