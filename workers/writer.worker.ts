@@ -1,7 +1,7 @@
 /**
  * The writer worker: owns the log and the catalog. Flushes come on multiples of the interval, so
- * that a late one does not shift the next; in a backlog they follow each other, with the messages
- * heard in between. What other processes ask for is served between two flushes, at most one write
+ * that a late one does not shift the next; one that took longer than the interval is followed by
+ * the next at once, as in a backlog, with the messages heard in between. What other processes ask for is served between two flushes, at most one write
  * at a time, so that no flush waits longer for them than for that.
  *
  * It goes ahead of threads that are in no hurry, where that is granted (CAP_SYS_NICE): sealing,
@@ -13,7 +13,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { defined } from '../engine/base/assert.ts';
 import { monotonicMs } from '../engine/base/clock.ts';
 import { HelicorderError } from '../engine/base/errors.ts';
-import { WriterAgent } from '../engine/recorder/writer-agent.ts';
+import { WriterAgent, nextFlush } from '../engine/recorder/writer-agent.ts';
 import { systemEnvironment } from '../engine/store/store.ts';
 import type { FromWriter, PlainError, ToWriter, WriterData } from './protocol.ts';
 import { plainError } from './spawn.ts';
@@ -49,8 +49,7 @@ class WriterThread {
   #tick(): void {
     const more = this.#agent.flush();
     const now = monotonicMs();
-    const interval = this.#flushIntervalMs;
-    this.#dueMs += interval * Math.max(1, Math.ceil((now - this.#dueMs) / interval));
+    this.#dueMs = nextFlush(this.#dueMs, now, this.#flushIntervalMs);
     const waitMs = more ? 0 : Math.max(0, this.#dueMs - now);
     this.#timer = setTimeout(() => guarded(() => this.#tick()), waitMs);
     this.#serveSoon();

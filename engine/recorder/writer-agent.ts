@@ -27,6 +27,16 @@ interface OpenStore {
   service: ControlService;
 }
 
+/**
+ * When the flush behind one is due. They come on multiples of the interval, so that a late one does
+ * not shift the next; one that took longer than that is followed at once, since what waits by then
+ * would wait for up to an interval more, and those that were missed meanwhile are left out.
+ * @param dueMs when the one that has ended was due
+ */
+export function nextFlush(dueMs: number, nowMs: number, intervalMs: number): number {
+  return dueMs + intervalMs * Math.max(1, Math.floor((nowMs - dueMs) / intervalMs));
+}
+
 export class WriterAgent {
   readonly #options: CollectorOptions;
   readonly #environment: StoreEnvironment;
