@@ -67,14 +67,8 @@ const TEXT_COLUMNS: ReadonlySet<string> = new Set([
 
 const TEXT = new TextEncoder();
 
-const KEY_COLUMNS: Record<Table, number> = {
-  meta: 1,
-  stream: 1,
-  schema: 1,
-  run: 1,
-  segment_stream: 2,
-  gap: 3,
-};
+/** Of the primary key, where it is not the first one alone. */
+const KEY_COLUMNS: Partial<Record<Table, number>> = { segment_stream: 2, gap: 3 };
 
 export class Catalog {
   readonly #fs: FileSystem;
@@ -255,9 +249,7 @@ export class Catalog {
   }
 
   #remove(): void {
-    for (const suffix of ['', '-wal', '-shm']) {
-      if (this.#fs.exists(this.#path + suffix)) this.#fs.remove(this.#path + suffix);
-    }
+    removeFiles(this.#fs, this.#path);
     this.#streams.clear();
     this.#runs.clear();
     this.#lastSegment = 0;
@@ -267,7 +259,8 @@ export class Catalog {
 
 /**
  * Moves SQLite's write-ahead log into the file, beside an owner that goes on writing; the log
- * begins anew if it wrote nothing meanwhile. Two syncs, so not on the owner's thread.
+ * begins anew if it wrote nothing meanwhile. Two syncs, so not on the owner's thread. Where it
+ * fails the catalog goes, as no sync is tried twice, and its owner makes another.
  */
 export function settleCatalog(fs: FileSystem, path: string): void {
   if (!fs.exists(`${path}-wal`)) return;
@@ -276,7 +269,13 @@ export function settleCatalog(fs: FileSystem, path: string): void {
     database.pragma('wal_checkpoint(PASSIVE)');
     database.close();
   } catch {
-    // a view: upkeep does not end for it, and its owner will find the same
+    removeFiles(fs, path);
+  }
+}
+
+function removeFiles(fs: FileSystem, path: string): void {
+  for (const suffix of ['', '-wal', '-shm']) {
+    if (fs.exists(path + suffix)) fs.remove(path + suffix);
   }
 }
 
@@ -381,7 +380,7 @@ function isOurVersion(database: Database.Database): boolean {
 function createTable(table: Table): string {
   const columns: readonly string[] = TABLES[table];
   const typed = columns.map((name) => (TEXT_COLUMNS.has(name) ? name : `${name} INTEGER`));
-  const key = columns.slice(0, KEY_COLUMNS[table]).join(', ');
+  const key = columns.slice(0, KEY_COLUMNS[table] ?? 1).join(', ');
   return (
     `CREATE TABLE IF NOT EXISTS ${table} ` +
     `(${typed.join(', ')}, lsn INTEGER, crc INTEGER, PRIMARY KEY (${key})) WITHOUT ROWID`

@@ -249,8 +249,10 @@ describe.each(SUBJECTS)('$name', (subject) => {
       const random = new SeededRandom(STRIKES);
       const strikes = strikesOf(await callCounts(subject), random);
       const findings: string[] = [];
+      let kind: CallKind | undefined;
       await inParallel(strikes, async (strike) => {
         if (findings.length >= FINDINGS_MAX) return;
+        if (isSoak && kind !== strike.kind) tell(subject, (kind = strike.kind), findings.length);
         const where = `${strike.kind} ${strike.nth} ${strike.fault}, HELICORDER_SEED=${STRIKES}`;
         const checked = lifeOf(subject, strike, async (life) => {
           checkEnd(life, strike, where);
@@ -265,6 +267,11 @@ describe.each(SUBJECTS)('$name', (subject) => {
     isSoak ? 7_200_000 : 360_000,
   );
 });
+
+/** A soak is under way for an hour, and says nothing of a file before that ends. */
+function tell({ name }: Subject, kind: CallKind, findings: number): void {
+  process.stderr.write(`io-faults: ${name}: ${findings} findings before ${kind}\n`);
+}
 
 /** A few at a time. */
 async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {

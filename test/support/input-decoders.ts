@@ -2,10 +2,9 @@
  * Every decoder of what comes from users and from their machine: configuration, flags, events to
  * write, details of cursors, the small files of a store, numbers in files of the kernel.
  */
-import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll } from 'vitest';
 import { damaged } from '../../engine/base/bytes.ts';
 import { BLOCK_BYTES } from '../../engine/base/constants.ts';
 import { crc32c } from '../../engine/base/crc32c.ts';
@@ -150,12 +149,12 @@ function manifest(input: Uint8Array): unknown {
 
 const BOOT_ID = '0f1e2d3c-0000-4000-8000-0123456789ab';
 const MARK_HEAD_BYTES = 88;
-const scratch = mkdtempSync(join(tmpdir(), 'helicorder-mark-'));
-const page = openSync(join(scratch, 'mark'), 'w+');
-afterAll(() => {
-  closeSync(page);
-  rmSync(scratch, { recursive: true, force: true });
-});
+/** A file that has no name any more: it is gone with the process. */
+const page = ((scratch) => {
+  const descriptor = openSync(join(scratch, 'mark'), 'w+');
+  rmSync(scratch, { recursive: true });
+  return descriptor;
+})(mkdtempSync(join(tmpdir(), 'helicorder-mark-')));
 
 /** A page of a mark: the input is its first 88 bytes and its last four. */
 function mark(input: Uint8Array): unknown {
@@ -164,7 +163,7 @@ function mark(input: Uint8Array): unknown {
   bytes.set(input.subarray(MARK_HEAD_BYTES, MARK_HEAD_BYTES + 4), BLOCK_BYTES - 4);
   // in place: a file that is cut to nothing first is written back to the disk at each close
   writeSync(page, bytes, 0, BLOCK_BYTES, 0);
-  const opened = known(openMark(nodeFileSystem, join(scratch, 'mark'), BOOT_ID));
+  const opened = known(openMark(nodeFileSystem, `/proc/self/fd/${page}`, BOOT_ID));
   try {
     return known(opened.read());
   } finally {

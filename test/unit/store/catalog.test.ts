@@ -96,7 +96,7 @@ function facts(path: string): Record<string, Row[]> {
 }
 
 describe('the catalog', () => {
-  it('takes no more of the disk the longer it is written, beside an upkeep that looks at times', () => {
+  it('takes no more of the disk the longer it is written, where upkeep settles it', () => {
     const recorded = record();
     const { writer, samples, path } = recorded;
     let largest = 0;
@@ -124,6 +124,22 @@ describe('the catalog', () => {
     }
     expect(largest).toBeGreaterThan(8 * MIB);
     expect(largest).toBeLessThan(17 * MIB);
+  });
+
+  it('that upkeep cannot settle goes, and its owner makes another', () => {
+    const recorded = record();
+    more(recorded);
+    checkpoint(recorded);
+    const before = facts(recorded.path);
+    for (const path of [recorded.path, `${recorded.path}-wal`]) {
+      rmSync(path);
+      writeFileSync(path, 'not a database'.repeat(100));
+    }
+    settleCatalog(nodeFileSystem, recorded.path);
+    expect(existsSync(recorded.path)).toBe(false);
+    checkpoint(recorded);
+    expect(facts(recorded.path)).toEqual(before);
+    expect(checkCatalog(nodeFileSystem, recorded.path)).toBeUndefined();
   });
 
   it('says what the control state says', () => {
