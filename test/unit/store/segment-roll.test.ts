@@ -1,7 +1,7 @@
 /** From one segment to the next: what ends one and begins one, what is learnt of the newest. */
 import { describe, expect, it } from 'vitest';
 import { BLOCK_BYTES, MIB } from '../../../engine/base/constants.ts';
-import { sealUpTo, setCursor } from '../../../engine/store/changes.ts';
+import { applyUpkeep, sealUpTo, setCursor } from '../../../engine/store/changes.ts';
 import { footerEntry } from '../../../engine/store/control.ts';
 import { gapItem } from '../../../engine/store/data.ts';
 import { makeLsn, offsetOf, segmentOf } from '../../../engine/store/log/format.ts';
@@ -11,6 +11,7 @@ import { recover, type Recovered } from '../../../engine/store/recover.ts';
 import { readSnapshot } from '../../../engine/store/segment-snapshot.ts';
 import { verify } from '../../../engine/tools/verify.ts';
 import { Store } from '../../../engine/store/store.ts';
+import type { UpkeepResult } from '../../../engine/store/upkeep.ts';
 import { ChunkStore, DIR, EVENTS, recordsOf } from '../../support/chunk-store.ts';
 import { SeededRandom } from '../../support/random.ts';
 import { beginEvents, bytes } from '../../support/stores.ts';
@@ -86,6 +87,44 @@ describe('a segment that was being made', () => {
     store.close();
     expect(count).toBe(events.length);
     expect(await verify(DIR, environment)).toMatchObject({ ok: true, damage: [] });
+  });
+});
+
+describe('a segment whose records are in a chunk', () => {
+  const errno = (code: string): Error => Object.assign(new Error(code), { code });
+  const sealedSegments = ({ writer }: ChunkStore): UpkeepResult => {
+    return { did: 'sealed', end: makeLsn(segmentOf(writer.durableEnd), 0), isFull: false };
+  };
+
+  it('and that no space is left to remove goes behind the next step, whatever that finds', () => {
+    const store = new ChunkStore();
+    store.fillUpTo(4);
+    const remove = store.fs.remove.bind(store.fs);
+    store.fs.remove = () => {
+      throw errno('ENOSPC');
+    };
+    const sealed = sealedSegments(store);
+    expect(() => applyUpkeep(store.writer, sealed)).toThrow(/let go of.*ENOSPC/);
+    expect(() => applyUpkeep(store.writer, sealed)).toThrow(
+      expect.objectContaining({ code: 'NO_SPACE' }),
+    );
+    store.append();
+    store.fs.remove = remove;
+    applyUpkeep(store.writer, { did: 'nothing', isFull: false });
+    expect(listSegments(store.fs, LOG)).toEqual([4]);
+    store.writer.close();
+  });
+
+  it('and that cannot be removed for another reason ends its owner, who says so', () => {
+    const store = new ChunkStore();
+    store.fillUpTo(4);
+    store.fs.remove = () => {
+      throw errno('EIO');
+    };
+    expect(() => applyUpkeep(store.writer, sealedSegments(store))).toThrow(
+      expect.objectContaining({ code: 'STORE_IO' }),
+    );
+    store.writer.abandon();
   });
 });
 
