@@ -60,10 +60,10 @@ const LARGE_LINES_BEFORE = 60;
 const LARGE_LINES = 40;
 const largeLine = denseLine(LARGE_BYTES);
 
-/** A store of small segments, some of them finished and none sealed, whose owner was killed. */
 /** The same strikes in every `npm test`; others in the soak, or where a seed is given. */
 const STRIKES = isSoak || process.env['HELICORDER_SEED'] ? SEED : 7;
 
+/** A store of small segments, some of them finished and none sealed, whose owner was killed. */
 const smallSegments = (
   (made?: Promise<string>) => () =>
     (made ??= makeSmallSegments())
