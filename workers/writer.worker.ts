@@ -1,8 +1,9 @@
 /**
  * The writer worker: owns the log and the catalog. Flushes come on multiples of the interval, so
  * that a late one does not shift the next; one that took longer than the interval is followed by
- * the next at once, as in a backlog, with the messages heard in between. What other processes ask for is served between two flushes, at most one write
- * at a time, so that no flush waits longer for them than for that.
+ * the next at once, as in a backlog, with the messages heard in between. What other processes ask
+ * for is served between two flushes, at most one write at a time, so that no flush waits longer for
+ * them than for that.
  *
  * It goes ahead of threads that are in no hurry, where that is granted (CAP_SYS_NICE): sealing,
  * V8's own, other programs. At 1024 x 1 kHz, sealing beside it, one flush in a hundred took 22 ms

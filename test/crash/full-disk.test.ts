@@ -105,8 +105,8 @@ const uptimeOf = (line: string): number => (JSON.parse(line) as RecorderStatus).
 const RING_SECONDS = 5;
 
 /**
- * A recorder that has filled the disk: a group of 4 KiB each millisecond does it in seconds. Sealing
- * makes room out of what a store has: the disk is filled until there is none for it.
+ * A recorder that has filled the disk: a group of 4 KiB each millisecond does it in seconds.
+ * Sealing makes room out of what a store has: the disk is filled until there is none for it.
  */
 async function waitingRecorder({ config, dataDir, fill }: SmallDisk): Promise<Program> {
   const words = ['run', '--config', config, '--data-dir', dataDir, '--flush-ms', '1', '--json'];

@@ -23,6 +23,8 @@ export interface TakenTick {
   /** the device gave a value */
   isValid: boolean;
   isAcknowledged: boolean;
+  /** its owner has ended while it waited for space, with this in memory */
+  isLetGo: boolean;
 }
 
 /** What a trim lets go of, as the harness itself has counted it, record by record. */
@@ -119,6 +121,11 @@ export class StreamOracle {
       this.taken[this.#acknowledgedTicks]!.isAcknowledged = true;
     }
     this.durableEnd = Math.max(this.durableEnd, nextOffset);
+  }
+
+  /** What is not durable by now never will be, for want of space, and the log may say so. */
+  letGo(): void {
+    for (const tick of this.taken.slice(this.#acknowledgedTicks)) tick.isLetGo = true;
   }
 
   /** An event that nobody acknowledged may be one whose appending was cut off behind the write. */

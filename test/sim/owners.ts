@@ -84,6 +84,7 @@ export function recorderLife(process: Process, work: Work): Promise<void> {
     oracle.owner = undefined;
     if (collector.close('stopped')) acknowledge(oracle, collector, streams, taken);
     else if (work.mustEnd) throw new Error('the backlog does not drain');
+    else for (const name of streams) oracle.stream(name).letGo();
   });
 }
 

@@ -182,7 +182,7 @@ function sampled(
         if (type === 'u64') row.setBigInt(channel, BigInt(value));
         else row.setNumber(channel, value);
       });
-      stream.taken.push({ boot, tick, isValid, isAcknowledged: false });
+      stream.taken.push({ boot, tick, isValid, isAcknowledged: false, isLetGo: false });
       return isValid;
     },
     close: () => {},
