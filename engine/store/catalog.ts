@@ -260,7 +260,7 @@ export class Catalog {
 /**
  * Moves SQLite's write-ahead log into the file, beside an owner that goes on writing; the log
  * begins anew if it wrote nothing meanwhile. Two syncs, so not on the owner's thread. Where it
- * fails the catalog goes, as no sync is tried twice, and its owner makes another.
+ * fails the catalog goes: no sync is tried twice, and on a full disk there is better use for it.
  */
 export function settleCatalog(fs: FileSystem, path: string): void {
   if (!fs.exists(`${path}-wal`)) return;
