@@ -12,6 +12,8 @@ import { helicorder, helicorderJson, helicorderOut } from '../support/cli.ts';
 import { temporaryDirectory } from '../support/directory.ts';
 
 const LIFE_MS = 900_000;
+/** Of the stream that goes on while the other one is refused. */
+const SAMPLES_MORE = 5000;
 
 /** Enough data to fill the smallest budget in half a minute. */
 const CONFIG = `
@@ -45,14 +47,14 @@ test(
     };
     expect((await ticksOf('plant/keep')).has('retired')).toBe(false);
 
+    const endOf = async (stream: string): Promise<string> =>
+      (await helicorderJson<StreamInfo>(['stream', 'info', stream, ...at])).lastOffset!;
+    const goal = Number(await endOf('plant/drop')) + SAMPLES_MORE;
+    while (Number(await endOf('plant/drop')) < goal) await next(() => true);
+
     // a person makes room: what was refused is told
-    const { lastOffset } = await helicorderJson<StreamInfo>([
-      'stream',
-      'info',
-      'plant/keep',
-      ...at,
-    ]);
-    await helicorderOut(['stream', 'trim', 'plant/keep', '--to', lastOffset!, '--yes', ...at]);
+    const end = await endOf('plant/keep');
+    await helicorderOut(['stream', 'trim', 'plant/keep', '--to', end, '--yes', ...at]);
     await next((status) => status.state === 'recording' && !isRefused(status));
     await next(({ state }) => state === 'recording');
     run.signal('SIGTERM');
@@ -61,9 +63,7 @@ test(
 
     const keep = await ticksOf('plant/keep');
     expect(keep.get('full')).toBeGreaterThan(0n);
-    const drop = await ticksOf('plant/drop');
-    expect(drop.get('retired')).toBeGreaterThan(0n);
-    expect(drop.get('full') ?? 0n).toBeLessThan(keep.get('full')!);
+    expect((await ticksOf('plant/drop')).get('retired')).toBeGreaterThan(0n);
     const report = await helicorderJson<VerifyReport>(['verify', ...at]);
     expect(report).toMatchObject({ ok: true, damage: [] });
   },
