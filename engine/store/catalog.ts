@@ -154,10 +154,9 @@ export class Catalog {
       const meta = new Map(
         database.prepare('SELECT key, value FROM meta').raw().all() as [string, string][],
       );
-      const generation = Number(meta.get('generation'));
-      if (!isOurVersion(database)) return false;
-      const near = generation === state.generation || generation === state.generation - 1;
-      return near && meta.get('store_id') === this.#storeId;
+      const behind = state.generation - Number(meta.get('generation'));
+      const isNear = behind === 0 || behind === 1;
+      return isOurVersion(database) && isNear && meta.get('store_id') === this.#storeId;
     } catch {
       return false;
     } finally {
@@ -258,16 +257,18 @@ export class Catalog {
 }
 
 /**
- * Moves SQLite's write-ahead log into the file, beside an owner that goes on writing; the log
- * begins anew if it wrote nothing meanwhile. Two syncs, so not on the owner's thread. Where it
- * fails the catalog goes: no sync is tried twice, and on a full disk there is better use for it.
+ * Moves SQLite's write-ahead log into the file: two syncs, so not on the owner's thread. Where
+ * that fails the catalog goes: no sync is tried twice, and a full disk has better use for it.
  */
 export function settleCatalog(fs: FileSystem, path: string): void {
   if (!fs.exists(`${path}-wal`)) return;
   try {
     const database = new Database(path, { fileMustExist: true });
-    database.pragma('wal_checkpoint(PASSIVE)');
-    database.close();
+    try {
+      database.pragma('wal_checkpoint(PASSIVE)');
+    } finally {
+      database.close();
+    }
   } catch {
     removeFiles(fs, path);
   }

@@ -5,7 +5,7 @@
  * All of them run in the thread of the owner's `StoreWriter`, between two commits.
  */
 import { assert } from '../base/assert.ts';
-import { HelicorderError, errnoCode, ioError } from '../base/errors.ts';
+import { HelicorderError } from '../base/errors.ts';
 import { edge } from '../base/failpoint.ts';
 import {
   cursorEntry,
@@ -101,26 +101,16 @@ export function sealUpTo(writer: StoreWriter, end: Lsn): void {
   );
 }
 
-/** Carries out what a step of upkeep has found, as far as it concerns the log. */
+/**
+ * Carries out what a step of upkeep has found, as far as it concerns the log.
+ * @throws NO_SPACE: the next step finds it again; STORE_IO: final
+ */
 export function applyUpkeep(writer: StoreWriter, result: UpkeepResult): void {
   if (result.did === 'sealed') sealUpTo(writer, result.end);
   if (result.did === 'planned') for (const trim of result.trims) trimStream(writer, trim);
-  letGoOfSealed(writer);
+  // also what could not go before
+  writer.recycleSealed();
   if (result.droppableBytes !== undefined) writer.admission.hear(result.droppableBytes);
-}
-
-/**
- * Segments that are in chunks, also those that could not go before: a file system may need space to
- * remove a file.
- * @throws NO_SPACE: the next step tries it again; STORE_IO: final
- */
-function letGoOfSealed(writer: StoreWriter): void {
-  try {
-    writer.recycleSealed();
-  } catch (error) {
-    if (errnoCode(error) === undefined) throw error;
-    throw ioError(error, 'cannot let go of what is sealed in', writer.paths.log);
-  }
 }
 
 /**

@@ -84,6 +84,7 @@ interface CurrentSegment {
 const ZEROS_LEAD = 1.25;
 /** The end of a segment that only control entries may use, while records wait for space. */
 const CONTROL_RESERVE_BYTES = 16 * BLOCK_BYTES;
+const LETTING_GO = 'cannot let go of what is sealed in';
 
 export class LogWriter {
   readonly #options: LogWriterOptions;
@@ -215,9 +216,8 @@ export class LogWriter {
    */
   recycleBefore(end: Lsn): number {
     const { fs, logDir, identity, mayGrow } = this.#options;
-    return recycleBefore(fs, logDir, segmentOf(end), () => {
-      return mayGrow(0) ? identity.segmentBytes : undefined;
-    });
+    const spareBytes = () => (mayGrow(0) ? identity.segmentBytes : undefined);
+    return this.#guarded(() => recycleBefore(fs, logDir, segmentOf(end), spareBytes), LETTING_GO);
   }
 
   close(): void {
@@ -226,14 +226,14 @@ export class LogWriter {
   }
 
   /** Runs what touches the disk; all but a full disk, and a group that never fits, is final. */
-  #guarded<T>(work: () => T): T {
+  #guarded<T>(work: () => T, doing = 'cannot write to'): T {
     try {
       return work();
     } catch (error) {
       if (!(error instanceof HelicorderError) && !(error instanceof Error && 'code' in error)) {
         throw error;
       }
-      const failure = ioError(error, 'cannot write to', this.#options.logDir);
+      const failure = ioError(error, doing, this.#options.logDir);
       const isNothing = failure.code === 'USAGE' && this.#pending === undefined;
       throw failure.code === 'NO_SPACE' || isNothing ? failure : this.#fail(failure);
     }
