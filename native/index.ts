@@ -214,10 +214,13 @@ export interface NativeAddon {
   /** The same into doubles, for integers that a double holds. */
   decodeNumbers(codec: number, column: Uint8Array, values: Float64Array): void;
   /**
-   * Fills `values` from columns that lie one after the other in `bytes`.
-   * @param parts of each its codec, bytes and values. Throws unless they are exactly these
+   * Columns of codec 1–4 or 8–10 that lie one after the other in `bytes`, as one: by `encodeDense`
+   * or `encodeIntegers`, whichever is shorter. Throws unless they are exactly `count` values
+   * @param parts of each its codec, bytes and values
+   * @param out `denseBoundBytes` of them
+   * @returns codec × 2^32 + length
    */
-  decodeParts(parts: Uint32Array, bytes: Uint8Array, values: BigInt64Array | Float64Array): void;
+  joinColumns(parts: Uint32Array, bytes: Uint8Array, count: number, out: Uint8Array): number;
   /**
    * Times of decoded samples, from the values of their time column: UTC ns, floored to the
    * resolution. `origin`, UTC ns of tick 0, and `period` are taken modulo 2^64; `resolution` ≥ 1.

@@ -3,19 +3,20 @@ import { damaged } from '../base/bytes.ts';
 import { native } from '../../native/index.ts';
 import { denseBoundBytes, integersBoundBytes } from './column.ts';
 import type { EncodedColumn, Integers } from './column.ts';
+import type { ColumnParts } from './column-parts.ts';
 
 const CODEC_UNIT = 2 ** 32;
 
 /** With the one of codecs 1–4 that the format prescribes: the log's choice. */
 export function encodeIntegers(values: Integers): EncodedColumn {
-  const bytes = new Uint8Array(integersBoundBytes(values.length));
-  return columnOf(native.encodeIntegers(values, bytes, 0), bytes);
+  const out = scratchOf(integersBoundBytes(values.length));
+  return columnOf(native.encodeIntegers(values, out, 0), out);
 }
 
 /** With the one of codecs 8–10 that needs least. */
 export function encodeDense(values: Integers): EncodedColumn {
-  const bytes = new Uint8Array(denseBoundBytes(values.length));
-  return columnOf(native.encodeDense(values, bytes, 0), bytes);
+  const out = scratchOf(denseBoundBytes(values.length));
+  return columnOf(native.encodeDense(values, out, 0), out);
 }
 
 /** Fills `into`, as integers or as doubles. @throws HelicorderError DAMAGED */
@@ -30,16 +31,25 @@ export function decodeInto({ codec, bytes }: EncodedColumn, into: Integers): voi
 }
 
 /**
- * Fills `into` from columns that lie one after the other in `bytes`, in one call.
- * @param parts of each its codec, bytes and values
+ * Columns of integers as one, in one call: by the log's choice or densely, whichever is shorter.
  * @throws HelicorderError DAMAGED
  */
-export function decodePartsInto(parts: Uint32Array, bytes: Uint8Array, into: Integers): void {
+export function joinIntegers(columns: ColumnParts): EncodedColumn {
+  const out = scratchOf(denseBoundBytes(columns.values));
   try {
-    native.decodeParts(parts, bytes, into);
+    const made = native.joinColumns(columns.parts, columns.bytes(), columns.values, out);
+    return columnOf(made, out);
   } catch (error) {
     throw damaged(`joined columns: ${(error as Error).message}`);
   }
+}
+
+/** What a column is encoded into before it is copied: its bound is many times its length. */
+let scratch = new Uint8Array(0);
+
+function scratchOf(bytes: number): Uint8Array {
+  if (scratch.length < bytes) scratch = new Uint8Array(bytes);
+  return scratch;
 }
 
 function columnOf(codecAndLength: number, bytes: Uint8Array): EncodedColumn {

@@ -24,7 +24,7 @@
 import { assert } from '../base/assert.ts';
 import { damaged } from '../base/bytes.ts';
 import { newArray, type ArrayPool } from './array-pool.ts';
-import { decodeInto, decodePartsInto, encodeDense, encodeIntegers } from './addon.ts';
+import { decodeInto, encodeDense, encodeIntegers, joinIntegers } from './addon.ts';
 import type { ColumnParts } from './column-parts.ts';
 import { BLOCK_VALUES, CODEC } from './column.ts';
 import type { EncodedColumn, FloatType, Integers } from './column.ts';
@@ -57,6 +57,19 @@ export function encodeColumn(type: ValueType, values: Column): EncodedColumn {
  */
 export function encodeColumnDense(type: ValueType, values: Column): EncodedColumn {
   return encodeWith(encodeIntegersDense, type, values);
+}
+
+/**
+ * Columns of one channel that follow each other as one, which holds all their values: as
+ * `encodeColumnDense` gives it. @throws DAMAGED
+ */
+export function joinColumns(type: ValueType, columns: ColumnParts): EncodedColumn {
+  if (type !== 'f32' && type !== 'f64' && !columns.hasRaw) return joinIntegers(columns);
+  const values = newColumn(type, columns.values);
+  let at = 0;
+  for (const part of columns)
+    decodeColumnInto(type, part, values.subarray(at, (at += part.values)));
+  return encodeColumnDense(type, values);
 }
 
 export function encodeIntegersDense(values: Integers): EncodedColumn {
@@ -99,20 +112,6 @@ export function decodeColumnInto(type: ValueType, column: EncodedColumn, into: C
   }
   if (column.codec === CODEC.raw) return decodeRawIntegers(type, column.bytes, into);
   decodeInto(column, into instanceof BigUint64Array ? signedView(into) : into);
-}
-
-/** All values of columns of one channel, in order. @throws DAMAGED */
-export function decodeParts(type: ValueType, columns: ColumnParts): Column {
-  const values = newColumn(type, columns.values);
-  if (type !== 'f32' && type !== 'f64' && !columns.hasRaw) {
-    const into = values instanceof BigUint64Array ? signedView(values) : values;
-    decodePartsInto(columns.parts, columns.bytes(), into);
-    return values;
-  }
-  let at = 0;
-  for (const part of columns)
-    decodeColumnInto(type, part, values.subarray(at, (at += part.values)));
-  return values;
 }
 
 /** @param count of values; bounded by the caller */

@@ -1,7 +1,7 @@
 /**
- * Encoded columns of one channel, copied one behind the other, until all of them are decoded into
- * one. Sealing joins a hundred thousand short ones per second: here each is three numbers and its
- * bytes, and they are decoded in one call.
+ * Encoded columns of one channel, copied one behind the other, until all of them become one.
+ * Sealing joins a hundred thousand short ones per second: here each is three numbers and its
+ * bytes, and they are joined in one call.
  */
 import { ByteWriter } from '../base/bytes.ts';
 import { CODEC, type EncodedColumn } from './column.ts';

@@ -23,6 +23,7 @@ constexpr double kCodecUnit = 4294967296.0;
 constexpr size_t kCursorNumbers = 4;
 constexpr size_t kResultNumbers = 8;
 constexpr double kSafeIntegerMax = 9007199254740991.0;
+constexpr double kMaxValues = 1 << 24;  // of a column that is made here
 
 template <typename Array>
 Array ArrayArgument(const Napi::CallbackInfo& info, size_t index, napi_typedarray_type type,
@@ -77,6 +78,15 @@ Integers IntegersArgument(const Napi::CallbackInfo& info, size_t index,
   return {converted.data(), converted.size()};
 }
 
+void CheckRoom(Napi::Env env, size_t bytes, size_t needed) {
+  if (bytes < needed) throw Napi::RangeError::New(env, "out is too small for these values");
+}
+
+Napi::Value CodecAndLength(Napi::Env env, const helicorder::EncodedColumn& column) {
+  return Napi::Number::New(
+      env, static_cast<double>(column.codec) * kCodecUnit + static_cast<double>(column.bytes));
+}
+
 // [codec × 2^32 + length] = encode(values, out, at)
 template <size_t (*Bound)(size_t),
           helicorder::EncodedColumn (*Encode)(const int64_t*, size_t, uint8_t*)>
@@ -84,13 +94,10 @@ Napi::Value EncodeWith(const Napi::CallbackInfo& info) {
   std::vector<int64_t> converted;
   const auto [values, count] = IntegersArgument(info, 0, converted);
   auto out = Bytes(info, 1, "out");
+  const size_t bytes = out.ByteLength();
   const auto at = static_cast<size_t>(Whole(info.Env(), info[2], "at", 0));
-  if (at > out.ByteLength() || out.ByteLength() - at < Bound(count)) {
-    throw Napi::RangeError::New(info.Env(), "out is too small for these values");
-  }
-  const auto column = Encode(values, count, out.Data() + at);
-  return Napi::Number::New(info.Env(), static_cast<double>(column.codec) * kCodecUnit +
-                                           static_cast<double>(column.bytes));
+  CheckRoom(info.Env(), at > bytes ? 0 : bytes - at, Bound(count));
+  return CodecAndLength(info.Env(), Encode(values, count, out.Data() + at));
 }
 
 size_t IntegersBound(size_t count) { return helicorder::IntegersBoundBytes(count); }
@@ -125,15 +132,15 @@ void DecodeNumbers(const Napi::CallbackInfo& info) {
 }
 
 // Part after part, each of `parts`: codec, bytes, values. False if they are not exactly `values`.
-template <typename Value>
-bool DecodeAll(const Napi::Uint32Array& parts, const Napi::Uint8Array& bytes, Value* values,
-               size_t count, int (*decode)(uint8_t, const uint8_t*, size_t, Value*, size_t)) {
+bool DecodeAll(const Napi::Uint32Array& parts, const Napi::Uint8Array& bytes, int64_t* values,
+               size_t count) {
   const uint8_t* column = bytes.Data();
   size_t left = bytes.ByteLength();
   for (size_t i = 0; i + 2 < parts.ElementLength(); i += 3) {
     const uint32_t codec = parts[i], length = parts[i + 1], taken = parts[i + 2];
     if (codec > 255 || length > left || taken > count) return false;
-    if (decode(static_cast<uint8_t>(codec), column, length, values, taken) < 0) return false;
+    const auto id = static_cast<uint8_t>(codec);
+    if (helicorder::DecodeIntegers(id, column, length, values, taken) < 0) return false;
     column += length;
     values += taken;
     left -= length;
@@ -142,21 +149,18 @@ bool DecodeAll(const Napi::Uint32Array& parts, const Napi::Uint8Array& bytes, Va
   return left == 0 && count == 0;
 }
 
-// decodeParts(parts, bytes, values)
-void DecodeParts(const Napi::CallbackInfo& info) {
+// [codec × 2^32 + length] = joinColumns(parts, bytes, count, out)
+Napi::Value JoinColumns(const Napi::CallbackInfo& info) {
   const auto parts = ArrayArgument<Napi::Uint32Array>(info, 0, napi_uint32_array, "parts");
   const auto bytes = Bytes(info, 1, "bytes");
-  bool whole = false;
-  if (IsDoubles(info[2])) {
-    auto values = info[2].As<Napi::Float64Array>();
-    whole =
-        DecodeAll(parts, bytes, values.Data(), values.ElementLength(), helicorder::DecodeNumbers);
-  } else {
-    auto values = ArrayArgument<Napi::BigInt64Array>(info, 2, napi_bigint64_array, "values");
-    whole =
-        DecodeAll(parts, bytes, values.Data(), values.ElementLength(), helicorder::DecodeIntegers);
+  auto out = Bytes(info, 3, "out");
+  const auto count = static_cast<size_t>(Whole(info.Env(), info[2], "count", 0, kMaxValues));
+  CheckRoom(info.Env(), out.ByteLength(), helicorder::DenseBoundBytes(count));
+  std::vector<int64_t> values(count);
+  if (!DecodeAll(parts, bytes, values.data(), count)) {
+    throw Napi::Error::New(info.Env(), "not columns of these values");
   }
-  if (!whole) throw Napi::Error::New(info.Env(), "not columns of these values");
+  return CodecAndLength(info.Env(), helicorder::EncodeShorter(values.data(), count, out.Data()));
 }
 
 int64_t Signed64(const Napi::CallbackInfo& info, size_t index, const char* what) {
@@ -362,7 +366,7 @@ void BindBatch(Napi::Env env, Napi::Object exports) {
   exports.Set("encodeDense", Napi::Function::New<EncodeDense>(env, "encodeDense"));
   exports.Set("decodeIntegers", Napi::Function::New<DecodeIntegers>(env, "decodeIntegers"));
   exports.Set("decodeNumbers", Napi::Function::New<DecodeNumbers>(env, "decodeNumbers"));
-  exports.Set("decodeParts", Napi::Function::New<DecodeParts>(env, "decodeParts"));
+  exports.Set("joinColumns", Napi::Function::New<JoinColumns>(env, "joinColumns"));
   exports.Set("sampleTimes", Napi::Function::New<SampleTimes>(env, "sampleTimes"));
   exports.Set("RowEncoder", RowEncoder::Define(env));
 }

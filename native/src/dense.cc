@@ -19,8 +19,6 @@ constexpr size_t kSampleMaxValues = 512;
 constexpr uint64_t kPlainTokens = 16;  // tokens that are the number itself
 constexpr unsigned kPlainBits = 4;
 
-using ContextCounts = std::array<TokenCounts, kContexts>;
-
 // Numbers of n + 1 bits from 16 on have eight tokens: two bits below the first, and the last one,
 // which is the sign. The n − 3 bits between are the raw ones.
 uint16_t TokenOf(uint64_t number) {
@@ -130,85 +128,104 @@ int64_t BaseOf(const std::vector<int64_t>& values) {
   return *middle;
 }
 
-struct Plan {
-  unsigned order = 0;
-  size_t contexts = 1;
-  int64_t base = 0;
-  uint64_t cost = ~0ull;  // 256ths of a bit
+// The numbers of one order as tokens, and how often each comes in which context.
+struct Tokens {
+  explicit Tokens(const std::vector<int64_t>& values)
+      : base(BaseOf(values)), tokens(values.size()) {
+    uint16_t largest = 0;
+    size_t context = 0;
+    for (size_t i = 0; i < values.size(); i++) {
+      const uint16_t token = TokenOf(NumberOf(values[i], base));
+      tokens[i] = token;
+      counts[context][token]++;
+      context = kShapes[token].context;
+      largest = std::max(largest, token);
+    }
+    end = largest + 1u;
+  }
+
+  // Without contexts.
+  TokenCounts Joined() const {
+    TokenCounts all{};
+    for (const TokenCounts& context : counts) {
+      for (size_t token = 0; token < end; token++) all[token] += context[token];
+    }
+    return all;
+  }
+
+  int64_t base;
+  std::vector<uint16_t> tokens;
+  std::array<TokenCounts, kContexts> counts{};
+  size_t end;  // no token is as large as this
 };
 
-void CountTokens(const std::vector<int64_t>& values, int64_t base, ContextCounts* counts) {
-  for (auto& context : *counts) context.fill(0);
-  size_t context = 0;
-  for (const int64_t value : values) {
-    const uint16_t token = TokenOf(NumberOf(value, base));
-    (*counts)[context][token]++;
-    context = kShapes[token].context;
-  }
-}
-
-// All into the first.
-void JoinContexts(ContextCounts* counts) {
-  for (size_t context = 1; context < kContexts; context++) {
-    for (size_t token = 0; token < kTokens; token++) {
-      (*counts)[0][token] += (*counts)[context][token];
-    }
-  }
-}
-
-uint64_t ContextsCost(const ContextCounts& counts, size_t contexts) {
-  uint64_t cost = 0;
-  for (size_t context = 0; context < contexts; context++) {
-    const Frequencies frequencies = FrequenciesOf(counts[context]);
-    uint8_t table[kFrequenciesMaxBytes];
-    const auto bytes = static_cast<uint64_t>(PutFrequencies(table, frequencies) - table);
-    cost += 256 * 8 * bytes + CostOf(counts[context], frequencies);
-    for (size_t token = kPlainTokens; token < kTokens; token++) {
-      cost += uint64_t{256} * kShapes[token].raw_bits * counts[context][token];
-    }
+uint64_t CostOfContext(const TokenCounts& counts, size_t end) {
+  const Frequencies frequencies = FrequenciesOf(counts, end);
+  uint8_t table[kFrequenciesMaxBytes];
+  const auto bytes = static_cast<uint64_t>(PutFrequencies(table, frequencies) - table);
+  uint64_t cost = 256 * 8 * bytes + CostOf(counts, end, frequencies);
+  for (size_t token = kPlainTokens; token < end; token++) {
+    cost += uint64_t{256} * kShapes[token].raw_bits * counts[token];
   }
   return cost;
 }
 
+struct Plan {
+  unsigned order = 0;
+  bool has_contexts = false;
+  uint64_t cost = ~0ull;  // 256ths of a bit
+  std::unique_ptr<Tokens> tokens;
+};
+
 // The cheapest; of equally cheap ones that of the lowest order with the fewest contexts.
 Plan PlanFor(const int64_t* values, size_t count) {
-  const auto counts = std::make_unique<ContextCounts>();
   std::vector<int64_t> rest(values, values + count);
   Plan best;
   uint64_t firsts = 0;
   for (unsigned order = 0; order < kOrders && !rest.empty(); order++) {
-    const int64_t base = BaseOf(rest);
-    const uint64_t head = 256 * 8 * (firsts + VarintBytes(Zigzag(base)));
-    CountTokens(rest, base, counts.get());
-    const uint64_t many = head + ContextsCost(*counts, kContexts);
-    JoinContexts(counts.get());
-    const uint64_t one = head + ContextsCost(*counts, 1);
-    if (one < best.cost) best = {order, 1, base, one};
-    if (many < best.cost) best = {order, kContexts, base, many};
+    auto tokens = std::make_unique<Tokens>(rest);
+    const size_t end = tokens->end;
+    const uint64_t head = 256 * 8 * (firsts + VarintBytes(Zigzag(tokens->base)));
+    const uint64_t one = head + CostOfContext(tokens->Joined(), end);
+    uint64_t many = head;
+    for (const TokenCounts& context : tokens->counts) many += CostOfContext(context, end);
+    if (std::min(one, many) < best.cost) {
+      best = {order, many < one, std::min(one, many), std::move(tokens)};
+    }
     firsts += VarintBytes(Zigzag(rest[0]));
     Difference(&rest);
   }
   return best;
 }
 
-uint8_t* PutTokens(uint8_t* out, const std::vector<int64_t>& values, const Plan& plan) {
-  std::vector<uint16_t> tokens(values.size());
-  std::vector<uint16_t> words(values.size());
-  const auto counts = std::make_unique<ContextCounts>();
-  CountTokens(values, plan.base, counts.get());
-  if (plan.contexts == 1) JoinContexts(counts.get());
-  std::array<Frequencies, kContexts> frequencies;
-  std::array<std::array<uint16_t, kTokens>, kContexts> starts;
-  for (size_t context = 0; context < plan.contexts; context++) {
-    frequencies[context] = FrequenciesOf((*counts)[context]);
-    starts[context] = StartsOf(frequencies[context]);
-    out = PutFrequencies(out, frequencies[context]);
+using Symbols = std::array<RansSymbol, kTokens>;
+
+Symbols SymbolsOf(const Frequencies& frequencies, size_t end) {
+  Symbols symbols;
+  uint16_t start = 0;
+  for (size_t token = 0; token < end; token++) {
+    const uint16_t frequency = frequencies[token];
+    if (frequency > 0) symbols[token] = {frequency, start};
+    start += frequency;
   }
-  for (size_t i = 0; i < values.size(); i++) tokens[i] = TokenOf(NumberOf(values[i], plan.base));
+  return symbols;
+}
+
+uint8_t* PutTokens(uint8_t* out, const std::vector<int64_t>& values, const Plan& plan) {
+  const auto& [base, tokens, counts, end] = *plan.tokens;
+  const size_t contexts = plan.has_contexts ? kContexts : 1;
+  const auto symbols = std::make_unique<std::array<Symbols, kContexts>>();
+  for (size_t context = 0; context < contexts; context++) {
+    const TokenCounts used = plan.has_contexts ? counts[context] : plan.tokens->Joined();
+    const Frequencies frequencies = FrequenciesOf(used, end);
+    (*symbols)[context] = SymbolsOf(frequencies, end);
+    out = PutFrequencies(out, frequencies);
+  }
+  std::vector<uint16_t> words(values.size());
   RansEncoder encoder(words.data() + words.size());
   for (size_t i = values.size(); i-- > 0;) {
-    const size_t context = plan.contexts > 1 && i > 0 ? kShapes[tokens[i - 1]].context : 0;
-    encoder.Put(frequencies[context][tokens[i]], starts[context][tokens[i]]);
+    const size_t context = plan.has_contexts && i > 0 ? kShapes[tokens[i - 1]].context : 0;
+    encoder.Put((*symbols)[context][tokens[i]]);
   }
   const auto count = static_cast<size_t>(words.data() + words.size() - encoder.words());
   const uint32_t state = encoder.state();
@@ -218,7 +235,7 @@ uint8_t* PutTokens(uint8_t* out, const std::vector<int64_t>& values, const Plan&
   RawBitsWriter raw(out + sizeof state + count * sizeof(uint16_t));
   for (size_t i = 0; i < values.size(); i++) {
     const unsigned width = kShapes[tokens[i]].raw_bits;
-    if (width > 0) raw.Put(NumberOf(values[i], plan.base) >> 1 & LowMask(width), width);
+    if (width > 0) raw.Put(NumberOf(values[i], base) >> 1 & LowMask(width), width);
   }
   return raw.Finish();
 }
@@ -274,11 +291,20 @@ EncodedColumn EncodeDense(const int64_t* values, size_t count, uint8_t* out) {
     Difference(&rest);
   }
   if (!rest.empty()) {
-    at = PutSvarint(at, plan.base);
-    *at++ = static_cast<uint8_t>(plan.contexts);
+    at = PutSvarint(at, plan.tokens->base);
+    *at++ = plan.has_contexts ? kContexts : 1;
     at = PutTokens(at, rest, plan);
   }
   return {static_cast<Codec>(kRans + plan.order), static_cast<size_t>(at - out)};
+}
+
+EncodedColumn EncodeShorter(const int64_t* values, size_t count, uint8_t* out) {
+  const EncodedColumn dense = EncodeDense(values, count, out);
+  const std::unique_ptr<uint8_t[]> bytes(new uint8_t[IntegersBoundBytes(count)]);
+  const EncodedColumn plain = EncodeIntegers(values, count, bytes.get());
+  if (dense.bytes < plain.bytes) return dense;
+  std::memcpy(out, bytes.get(), plain.bytes);
+  return plain;
 }
 
 int DecodeDense(uint8_t codec, const uint8_t* bytes, size_t length, int64_t* values, size_t count) {

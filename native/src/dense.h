@@ -21,6 +21,9 @@ size_t DenseBoundBytes(size_t count);
 // tokens. `out`: DenseBoundBytes. Allocates some 20 bytes per value while it runs.
 EncodedColumn EncodeDense(const int64_t* values, size_t count, uint8_t* out);
 
+// The shorter one of that and EncodeIntegers; the latter if they are equally long.
+EncodedColumn EncodeShorter(const int64_t* values, size_t count, uint8_t* out);
+
 // As DecodeIntegers, for codecs 8–10. Allocates its tables, of a fixed size.
 int DecodeDense(uint8_t codec, const uint8_t* bytes, size_t length, int64_t* values, size_t count);
 

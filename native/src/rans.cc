@@ -5,33 +5,48 @@
 #include <numeric>
 
 namespace helicorder {
-Frequencies FrequenciesOf(const TokenCounts& counts) {
+namespace {
+
+// 256ths of a bit that a token of each frequency costs, rounded.
+std::array<uint16_t, kScale + 1> Costs() {
+  std::array<uint16_t, kScale + 1> costs{};
+  for (uint32_t frequency = 1; frequency <= kScale; frequency++) {
+    const double bits = kScaleBits - std::log2(frequency);
+    costs[frequency] = static_cast<uint16_t>(std::lround(256 * bits));
+  }
+  return costs;
+}
+
+}  // namespace
+
+Frequencies FrequenciesOf(const TokenCounts& counts, size_t end) {
   Frequencies frequencies{};
-  const uint64_t total = std::accumulate(counts.begin(), counts.end(), uint64_t{0});
+  const uint64_t total = std::accumulate(counts.begin(), counts.begin() + end, uint64_t{0});
   if (total == 0) {
     frequencies[0] = kScale;
     return frequencies;
   }
   uint32_t sum = 0;
-  for (size_t token = 0; token < kTokens; token++) {
+  for (size_t token = 0; token < end; token++) {
     if (counts[token] == 0) continue;
     const uint64_t nearest = (2 * uint64_t{counts[token]} * kScale + total) / (2 * total);
     frequencies[token] = static_cast<uint16_t>(std::max<uint64_t>(nearest, 1));
     sum += frequencies[token];
   }
   // what rounding left over or took too much is least felt where there is most
-  const auto most = [&] { return std::max_element(frequencies.begin(), frequencies.end()); };
+  const auto most = [&] {
+    return std::max_element(frequencies.begin(), frequencies.begin() + end);
+  };
   if (sum < kScale) *most() = static_cast<uint16_t>(*most() + kScale - sum);
   for (; sum > kScale; sum--) --*most();
   return frequencies;
 }
 
-uint64_t CostOf(const TokenCounts& counts, const Frequencies& frequencies) {
+uint64_t CostOf(const TokenCounts& counts, size_t end, const Frequencies& frequencies) {
+  static const auto costs = Costs();
   uint64_t cost = 0;
-  for (size_t token = 0; token < kTokens; token++) {
-    if (counts[token] == 0) continue;
-    const double bits = kScaleBits - std::log2(frequencies[token]);
-    cost += counts[token] * static_cast<uint64_t>(std::lround(256 * bits));
+  for (size_t token = 0; token < end; token++) {
+    cost += uint64_t{counts[token]} * costs[frequencies[token]];
   }
   return cost;
 }

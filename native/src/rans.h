@@ -24,10 +24,11 @@ using TokenCounts = std::array<uint32_t, kTokens>;
 using Frequencies = std::array<uint16_t, kTokens>;
 
 // What comes at all keeps at least 1. Without any count: token 0 only.
-Frequencies FrequenciesOf(const TokenCounts& counts);
+// `end`: from there on there are no counts.
+Frequencies FrequenciesOf(const TokenCounts& counts, size_t end);
 
 // 256ths of a bit, rounded.
-uint64_t CostOf(const TokenCounts& counts, const Frequencies& frequencies);
+uint64_t CostOf(const TokenCounts& counts, size_t end, const Frequencies& frequencies);
 
 // `out`: kFrequenciesMaxBytes.
 uint8_t* PutFrequencies(uint8_t* out, const Frequencies& frequencies);
@@ -36,18 +37,41 @@ bool ReadFrequencies(ByteReader* reader, Frequencies* frequencies);
 // Where each token's slots begin: the sum of the frequencies before it.
 std::array<uint16_t, kTokens> StartsOf(const Frequencies& frequencies);
 
+// A token as an encoder needs it, with a reciprocal: multiplying takes a third of a division.
+struct RansSymbol {
+  RansSymbol() = default;
+  // `frequency` is not 0.
+  RansSymbol(uint16_t frequency, uint16_t start)
+      : reciprocal(((1ull << kShift) + frequency - 1) / frequency),
+        frequency(frequency),
+        start(start) {}
+
+  // state / frequency, for states below frequency · 2^20. Exact: what rounding the reciprocal up
+  // adds is less than state · frequency / 2^44 of what would reach the next quotient, and the
+  // product stays below 2^64.
+  uint32_t Quotient(uint32_t state) const {
+    return static_cast<uint32_t>(state * reciprocal >> kShift);
+  }
+
+  static constexpr unsigned kShift = 44;
+  uint64_t reciprocal;
+  uint16_t frequency;
+  uint16_t start;
+};
+
 // Takes tokens from the last to the first and writes words downwards from `end`.
 class RansEncoder {
  public:
   explicit RansEncoder(uint16_t* end) : at_(end) {}
 
   // At most one word each.
-  void Put(uint32_t frequency, uint32_t start) {
+  void Put(const RansSymbol& symbol) {
+    const uint32_t frequency = symbol.frequency;
     if (state_ >= static_cast<uint64_t>(frequency) << (32 - kScaleBits)) {
       *--at_ = static_cast<uint16_t>(state_);
       state_ >>= 16;
     }
-    state_ = ((state_ / frequency) << kScaleBits) + state_ % frequency + start;
+    state_ += symbol.Quotient(state_) * (kScale - frequency) + symbol.start;
   }
 
   uint32_t state() const { return state_; }

@@ -11,6 +11,7 @@
 
 #include "../src/crc32c.h"
 #include "../src/dense.h"
+#include "../src/rans.h"
 
 using helicorder::DecodeIntegers;
 using helicorder::DecodeNumbers;
@@ -144,6 +145,21 @@ void TheDenseBoundHolds(Random& random) {
   }
 }
 
+// Around the ends of the quotients that an encoder can meet.
+void ReciprocalsDivide(Random& random) {
+  for (uint32_t frequency = 1; frequency <= helicorder::kScale; frequency++) {
+    const helicorder::RansSymbol symbol(static_cast<uint16_t>(frequency), 0);
+    const uint32_t quotients = 1u << (32 - helicorder::kScaleBits);
+    for (unsigned i = 0; i < 64; i++) {
+      const uint32_t quotient = i < 32 ? quotients - 1 - i : random() % quotients;
+      const uint64_t first = uint64_t{quotient} * frequency;
+      for (const uint64_t state : {first, first + frequency - 1}) {
+        Check(symbol.Quotient(static_cast<uint32_t>(state)) == quotient, "a reciprocal divides");
+      }
+    }
+  }
+}
+
 void BoundsOfNarrowTypesHold(Random& random) {
   for (unsigned bits = 8; bits <= 32; bits *= 2) {
     for (size_t count : {1u, 2u, 127u, 128u, 129u, 513u, 1300u}) {
@@ -176,5 +192,6 @@ int main() {
   RandomBytesAreSurvived(random);
   BoundsOfNarrowTypesHold(random);
   TheDenseBoundHolds(random);
+  ReciprocalsDivide(random);
   return 0;
 }

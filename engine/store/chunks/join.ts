@@ -9,7 +9,7 @@ import { BATCH_MAX_ROWS } from '../../base/constants.ts';
 import type { BatchEntry, EncodedColumn, TimesEntry } from '../../batch/format.ts';
 import { LATENESS_BUCKETS, addHistogram, filteredIn, histogramOf } from '../../batch/ledger.ts';
 import type { Schema } from '../../batch/schema.ts';
-import { ColumnParts, decodeParts, encodeColumnDense, type ValueType } from '../../codecs/codec.ts';
+import { ColumnParts, joinColumns, type ValueType } from '../../codecs/codec.ts';
 import type { DataItem } from '../data.ts';
 
 /** A stream's batches among those that share their times entries. */
@@ -115,7 +115,7 @@ export class Lane {
 
 function dense(type: ValueType, parts: ColumnParts, values: number): EncodedColumn {
   assert(parts.values === values, 'a column has a value for each sample');
-  return encodeColumnDense(type, decodeParts(type, parts));
+  return joinColumns(type, parts);
 }
 
 function begun(item: DataItem): LaneMember {

@@ -17,7 +17,7 @@ import {
   type StreamEntry,
   type StreamSnapshot,
 } from '../control.ts';
-import type { DataItem } from '../data.ts';
+import { isData, type DataItem } from '../data.ts';
 import { makeLsn, segmentOf } from '../log/format.ts';
 import { readLog, segmentStart, type LogFault, type LogGroup } from '../log/log.ts';
 import { KnownRuns } from '../known-runs.ts';
@@ -143,8 +143,9 @@ class Collected {
       if (snapshot) this.#enterSegment(snapshot);
       return;
     }
-    for (const { kind, payload, intact } of group.entries.all()) {
-      if (intact) this.#known.learnEntry(kind, payload);
+    for (const view = group.entries.view(); view.next();) {
+      if (isData(view.kind) || !view.isIntact()) continue;
+      this.#known.learnEntry(view.kind, view.entry().payload);
     }
     const { fs, spillDir, onDamage, pause } = this.#context;
     for (const found of heldItems(fs, spillDir, group)) {
