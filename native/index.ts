@@ -127,7 +127,9 @@ export const RESULT = {
   /** first and last value of the time column; not exact beyond 2^53 */
   firstColumnValue: 6,
   lastColumnValue: 7,
-  length: 8,
+  /** 1: the ring held more than one call takes, rows or gaps; else 0 */
+  more: 8,
+  length: 9,
 } as const;
 
 /** Indexes into `stretch` of `chainSamples`. */

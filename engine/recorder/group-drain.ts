@@ -126,7 +126,10 @@ class CursorView implements Cursor {
 
 /** Rows that one drain takes at most, and the bytes that their entries may need. */
 export function batchLimit(spec: GroupSpec): { rows: number; bytes: number } {
-  if (hasFloats(spec)) return { rows: BATCH_MAX_ROWS, bytes: BATCH_MAX_ROWS * spec.rowBytes };
+  if (hasFloats(spec)) {
+    const rows = floatRowLimit(spec, DRAIN_MAX_BYTES);
+    return { rows, bytes: rows * spec.rowBytes };
+  }
   const encoder = encoderOf(spec);
   const rows = rowLimit(encoder, DRAIN_MAX_BYTES);
   return { rows, bytes: encoder.bound(rows) };
@@ -196,10 +199,9 @@ class NativeDrain implements Drain {
     this.#streams.forEach((stream, i) => {
       builder.addWritten(KIND.batch, stream, entries[2 * i + 2]!, entries[2 * i + 3]!);
     });
-    const rows = result[RESULT.rows]!;
     return {
-      rows,
-      more: rows === maxRows,
+      rows: result[RESULT.rows]!,
+      more: result[RESULT.more] === 1,
       firstTimeNanos: result[RESULT.firstTimeNanos]!,
       lastTimeNanos: result[RESULT.lastTimeNanos]!,
     };

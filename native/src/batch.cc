@@ -167,6 +167,7 @@ int RowEncoder::Drain(size_t max_rows, uint64_t* tail, Drained* drained) {
     *tail += length;
   }
   drained->rows = rows_;
+  drained->more = *tail < head;
   if (rows_ > 0) {
     const Run& last = runs_.back();
     drained->first_time_nanos = Load<int64_t>(runs_.front().first + kTimeAt);

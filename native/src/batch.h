@@ -61,6 +61,7 @@ struct Drained {
   int64_t last_time_nanos = 0;
   int64_t first_column_value = 0;  // of the time column
   int64_t last_column_value = 0;
+  bool more = false;  // the ring held more than one call takes
 };
 
 class RowEncoder {

@@ -21,7 +21,7 @@ using helicorder::Cursor;
 
 constexpr double kCodecUnit = 4294967296.0;
 constexpr size_t kCursorNumbers = 4;
-constexpr size_t kResultNumbers = 8;
+constexpr size_t kResultNumbers = 9;
 constexpr double kSafeIntegerMax = 9007199254740991.0;
 constexpr double kMaxValues = 1 << 24;  // of a column that is made here
 
@@ -351,6 +351,7 @@ class RowEncoder : public Napi::ObjectWrap<RowEncoder> {
     numbers[5] = static_cast<double>(drained.last_time_nanos);
     numbers[6] = static_cast<double>(drained.first_column_value);
     numbers[7] = static_cast<double>(drained.last_column_value);
+    numbers[8] = drained.more ? 1 : 0;
   }
 
   Napi::ObjectReference ring_;
