@@ -77,7 +77,7 @@ export function store(capture: Capture, dir: string, samplesPerBatch: number): v
     producer.commit();
     if ((i + 1) % samplesPerBatch === 0) collector.flush();
   }
-  collector.close('stopped');
+  collector.close();
 }
 
 /** Reads the store back. @throws HelicorderError unless every value and time is what went in */

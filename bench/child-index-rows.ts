@@ -34,7 +34,7 @@ function flush(count: number): Float64Array {
     rig.collector.flush();
     micros[i] = (monotonicMs() - startMs) * 1000;
   }
-  rig.collector.close('stopped');
+  rig.collector.close();
   return micros;
 }
 

@@ -95,8 +95,7 @@ const [to, cpu, seconds] = [
 ];
 const writerCpu = threadCpuNanos(process.pid) - writerCpuFrom;
 sampler.stop();
-if (!collector.close('stopped'))
-  throw new HelicorderError('NO_SPACE', `the disk of ${dir} is full`);
+if (!collector.close()) throw new HelicorderError('NO_SPACE', `the disk of ${dir} is full`);
 checkStore(Number(readStatus([group.status]).rows) * sources);
 
 const samples = to.samples - from.samples;

@@ -27,7 +27,7 @@ export interface WriterData {
 
 export type ToWriter =
   | { type: 'status' }
-  | { type: 'stop'; reason: string }
+  | { type: 'stop' }
   /** asked by a client of the control socket; its answer names the key */
   | {
       type: 'request';

@@ -71,7 +71,7 @@ class WriterThread {
       case 'status':
         return post({ type: 'status', status: this.#agent.status() });
       case 'stop':
-        return this.#stop(message.reason);
+        return this.#stop();
       case 'request':
         this.#agent.submit(message.connection, message.key, message.request, message.payload);
         return this.#serveSoon();
@@ -105,9 +105,9 @@ class WriterThread {
     post({ type: 'done', key, error });
   }
 
-  #stop(reason: string): void {
+  #stop(): void {
     this.end();
-    const clean = this.#agent.close(reason);
+    const clean = this.#agent.close();
     post({ type: 'stopped', clean, status: this.#agent.status() });
     port.close();
   }

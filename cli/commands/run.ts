@@ -138,23 +138,23 @@ class StopSignals {
   /** The recorder runs now; a signal that came before stops it at once. */
   stops(recorder: RunningRecorder): void {
     this.#recorder = recorder;
-    if (this.#first) this.#stop(this.#first.signal);
+    if (this.#first) this.#stop();
   }
 
   #take(signal: EndSignal): void {
     const nowMs = monotonicMs();
     if (this.#first === undefined) {
       this.#first = { signal, atMs: nowMs };
-      this.#stop(signal);
+      this.#stop();
       return;
     }
     const isRepeated = nowMs - this.#first.atMs <= SIGNAL_REPEAT_MS;
     if (!isRepeated) this.#io.exitNow(128 + SIGNAL_NUMBERS[signal]);
   }
 
-  #stop(signal: EndSignal): void {
+  #stop(): void {
     // `finished` rejects with the same error, and is awaited
-    this.#recorder?.stop(signal).catch(ignore);
+    this.#recorder?.stop().catch(ignore);
   }
 }
 

@@ -77,7 +77,7 @@ export interface MarkFile {
   readonly inode: number;
   /** Owner only: everything before `durableLsn` is durable from now on; wakes all who wait. */
   publish(durableLsn: number, generation: number): void;
-  /** Owner only; wakes all who wait. */
+  /** Owner only; wakes all who wait, if that is another state than before. */
   setState(state: number): void;
   /** What the owner published last; undefined while that is seen by half, or nothing was yet. */
   read(): MarkValues | undefined;

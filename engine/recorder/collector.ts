@@ -163,7 +163,7 @@ export class Collector {
     const requests = begun.flatMap((spec) => requestsOf(spec));
     let opened: () => OpenedRun[] = () => [];
     this.#steps.push(
-      () => ended.forEach((group) => this.#endGroup(group, 'stopped')),
+      () => ended.forEach((group) => this.#endGroup(group)),
       () => {
         if (requests.length > 0) opened = this.#writer.addRuns(this.#builder, requests);
       },
@@ -175,13 +175,13 @@ export class Collector {
     while (this.flush());
   }
 
-  #endGroup(group: number, reason: string): void {
-    this.#endRuns(this.#groups.get(group)?.opened ?? [], reason);
+  #endGroup(group: number): void {
+    this.#endRuns(this.#groups.get(group)?.opened ?? []);
     this.#groups.delete(group);
   }
 
-  #endRuns(opened: readonly OpenedRun[], reason: string): void {
-    for (const { run } of opened) this.#writer.addRunEnd(this.#builder, run, reason);
+  #endRuns(opened: readonly OpenedRun[]): void {
+    for (const { run } of opened) this.#writer.addRunEnd(this.#builder, run);
   }
 
   /** @returns false if the disk is full */
@@ -348,13 +348,12 @@ export class Collector {
    * Drains what is left, ends the runs and closes the store. Samplers have stopped before.
    * @returns false if the disk is full: what is pending cannot be made durable now
    */
-  close(reason: string): boolean {
+  close(): boolean {
     this.#isClosing = true;
     while (this.flush());
-    if (!this.#end(reason)) {
+    if (!this.#end()) {
       const { clock } = this.#environment;
-      if (this.#writer.isWaiting)
-        endWithoutRoom(this.#writer, this.#groups.values(), clock, reason);
+      if (this.#writer.isWaiting) endWithoutRoom(this.#writer, this.#groups.values(), clock);
       this.#writer.abandon();
       this.#catalog.close();
       return false;
@@ -365,10 +364,10 @@ export class Collector {
   }
 
   /** @returns false if there is no space for it */
-  #end(reason: string): boolean {
+  #end(): boolean {
     if (this.#writer.isWaiting) return false;
     // they stay in the status, which is asked for once more
-    for (const { opened } of this.#groups.values()) this.#endRuns(opened, reason);
+    for (const { opened } of this.#groups.values()) this.#endRuns(opened);
     return this.#builder.isEmpty || this.#commit();
   }
 

@@ -219,7 +219,7 @@ async function ownStore(
 /** On a full disk it ends without a word in the log: there are no samples to be lost. */
 async function stopped(recorder: Recorder): Promise<void> {
   try {
-    await recorder.stop('stopped');
+    await recorder.stop();
   } catch (error) {
     if (!isCode(error, 'NO_SPACE')) throw error;
   }

@@ -16,7 +16,6 @@ export function endWithoutRoom(
   writer: StoreWriter,
   groups: Iterable<{ spec: GroupSpec; opened: readonly OpenedRun[] }>,
   clock: Clock,
-  reason: string,
 ): boolean {
   const { monotonicNanos, utcNanos } = clock.read();
   try {
@@ -26,7 +25,7 @@ export function endWithoutRoom(
         for (const { run, stream } of opened) {
           const gap = gapUpTo(now, run, stream);
           if (gap) builder.add(KIND.gap, stream.id, gap);
-          writer.addRunEnd(builder, run, reason);
+          writer.addRunEnd(builder, run);
         }
       }
       builder.add(KIND.shutdown, 0, shutdownEntry.encode({ utcNanos }));

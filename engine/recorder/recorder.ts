@@ -131,7 +131,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
     this.#tell({ type: 'status' });
     this.#statusTimer = setInterval(() => this.#tell({ type: 'status' }), STATUS_INTERVAL_MS / 2);
     if (durationMs === undefined) return;
-    this.#durationTimer = setTimeout(() => void this.stop('duration'), durationMs);
+    this.#durationTimer = setTimeout(() => void this.stop(), durationMs);
   }
 
   /** One without sources keeps the store as it was told last. */
@@ -183,7 +183,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
   /** Behind the answer, which is still to be sent. */
   #yield(): boolean {
     if (this.#config.sources.length > 0) return false;
-    setImmediate(() => void this.stop('yielded'));
+    setImmediate(() => void this.stop());
     return true;
   }
 
@@ -280,7 +280,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
   }
 
   /** Ends the samplers, drains, ends the runs. A second call changes nothing. */
-  stop(_reason?: string): Promise<RecorderSummary> {
+  stop(): Promise<RecorderSummary> {
     if (this.#isStopping) return this.finished;
     this.#isStopping = true;
     clearInterval(this.#statusTimer);
@@ -296,7 +296,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
       await this.#copies?.stop();
       await this.#endUpkeep();
       await this.#control?.close();
-      this.#tell({ type: 'stop', reason: 'stopped' });
+      this.#tell({ type: 'stop' });
     } catch (error) {
       this.#die(error);
     }

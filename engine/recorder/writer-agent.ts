@@ -106,10 +106,10 @@ export class WriterAgent {
   }
 
   /** See `Collector.close`: false if the disk is full. */
-  close(reason: string): boolean {
+  close(): boolean {
     if (this.#store === undefined) this.#attempt();
     this.#store?.service.close();
-    return this.#store?.collector.close(reason) ?? false;
+    return this.#store?.collector.close() ?? false;
   }
 
   #attempt(): void {

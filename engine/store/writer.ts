@@ -282,7 +282,7 @@ export class StoreWriter {
     return runs.some(({ id }) => this.#openRuns.has(id)) || this.#log.isPending(stream);
   }
 
-  addRunEnd(builder: GroupBuilder, run: RunSnapshot, reason: string): void {
+  addRunEnd(builder: GroupBuilder, run: RunSnapshot, reason = 'stopped'): void {
     this.#openRuns.delete(run.id);
     const entry = runEndEntry.encode({ run: run.id, lastTick: run.lastTick, reason });
     builder.add(KIND.runEnd, run.stream, entry);

@@ -42,7 +42,8 @@ void Mark::Publish(uint64_t durable, uint64_t check) {
 }
 
 void Mark::SetState(uint32_t state) {
-  __atomic_store_n(At<uint32_t>(kStateOffset), state, __ATOMIC_RELEASE);
+  // said again after each commit: whoever waits was woken by that
+  if (__atomic_exchange_n(At<uint32_t>(kStateOffset), state, __ATOMIC_RELEASE) == state) return;
   __atomic_fetch_add(At<uint32_t>(kWordOffset), 1, __ATOMIC_RELEASE);
   WakeAll();
 }

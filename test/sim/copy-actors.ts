@@ -69,7 +69,7 @@ export async function ownerLife(process: Process, work: OwnerWork): Promise<void
       agent.flush();
     }
     for (const group of groups) group.close();
-    agent.close('stopped');
+    agent.close();
   } catch (error) {
     if (process.world.isCalm || !isPassing(error)) throw error;
   }

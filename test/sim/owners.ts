@@ -82,7 +82,7 @@ export function recorderLife(process: Process, work: Work): Promise<void> {
     for (const group of groups) group.close();
     const taken = streams.map((name) => oracle.stream(name).taken.length);
     oracle.owner = undefined;
-    if (collector.close('stopped')) acknowledge(oracle, collector, streams, taken);
+    if (collector.close()) acknowledge(oracle, collector, streams, taken);
     else if (work.mustEnd) throw new Error('the backlog does not drain');
     else for (const name of streams) oracle.stream(name).letGo();
   });

@@ -31,6 +31,7 @@ export class SimulatedMark implements MarkFile {
 
   setState(state: number): void {
     this.#host.step('mark', 'state', state);
+    if (this.#view.getUint32(84, true) === state) return;
     this.#view.setUint32(84, state, true);
     this.#wakeAll();
   }

@@ -91,7 +91,7 @@ describe('in a backlog', () => {
     while (collector.flush());
     expect(fs.overlapped).toBeGreaterThan(3);
     expect(collector.status()).toMatchObject({ samples: 2 * ROWS, ticks: 2 * ROWS });
-    expect(collector.close('stopped')).toBe(true);
+    expect(collector.close()).toBe(true);
     expect(await ticksOf(fs)).toEqual([everyTick, everyTick]);
   });
 
@@ -104,7 +104,7 @@ describe('in a backlog', () => {
     while (collector.flush());
     expect([collector.writer.isWaiting, fs.overlapped > group]).toEqual([false, true]);
     expect(collector.status()).toMatchObject({ samples: 2 * ROWS, ticks: 2 * ROWS });
-    expect(collector.close('stopped')).toBe(true);
+    expect(collector.close()).toBe(true);
     expect(await ticksOf(fs)).toEqual([everyTick, everyTick]);
   });
 });

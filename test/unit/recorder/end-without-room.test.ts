@@ -86,7 +86,7 @@ test('ticks that waited for space at the end are full, those behind it are stopp
   }
   const { samples } = collector.status();
   expect(samples).toBeGreaterThan(1000);
-  expect(collector.close('stopped')).toBe(false);
+  expect(collector.close()).toBe(false);
 
   // somebody makes room, and an hour later it records again
   const resumed = tick + 3_600_000;
@@ -97,7 +97,7 @@ test('ticks that waited for space at the end are full, those behind it are stopp
   const next = new Collector(options, environment);
   second.row(resumed);
   next.flush();
-  expect(next.close('stopped')).toBe(true);
+  expect(next.close()).toBe(true);
 
   const store = Store.open(DIR, environment);
   const report = await gaps(store, STREAM);
@@ -122,7 +122,7 @@ test.each([
   const collector = begin(environment, source);
   for (let tick = 0; tick < 10; tick++) source.row(tick);
   fs.fullIn = fullIn;
-  expect(collector.close('stopped')).toBe(true);
+  expect(collector.close()).toBe(true);
   expect(fs.fullIn).toBeLessThan(1);
   const store = Store.open(DIR, environment);
   expect(await gaps(store, STREAM)).toMatchObject({ balanced: true, samples: '10' });
