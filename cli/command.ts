@@ -153,6 +153,15 @@ export function streamName(text: string): string {
   throw new HelicorderError('USAGE', `"${text}" is not the name of a stream, scope/name`);
 }
 
+/** @throws HelicorderError USAGE if `text` cannot be the name of a cursor */
+export function cursorName(text: string): string {
+  if (/^[A-Za-z0-9._-]{1,100}$/.test(text)) return text;
+  throw new HelicorderError(
+    'USAGE',
+    `"${text}" is not the name of a cursor: 1 to 100 letters, digits, dots, dashes, underscores`,
+  );
+}
+
 /** @throws HelicorderError USAGE if `text` cannot be the id of a writer */
 export function writerId(text: string): string {
   if (text.length > NAME_MAX_LENGTH) throw tooLong('--writer', text);

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { HelicorderError } from '../../engine/base/errors.ts';
 import type { CursorInfo } from '../../engine/tools/types.ts';
 import {
+  cursorName,
   dataDirOf,
   newCommand,
   newGroup,
@@ -120,11 +121,6 @@ function rmCommand({ io, run }: CliContext): Command {
         return 0;
       }),
     );
-}
-
-function cursorName(text: string): string {
-  if (/^[A-Za-z0-9._-]{1,100}$/.test(text)) return text;
-  throw new HelicorderError('USAGE', `"${text}" is not the name of a cursor`);
 }
 
 function offsetOf(text: string): number {

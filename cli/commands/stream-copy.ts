@@ -6,7 +6,7 @@ import { parseSizeBytes } from '../../engine/config/units.ts';
 import { HelicorderError } from '../../engine/base/errors.ts';
 import type { CopyOptions } from '../../engine/index.ts';
 import { dataDirOf, ignore, millisecondsOf, newCommand, printJson } from '../command.ts';
-import { streamName, wholeNumber } from '../command.ts';
+import { cursorName, streamName, wholeNumber } from '../command.ts';
 import type { CliContext, CliIo, CommonOptions } from '../command.ts';
 
 const EXAMPLES = [
@@ -19,7 +19,7 @@ const EXAMPLES = [
 
 export interface CopyCommandOptions extends CommonOptions, DerivationOptions {
   toDataDir?: string;
-  from: CopyOptions['begin'];
+  from?: CopyOptions['begin'];
   to: number | 'end';
   follow?: boolean;
   cursor?: string;
@@ -39,6 +39,7 @@ export interface DerivationOptions {
 export const WHERE_TEXT =
   'keep only samples for which it holds: channels in physical units, + - * / % **, comparisons, ' +
   '&& || ! ?:, abs min max sqrt …; names with other characters in quotes';
+const CURSOR_TEXT = 'name under which the source keeps how far the copy has come';
 const BATCH_TEXT =
   'most records of one transaction (default: 1000000, or what the target takes in one write); ' +
   'with more than 1000000 it may be larger than memory: the target has all of it at once, or none';
@@ -55,9 +56,10 @@ export function cpCommand({ io, run }: CliContext): Command {
     .argument('[target]', 'scope/name (default: the name of the source)')
     .option('--to-data-dir <path>', 'directory of the target store (default: --data-dir)')
     .addOption(
-      new Option('--from <where>', 'where a new copy begins: start, tail or an offset')
-        .default('start')
-        .argParser(beginning),
+      new Option(
+        '--from <where>',
+        'where a new copy begins: start, tail or an offset (default: start)',
+      ).argParser(beginning),
     )
     .addOption(
       new Option('--to <where>', 'end: all there is now; or the first offset not wanted')
@@ -68,8 +70,8 @@ export function cpCommand({ io, run }: CliContext): Command {
     .option('--where <expression>', WHERE_TEXT)
     .option('--transform <file>', TRANSFORM_TEXT)
     .option('--transform-options <json>', TRANSFORM_OPTIONS_TEXT, jsonObject)
-    .option('--cursor <name>', 'name under which the source keeps how far the copy has come')
-    .option('--batch-records <n>', BATCH_TEXT, wholeNumber)
+    .option('--cursor <name>', CURSOR_TEXT, cursorName)
+    .option('--batch-records <n>', BATCH_TEXT, batchRecords)
     .option('--bandwidth <size>', 'most bytes per second, such as 1MiB', bandwidth)
     .option(
       '--linger <duration>',
@@ -111,6 +113,12 @@ function beginning(text: string): number | 'start' | 'tail' {
   return text === 'start' || text === 'tail' ? text : wholeNumber(text);
 }
 
+function batchRecords(text: string): number {
+  const records = wholeNumber(text);
+  if (records > 0) return records;
+  throw new InvalidArgumentError('expected a whole number from 1.');
+}
+
 function bandwidth(text: string): number {
   try {
     const bytes = parseSizeBytes(text);
@@ -148,7 +156,6 @@ export async function copy(
       from,
       toDataDir: options.toDataDir ?? dataDir,
       to,
-      begin: options.from ?? 'start',
       signal: stop.signal,
       onProgress: (step) => {
         if (!stop.signal.aborted) progress.take(step);
@@ -156,6 +163,7 @@ export async function copy(
       onDamage: ({ file, offset, length, what }) =>
         progress.tell(`damage: ${file}: ${what} (byte ${offset}, ${length} bytes)`),
       onWaiting: (message) => progress.tell(`waiting: ${message}`),
+      ...(options.from === undefined ? {} : { begin: options.from }),
       ...(options.to === 'end' ? {} : { end: options.to }),
       ...(options.follow ? { follow: true } : {}),
       ...derivation,

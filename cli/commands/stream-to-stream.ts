@@ -12,6 +12,7 @@ import {
   TRANSFORM_OPTIONS_TEXT,
   TRANSFORM_TEXT,
   WHERE_TEXT,
+  type CopyCommandOptions,
   type DerivationOptions,
 } from './stream-copy.ts';
 
@@ -28,6 +29,8 @@ const MEANINGLESS = [
   ...['output-scaleFactor', 'output-targetRate'],
 ];
 
+/** The reference's word for a stream cut that is none. */
+const UNBOUNDED = 'UNBOUNDED';
 /** The reference's. */
 const CHECKPOINT_INTERVAL_MS = 10_000;
 
@@ -42,6 +45,8 @@ interface Options extends CommonOptions, DerivationOptions {
   outputController?: string;
   inputStartAtTail: boolean;
   inputEndAtTail: boolean;
+  inputStartStreamCut: number | typeof UNBOUNDED;
+  inputEndStreamCut: number | typeof UNBOUNDED;
   follow?: boolean;
   checkpointIntervalMs: number;
 }
@@ -59,6 +64,8 @@ export function streamToStreamCommand({ io, run }: CliContext): Command {
     .option('--output-controller <directory>', 'directory of the output (default: --data-dir)')
     .addOption(flag('--input-startAtTail [bool]', 'a new copy begins at the end', false))
     .addOption(flag('--input-endAtTail [bool]', 'end with all there is now', true))
+    .addOption(streamCut('--input-startStreamCut <offset>', 'offset at which a new copy begins'))
+    .addOption(streamCut('--input-endStreamCut <offset>', 'the first offset not wanted'))
     .option('--where <expression>', WHERE_TEXT)
     .option('--transform <file>', TRANSFORM_TEXT)
     .option('--transform-options <json>', TRANSFORM_OPTIONS_TEXT, jsonObject)
@@ -70,6 +77,21 @@ export function streamToStreamCommand({ io, run }: CliContext): Command {
     );
   for (const name of MEANINGLESS) command.addOption(new Option(`--${name} [value]`).hideHelp());
   return command.action((options: Options) => run(() => copyAs(io, options)));
+}
+
+function streamCut(flags: string, description: string): Option {
+  return new Option(flags, description)
+    .default(UNBOUNDED)
+    .argParser((text: string) => (text === UNBOUNDED ? text : wholeNumber(text)));
+}
+
+function rangeOf(options: Options): Pick<CopyCommandOptions, 'from' | 'to'> {
+  const { inputStartStreamCut: start, inputEndStreamCut: end } = options;
+  const from = options.inputStartAtTail ? 'tail' : undefined;
+  return {
+    ...(start !== UNBOUNDED ? { from: start } : from && { from }),
+    to: end === UNBOUNDED ? 'end' : end,
+  };
 }
 
 function flag(flags: string, description: string, value: boolean): Option {
@@ -97,8 +119,7 @@ async function copyAs(io: CliIo, options: Options): Promise<number> {
     ...options,
     dataDir,
     toDataDir,
-    from: options.inputStartAtTail ? 'tail' : 'start',
-    to: 'end',
+    ...rangeOf(options),
     linger: options.checkpointIntervalMs,
     follow: options.follow === true || !options.inputEndAtTail,
   });

@@ -42,7 +42,10 @@ export interface CopyOptions {
   toDataDir: string;
   /** scope/name */
   to: string;
-  /** where a new copy begins; one that was begun goes on where it was. Default: `start` */
+  /**
+   * where a new copy begins; one that was begun goes on where it was, unless it has ended with
+   * SOURCE_DIVERGED. Default: `start`
+   */
   begin?: number | 'start' | 'tail';
   /** the first offset not wanted; default: the end there is now, or none if it follows */
   end?: number;
@@ -127,11 +130,11 @@ export async function copyStream(options: CopyOptions): Promise<CopyReport> {
 /** The same through links of the caller's. */
 export async function copyThrough(links: CopyLinks, options: CopyOptions): Promise<CopyReport> {
   checkEnds(options);
-  const { from, to, begin = 'start', blame = 'USAGE' } = options;
+  const { from, to, begin, blame = 'USAGE' } = options;
   const derivation = await loadDerivation(options, blame);
   const { cursor = cursorName(options, derivation) } = options;
   const store = new StoreSource({
-    ...{ store: links.store, stream: from, cursor, from: begin },
+    ...{ store: links.store, stream: from, to, cursor, from: begin },
     ...(derivation && { derivation: derivation.id }),
     ...(options.onDamage && { onDamage: options.onDamage }),
   });
@@ -225,7 +228,10 @@ async function stopped(recorder: Recorder): Promise<void> {
   }
 }
 
-function checkEnds({ dataDir, from, toDataDir, to }: CopyOptions): void {
+function checkEnds({ dataDir, from, toDataDir, to, begin, end }: CopyOptions): void {
+  if (typeof begin === 'number' && end !== undefined && end < begin) {
+    throw new HelicorderError('USAGE', `--to ${end} lies before --from ${begin}`);
+  }
   if (from !== to || resolve(dataDir) !== resolve(toDataDir)) return;
   throw new HelicorderError('USAGE', `${from} would be copied onto itself: name another stream`);
 }

@@ -41,6 +41,7 @@ import {
 } from '../txn/position.ts';
 import { Tally } from '../txn/tally.ts';
 import { transactionEntry } from './control.ts';
+import { checkOverlap } from './copied-ranges.ts';
 import { dataItems } from './data.ts';
 import { KIND } from './log/format.ts';
 import type { GroupBuilder } from './log/group.ts';
@@ -101,10 +102,9 @@ export class Transactions {
       );
     }
     const stream = this.#writer.planRuns(builder).addStream(request);
-    const held = openPosition(
-      state.lastTransaction(stream, writer) ?? NEVER_OPENED,
-      randomUint32(this.#random),
-    );
+    const last = state.lastTransaction(stream, writer) ?? NEVER_OPENED;
+    if (known) checkOverlap(state, known, writer, last);
+    const held = openPosition(last, randomUint32(this.#random));
     addPosition(builder, stream, writer, held);
     this.#endOf(request.stream, writer);
     return held;
@@ -142,12 +142,25 @@ export class Transactions {
   append(txn: string, pieces: readonly Piece[]): void {
     const open = this.#live(txn);
     for (const piece of pieces) {
-      if (piece.bytes > this.#writer.eventLimit || this.#openBytes + piece.bytes > TXN_OPEN_BYTES) {
+      this.#checkEvent(piece);
+      if (this.#openBytes + piece.bytes > TXN_OPEN_BYTES) {
         throw new Refused({ kind: 'REJECTED', reason: 'LIMIT' });
       }
       this.#take(open, piece);
     }
     if (open.heldBytes > this.#writer.spills.keptBytes) this.#orEnd(txn, () => this.#spill(open));
+  }
+
+  /** What cannot be cut is refused for good. @throws USAGE */
+  #checkEvent({ bytes, content, origin, originSeq }: Piece): void {
+    const { eventLimit } = this.#writer;
+    if (bytes <= eventLimit) return;
+    if (content.kind !== 'events') throw new Refused({ kind: 'REJECTED', reason: 'LIMIT' });
+    throw new HelicorderError(
+      'USAGE',
+      `an event of ${bytes} bytes (seq ${originSeq} of ${origin.writer}): the target takes at ` +
+        `most ${eventLimit}; choose one with a larger store.segmentSize`,
+    );
   }
 
   #take(open: OpenTransaction, piece: Piece): void {

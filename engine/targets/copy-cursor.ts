@@ -11,8 +11,12 @@ import type { Intent, WriterIdentity } from '../txn/participant.ts';
 
 export interface CopyRecord {
   writer: WriterIdentity;
+  /** scope/name of the target; undefined: written by a version that did not say */
+  to?: string | undefined;
   cursor: Cursor;
   intent: Intent | undefined;
+  /** it ended with SOURCE_DIVERGED, and nobody has said yet where it goes on */
+  halted?: true | undefined;
 }
 
 const counter = quotedCounter;
@@ -23,6 +27,8 @@ const word = z
 const range = { lo: counter, hi: counter, count: counter, before: word, chain: word };
 const detail = z.strictObject({
   kind: z.literal('copy'),
+  to: z.string().optional(),
+  halted: z.literal(true).optional(),
   store: z.string(),
   incarnation: z.string(),
   base: counter,
@@ -32,11 +38,13 @@ const detail = z.strictObject({
   intent: z.strictObject({ txn: z.string().optional(), ...range }).optional(),
 });
 
-export function encodeCopyRecord({ writer, cursor, intent }: CopyRecord): string {
+export function encodeCopyRecord({ writer, to, cursor, intent, halted }: CopyRecord): string {
   const { store, incarnation, base } = writer;
   const { epoch, acked, chain } = cursor;
   const json: z.input<typeof detail> = {
     kind: 'copy',
+    ...(to === undefined ? {} : { to }),
+    ...(halted && { halted }),
     ...{ store, incarnation, base: String(base) },
     ...{ epoch: String(epoch), acked: String(acked), chain: chain.toString(16) },
   };
@@ -57,10 +65,12 @@ export function decodeCopyRecord(name: string, text: string): CopyRecord {
   if (data === undefined) {
     throw new HelicorderError('USAGE', `cursor ${name} is not a copy's; choose another --cursor`);
   }
-  const { store, incarnation, base, epoch, acked, chain, intent } = data;
+  const { to, halted, store, incarnation, base, epoch, acked, chain, intent } = data;
   const { txn, ...rest } = intent ?? { txn: undefined };
   return {
     writer: { store, incarnation, base },
+    to,
+    halted,
     cursor: { epoch, acked, chain },
     intent: intent && { txn, range: rest as Intent['range'] },
   };

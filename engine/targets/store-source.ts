@@ -33,13 +33,25 @@ export interface StoreSourceOptions {
   store: SourceStore;
   /** scope/name */
   stream: string;
+  /** scope/name of the target: a cursor is of one */
+  to?: string;
   /** name of the copy's cursor */
   cursor: string;
-  /** where a new copy begins; one that has a cursor goes on from there */
-  from: number | 'start' | 'tail';
+  /**
+   * where a new copy begins, by default `start`; one that has a cursor goes on from there, unless
+   * it has ended with SOURCE_DIVERGED: it waits for somebody to say where
+   */
+  from?: number | 'start' | 'tail' | undefined;
   /** id of the derivation, if the records are derived on their way: another copy of the stream */
   derivation?: string;
   onDamage?: (fault: FaultItem['fault']) => void;
+}
+
+/** Of a copy that is another one from then on. */
+interface Beginning {
+  base: number;
+  incarnation?: string;
+  halted?: true;
 }
 
 /** Hex digits of a stream's incarnation; a derivation's id stands behind them. */
@@ -74,8 +86,10 @@ export class StoreSource implements CopySource {
   async open(): Promise<CopyState> {
     await this.#options.store.follow();
     const known = this.#known();
-    if (known && known.writer.store === this.#storeId()) this.#record = known;
-    else await this.#begin(known ? known.writer.base + known.cursor.acked : this.#firstOffset());
+    if (known === undefined) await this.#begin({ base: this.#firstOffset() });
+    else if (known.halted) await this.#goOn(known);
+    else if (known.writer.store === this.#storeId()) this.#record = known;
+    else await this.#begin({ base: ackedOffset(known) });
     return defined(this.#record, 'the copy');
   }
 
@@ -107,9 +121,25 @@ export class StoreSource implements CopySource {
     return this.#write({ ...this.#copy, intent });
   }
 
-  /** The copy is another one from now on: it begins where the old one has come to. */
+  /** The copy is another one from now on; a person says where it begins. */
   renew(): Promise<void> {
-    return this.#begin(this.#base + this.#copy.cursor.acked, hex(this.#random()));
+    const incarnation = hex(this.#random());
+    return this.#begin({ base: ackedOffset(this.#copy), incarnation, halted: true });
+  }
+
+  /** @throws SOURCE_DIVERGED as long as nobody has said where */
+  async #goOn(halted: CopyRecord): Promise<void> {
+    const { cursor: name, from } = this.#options;
+    if (from === undefined) {
+      throw new HelicorderError(
+        'SOURCE_DIVERGED',
+        `cursor ${name} has ended with it at offset ${ackedOffset(halted)}: look at both streams, ` +
+          'then copy into another target, or give --from OFFSET: from there on the records come ' +
+          'as those of another copy, behind what the target has',
+      );
+    }
+    const incarnation = halted.writer.incarnation.slice(0, INCARNATION_DIGITS);
+    await this.#begin({ base: this.#firstOffset(), incarnation });
   }
 
   /** The owner has gone: the reader looks for the next one now and then. */
@@ -151,11 +181,22 @@ export class StoreSource implements CopySource {
     const { cursor: name } = this.#options;
     const cursor = cursorOf(this.#store.reader.state, name, this.#stream());
     if (cursor === undefined) return undefined;
-    if (cursor.detail !== null) return this.#sameDerivation(decodeCopyRecord(name, cursor.detail));
+    if (cursor.detail !== null) {
+      return this.#sameDerivation(this.#sameTarget(decodeCopyRecord(name, cursor.detail)));
+    }
     throw new HelicorderError(
       'USAGE',
       `cursor ${name} was set by hand: a copy that begins at its offset ${cursor.offset} is ` +
         `another one; remove it and give --from ${cursor.offset}`,
+    );
+  }
+
+  #sameTarget(record: CopyRecord): CopyRecord {
+    const { cursor: name, to } = this.#options;
+    if (to === undefined || record.to === undefined || record.to === to) return record;
+    throw new HelicorderError(
+      'USAGE',
+      `cursor ${name} is of a copy into ${record.to}: give another --cursor for ${to}`,
     );
   }
 
@@ -175,7 +216,7 @@ export class StoreSource implements CopySource {
   }
 
   #firstOffset(): number {
-    const { from, stream } = this.#options;
+    const { from = 'start', stream } = this.#options;
     const { nextOffset } = this.#stream();
     if (from === 'start') return 0;
     if (from === 'tail') return nextOffset;
@@ -184,12 +225,16 @@ export class StoreSource implements CopySource {
   }
 
   /** The base of a copy is durable before anything is sent. */
-  async #begin(base: number, incarnation = this.#stream().incarnation): Promise<void> {
-    const { derivation = '' } = this.#options;
+  async #begin({
+    base,
+    incarnation = this.#stream().incarnation,
+    halted,
+  }: Beginning): Promise<void> {
+    const { derivation = '', to } = this.#options;
     const writer = { store: this.#storeId(), incarnation: incarnation + derivation, base };
     this.#seek(Number.NaN);
     const cursor = { epoch: 0, acked: 0, chain: 0n };
-    await edge('copy-base', () => this.#write({ writer, cursor, intent: undefined }));
+    await edge('copy-base', () => this.#write({ writer, to, cursor, intent: undefined, halted }));
   }
 
   /** What is written is what is true when it is sent: a second attempt may say more. */
@@ -197,8 +242,7 @@ export class StoreSource implements CopySource {
     this.#record = record;
     const { cursor: name, stream } = this.#options;
     return this.#ask(() => {
-      const { writer, cursor } = this.#copy;
-      const offset = writer.base + cursor.acked;
+      const offset = ackedOffset(this.#copy);
       const detail = encodeCopyRecord(this.#copy);
       return [{ type: 'set-cursor', name, stream, offset, detail }];
     });
@@ -281,6 +325,11 @@ export class StoreSource implements CopySource {
     this.#origins.set(run.id, origin);
     return origin;
   }
+}
+
+/** The offset behind what the target is known to have. */
+function ackedOffset({ writer, cursor }: CopyRecord): number {
+  return writer.base + cursor.acked;
 }
 
 function again(stream: StreamReader): {

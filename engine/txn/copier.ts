@@ -110,6 +110,11 @@ function isTooMuch(error: unknown, openMs: number): boolean {
   return outcome.kind === 'ABORTED' && openMs > TXN_OPEN_MS / 2;
 }
 
+/** What can be sent in a transaction's time, with much to spare. */
+function bytesInTime(bytesPerSecond = Infinity): number {
+  return Math.max(1, Math.floor((bytesPerSecond * TXN_OPEN_MS) / 4000));
+}
+
 export class Copier {
   readonly #source: CopySource;
   readonly #participant: Participant;
@@ -271,12 +276,11 @@ export class Copier {
 
   async #send(epoch: number, range: Range): Promise<string | undefined> {
     const participant = this.#participant;
-    const txn = await edge('copy-begin', () =>
-      this.#call((signal) => participant.begin(epoch, range.lo, signal)),
-    );
-    this.#openTransaction = txn;
+    let txn = '';
     for await (const piece of this.#gathering.pieces(range)) {
       await this.#bandwidth.take(piece.bytes, this.#signal);
+      // it is not open while the debt of the one before it is paid
+      if (piece.lo === range.lo) txn = await this.#beginTransaction(epoch, range.lo);
       await edge('copy-append', () =>
         this.#call((signal) => participant.append(txn, piece, signal)),
       );
@@ -284,6 +288,13 @@ export class Copier {
     }
     await edge('copy-flush', () => this.#call((signal) => participant.flush(txn, signal)));
     return participant.capabilities.kind === 'two-phase' ? txn : undefined;
+  }
+
+  async #beginTransaction(epoch: number, lo: number): Promise<string> {
+    const begin = (signal: AbortSignal) => this.#participant.begin(epoch, lo, signal);
+    const txn = await edge('copy-begin', () => this.#call(begin));
+    this.#openTransaction = txn;
+    return txn;
   }
 
   async #nextRecords(lo: number, chain: bigint): Promise<Event> {
@@ -300,9 +311,10 @@ export class Copier {
   #limits(): TallyLimits {
     const { maxRecords, maxBytes, usualBytes = maxBytes } = this.#participant.capabilities;
     const usual = Math.min(usualBytes, COPY_BATCH_BYTES);
-    const { batchRecords = COPY_BATCH_RECORDS, batchBytes = usual } = this.#options;
+    const { batchRecords = COPY_BATCH_RECORDS, batchBytes = usual, bytesPerSecond } = this.#options;
     // from then on no transaction of this copy is larger than others
-    const wantedBytes = this.#isTooMuch ? Math.min(usual, batchBytes) : batchBytes;
+    const mostBytes = this.#isTooMuch ? Math.min(usual, batchBytes) : batchBytes;
+    const wantedBytes = Math.min(mostBytes, bytesInTime(bytesPerSecond));
     return {
       maxRecords: Math.min(maxRecords, batchRecords),
       maxBytes: Math.min(maxBytes, wantedBytes),

@@ -45,14 +45,14 @@ export async function copyOnce(
     target = COPIED_STREAM,
     stream = COPIED_STREAM,
     cursor = 'copy',
-    from: begin = 'start',
+    from: begin,
     derivation,
     ...rest
   } = options;
   const reader = new SourceStore(from.dir, from.owner, systemEnvironment);
   const store = new StoreSource({
     ...(derivation && { derivation: derivation.id }),
-    ...{ store: reader, stream, cursor, from: begin },
+    ...{ store: reader, stream, to: target, cursor, from: begin },
   });
   const source = derivation ? new DerivedSource(store, derivation) : store;
   const shape = store.shape();

@@ -20,8 +20,9 @@ async function asked(words: string): Promise<Record<string, unknown> & { text: s
 describe('stream cp', () => {
   test('a stream under its own name into another store', async () => {
     const options = await asked('stream cp a/b --data-dir x --to-data-dir y --json');
-    const names = { dataDir: 'x', from: 'a/b', toDataDir: 'y', to: 'a/b', begin: 'start' };
+    const names = { dataDir: 'x', from: 'a/b', toDataDir: 'y', to: 'a/b' };
     expect(options).toMatchObject({ code: 0, ...names });
+    expect(options['begin']).toBeUndefined();
     expect(JSON.parse(options.text)).toEqual({
       ...{ from: 'a/b', to: 'a/b', cursor: 'cp-a.b-1', base: '0', nextOffset: '7' },
       ...{ records: '7', transactions: '2', done: true },
@@ -57,6 +58,9 @@ describe('stream cp', () => {
     ['stream cp a/b --follow --to 7', '--follow has no --to'],
     ['stream cp a/b --bandwidth fast', 'expected a size, such as 1MiB'],
     ['stream cp a/b --from soon', 'expected a whole number'],
+    ['stream cp a/b --batch-records 0', 'expected a whole number from 1'],
+    ['stream cp a/b --cursor a~b', '"a~b" is not the name of a cursor'],
+    ['stream cp a/b --cursor=', '"" is not the name of a cursor'],
   ])('%s is refused', async (words, sentence) => {
     const { code, text } = await asked(words);
     expect(text).toContain(sentence);
@@ -68,11 +72,21 @@ describe('stream-to-stream', () => {
   test('streams of a scope, one-shot unless told otherwise', async () => {
     const words = 'stream-to-stream --scope s --input-stream a --output-stream t/b';
     const once = await asked(`${words} --output-controller /mnt/edge --data-dir x`);
-    const ends = { dataDir: 'x', from: 's/a', toDataDir: '/mnt/edge', to: 't/b', begin: 'start' };
+    const ends = { dataDir: 'x', from: 's/a', toDataDir: '/mnt/edge', to: 't/b' };
     expect(once).toMatchObject({ code: 0, ...ends });
+    expect(once['begin']).toBeUndefined();
     expect(once['follow']).toBeUndefined();
     const follow = await asked(`${words} --input-endAtTail false --input-startAtTail`);
     expect(follow).toMatchObject({ follow: true, begin: 'tail' });
+  });
+
+  test('between two positions, or without bounds', async () => {
+    const words =
+      'stream-to-stream --input-stream a/b --output-controller y --input-startStreamCut';
+    const some = await asked(`${words} 10 --input-endStreamCut 20`);
+    expect(some).toMatchObject({ code: 0, begin: 10, end: 20 });
+    const all = await asked(`${words} UNBOUNDED --input-endStreamCut UNBOUNDED`);
+    expect([all['code'], all['begin'], all['end']]).toEqual([0, undefined, undefined]);
   });
 
   test('what has no meaning here is named in one line', async () => {

@@ -153,7 +153,7 @@ describe('alarms and refusals', () => {
     await expect(copyOnce(from, empty)).rejects.toMatchObject({ code: 'TARGET_ROLLED_BACK' });
   });
 
-  test('a source that went another way goes on as another copy', async () => {
+  test('a source that went another way goes on as another copy, where somebody says', async () => {
     const { from, to } = stores();
     record(from, new SeededRandom(SEED));
     await copyOnce(from, to);
@@ -167,10 +167,12 @@ describe('alarms and refusals', () => {
     const detail = chain(cursor.detail!);
     const question = { type: 'set-cursor', name: 'copy', stream: name, offset: cursor.offset! };
     await client.ask({ ...question, detail } as never, 'done');
-    await expect(copyOnce(from, to)).rejects.toMatchObject({ code: 'SOURCE_DIVERGED' });
+    for (let attempt = 0; attempt < 2; attempt++) {
+      await expect(copyOnce(from, to)).rejects.toMatchObject({ code: 'SOURCE_DIVERGED' });
+    }
     const before = (await recordsOf(to.dir, STREAM)).length;
     record(from, new SeededRandom(SEED + 2), 1);
-    await copyOnce(from, to);
+    await copyOnce(from, to, { from: cursor.offset! });
     const all = await recordsOf(from.dir, STREAM);
     expect(await recordsOf(to.dir, STREAM)).toEqual([
       ...all.slice(0, before),
@@ -185,6 +187,60 @@ describe('alarms and refusals', () => {
     const question = { type: 'set-cursor', name: 'copy', stream: STREAM, offset: 3 } as const;
     await client.ask(question, 'done');
     await expect(copyOnce(from, to)).rejects.toMatchObject({ code: 'USAGE' });
+  });
+
+  test('a cursor that was lost, of records that are gone, doubles none', async () => {
+    const { from, to } = stores();
+    record(from, new SeededRandom(SEED));
+    await copyOnce(from, to);
+    const before = await recordsOf(to.dir, STREAM);
+    const store = Store.open(from.dir);
+    trimStream(from.writer, await planTrim(store.reader, store.stream(STREAM).id, 500));
+    store.close();
+    const client = await from.connect().client();
+    await client.ask({ type: 'remove-cursor', name: 'copy' }, 'done');
+    for (let attempt = 0; attempt < 2; attempt++) {
+      await expect(copyOnce(from, to)).rejects.toMatchObject({ code: 'SOURCE_DIVERGED' });
+    }
+    expect(await recordsOf(to.dir, STREAM)).toEqual(before);
+  });
+
+  test('a second copy from elsewhere does not bring again what the first has brought', async () => {
+    const { from, to } = stores();
+    record(from, new SeededRandom(SEED));
+    const half = 100;
+    await copyOnce(from, to, { until: half });
+    const other = { cursor: 'other', from: half - 1 };
+    await expect(copyOnce(from, to, other)).rejects.toMatchObject({
+      code: 'USAGE',
+      message: expect.stringContaining('would double them') as string,
+    });
+    await copyOnce(from, to, { cursor: 'behind', from: half });
+    await expect(copyOnce(from, to)).rejects.toMatchObject({ code: 'USAGE' });
+    await expectSame(from, to);
+  });
+
+  test('a cursor is of one target', async () => {
+    const { from, to } = stores();
+    record(from, new SeededRandom(SEED));
+    await copyOnce(from, to, { until: 10 });
+    await expect(copyOnce(from, to, { target: 'test/other' })).rejects.toMatchObject({
+      code: 'USAGE',
+      message: expect.stringContaining(`is of a copy into ${STREAM}`) as string,
+    });
+  });
+
+  test('an event that the target never takes is told, and not sent for ever', async () => {
+    const from = new LocalOwner(temporaryDirectory(), 4 * MIB);
+    const to = new LocalOwner(temporaryDirectory(), MIB);
+    const opened = beginEvents(from.writer, STREAM);
+    from.writer.appendEvents(opened, [bytes('small')]);
+    from.writer.appendEvents(opened, [new SeededRandom(SEED).bytes(0.9 * MIB)]);
+    await expect(copyOnce(from, to)).rejects.toMatchObject({
+      code: 'USAGE',
+      message: expect.stringContaining('the target takes at most') as string,
+    });
+    expect(await recordsOf(to.dir, STREAM)).toHaveLength(1);
   });
 
   test('a target with events of another length is another stream', async () => {
