@@ -35,7 +35,7 @@ import type { ControlState } from './state.ts';
 
 /** Of the write-ahead log, 16 MiB: more than upkeep lets it grow to where that finds the time. */
 const WAL_PAGES = 4096;
-/** Nobody who records or seals waits for a user's transaction: what is busy is tried again later. */
+/** Who records or seals waits for no user's transaction: what is busy is tried again later. */
 const AT_ONCE = { timeout: 0 };
 
 export class Catalog {
