@@ -12,12 +12,3 @@ export function defined<T>(value: T | undefined | null, what: string): T {
   if (value === undefined || value === null) throw new AssertionError(`${what} is missing`);
   return value;
 }
-
-/** A u64 from a format as a number; formats keep all counters below 2^53 (`docs/format-log.md`). */
-export function safeNumber(value: bigint, what: string): number {
-  assert(
-    value >= 0n && value <= BigInt(Number.MAX_SAFE_INTEGER),
-    `${what} is out of range: ${value}`,
-  );
-  return Number(value);
-}

@@ -64,7 +64,7 @@ export const SIGNAL_REPEAT_MS = 500;
 export const UPKEEP_INTERVAL_MS = 60_000;
 /** The same while records wait for space. */
 export const UPKEEP_WAITING_INTERVAL_MS = 5_000;
-/** A status is made this often. */
+/** A status is shown this often, and made twice as often. */
 export const STATUS_INTERVAL_MS = 1000;
 
 /** Of a chunk that is being made; the rest of its blocks waits in a file. */

@@ -69,11 +69,6 @@ export function latenessBucket(latenessNanos: number): number {
   return 32 - Math.clz32(latenessNanos);
 }
 
-/** The smallest lateness above a bucket, ns: what a quantile that falls into it is at most. */
-export function latenessBucketEndNanos(bucket: number): number {
-  return bucket === 0 ? 1 : 2 ** bucket;
-}
-
 /** Rows per bucket of lateness, ascending, empty buckets left out. */
 export type Histogram = [bucket: number, rows: number][];
 

@@ -20,6 +20,7 @@ import {
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { native } from '../../native/index.ts';
+import { defined } from '../base/assert.ts';
 import { BLOCK_BYTES } from '../base/constants.ts';
 import { HelicorderError, errnoCode } from '../base/errors.ts';
 import { edge } from '../base/failpoint.ts';
@@ -34,11 +35,16 @@ const STAT_BLOCK_BYTES = 512;
 
 class NodeFile implements File {
   readonly path: string;
-  readonly #fd: number;
+  #openFd: number | undefined;
 
   constructor(path: string, mode: keyof typeof OPEN_FLAGS) {
     this.path = path;
-    this.#fd = openSync(path, OPEN_FLAGS[mode]);
+    this.#openFd = openSync(path, OPEN_FLAGS[mode]);
+  }
+
+  /** The number of one that is closed may be another file's by now. */
+  get #fd(): number {
+    return defined(this.#openFd, `${this.path} is closed: its descriptor`);
   }
 
   size(): number {
@@ -66,7 +72,9 @@ class NodeFile implements File {
   }
 
   close(): void {
-    closeSync(this.#fd);
+    const fd = this.#fd;
+    this.#openFd = undefined;
+    closeSync(fd);
   }
 }
 

@@ -339,7 +339,7 @@ export class Collector {
     const { problem } = this.#catalog;
     const { isScarce } = this.#writer.admission;
     return [
-      ...(problem ? [`the catalog is being made anew: ${problem}`] : []),
+      ...(problem ? [`the catalog is not up to date: ${problem}`] : []),
       ...(isScarce ? [NO_ROOM_FOR_NEW] : []),
     ];
   }

@@ -31,20 +31,26 @@ export class Copies {
   readonly #stop = new AbortController();
   readonly #copies = new Map<string, Promise<void>>();
 
-  constructor(options: CopiesOptions) {
+  /** @param links to the two stores, closed by it; for tests */
+  constructor(
+    options: CopiesOptions,
+    links = new CopyLinks(options.dataDir, options.copies[0]?.toDataDir ?? ''),
+  ) {
     this.#options = options;
-    const [first] = options.copies;
-    const toDataDir = first?.toDataDir ?? '';
-    this.#links = new CopyLinks(options.dataDir, toDataDir);
+    this.#links = links;
     // each copy listens to it
     setMaxListeners(0, this.#stop.signal);
   }
 
-  /** Returns once it has been told to stop. */
+  /** Returns once it has been told to stop. @throws what keeps the store from being followed */
   async run(): Promise<void> {
-    await this.#look();
-    await Promise.all(this.#copies.values());
-    await this.#links.close();
+    try {
+      await this.#look();
+    } finally {
+      this.#stop.abort();
+      await Promise.all(this.#copies.values());
+      await this.#links.close();
+    }
   }
 
   stop(): void {

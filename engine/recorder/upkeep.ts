@@ -27,7 +27,7 @@ export class Upkeep {
   /** there may be more to do than the step that is under way has seen */
   #isWanted = false;
   #isOver = false;
-  /** why the last step failed, or what it has found out */
+  /** why the last step failed; undefined: it did not */
   problem: string | undefined;
   /** over the budget, and nothing that may be dropped */
   isFull = false;

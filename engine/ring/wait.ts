@@ -1,10 +1,8 @@
-/**
- * The two ways in which engine threads wait on shared memory, and why. Never on the main thread.
- */
+/** How an engine thread waits on shared memory. Never on the main thread. */
 
 /**
- * A stop word: waiting on it with a time-out is a sleep that another thread can end. A sampler
- * waits for its next tick, a writer for its next flush; both must stop at once when told to.
+ * A stop word: waiting on it with a time-out is a sleep that another thread can end: a sampler that
+ * waits for its next tick must stop at once when told to.
  */
 export class StopWord {
   readonly memory: SharedArrayBuffer;

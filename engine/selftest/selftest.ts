@@ -20,7 +20,7 @@ import { monotonicMs, randomUint32 } from '../base/clock.ts';
 import { MIB } from '../base/constants.ts';
 import { HelicorderError, openError, messageOf } from '../base/errors.ts';
 import { VERSION } from '../base/version.ts';
-import { removeTree } from '../files/remove-tree.ts';
+import { removeIfEmpty, removeTree } from '../files/remove-tree.ts';
 import { hex } from '../store/files.ts';
 import { systemEnvironment, type StoreEnvironment } from '../store/store.ts';
 import { Chance } from './chance.ts';
@@ -34,7 +34,7 @@ import { tornTail } from './torn-tail.ts';
 import type { SelfTestReport, StepReport, SyncReport } from './types.ts';
 
 export interface SelfTestOptions {
-  /** on the disk that is tested; made if it does not exist, and then removed again */
+  /** on the disk that is tested; made if it does not exist, and then removed again if empty */
   dataDir: string;
   /** the words that start the program under test */
   program: readonly string[];
@@ -114,7 +114,12 @@ export async function selfTest(options: SelfTestOptions): Promise<SelfTestReport
     ...{ ok: true, version: VERSION, seed: String(seed), dir: dataDir, seconds: 0 },
     ...{ sync: null, steps: [], kept: null },
   };
-  makeRoom(environment, dir);
+  const cleanUp = (): void => {
+    removeTree(dir);
+    // no more than that: somebody may have begun a store in it meanwhile
+    if (isNew) removeIfEmpty(dataDir);
+  };
+  makeRoom(environment, dir, cleanUp);
   try {
     report.sync = await measureSync(dir, environment, signal);
     options.onSync?.(report.sync);
@@ -129,7 +134,7 @@ export async function selfTest(options: SelfTestOptions): Promise<SelfTestReport
     if (!report.ok) report.kept = dir;
     return report;
   } finally {
-    if (report.kept === null) removeTree(isNew ? dataDir : dir);
+    if (report.kept === null) cleanUp();
   }
 }
 
@@ -140,7 +145,7 @@ function checkNames(only: readonly string[]): void {
   throw new HelicorderError('USAGE', `--only ${unknown}: the steps are ${names.join(', ')}`);
 }
 
-function makeRoom({ fs }: StoreEnvironment, dir: string): void {
+function makeRoom({ fs }: StoreEnvironment, dir: string, cleanUp: () => void): void {
   try {
     fs.makeDirectory(dir);
   } catch (error) {
@@ -148,7 +153,7 @@ function makeRoom({ fs }: StoreEnvironment, dir: string): void {
   }
   const { freeBytes } = fs.info(dir);
   if (freeBytes >= NEEDED_BYTES) return;
-  removeTree(dir);
+  cleanUp();
   throw new HelicorderError(
     'NO_SPACE',
     `the self-test needs ${NEEDED_BYTES / MIB} MiB in ${dir}: it has ${Math.floor(freeBytes / MIB)}`,

@@ -14,10 +14,18 @@
  */
 import Database from 'better-sqlite3';
 import { messageOf } from '../base/errors.ts';
-import { crc32c } from '../base/crc32c.ts';
 import { edge } from '../base/failpoint.ts';
 import type { FileSystem } from '../files/file-system.ts';
-import type { FooterStream } from './control.ts';
+import {
+  CATALOG_VERSION,
+  TABLES,
+  createTable,
+  rowCrc,
+  segmentRows,
+  type Row,
+  type Table,
+  type Value,
+} from './catalog-tables.ts';
 import { hex } from './files.ts';
 import { segmentOf, type Lsn } from './log/format.ts';
 import { listSegments } from './log/segment.ts';
@@ -25,50 +33,10 @@ import type { Reached } from './reached.ts';
 import { readFooter } from './segment-snapshot.ts';
 import type { ControlState } from './state.ts';
 
-/** SQLite's `user_version`; a catalog of any other is made anew. */
-const CATALOG_VERSION = 2;
 /** Of the write-ahead log, 16 MiB: more than upkeep lets it grow to where that finds the time. */
 const WAL_PAGES = 4096;
-
-type Value = string | number | bigint | null;
-
-const TABLES = {
-  meta: ['key', 'value'],
-  stream: [
-    'id',
-    ...['name', 'incarnation', 'created_nanos', 'schema_id', 'samples_per_event', 'next_offset'],
-    ...['records', 'samples', 'bytes', 'padding_bytes', 'first_nanos', 'last_nanos'],
-  ],
-  schema: ['id', 'schema'],
-  run: [
-    'id',
-    ...['stream', 'writer', 'epoch', 'first_seq', 'next_seq', 'boot_id', 'period_nanos'],
-    ...['utc_nanos', 'attributes', 'last_tick', 'end_reason'],
-  ],
-  segment_stream: [
-    'segment',
-    'stream',
-    ...['first_offset', 'next_offset', 'samples', 'first_nanos', 'last_nanos'],
-  ],
-  gap: ['segment', 'stream', 'reason', 'gaps', 'ticks'],
-} as const;
-
-type Table = keyof typeof TABLES;
-type Row = [Table, Value[]];
-
-/**
- * The columns that are text. All others are declared INTEGER: better-sqlite3 binds a number as
- * REAL, and it is by that affinity that SQLite stores it as an integer.
- */
-const TEXT_COLUMNS: ReadonlySet<string> = new Set([
-  ...['key', 'value', 'name', 'incarnation', 'schema_id', 'schema', 'writer', 'boot_id'],
-  ...['attributes', 'end_reason', 'reason'],
-]);
-
-const TEXT = new TextEncoder();
-
-/** Of the primary key, where it is not the first one alone. */
-const KEY_COLUMNS: Partial<Record<Table, number>> = { segment_stream: 2, gap: 3 };
+/** Who records or seals waits for no user's transaction: what is busy is tried again later. */
+const AT_ONCE = { timeout: 0 };
 
 export class Catalog {
   readonly #fs: FileSystem;
@@ -81,12 +49,13 @@ export class Catalog {
   /** what the tables say already: next offset of a stream, next seq of a run */
   readonly #streams = new Map<number, number>();
   readonly #runs = new Map<number, string>();
+  readonly #schemas = new Set<string>();
   #lastSegment = 0;
   /** everything up to it lies in chunks */
   #sealedSegment = 0;
   /** what is still to be written of a checkpoint that was begun */
   #rest: Iterator<Row, void> | undefined;
-  /** why the catalog was made anew, or could not be */
+  /** why the last checkpoint failed; the next one makes it anew, unless it was only locked */
   problem: string | undefined;
 
   constructor(fs: FileSystem, path: string, logDir: string, storeId: Uint8Array) {
@@ -112,10 +81,13 @@ export class Catalog {
       if (maxRows === Infinity) this.#rest = undefined;
       const rows = (this.#rest ??= this.#changes(state, end));
       const database = this.#database;
-      edge('catalog', () => database.transaction(() => this.#write(rows, end, maxRows))());
+      const write = database.transaction(() => this.#write(rows, end, maxRows));
+      // its lock first: where somebody else has it, no row has been taken from the rest
+      edge('catalog', () => write.immediate());
+      this.problem = undefined;
     } catch (error) {
       this.problem = String(error);
-      this.#discard();
+      if (!isBusy(error)) this.#discard();
     }
   }
 
@@ -129,17 +101,17 @@ export class Catalog {
   #open(state: ControlState): Database.Database {
     const trusted = this.#fs.exists(this.#path) && this.#isCurrent(state);
     if (!trusted) this.#remove();
-    const database = new Database(this.#path);
-    this.#inode = this.#fs.inode(this.#path);
-    database.defaultSafeIntegers(true);
-    database.pragma('journal_mode = WAL');
-    database.pragma('synchronous = NORMAL');
-    database.pragma(`wal_autocheckpoint = ${WAL_PAGES}`);
-    for (const table of Object.keys(TABLES) as Table[]) database.exec(createTable(table));
-    // last: one that was not finished is nobody's
-    database.pragma(`user_version = ${CATALOG_VERSION}`);
-    if (trusted) this.#lastSegment = lastSegment(database);
-    return database;
+    const database = new Database(this.#path, AT_ONCE);
+    try {
+      this.#inode = this.#fs.inode(this.#path);
+      prepare(database);
+      // that one may have come in pieces, of which the last are missing
+      if (trusted) this.#lastSegment = Math.max(0, lastSegment(database) - 1);
+      return database;
+    } catch (error) {
+      database.close();
+      throw error;
+    }
   }
 
   #isInPlace(): boolean {
@@ -148,19 +120,21 @@ export class Catalog {
 
   /** Is it this store's, sound, and not from before or after this log's life? */
   #isCurrent(state: ControlState): boolean {
-    if (checkCatalog(this.#fs, this.#path) !== undefined) return false;
-    const database = new Database(this.#path, { readonly: true });
+    let database: Database.Database | undefined;
     try {
+      if (damageIn(this.#fs, this.#path, AT_ONCE) !== undefined) return false;
+      database = new Database(this.#path, { readonly: true, ...AT_ONCE });
       const meta = new Map(
         database.prepare('SELECT key, value FROM meta').raw().all() as [string, string][],
       );
       const behind = state.generation - Number(meta.get('generation'));
       const isNear = behind === 0 || behind === 1;
       return isOurVersion(database) && isNear && meta.get('store_id') === this.#storeId;
-    } catch {
+    } catch (error) {
+      if (isBusy(error)) throw error;
       return false;
     } finally {
-      database.close();
+      database?.close();
     }
   }
 
@@ -185,7 +159,11 @@ export class Catalog {
       const totals = [records, samples, bytes, paddingBytes, firstNanos, lastNanos];
       yield ['stream', [...identity, ...shape, ...totals]];
     }
-    for (const [id, schema] of state.schemas) yield ['schema', [id, schema]];
+    for (const [id, schema] of state.schemas) {
+      if (this.#schemas.has(id)) continue;
+      this.#schemas.add(id);
+      yield ['schema', [id, schema]];
+    }
     for (const run of state.runs.values()) {
       const version = `${run.nextSeq} ${run.endReason}`;
       if (this.#runs.get(run.id) === version) continue;
@@ -248,29 +226,31 @@ export class Catalog {
   }
 
   #remove(): void {
-    removeFiles(this.#fs, this.#path);
     this.#streams.clear();
     this.#runs.clear();
+    this.#schemas.clear();
     this.#lastSegment = 0;
     this.#sealedSegment = 0;
+    removeFiles(this.#fs, this.#path);
   }
 }
 
 /**
  * Moves SQLite's write-ahead log into the file: two syncs, so not on the owner's thread. Where
- * that fails the catalog goes: no sync is tried twice, and a full disk has better use for it.
+ * that fails the catalog goes: no sync is tried twice, and a full disk has better use for it. One
+ * that is busy is left for the next time.
  */
 export function settleCatalog(fs: FileSystem, path: string): void {
   if (!fs.exists(`${path}-wal`)) return;
   try {
-    const database = new Database(path, { fileMustExist: true });
+    const database = new Database(path, { fileMustExist: true, ...AT_ONCE });
     try {
       database.pragma('wal_checkpoint(PASSIVE)');
     } finally {
       database.close();
     }
-  } catch {
-    removeFiles(fs, path);
+  } catch (error) {
+    if (!isBusy(error)) removeFiles(fs, path);
   }
 }
 
@@ -282,10 +262,17 @@ function removeFiles(fs: FileSystem, path: string): void {
 
 /** What is wrong with the catalog at `path`, or undefined. A missing one is not wrong. */
 export function checkCatalog(fs: FileSystem, path: string): string | undefined {
-  if (!fs.exists(path)) return undefined;
-  let database: Database.Database | undefined;
   try {
-    database = openToRead(fs, path);
+    return fs.exists(path) ? damageIn(fs, path) : undefined;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+/** @throws if it cannot be read */
+function damageIn(fs: FileSystem, path: string, options?: Database.Options): string | undefined {
+  const database = openToRead(fs, path, options);
+  try {
     database.defaultSafeIntegers(true);
     // of another version: whatever it holds, the next owner makes it anew
     if (!isOurVersion(database)) return undefined;
@@ -299,10 +286,8 @@ export function checkCatalog(fs: FileSystem, path: string): string | undefined {
       }
     }
     return undefined;
-  } catch (error) {
-    return messageOf(error);
   } finally {
-    database?.close();
+    database.close();
   }
 }
 
@@ -348,15 +333,6 @@ export function catalogFacts(
   }
 }
 
-function* segmentRows(segment: number, held: FooterStream): Generator<Row, void> {
-  const { stream, firstOffset, nextOffset, samples, firstNanos, lastNanos } = held;
-  const range = [firstOffset, nextOffset, samples, firstNanos, lastNanos];
-  yield ['segment_stream', [segment, stream, ...range]];
-  for (const { reason, gaps, ticks } of held.gaps) {
-    yield ['gap', [segment, stream, reason, gaps, ticks]];
-  }
-}
-
 function soundRows(database: Database.Database, table: Table): Record<string, Value>[] {
   return (database.prepare(`SELECT * FROM ${table}`).raw().all() as Value[][])
     .filter((row) => row.at(-1) === rowCrc(row.slice(0, -1)))
@@ -364,8 +340,9 @@ function soundRows(database: Database.Database, table: Table): Record<string, Va
 }
 
 /** Without a WAL beside it the file is complete, and is read without making any files beside it. */
-function openToRead(fs: FileSystem, path: string): Database.Database {
-  if (fs.exists(`${path}-wal`)) return new Database(path, { readonly: true, fileMustExist: true });
+function openToRead(fs: FileSystem, path: string, options?: Database.Options): Database.Database {
+  const readOnly = { ...options, readonly: true, fileMustExist: true };
+  if (fs.exists(`${path}-wal`)) return new Database(path, readOnly);
   const bytes = Buffer.from(fs.readFile(path));
   // so begins every database
   if (bytes.length === 0) return new Database(':memory:');
@@ -374,27 +351,27 @@ function openToRead(fs: FileSystem, path: string): Database.Database {
   return new Database(bytes);
 }
 
-function isOurVersion(database: Database.Database): boolean {
-  return Number(database.pragma('user_version', { simple: true })) === CATALOG_VERSION;
+function prepare(database: Database.Database): void {
+  database.defaultSafeIntegers(true);
+  database.pragma('journal_mode = WAL');
+  database.pragma('synchronous = NORMAL');
+  database.pragma(`wal_autocheckpoint = ${WAL_PAGES}`);
+  if (isOurVersion(database)) return;
+  for (const table of Object.keys(TABLES) as Table[]) database.exec(createTable(table));
+  // last: one that was not finished is nobody's
+  database.pragma(`user_version = ${CATALOG_VERSION}`);
 }
 
-function createTable(table: Table): string {
-  const columns: readonly string[] = TABLES[table];
-  const typed = columns.map((name) => (TEXT_COLUMNS.has(name) ? name : `${name} INTEGER`));
-  const key = columns.slice(0, KEY_COLUMNS[table] ?? 1).join(', ');
-  return (
-    `CREATE TABLE IF NOT EXISTS ${table} ` +
-    `(${typed.join(', ')}, lsn INTEGER, crc INTEGER, PRIMARY KEY (${key})) WITHOUT ROWID`
-  );
+/** Somebody else holds a lock of it: it is sound, and not to be taken from under him. */
+function isBusy(error: unknown): boolean {
+  return error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY');
+}
+
+function isOurVersion(database: Database.Database): boolean {
+  return Number(database.pragma('user_version', { simple: true })) === CATALOG_VERSION;
 }
 
 function lastSegment(database: Database.Database): number {
   const newest = database.prepare('SELECT max(segment) FROM segment_stream').pluck().get();
   return newest === null ? 0 : Number(newest);
-}
-
-function rowCrc(values: readonly Value[]): bigint {
-  let text = '';
-  for (const value of values) text += value === null ? '-\0' : `=${value}\0`;
-  return BigInt(crc32c(TEXT.encode(text)));
 }

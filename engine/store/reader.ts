@@ -6,7 +6,7 @@
  * and then reads up to there. Either way it costs the owner nothing, and the control state is
  * computed from the log by the same code as the owner's.
  *
- * A stream is read through a StreamCursor: it finds the segment in which an offset lies by the
+ * A stream is read through a StreamReader: it finds the segment in which an offset lies by the
  * snapshots that begin the segments (binary search), walks the groups from there, and can go on
  * when `refresh` has moved the end. Offsets that damage has swallowed come out as gap(corrupt).
  */
@@ -210,6 +210,8 @@ export class StoreReader {
     if (seen && seen.durableLsn > this.end) return;
     // a mark that somebody has overwritten says nothing until its owner has written it again
     await (seen ? mark.wait(seen.word, timeoutMs) : this.#sleep(timeoutMs));
+    // closed, or looked at afresh meanwhile
+    if (this.#mark !== mark) return;
     if (seen === undefined || mark.read()?.word === seen.word) this.#checkOwner();
   }
 

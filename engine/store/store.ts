@@ -67,7 +67,7 @@ export interface ReadOptions {
    * see `Consumer` for one that moves it
    */
   cursor?: string;
-  /** the first offset not wanted */
+  /** the first offset not wanted: one that follows ends once it has come to it */
   to?: number;
   /** UTC ns: nothing that was before is wanted */
   fromTime?: bigint;
@@ -141,7 +141,8 @@ export class Store {
         yield item;
         if (signal?.aborted) return;
       }
-      if (reader.isDone || !follow || !wasOwned || signal?.aborted) return;
+      const isDone = reader.isDone || reader.nextOffset >= to;
+      if (isDone || !follow || !wasOwned || signal?.aborted) return;
       while (!this.reader.refresh() && this.reader.isOwned && !signal?.aborted) {
         await this.reader.wait(FOLLOW_WAIT_MS);
       }

@@ -88,6 +88,11 @@ export class StreamReader {
     return this.#isDone;
   }
 
+  /** Where it has come to: every record before it has been given, or is not wanted. */
+  get nextOffset(): number {
+    return this.#continuity.nextOffset;
+  }
+
   /** Everything up to the reader's end; call again after the end has moved. */
   async *items(): AsyncGenerator<StreamItem> {
     const lowWater = this.#reader.state.lowWaterOf(this.#stream);

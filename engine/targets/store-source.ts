@@ -187,7 +187,7 @@ export class StoreSource implements CopySource {
     throw new HelicorderError(
       'USAGE',
       `cursor ${name} was set by hand: a copy that begins at its offset ${cursor.offset} is ` +
-        `another one; remove it and give --from ${cursor.offset}`,
+        `another one; remove it and begin from ${cursor.offset}`,
     );
   }
 
@@ -221,7 +221,7 @@ export class StoreSource implements CopySource {
     if (from === 'start') return 0;
     if (from === 'tail') return nextOffset;
     if (from <= nextOffset) return from;
-    throw new HelicorderError('USAGE', `--from ${from}: ${stream} ends at ${nextOffset}`);
+    throw new HelicorderError('USAGE', `from ${from}: ${stream} ends at ${nextOffset}`);
   }
 
   /** The base of a copy is durable before anything is sent. */

@@ -76,10 +76,7 @@ function gridOf(
   { firstNanos, lastNanos }: { firstNanos: bigint | null; lastNanos: bigint | null },
 ): Grid {
   if (bucketNanos !== undefined && count !== undefined) {
-    throw new HelicorderError(
-      'USAGE',
-      '--bucket or --buckets: the length of a bucket, or their number',
-    );
+    throw new HelicorderError('USAGE', 'either the length of a bucket or their number: not both');
   }
   if (count === undefined) {
     const nanos = bucketNanos ?? BUCKET_DEFAULT_NANOS;

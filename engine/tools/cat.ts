@@ -47,10 +47,10 @@ export async function* cat(store: Store, options: CatOptions): AsyncGenerator<Pi
 function checkForm(options: CatOptions, format: Format, kind: Schema['kind']): void {
   const { stream, delimiter } = options;
   if (kind === 'opaque' && (format === 'json' || format === 'csv')) {
-    throw usage(`${stream} holds opaque events: use --format raw or ndjson-records`);
+    throw usage(`${stream} holds opaque events: use format raw or ndjson-records`);
   }
   if (kind === 'samples' && format === 'raw') {
-    throw usage(`${stream} holds samples: use --format json, ndjson-records or csv`);
+    throw usage(`${stream} holds samples: use format json, ndjson-records or csv`);
   }
   if (delimiter !== undefined && format !== 'raw') {
     throw usage(`--delimiter is for format raw: each piece of ${format} ends with a line feed`);

@@ -143,7 +143,7 @@ function own(
   const catalog = new Catalog(environment.fs, paths.catalog, paths.log, identity.storeId);
   catalog.checkpoint(state, writer.durableEnd);
   if (catalog.problem === undefined) tell('the catalog is sound, and up to date');
-  else tell(`the catalog was made anew: ${catalog.problem}`);
+  else tell(`the catalog is not up to date: ${catalog.problem}`);
   catalog.close();
   writer.prepare();
   writer.close();

@@ -96,9 +96,8 @@ function durableEnd(
 
 /** Rot of the last groups looks like a torn write of them, but for what the mark has proved. */
 function checkEnd(report: VerifyReport, { reader }: Store): void {
-  if (report.damage.length > 0) return;
-  for (const { lost, file, what, offset, length } of reader.faults) {
-    if (lost) report.damage.push(damage(file, what, offset, length));
+  for (const fault of reader.faults) {
+    if (fault.lost) tellOnce(report, fault);
   }
 }
 
@@ -141,12 +140,20 @@ async function readStreams(
   try {
     store = Store.open(dir, environment);
   } catch (error) {
-    if (report.damage.length === 0) report.damage.push(damage(dir, messageOf(error)));
+    report.damage.push(damage(dir, messageOf(error)));
     return;
   }
-  checkEnd(report, store);
-  if (stated) checkIdentity(report, stated, store);
-  await checkChunks(report, store);
+  try {
+    checkEnd(report, store);
+    if (stated) checkIdentity(report, stated, store);
+    await checkChunks(report, store);
+    await checkStreams(report, store, dir);
+  } finally {
+    store.close();
+  }
+}
+
+async function checkStreams(report: VerifyReport, store: Store, dir: string): Promise<void> {
   for (const name of store.streamNames()) {
     try {
       report.streams.push(await readStream(store, name, report));
@@ -156,7 +163,6 @@ async function readStreams(
   }
   const isShort = report.streams.some(({ awayRecords }) => awayRecords !== '0');
   if (isShort) report.away = await awayPlaces(store);
-  store.close();
 }
 
 /** The places for chunks that cannot be reached now, whether or not anything lies there. */
@@ -264,7 +270,9 @@ class StreamCheck {
 }
 
 /** Most of what a reader meets has been reported already: all but chunks that are not there. */
-function tellOnce(report: VerifyReport, { file, offset, length, what }: Fault): void {
+type Place = Pick<Fault, 'file' | 'offset' | 'length' | 'what'>;
+
+function tellOnce(report: VerifyReport, { file, offset, length, what }: Place): void {
   const found = damage(file, what, offset, length);
   const isKnown = report.damage.some(
     (known) => known.file === found.file && known.offset === found.offset,

@@ -8,6 +8,17 @@ import { describeFileSystem } from './file-system.contract.ts';
 
 describeFileSystem("the machine's", () => ({ fs, dir: temporaryDirectory() }));
 
+it('a file that is closed is not taken for another one that has its number', () => {
+  const dir = temporaryDirectory();
+  const closed = fs.open(`${dir}/closed`, 'create');
+  closed.close();
+  const other = fs.open(`${dir}/other`, 'create');
+  expect(() => closed.write(Uint8Array.of(1), 0)).toThrow(/closed is closed/);
+  expect(() => closed.close()).toThrow(/closed is closed/);
+  expect(other.size()).toBe(0);
+  other.close();
+});
+
 describe('between processes', () => {
   it('an exclusive lock excludes another process', async () => {
     const path = `${temporaryDirectory()}/lock`;

@@ -1,7 +1,7 @@
 import { copyFileSync, existsSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import { KIB, MIB } from '../../../engine/base/constants.ts';
 import { encodeGap } from '../../../engine/batch/format.ts';
 import { nodeFileSystem } from '../../../engine/files/node-file-system.ts';
@@ -118,7 +118,7 @@ describe('the catalog', () => {
     more(recorded);
     let largest = 0;
     const { catalog, writer, path } = recorded;
-    for (let i = 0; i < 3000; i++) {
+    for (let i = 0; i < 6000; i++) {
       catalog.checkpoint(writer.state, writer.durableEnd + i);
       largest = Math.max(largest, statSync(`${path}-wal`).size);
     }
@@ -264,6 +264,25 @@ describe('the catalog', () => {
     expect(checkCatalog(nodeFileSystem, recorded.path)).toBeUndefined();
   });
 
+  it('whose owner was killed between two of its rows, is made complete by the next', () => {
+    const recorded = record();
+    const { writer, path, dir } = recorded;
+    while (segmentOf(writer.durableEnd) < 3) more(recorded);
+    const atOnce = join(dir, 'at-once.db');
+    catalogOf(writer, atOnce).checkpoint(writer.state, writer.durableEnd);
+    for (let kill = 1, hasRest = true; hasRest; kill++) {
+      for (const suffix of ['', '-wal', '-shm']) rmSync(path + suffix, { force: true });
+      const killed = catalogOf(writer, path);
+      for (let row = 0; row < kill; row++) killed.checkpoint(writer.state, writer.durableEnd, 1);
+      hasRest = killed.hasRest;
+      killed.close();
+      const next = catalogOf(writer, path);
+      next.checkpoint(writer.state, writer.durableEnd);
+      next.close();
+      expect(facts(path), `killed behind row ${kill}`).toEqual(facts(atOnce));
+    }
+  });
+
   it('whose making was cut short is no damage', () => {
     const path = join(temporaryDirectory(), 'catalog.db');
     writeFileSync(path, '');
@@ -285,5 +304,67 @@ describe('the catalog', () => {
     expect(existsSync(recorded.path)).toBe(true);
     const [stream] = rowsOf(recorded.path, 'stream');
     expect(stream!['next_offset']).toBe(BigInt(recorded.samples.stream.nextOffset));
+  });
+});
+
+describe("a catalog in a user's transaction", () => {
+  /** Takes the lock for writing, or all of them; returns how it is let go of. */
+  function hold(path: string, mode: 'NORMAL' | 'EXCLUSIVE' = 'NORMAL'): () => void {
+    const user = new Database(path);
+    user.pragma(`locking_mode = ${mode}`);
+    user.exec('BEGIN IMMEDIATE');
+    onTestFinished(() => void user.close());
+    return () => {
+      user.exec('ROLLBACK');
+      user.close();
+    };
+  }
+
+  function expectWhole({ path, writer, dir }: Recorded): void {
+    const atOnce = join(dir, 'at-once.db');
+    catalogOf(writer, atOnce).checkpoint(writer.state, writer.durableEnd);
+    expect(facts(path)).toEqual(facts(atOnce));
+    expect(checkCatalog(nodeFileSystem, path)).toBeUndefined();
+  }
+
+  it.each([1, Infinity])('is waited for by nobody, and complete after it (%d rows)', (rows) => {
+    const recorded = record();
+    const { catalog, writer, path } = recorded;
+    while (segmentOf(writer.durableEnd) < 3) more(recorded);
+    catalog.checkpoint(writer.state, writer.durableEnd, rows);
+    const { ino } = statSync(path);
+    const release = hold(path);
+    more(recorded);
+    const before = performance.now();
+    for (let i = 0; i < 3; i++) catalog.checkpoint(writer.state, writer.durableEnd, rows);
+    settleCatalog(nodeFileSystem, path);
+    expect(performance.now() - before).toBeLessThan(1000);
+    expect(catalog.problem).toMatch(/locked/);
+    release();
+    do catalog.checkpoint(writer.state, writer.durableEnd, rows);
+    while (catalog.hasRest);
+    checkpoint(recorded);
+    expect(statSync(path).ino).toBe(ino);
+    expectWhole(recorded);
+  });
+
+  it('is not taken from him by an owner who comes, nor by upkeep', () => {
+    const recorded = record();
+    const { catalog, writer, path } = recorded;
+    more(recorded);
+    checkpoint(recorded);
+    catalog.close();
+    const { ino } = statSync(path);
+    const release = hold(path, 'EXCLUSIVE');
+    more(recorded);
+    const before = performance.now();
+    catalog.checkpoint(writer.state, writer.durableEnd);
+    settleCatalog(nodeFileSystem, path);
+    expect(performance.now() - before).toBeLessThan(1000);
+    expect(catalog.problem).toMatch(/locked/);
+    release();
+    checkpoint(recorded);
+    expect(statSync(path).ino).toBe(ino);
+    expectWhole(recorded);
   });
 });

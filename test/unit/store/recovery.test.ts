@@ -6,11 +6,13 @@ import {
   readdirSync,
   rmSync,
   truncateSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { offsetOf, segmentOf } from '../../../engine/store/log/format.ts';
+import { systemEnvironment } from '../../../engine/store/store.ts';
 import { verify } from '../../../engine/tools/verify.ts';
 import { count } from '../../support/counts.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
@@ -176,6 +178,32 @@ describe('recovery', () => {
     writer.appendEvents(beginEvents(writer), [bytes('recording goes on')]);
     writer.close();
     expect(await readEvents(dir)).toEqual([...whole, 'recording goes on']);
+  });
+
+  it('a lost end is told beside other damage, once', async () => {
+    const dir = temporaryDirectory();
+    const ends = crashedStore(dir, 6);
+    writeFileSync(join(dir, 'catalog.db'), 'no database');
+    for (const at of [ends[2]!, ends[5]!]) {
+      overwrite(segmentFile(dir, 1), offsetOf(at), new Uint8Array(64).fill(0xff));
+    }
+    const { damage } = await verify(dir);
+    const places = damage.map(({ file, offset }) => [basename(file), Number(offset)]);
+    const segment = basename(segmentFile(dir, 1));
+    expect(places.sort()).toEqual([
+      [segment, offsetOf(ends[2]!)],
+      [segment, offsetOf(ends[5]!)],
+      ['catalog.db', 0],
+    ]);
+  });
+
+  it('why no stream was read is told beside other damage', async () => {
+    const dir = temporaryDirectory();
+    const owner = openWriter(dir);
+    losePower(dir);
+    const { damage } = await verify(dir, { ...systemEnvironment, pause: () => undefined });
+    owner.abandon();
+    expect(damage.map(({ file }) => file)).toEqual([join(dir, 'mark'), dir]);
   });
 
   it('crosses segments, with snapshots and footers that agree with the log', async () => {
