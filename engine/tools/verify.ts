@@ -269,9 +269,9 @@ class StreamCheck {
   }
 }
 
-/** Most of what a reader meets has been reported already: all but chunks that are not there. */
 type Place = Pick<Fault, 'file' | 'offset' | 'length' | 'what'>;
 
+/** Most of what a reader meets has been reported already: all but chunks that are not there. */
 function tellOnce(report: VerifyReport, { file, offset, length, what }: Place): void {
   const found = damage(file, what, offset, length);
   const isKnown = report.damage.some(
