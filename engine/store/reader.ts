@@ -188,6 +188,8 @@ export class StoreReader {
     } catch (error) {
       if (errnoCode(error) === 'ENOENT') return false;
       throw error;
+    } finally {
+      log.return(this.#position);
     }
   }
 
