@@ -178,6 +178,7 @@ export class SimulatedFileSystem implements FileSystem {
     this.#begin('open', path);
     const content = this.#make(path);
     const write: DurableFile['write'] = (bytes, position, meanwhile) => {
+      if (!this.openFiles.has(file)) throw new Error(`${path} is closed`);
       // before anything of it is there: the worst that can be
       meanwhile?.(() => true);
       this.#write(content, path, bytes, position, direct);
@@ -185,7 +186,8 @@ export class SimulatedFileSystem implements FileSystem {
       this.#host.step('sync', path, bytes.length);
       content.settleWrite(position, position + bytes.length);
     };
-    return this.#opened<DurableFile>({ path, direct, write, close: () => {} });
+    const file = this.#opened<DurableFile>({ path, direct, write, close: () => {} });
+    return file;
   }
 
   #opened<T extends File | DurableFile>(file: T): T {
