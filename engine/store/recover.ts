@@ -50,6 +50,8 @@ const WRITTEN_LAST = 2;
 
 export interface Recovered {
   state: ControlState;
+  /** no snapshot could be read whole: the state may not know all that there is */
+  isPartial: boolean;
   /** the byte behind the last group that counts, and that group */
   end: Lsn;
   last: Link;
@@ -191,7 +193,9 @@ function readForward(
   const isBegun = !unbegun.includes(segmentOf(step.value.lsn));
   const { lsn, last } = isBegun ? step.value : reached;
   const writeFrom = nextWrite(fs, logDir, lsn, faults);
-  return { state, end: lsn, last: last ?? NO_LINK, writeFrom, faults, index, unbegun };
+  const isPartial = unknown !== undefined;
+  const place = { end: lsn, last: last ?? NO_LINK, writeFrom };
+  return { state, isPartial, ...place, faults, index, unbegun };
 }
 
 function behind({ segment, offset, size, link }: LogGroup): LogPosition {

@@ -200,6 +200,26 @@ describe('sealing a damaged log', () => {
   });
 });
 
+describe('a log of which no snapshot can be read', () => {
+  it('lets nothing be removed or sealed until its owner has begun the next segment', async () => {
+    const store = new ChunkStore();
+    const { fs, writer } = store;
+    store.append(200);
+    store.endSegment();
+    await store.settle();
+    store.append(200);
+    const snapshot = fs.bytesOf(segmentPath(`${DIR}/log`, 2)).subarray(BLOCK_BYTES);
+    snapshot.fill(0xff, 0, 64);
+    expect(await store.settle()).toEqual([]);
+    expect(store.chunks()).toHaveLength(1);
+    store.endSegment();
+    expect(await store.settle()).toContain('sealed');
+    expect(store.chunks()).toHaveLength(2);
+    expect(await recordsOf(store.environment, SAMPLES)).toEqual(store.written.samples);
+    writer.close();
+  });
+});
+
 describe('chunks that are joined', () => {
   it('keep streams of which a later one does not know: no snapshot said so', async () => {
     const store = new ChunkStore();
