@@ -177,11 +177,17 @@ export function errnoCode(error: unknown): string | undefined {
   return typeof code === 'string' && /^E[A-Z0-9]+$/.test(code) ? code : undefined;
 }
 
+/** Has a system call failed since the disk is full, or what of it one may take is taken? */
+export function isNoSpace(error: unknown): boolean {
+  const errno = errnoCode(error);
+  return errno === 'ENOSPC' || errno === 'EDQUOT';
+}
+
 /** Wraps a failed system call on `file` into the error that tells a user what to do. */
 export function ioError(error: unknown, doing: string, file: string): HelicorderError {
   if (error instanceof HelicorderError) return error;
   const errno = errnoCode(error);
-  const code = errno === 'ENOSPC' || errno === 'EDQUOT' ? 'NO_SPACE' : 'STORE_IO';
+  const code = isNoSpace(error) ? 'NO_SPACE' : 'STORE_IO';
   return new HelicorderError(code, `${doing} ${file}: ${errno ?? String(error)}`, {
     cause: error,
     details: { file, ...(errno === undefined ? {} : { errno }) },

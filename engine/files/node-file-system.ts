@@ -22,7 +22,7 @@ import { dirname, join, resolve } from 'node:path';
 import { native } from '../../native/index.ts';
 import { defined } from '../base/assert.ts';
 import { BLOCK_BYTES } from '../base/constants.ts';
-import { HelicorderError, errnoCode } from '../base/errors.ts';
+import { HelicorderError, errnoCode, isNoSpace } from '../base/errors.ts';
 import { edge } from '../base/failpoint.ts';
 import { alignedBuffer, openDurable } from './direct-file.ts';
 import { describeFileSystemType } from './file-system-types.ts';
@@ -185,8 +185,8 @@ function isDirectory(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
-/** No O_DIRECT here, or no room to try: the buffered rung works everywhere. */
-const CANNOT_TELL_OR_NOT = new Set(['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSPC', 'EDQUOT']);
+/** No O_DIRECT here. */
+const REFUSES_DIRECT = new Set(['EINVAL', 'ENOTSUP', 'EOPNOTSUPP']);
 
 /** Some file systems refuse O_DIRECT when a file is opened, others when it is written. */
 function probeDirect(dir: string): boolean {
@@ -208,7 +208,8 @@ function probeDirect(dir: string): boolean {
     }
     return Buffer.compare(block, back) === 0;
   } catch (error) {
-    if (CANNOT_TELL_OR_NOT.has(errnoCode(error) ?? '')) return false;
+    // not here, or no room to try: the buffered rung works everywhere
+    if (isNoSpace(error) || REFUSES_DIRECT.has(errnoCode(error) ?? '')) return false;
     throw error;
   } finally {
     rmSync(path, { force: true });

@@ -35,9 +35,10 @@ export const flag: Field<boolean> = { encode: (value) => value, decode: asBoolea
 export const count: Field<number> = {
   encode: (value) => String(value),
   decode: (json) => {
-    const value = Number(asText(json));
-    if (!Number.isSafeInteger(value))
-      throw new Malformed(`expected a counter, found ${String(json)}`);
+    const digits = asText(json);
+    const value = Number(digits);
+    if (!/^\d{1,16}$/.test(digits) || !Number.isSafeInteger(value))
+      throw new Malformed(`expected a counter, found ${digits}`);
     return value;
   },
 };

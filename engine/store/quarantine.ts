@@ -12,7 +12,7 @@ import { BLOCK_BYTES } from '../base/constants.ts';
 import { crc32c } from '../base/crc32c.ts';
 import { errnoCode } from '../base/errors.ts';
 import type { Clock } from '../base/clock.ts';
-import type { FileSystem } from '../files/file-system.ts';
+import type { File, FileSystem } from '../files/file-system.ts';
 import { storePaths } from './files.ts';
 
 interface Environment {
@@ -94,47 +94,82 @@ export function quarantine(
 ): QuarantineEntry | undefined {
   if (!fs.exists(found.file) || fs.isDirectory(found.file)) return undefined;
   const source = fs.open(found.file, 'read');
-  const from = Number(found.offset);
-  const length = Number(found.length) || Math.max(0, source.size() - from);
-  const { quarantine: place } = storePaths(dir);
-  fs.makeDirectory(place);
-  const name = `${nameIn(dir, found.file).replaceAll('/', '_')}-${from}-${length}.bin`;
-  const path = freePath(fs, `${place}/${name}`);
-  const copy = fs.open(path, 'create');
-  const unreadable: [string, string][] = [];
-  let crc = 0;
-  for (let at = 0; at < length; at += BLOCK_BYTES) {
-    const block = new Uint8Array(Math.min(BLOCK_BYTES, length - at));
-    try {
-      source.read(block, from + at);
-    } catch (error) {
-      if (errnoCode(error) === undefined) throw error;
-      unreadable.push([String(from + at), String(block.length)]);
-    }
-    crc = crc32c(block, crc);
-    copy.write(block, at);
+  try {
+    const from = Number(found.offset);
+    const length = Number(found.length) || Math.max(0, source.size() - from);
+    const { quarantine: place } = storePaths(dir);
+    fs.makeDirectory(place);
+    const name = `${nameIn(dir, found.file).replaceAll('/', '_')}-${from}-${length}.bin`;
+    const path = freePath(fs, `${place}/${name}`);
+    const copied = copyInto(fs, path, source, { from, length });
+    fs.syncDirectory(place);
+    const { offset, what } = found;
+    const range = { file: nameIn(dir, found.file), offset, length: found.length, what };
+    const as = path.slice(place.length + 1);
+    return { ...range, as, ...copied, taken: String(clock.read().utcNanos) };
+  } finally {
+    source.close();
   }
-  copy.sync();
-  copy.close();
-  source.close();
-  fs.syncDirectory(place);
-  const { offset, what } = found;
-  const range = { file: nameIn(dir, found.file), offset, length: found.length, what };
-  const as = path.slice(place.length + 1);
-  const taken = String(clock.read().utcNanos);
-  return { ...range, as, crc: crc.toString(16).padStart(8, '0'), taken, unreadable };
 }
 
-/** Copies what is damaged in files that are about to go, once each. */
-export function keepCopies(environment: Environment, dir: string, found: readonly Range[]): void {
-  const manifest = readManifest(environment.fs, dir);
-  const known = manifest.entries.length;
-  for (const range of found) {
-    if (isQuarantined(manifest, dir, range)) continue;
-    const entry = quarantine(environment, dir, range);
-    if (entry) manifest.entries.push(entry);
+/** Makes the file at `path`; nothing is left of one that cannot be made whole. */
+function copyInto(
+  fs: FileSystem,
+  path: string,
+  source: File,
+  { from, length }: { from: number; length: number },
+): Pick<QuarantineEntry, 'crc' | 'unreadable'> {
+  const copy = fs.open(path, 'create');
+  try {
+    const unreadable: [string, string][] = [];
+    let crc = 0;
+    for (let at = 0; at < length; at += BLOCK_BYTES) {
+      const block = new Uint8Array(Math.min(BLOCK_BYTES, length - at));
+      if (!isRead(source, block, from + at))
+        unreadable.push([String(from + at), String(block.length)]);
+      crc = crc32c(block, crc);
+      copy.write(block, at);
+    }
+    copy.sync();
+    return { crc: crc.toString(16).padStart(8, '0'), unreadable };
+  } catch (error) {
+    fs.remove(path);
+    throw error;
+  } finally {
+    copy.close();
   }
-  if (manifest.entries.length > known) writeManifest(environment.fs, dir, manifest);
+}
+
+function isRead(source: File, block: Uint8Array, at: number): boolean {
+  try {
+    source.read(block, at);
+    return true;
+  } catch (error) {
+    if (errnoCode(error) === undefined) throw error;
+    return false;
+  }
+}
+
+/** Copies what is damaged in files that are about to go, once each: all of it, or nothing. */
+export function keepCopies(environment: Environment, dir: string, found: readonly Range[]): void {
+  const { fs } = environment;
+  const manifest = readManifest(fs, dir);
+  const known = manifest.entries.length;
+  try {
+    for (const range of found) {
+      if (isQuarantined(manifest, dir, range)) continue;
+      const entry = quarantine(environment, dir, range);
+      if (entry) manifest.entries.push(entry);
+    }
+    if (manifest.entries.length > known) writeManifest(fs, dir, manifest);
+  } catch (error) {
+    // it is tried again, and a copy that no manifest names would stay
+    const kept = new Set(readManifest(fs, dir).entries.map(({ as }) => as));
+    for (const { as } of manifest.entries.slice(known)) {
+      if (!kept.has(as)) fs.remove(`${storePaths(dir).quarantine}/${as}`);
+    }
+    throw error;
+  }
 }
 
 /** The file's path within the store. */

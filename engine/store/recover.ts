@@ -50,6 +50,8 @@ const WRITTEN_LAST = 2;
 
 export interface Recovered {
   state: ControlState;
+  /** no snapshot could be read whole: the state may not know all that there is */
+  isPartial: boolean;
   /** the byte behind the last group that counts, and that group */
   end: Lsn;
   last: Link;
@@ -165,29 +167,35 @@ function readForward(
   let lossy = unknown !== undefined;
   let reached: LogPosition = { lsn: segmentStart(segment), last: undefined };
   let step = log.next();
-  for (; !step.done; step = log.next()) {
-    const item = step.value;
-    if (item.kind === 'group') reached = behind(item);
-    if (item.kind === 'fault') {
-      // one that is still being made has nothing to lose, and will go
-      if (!unbegun.includes(item.segment)) faults.push(item);
-      lossy ||= item.lost;
-    } else if (item.isSnapshot) {
-      if (state === unknown) state = fromIntact(item) ?? state;
-      index = new SegmentIndex();
-    } else if (isControlOnly) {
-      state?.applyControl(item);
-    } else if (state !== undefined) {
-      index.add(state.apply(item, lossy || hasDamage(item)), item.offset);
+  try {
+    for (; !step.done; step = log.next()) {
+      const item = step.value;
+      if (item.kind === 'group') reached = behind(item);
+      if (item.kind === 'fault') {
+        // one that is still being made has nothing to lose, and will go
+        if (!unbegun.includes(item.segment)) faults.push(item);
+        lossy ||= item.lost;
+      } else if (item.isSnapshot) {
+        if (state === unknown) state = fromIntact(item) ?? state;
+        index = new SegmentIndex();
+      } else if (isControlOnly) {
+        state?.applyControl(item);
+      } else if (state !== undefined) {
+        index.add(state.apply(item, lossy || hasDamage(item)), item.offset);
+      }
+      if (isControlOnly && (lossy || tellsOfDamage(item)))
+        return readForward(fs, logDir, segment, { end }, unbegun, unknown && new ControlState());
     }
-    if (isControlOnly && (lossy || tellsOfDamage(item)))
-      return readForward(fs, logDir, segment, { end }, unbegun, unknown && new ControlState());
+  } finally {
+    log.return(reached);
   }
   if (state === undefined) return undefined;
   const isBegun = !unbegun.includes(segmentOf(step.value.lsn));
   const { lsn, last } = isBegun ? step.value : reached;
   const writeFrom = nextWrite(fs, logDir, lsn, faults);
-  return { state, end: lsn, last: last ?? NO_LINK, writeFrom, faults, index, unbegun };
+  const isPartial = unknown !== undefined;
+  const place = { end: lsn, last: last ?? NO_LINK, writeFrom };
+  return { state, isPartial, ...place, faults, index, unbegun };
 }
 
 function behind({ segment, offset, size, link }: LogGroup): LogPosition {

@@ -1,5 +1,6 @@
 /** Space kept back, so that a store on a full disk can still do what makes room. */
 import { BALLAST_BYTES, ZERO_PIECE_BYTES } from '../base/constants.ts';
+import { isNoSpace } from '../base/errors.ts';
 import { edge } from '../base/failpoint.ts';
 import type { FileSystem } from '../files/file-system.ts';
 import type { StorePaths } from './files.ts';
@@ -16,8 +17,18 @@ export function makeBallast(fs: FileSystem, { ballast, dir }: StorePaths): boole
   return true;
 }
 
+/** Does what on a full disk takes the place of what was kept in reserve. */
+export function fromReserve<T>(fs: FileSystem, paths: StorePaths, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!isNoSpace(error) || !removeReserve(fs, paths)) throw error;
+    return work();
+  }
+}
+
 /** Zeros written ahead, or else the ballast. @returns false if there was neither */
-export function removeReserve(fs: FileSystem, { log, ballast }: StorePaths): boolean {
+function removeReserve(fs: FileSystem, { log, ballast }: StorePaths): boolean {
   const ahead = fs.list(log).filter((name) => SPARE_NAME.test(name));
   for (const name of ahead) fs.remove(`${log}/${name}`);
   if (ahead.length > 0) return true;

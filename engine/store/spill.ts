@@ -206,14 +206,15 @@ export class Spill {
     this.#file = undefined;
   }
 
-  /** The transaction has ended without a commit. */
+  /**
+   * The transaction has ended without a commit: its files are garbage, and what of them cannot be
+   * removed now is swept later.
+   */
   drop(): void {
+    for (const { name } of this.#files) this.#open.delete(name);
     this.close();
     const { fs, dir } = this.#options;
-    for (const { name } of this.#files) {
-      removeFile(fs, spillPath(dir, name));
-      this.#open.delete(name);
-    }
+    for (const { name } of this.#files) removeFile(fs, spillPath(dir, name));
   }
 
   #write(builder: GroupBuilder): void {

@@ -283,11 +283,17 @@ export class Appender {
     }
   }
 
+  /** @throws NO_SPACE, STORE_IO: its end could not be said in the log; the store is let go of */
   close(): void {
     if (this.#writer.isWaiting) return this.#writer.abandon();
-    const builder = this.#writer.group();
-    this.#writer.addRunEnd(builder, this.#opened.run, 'stopped');
-    this.#writer.commit(builder);
-    this.#writer.close();
+    try {
+      const builder = this.#writer.group();
+      this.#writer.addRunEnd(builder, this.#opened.run, 'stopped');
+      this.#writer.commit(builder);
+      this.#writer.close();
+    } catch (error) {
+      this.#writer.abandon();
+      throw error;
+    }
   }
 }

@@ -270,9 +270,23 @@ export class Transactions {
     open?.spill?.drop();
   }
 
+  /** All of them, whatever fails of one. */
+  #abortAll(isMeant: (open: OpenTransaction) => boolean): void {
+    const failures: unknown[] = [];
+    for (const [txn, open] of this.#open) {
+      if (!isMeant(open)) continue;
+      try {
+        this.abort(txn);
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
+  }
+
   /** The connection has ended. */
   gone(owner: number): void {
-    for (const [txn, open] of this.#open) if (open.owner === owner) this.abort(txn);
+    this.#abortAll((open) => open.owner === owner);
   }
 
   get #openBytes(): number {
@@ -286,25 +300,23 @@ export class Transactions {
 
   /** A writer has one transaction open, at most. */
   #endOf(stream: string, writer: string): void {
-    for (const [txn, open] of this.#open) {
-      if (open.stream === stream && open.writer === writer) this.abort(txn);
-    }
+    this.#abortAll((open) => open.stream === stream && open.writer === writer);
   }
 
   /** Records wait for space: what is not committed makes room. */
   yieldSpace(): void {
-    for (const [txn, { spill }] of this.#open) if (spill) this.abort(txn);
+    this.#abortAll(({ spill }) => spill !== undefined);
   }
 
   /** The owner ends. */
   close(): void {
-    for (const txn of this.#open.keys()) this.abort(txn);
+    this.#abortAll(() => true);
   }
 
   /** Ends what is older than a transaction may be. */
   expire(): void {
     const oldestMs = monotonicMs(this.#clock) - TXN_OPEN_MS;
-    for (const [txn, { begunMs }] of this.#open) if (begunMs < oldestMs) this.abort(txn);
+    this.#abortAll(({ begunMs }) => begunMs < oldestMs);
   }
 
   #live(txn: string): OpenTransaction {

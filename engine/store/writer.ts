@@ -10,7 +10,14 @@
 import { defined } from '../base/assert.ts';
 import type { Clock, Random } from '../base/clock.ts';
 import { BLOCK_BYTES, EVENT_MAX_BYTES, GROUP_TARGET_BYTES } from '../base/constants.ts';
-import { HelicorderError, errnoCode, ioError, openError, isCode } from '../base/errors.ts';
+import {
+  HelicorderError,
+  errnoCode,
+  ioError,
+  isCode,
+  isNoSpace,
+  openError,
+} from '../base/errors.ts';
 import { edge } from '../base/failpoint.ts';
 import { encodeEvents } from '../batch/format.ts';
 import { packEvents } from '../batch/opaque.ts';
@@ -40,7 +47,7 @@ import { takeLock } from './lock.ts';
 import { addPosition, type InputPosition } from './positions.ts';
 import { addReached } from './reached.ts';
 import { recoverUnowned, startOf, type Recovered } from './recover.ts';
-import { makeBallast, removeReserve } from './reserve.ts';
+import { fromReserve, makeBallast } from './reserve.ts';
 import { RunPlan, type RunRequest } from './run-plan.ts';
 import { Spills } from './spill.ts';
 import { ControlState } from './state.ts';
@@ -219,7 +226,7 @@ export class StoreWriter {
       this.#mark = this.#createMark();
     } catch (error) {
       // on a full disk it has to wait, like everything else
-      if (errnoCode(error) === 'ENOSPC') return;
+      if (isNoSpace(error)) return;
       throw ioError(error, 'cannot keep the mark', this.paths.mark);
     }
     this.#mark.publish(this.#log.end, this.#generation);
@@ -362,17 +369,11 @@ export class StoreWriter {
     fs.syncDirectory(this.paths.log);
   }
 
-  /** On a full disk it takes the place of what was kept in reserve. */
   #createMark(): MarkFile {
     const { fs, clock } = this.#options;
     const { storeId } = this.identity;
     const ids = { storeId, bootId: clock.bootId(), generation: this.#generation };
-    try {
-      return createMark(fs, this.paths.mark, ids);
-    } catch (error) {
-      if (errnoCode(error) !== 'ENOSPC' || !removeReserve(fs, this.paths)) throw error;
-      return createMark(fs, this.paths.mark, ids);
-    }
+    return fromReserve(fs, this.paths, () => createMark(fs, this.paths.mark, ids));
   }
 
   #start(identity: IdentityEntry | undefined): void {

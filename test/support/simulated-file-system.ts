@@ -52,6 +52,8 @@ const freeBuffers = new Map<number, Uint8Array[]>();
 
 export class SimulatedFileSystem implements FileSystem {
   readonly disk: SimulatedDisk;
+  /** those that are not closed */
+  readonly openFiles = new Set<File | DurableFile>();
   readonly #host: Host;
   readonly #held = new Set<Lock>();
   readonly #buffers: Uint8Array[] = [];
@@ -96,6 +98,7 @@ export class SimulatedFileSystem implements FileSystem {
       const file = this.open(temporary, 'create');
       file.write(bytes, 0);
       file.sync();
+      file.close();
       this.rename(temporary, path);
     } catch (error) {
       if (this.exists(temporary)) this.remove(temporary);
@@ -154,7 +157,7 @@ export class SimulatedFileSystem implements FileSystem {
     this.#begin('open', path);
     const content = mode === 'create' ? this.#make(path) : this.#find(path);
     if (mode === 'create') content.truncate(0);
-    return {
+    return this.#opened<File>({
       path,
       size: () => content.size,
       read: (into, position) => {
@@ -168,13 +171,14 @@ export class SimulatedFileSystem implements FileSystem {
       dropCache: () => content.dropCache(),
       truncate: (size) => content.truncate(size),
       close: () => {},
-    };
+    });
   }
 
   openDurable(path: string, direct: boolean): DurableFile {
     this.#begin('open', path);
     const content = this.#make(path);
     const write: DurableFile['write'] = (bytes, position, meanwhile) => {
+      if (!this.openFiles.has(file)) throw new Error(`${path} is closed`);
       // before anything of it is there: the worst that can be
       meanwhile?.(() => true);
       this.#write(content, path, bytes, position, direct);
@@ -182,7 +186,14 @@ export class SimulatedFileSystem implements FileSystem {
       this.#host.step('sync', path, bytes.length);
       content.settleWrite(position, position + bytes.length);
     };
-    return { path, direct, write, close: () => {} };
+    const file = this.#opened<DurableFile>({ path, direct, write, close: () => {} });
+    return file;
+  }
+
+  #opened<T extends File | DurableFile>(file: T): T {
+    file.close = () => void this.openFiles.delete(file);
+    this.openFiles.add(file);
+    return file;
   }
 
   probeDirect(): boolean {

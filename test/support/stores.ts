@@ -80,8 +80,12 @@ export function commitGap(
 }
 
 /** All events of an opaque stream, as text; gaps as `gap(reason)×records`. */
-export async function readEvents(dir: string, stream = 'test/events'): Promise<string[]> {
-  const store = Store.open(dir);
+export async function readEvents(
+  dir: string,
+  stream = 'test/events',
+  environment?: StoreEnvironment,
+): Promise<string[]> {
+  const store = Store.open(dir, environment);
   const found: string[] = [];
   for await (const item of store.read(stream)) {
     if (item.kind === 'events') found.push(...item.events.map(text));

@@ -39,6 +39,7 @@ import {
   type ChunkHeader,
   type ChunkRange,
   type Place,
+  type TableRow,
 } from './format.ts';
 import type { ChunkPlace, ChunkSource } from './place.ts';
 
@@ -105,8 +106,7 @@ export async function joinChunks(
   const range = { first: chunks[0]!.range.first, end: chunks.at(-1)!.range.end };
   const streams: ChunkStream[] = [];
   const times = new Map<string, Load>();
-  for (const row of chunks.at(-1)!.table) {
-    const { stream: id, nextOffset, latestNanos } = row;
+  for (const { stream: id, nextOffset, latestNanos } of newestRows(chunks)) {
     const lowWater = context.lowWaters.get(id);
     if (lowWater === undefined) continue;
     const joined = await joinedStream(chunks, id, lowWater, times);
@@ -114,6 +114,15 @@ export async function joinChunks(
     await context.pause();
   }
   return finish(context, range, streams);
+}
+
+/**
+ * By stream: one that was idle is in no table of a chunk that was made without a readable snapshot.
+ */
+function newestRows(chunks: readonly ChunkReader[]): TableRow[] {
+  const rows = new Map<number, TableRow>();
+  for (const chunk of chunks) for (const row of chunk.table) rows.set(row.stream, row);
+  return [...rows.values()].sort((a, b) => a.stream - b.stream);
 }
 
 /**

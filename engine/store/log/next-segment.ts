@@ -211,8 +211,8 @@ export class NextSegment {
       const isEnough = 2 * contentBytes <= BALLAST_BYTES;
       if (failure.code !== 'NO_SPACE' || !isEnough || !fs.exists(ballastPath)) throw failure;
     }
-    this.#spare?.close();
-    if (this.#spare) fs.remove(this.#spare.path);
+    const failed = this.#letGo();
+    if (failed) fs.remove(failed.path);
     fs.remove(ballastPath);
     this.#spare = this.#open(BALLAST_BYTES);
     while (this.#spare.advance());
@@ -225,19 +225,26 @@ export class NextSegment {
     const path = segmentPath(logDir, segment);
     spare.rename(fs, path);
     // from here on it is no spare: another attempt makes one, and gives it the same name
-    this.#spare = undefined;
-    spare.close();
+    this.#letGo();
     edge('segment-directory', () => fs.syncDirectory(logDir));
     return { path, size: spare.size };
   }
 
   close(): void {
-    this.#spare?.close();
+    this.#letGo();
+  }
+
+  /** Its file stays; whoever needs one makes or finds it again. */
+  #letGo(): Spare | undefined {
+    const spare = this.#spare;
+    this.#spare = undefined;
+    spare?.close();
+    return spare;
   }
 
   #open(size: number): Spare {
     const { fs, logDir, direct } = this.#place;
-    this.#spare?.close();
+    this.#letGo();
     return Spare.open(fs, logDir, size, direct);
   }
 }

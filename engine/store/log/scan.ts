@@ -281,39 +281,47 @@ class Scan {
 }
 
 /**
- * Joins runs of groups: what is yielded as one group is what was committed as one. A run whose end
- * is missing is dropped as a whole. Entries of damaged groups keep their `intact: false`.
+ * Joins runs of groups: what is yielded as one group is what was committed as one. A run of which a
+ * group is missing is dropped as a whole. Entries of damaged groups keep their `intact: false`.
  */
 export function* joinRuns(items: Iterable<ScanItem>): Generator<ScanItem, void> {
   let run: ScannedGroup[] = [];
+  /** what stands between its last group and the next one */
+  let between: BadRange[] = [];
   for (const item of items) {
     if (item.kind !== 'group') {
-      yield item;
+      if (run.length > 0) between.push(item);
+      else yield item;
       continue;
     }
-    if (run.length > 0 && !(item.flags & GROUP_FLAG.continues)) {
-      yield abandoned(run);
+    const continues = (item.flags & GROUP_FLAG.continues) !== 0;
+    if (run.length > 0 && !(continues && item.offset === endOf(run))) {
+      yield abandoned(run, between, item);
       run = [];
     }
-    if (run.length === 0 && !(item.flags & GROUP_FLAG.more)) {
-      if (item.flags & GROUP_FLAG.continues) {
-        yield {
-          kind: 'damage',
-          offset: item.offset,
-          length: item.size.padded,
-          what: 'end of a run',
-        };
-      } else {
-        yield item;
-      }
-      continue;
+    yield* between;
+    between = [];
+    if (run.length === 0 && continues) yield restOfRun(item);
+    else if (run.length === 0 && !(item.flags & GROUP_FLAG.more)) yield item;
+    else {
+      run.push(kept(item));
+      if (item.flags & GROUP_FLAG.more) continue;
+      yield joinedGroup(run);
+      run = [];
     }
-    run.push(kept(item));
-    if (item.flags & GROUP_FLAG.more) continue;
-    yield joinedGroup(run);
-    run = [];
   }
-  if (run.length > 0) yield abandoned(run);
+  if (run.length > 0) yield abandoned(run, between, undefined);
+  yield* between;
+}
+
+function endOf(run: readonly ScannedGroup[]): number {
+  const { offset, size } = run.at(-1)!;
+  return offset + size.padded;
+}
+
+/** One whose beginning is missing: it was acknowledged, or nothing would have been behind it. */
+function restOfRun({ offset, size }: ScannedGroup): BadRange {
+  return { kind: 'damage', offset, length: size.padded, what: 'rest of a run of groups' };
 }
 
 /** A copy of the group whose payloads outlive the window's next move. */
@@ -324,11 +332,19 @@ function kept(group: ScannedGroup): ScannedGroup {
   return { ...group, entries: new EntryList(copies) };
 }
 
-function abandoned(run: readonly ScannedGroup[]): BadRange {
-  const first = run[0]!;
-  const last = run.at(-1)!;
-  const length = last.offset + last.size.padded - first.offset;
-  return { kind: 'torn', offset: first.offset, length, what: 'unfinished run of groups' };
+/** A run that does not go on: damage where something shows that it did, or else a torn write. */
+function abandoned(
+  run: readonly ScannedGroup[],
+  between: readonly BadRange[],
+  next: ScannedGroup | undefined,
+): BadRange {
+  const { offset } = run[0]!;
+  const length = endOf(run) - offset;
+  const nextOffset = next?.offset ?? Infinity;
+  const isLost = between.some((bad) => bad.kind === 'damage' && bad.offset < nextOffset);
+  const isRest = next !== undefined && (next.flags & GROUP_FLAG.continues) !== 0;
+  if (isLost || isRest) return { kind: 'damage', offset, length, what: 'broken run of groups' };
+  return { kind: 'torn', offset, length, what: 'unfinished run of groups' };
 }
 
 function joinedGroup(run: readonly ScannedGroup[]): ScannedGroup {

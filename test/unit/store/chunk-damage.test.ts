@@ -4,9 +4,12 @@
  * is served. Damage stops neither recording nor upkeep.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
+import { BLOCK_BYTES } from '../../../engine/base/constants.ts';
 import { HelicorderError } from '../../../engine/base/errors.ts';
 import { KEEP_ALL } from '../../../engine/base/retention.ts';
 import { trimStream } from '../../../engine/store/changes.ts';
+import { ChunkReader } from '../../../engine/store/chunks/chunk-reader.ts';
+import { joinChunks } from '../../../engine/store/chunks/sealer.ts';
 import { namedStream } from '../../../engine/store/named.ts';
 import { Store, type StoreEnvironment } from '../../../engine/store/store.ts';
 import { segmentPath } from '../../../engine/store/log/segment.ts';
@@ -23,12 +26,14 @@ import {
   linesOf,
   recordsOf,
 } from '../../support/chunk-store.ts';
+import { sealAll, sealContext } from '../../support/sealing.ts';
 import { SimulatedFileSystem } from '../../support/simulated-file-system.ts';
 
 const IS_SOAK = process.env['HELICORDER_SOAK'] !== undefined;
 /** places that a short run tries in a chunk, in the log */
 const PLACES = 120;
 const STREAMS = [SAMPLES, EVENTS];
+const nameOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 /** a byte in the header of the group that begins the run of the samples */
 const HEADER_OF_RUNS = 12_348;
 
@@ -192,6 +197,57 @@ describe('sealing a damaged log', () => {
         }
       }
     }
+  });
+});
+
+describe('a log of which no snapshot can be read', () => {
+  it('lets nothing be removed or sealed until its owner has begun the next segment', async () => {
+    const store = new ChunkStore();
+    const { fs, writer } = store;
+    store.append(200);
+    store.endSegment();
+    await store.settle();
+    store.append(200);
+    const snapshot = fs.bytesOf(segmentPath(`${DIR}/log`, 2)).subarray(BLOCK_BYTES);
+    snapshot.fill(0xff, 0, 64);
+    expect(await store.settle()).toEqual([]);
+    expect(store.chunks()).toHaveLength(1);
+    store.endSegment();
+    expect(await store.settle()).toContain('sealed');
+    expect(store.chunks()).toHaveLength(2);
+    expect(await recordsOf(store.environment, SAMPLES)).toEqual(store.written.samples);
+    writer.close();
+  });
+});
+
+describe('chunks that are joined', () => {
+  it('keep streams of which a later one does not know: no snapshot said so', async () => {
+    const store = new ChunkStore();
+    const { fs, writer } = store;
+    store.append(200);
+    store.endSegment();
+    await sealAll(fs, writer);
+    store.endSegment();
+    for (const segment of [2, 3]) {
+      const snapshot = fs.bytesOf(segmentPath(`${DIR}/log`, segment)).subarray(BLOCK_BYTES);
+      snapshot.fill(0xff, 0, 64);
+    }
+    await sealAll(fs, writer);
+    store.endSegment();
+    const context = sealContext(fs, writer);
+    const opened = store
+      .chunks()
+      .map((file) => ChunkReader.open(context.place, nameOf(file), undefined));
+    const chunks = (await Promise.all(opened)).map((chunk) => chunk!);
+    expect(chunks.map(({ table }) => table.length)).toEqual([3, 1]);
+    await joinChunks(context, chunks);
+    for (const chunk of chunks) {
+      chunk.close();
+      await context.place.remove(nameOf(chunk.path));
+    }
+    expect(store.chunks()).toHaveLength(1);
+    expect(await recordsOf(store.environment, SAMPLES)).toEqual(store.written.samples);
+    writer.close();
   });
 });
 

@@ -6,12 +6,19 @@ import {
   ENTRY_ROW_BYTES,
   GROUP_FLAG,
   GROUP_HEADER_BYTES,
+  NO_LINK,
   decodeGroupHeader,
   sealGroup,
   viewOf,
 } from '../../../engine/store/log/format.ts';
 import { placedRun, readPlaced } from '../../../engine/store/log/placed-run.ts';
-import { Window } from '../../../engine/store/log/scan.ts';
+import {
+  Window,
+  joinRuns,
+  scanSegment,
+  type ScanItem,
+  type ScannedGroup,
+} from '../../../engine/store/log/scan.ts';
 import type { OpenSegment } from '../../../engine/store/log/segment.ts';
 import { SeededRandom } from '../../support/random.ts';
 import { segmentHeader, segmentImage } from '../../support/segment-image.ts';
@@ -119,6 +126,51 @@ describe('the entries of a run of groups', () => {
     expect(placedRun(opened(image), second, end)).toBeUndefined();
   });
 });
+
+describe('a run of three groups, scanned and joined', () => {
+  const sizes = [20, 30, 30].map((kib) => kib * KIB);
+  const parts = sizes.map((size) => ({
+    ...{ kind: 1, flags: 0 },
+    payload: new SeededRandom(size).bytes(size),
+  }));
+  const { image, end, groups } = segmentImage(HEADER, parts, snapshot, 32 * KIB);
+  const places = [...scanned(image, end)].map(({ offset }) => offset);
+
+  it('is one group with all its entries', () => {
+    expect([groups, places.length]).toEqual([3, 3]);
+    const items = [...joinRuns(scanned(image, end))];
+    expect(items.map(({ kind }) => kind)).toEqual(['group']);
+    const payloads = (items[0] as ScannedGroup).entries.all().map(({ payload }) => payload);
+    const isSame = payloads.map((payload, i) => Buffer.compare(payload, parts[i]!.payload) === 0);
+    expect(isSame).toEqual([true, true, true]);
+  });
+
+  it.each([
+    [0, ['damage', 'damage', 'damage'], [0, 1, 2]],
+    [1, ['damage', 'damage', 'damage'], [0, 1, 2]],
+    [2, ['torn', 'torn'], [0, 2]],
+  ])('is none without the one at %i: what is left of it is no run', (lost, kinds, at) => {
+    const rotten = image.slice();
+    rotten[places[lost]!]! ^= 1;
+    const items = [...joinRuns(scanned(rotten, end))];
+    expect(items.map(({ kind }) => kind)).toEqual(kinds);
+    expect(items.map(({ offset }) => offset)).toEqual(at.map((i) => places[i]));
+  });
+
+  it('is whole where a body is damaged: its entry is, and no other', () => {
+    const rotten = image.slice();
+    rotten[places[1]! + 16 * KIB]! ^= 1;
+    const items = [...joinRuns(scanned(rotten, end))];
+    expect(items.map(({ kind }) => kind)).toEqual(['damage', 'group']);
+    const intact = (items[1] as ScannedGroup).entries.all().map((entry) => entry.intact);
+    expect(intact.filter((is) => !is).length).toBe(1);
+  });
+});
+
+function scanned(image: Uint8Array, end: number): Iterable<ScanItem> {
+  const link = { predecessor: NO_LINK, successor: undefined };
+  return scanSegment(opened(image).window, HEADER, { from: BLOCK_BYTES, end, ...link });
+}
 
 function sameEntry(a: unknown, b: unknown): boolean {
   return JSON.stringify(a) === JSON.stringify(b);

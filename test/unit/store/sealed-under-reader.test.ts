@@ -190,3 +190,17 @@ it('a stream that is removed while it is read ends so, and is no damage', async 
   store.close();
   writer.close();
 });
+
+it('once a reader has found it gone, no file stays open', async () => {
+  const { fs, environment, writer } = emptyStore();
+  const run = beginEvents(writer, STREAM, 'steady');
+  const own = new SimulatedFileSystem(fs.disk);
+  const store = Store.open(DIR, { ...environment, fs: own });
+  for (let i = 0; segmentOf(writer.durableEnd) < 5; i++)
+    writer.appendEvents(run, [bytes(`${i} ${NOISE}`)]);
+  await sealAll(fs, writer);
+  expect(store.reader.refresh()).toBe(true);
+  store.close();
+  writer.close();
+  expect([...own.openFiles]).toEqual([]);
+});

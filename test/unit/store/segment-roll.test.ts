@@ -168,6 +168,10 @@ describe('what is learnt of the newest segment', () => {
     expect(found!.faults.some(({ lost }) => lost)).toBe(true);
     expect(nextOffset(found)).toBe(nextOffset(recover(store.fs, LOG)));
     store.writer.abandon();
+    expect(
+      [...store.fs.openFiles].map((f) => f.path),
+      'what was begun in vain is closed',
+    ).toEqual([]);
     const next = new ChunkStore(store.fs.disk, store.written);
     next.append();
     const after = recover(next.fs, LOG, { isControlOnly: true });

@@ -123,6 +123,24 @@ describe('segments', () => {
   });
 });
 
+describe('the file of the next segment', () => {
+  it('for which there was no space is filled by a later try, whatever its size', () => {
+    const fs = new SimulatedFileSystem();
+    fs.makeDirectory(DIR);
+    const place = { fs, logDir: DIR, ballastPath: `${DIR}/ballast`, direct: true };
+    const next = new NextSegment(place, FULL_BYTES);
+    next.fillAhead(4 * MIB, 0.5);
+    fs.openDurable = () => {
+      throw Object.assign(new Error('no space'), { code: 'ENOSPC' });
+    };
+    expect(() => next.ready(16 * MIB, 0)).toThrow(expect.objectContaining({ code: 'NO_SPACE' }));
+    Reflect.deleteProperty(fs, 'openDurable');
+    next.ready(4 * MIB, 0);
+    expect(fs.fileSize(next.promote(1).path)).toBe(4 * MIB);
+    expect([...fs.openFiles]).toEqual([]);
+  });
+});
+
 describe('zeros ahead', () => {
   /** The sizes of the pieces written for one segment while another one fills by groups. */
   function piecesBeside(groupBytes: number, segmentBytes: number): number[] {

@@ -218,6 +218,37 @@ describe('a transaction that is larger than a group', () => {
   });
 });
 
+describe('spills that cannot be removed', () => {
+  it('are left to be swept, and keep no other from being removed', async () => {
+    let failures = 1;
+    const remove = (path: string): void => {
+      if (!path.endsWith('.spill') || failures-- < 1) return nodeFileSystem.remove(path);
+      throw Object.assign(new Error('broken'), { code: 'EIO' });
+    };
+    const fs = { ...nodeFileSystem, remove };
+    const from = new LocalOwner(temporaryDirectory());
+    const to = new LocalOwner(temporaryDirectory(), undefined, { ...SPILLING, fs });
+    recordEvents(from, 'a', 3);
+    for (const target of ['test/one', 'test/two']) {
+      const stop = new AbortController();
+      to.fate = (type) => {
+        if (type === 'txn-commit') stop.abort();
+        return stop.signal.aborted ? 'lost' : 'served';
+      };
+      const what = { ...WHOLE, stream: EVENTS, target, signal: stop.signal };
+      const owner = { ...to.connect(), drop: () => {} };
+      await copyOnce(end(from), { dir: to.dir, owner }, what);
+    }
+    expect(spillsOf(to)).toHaveLength(2);
+    expect(() => to.close()).toThrow(expect.objectContaining({ code: 'STORE_IO' }));
+    expect(spillsOf(to)).toHaveLength(1);
+    to.writer.recycleSealed();
+    expect(spillsOf(to)).toEqual([]);
+    to.writer.abandon();
+    from.close();
+  });
+});
+
 describe('a spill that is damaged', () => {
   const damages: [string, boolean, (path: string) => void][] = [
     ['is missing', true, (path) => unlinkSync(path)],

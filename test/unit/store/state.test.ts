@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { encodeEvents } from '../../../engine/batch/format.ts';
 import { packEvents } from '../../../engine/batch/opaque.ts';
 import { OPAQUE_SCHEMA, canonicalSchema, schemaId } from '../../../engine/batch/schema.ts';
+import { control, count } from '../../../engine/store/control-fields.ts';
 import { runEntry, schemaEntry, streamEntry } from '../../../engine/store/control.ts';
 import { KEEP_ALL } from '../../../engine/base/retention.ts';
 import { retentionEntry, type RetentionEntry } from '../../../engine/store/retention-entry.ts';
@@ -58,6 +59,23 @@ function stateWith(...entries: Entry[]): ControlState {
 }
 
 const damaged = expect.objectContaining({ code: 'DAMAGED' });
+
+describe('a counter in a control entry', () => {
+  const entry = control('test', { value: count });
+  const decoded = (text: string): number =>
+    entry.decode(new TextEncoder().encode(JSON.stringify({ value: text }))).value;
+
+  it.each([0, 7, Number.MAX_SAFE_INTEGER])('is what was encoded: %i', (value) => {
+    expect(decoded(String(value))).toBe(value);
+  });
+
+  it.each(['', ' 7 ', '1e3', '-5', '+5', '0x10', '7.0', '9007199254740993'])(
+    'is digits, and below 2^53: "%s" is damage',
+    (text) => {
+      expect(() => decoded(text)).toThrow(damaged);
+    },
+  );
+});
 
 describe('the control state', () => {
   it('takes records that follow the last ones, and counts them', () => {

@@ -5,7 +5,11 @@ import type { HelicorderError } from '../../../engine/base/errors.ts';
 import { KEEP_ALL, type RetentionRule } from '../../../engine/base/retention.ts';
 import type { File } from '../../../engine/files/file-system.ts';
 import { segmentOf } from '../../../engine/store/log/format.ts';
-import { readManifest, type QuarantineEntry } from '../../../engine/store/quarantine.ts';
+import {
+  keepCopies,
+  readManifest,
+  type QuarantineEntry,
+} from '../../../engine/store/quarantine.ts';
 import { listSegments } from '../../../engine/store/log/segment.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../../../engine/store/store.ts';
 import { applyUpkeep, setCursor } from '../../../engine/store/changes.ts';
@@ -333,5 +337,30 @@ describe('upkeep', () => {
     const copy = rig.fs.readFile(`${DIR}/quarantine/${as}`);
     const at = 512 * 1024 - Number(offset);
     expect(Buffer.compare(copy.subarray(at, at + 4096), noise)).toBe(0);
+  });
+
+  it('and of copies for which the disk has no room nothing is left, but for the next try', () => {
+    rig.fillUpTo(2);
+    const file = `${DIR}/log/${'1'.padStart(20, '0')}.seg`;
+    const found = ['4096', '40960'].map((offset) => ({ file, offset, length: '8192', what: 'it' }));
+    const open = rig.fs.open.bind(rig.fs);
+    rig.fs.open = (path, mode) => {
+      const opened = open(path, mode);
+      if (!path.includes('40960-8192.bin')) return opened;
+      const write: File['write'] = (block, position) => {
+        if (position > 0) throw Object.assign(new Error('no space'), { code: 'ENOSPC' });
+        opened.write(block, position);
+      };
+      return { ...opened, write };
+    };
+    const before = rig.fs.openFiles.size;
+    expect(() => keepCopies(rig.environment, DIR, found)).toThrow(/no space/);
+    expect(rig.fs.openFiles.size).toBe(before);
+    expect(rig.fs.list(`${DIR}/quarantine`)).toEqual([]);
+    rig.fs.open = open;
+    keepCopies(rig.environment, DIR, found);
+    const { entries } = readManifest(rig.fs, DIR);
+    expect(entries.map(({ offset }) => offset)).toEqual(['4096', '40960']);
+    expect(entries.filter(({ as }) => !as.endsWith('.bin'))).toEqual([]);
   });
 });

@@ -1,0 +1,78 @@
+/** An owner whose disk is full, or who may take no more of it, when it begins and ends. */
+import { describe, expect, it } from 'vitest';
+import { GIB } from '../../../engine/base/constants.ts';
+import { Appender, systemEnvironment, type StoreEnvironment } from '../../../engine/store/store.ts';
+import { SeededRandom } from '../../support/random.ts';
+import { SimulatedDisk } from '../../support/simulated-disk.ts';
+import { SimulatedFileSystem, calmHost } from '../../support/simulated-file-system.ts';
+import { bytes, openWriter, readEvents } from '../../support/stores.ts';
+
+const DIR = '/store';
+
+/** A store whose writes fail as `fault` says; there is none while it is undefined. */
+class Rig {
+  fault: { errno: string; isMeant: (path: string) => boolean } | undefined;
+  readonly fs: SimulatedFileSystem;
+  readonly environment: StoreEnvironment;
+
+  constructor() {
+    const fault = (operation: string, path: string): string | undefined =>
+      operation === 'write' && this.fault?.isMeant(path) ? this.fault.errno : undefined;
+    this.fs = new SimulatedFileSystem(new SimulatedDisk(), { ...calmHost, fault });
+    const random = new SeededRandom(2);
+    this.environment = { ...systemEnvironment, fs: this.fs, random, pause: () => {} };
+  }
+}
+
+describe.each(['ENOSPC', 'EDQUOT'])('%s', (errno) => {
+  it('for a mark takes what was kept in reserve', () => {
+    const rig = new Rig();
+    rig.fs.disk.shownFreeBytes = GIB;
+    openWriter(DIR, undefined, rig.environment).close();
+    const ballast = `${DIR}/ballast`;
+    expect(rig.fs.exists(ballast)).toBe(true);
+    let failures = 0;
+    const isMeant = (path: string): boolean => {
+      if (!path.includes('mark') || !rig.fs.exists(ballast)) return false;
+      failures++;
+      return true;
+    };
+    rig.fault = { errno, isMeant };
+    openWriter(DIR, undefined, rig.environment).close();
+    expect(failures).toBeGreaterThan(0);
+  });
+
+  it('for a mark that was deleted is waited for', () => {
+    const rig = new Rig();
+    const writer = openWriter(DIR, undefined, rig.environment);
+    const { mark } = writer.paths;
+    rig.fs.remove(mark);
+    rig.fault = { errno, isMeant: (path) => path.includes('mark') };
+    writer.keepMark();
+    expect(rig.fs.exists(mark)).toBe(false);
+    rig.fault = undefined;
+    writer.keepMark();
+    expect(rig.fs.exists(mark)).toBe(true);
+    writer.close();
+  });
+});
+
+describe('an appender that cannot say that it ends', () => {
+  it.each([
+    ['ENOSPC', 'NO_SPACE'],
+    ['EIO', 'STORE_IO'],
+  ])('for %s throws %s, and the store has no owner', async (errno, code) => {
+    const rig = new Rig();
+    const what = { stream: 'test/events', writer: 'w', environment: rig.environment };
+    const appender = Appender.open(DIR, what);
+    await appender.append([bytes('one')]);
+    rig.fault = { errno, isMeant: (path) => path.endsWith('.seg') };
+    expect(() => appender.close()).toThrow(expect.objectContaining({ code }));
+    rig.fault = undefined;
+    expect([...rig.fs.openFiles]).toEqual([]);
+    const next = Appender.open(DIR, what);
+    await next.append([bytes('two')]);
+    next.close();
+    expect(await readEvents(DIR, 'test/events', rig.environment)).toEqual(['one', 'two']);
+  });
+});
