@@ -65,6 +65,9 @@ export interface CollectorStatus extends AccountStatus {
 const FLUSH_MAX_MS = 100;
 const DISK_USE_INTERVAL_MS = 10_000;
 const STATUS_STREAMS = 8;
+const PARTIAL =
+  'damage has taken what the log said of its streams: nothing is sealed or let go of any more; ' +
+  'keep the store as it is, and go on in another one';
 
 /** A rate group as this thread has it. */
 interface CollectedGroup {
@@ -374,6 +377,7 @@ export class Collector {
   #noteWarnings(): void {
     const { recovered, paths } = this.#writer;
     this.#warnings.push(...this.#writer.warnings);
+    if (this.#writer.state.isPartial) this.#warnings.push(PARTIAL);
     const { warning } = this.#environment.fs.info(paths.dir);
     if (warning !== undefined) this.#warnings.push(warning);
     for (const fault of recovered?.faults ?? []) {

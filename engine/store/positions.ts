@@ -72,7 +72,7 @@ export class Positions {
   readonly #byWriter = new Map<string, PositionEntry>();
 
   of(stream: number, writer: string): WriterPosition | undefined {
-    const entry = this.#byWriter.get(keyOf(stream, writer));
+    const entry = this.#byWriter.get(writerKey(stream, writer));
     if (entry === undefined) return undefined;
     const { file, offset, hash, seq } = entry;
     return { file, offset, hash, seq };
@@ -80,7 +80,7 @@ export class Positions {
 
   take(payload: Uint8Array): void {
     const entry = positionEntry.decode(payload);
-    this.#byWriter.set(keyOf(entry.stream, entry.writer), entry);
+    this.#byWriter.set(writerKey(entry.stream, entry.writer), entry);
   }
 
   /** The stream is removed. */
@@ -99,6 +99,7 @@ export class Positions {
   }
 }
 
-function keyOf(stream: number, writer: string): string {
+/** Of what is kept for each writer of each stream. */
+export function writerKey(stream: number, writer: string): string {
   return `${stream}/${writer}`;
 }

@@ -129,11 +129,6 @@ export class StoreReader {
     return this.#recovered.state;
   }
 
-  /** May there be streams that the state does not know, since no snapshot could be read whole? */
-  get isPartial(): boolean {
-    return this.#recovered.isPartial;
-  }
-
   /** Damage met so far between the newest segment's beginning and the end. */
   get faults(): LogFault[] {
     return this.#recovered.faults;
@@ -302,7 +297,6 @@ function recoverUpTo(
 function emptyLog(): Recovered {
   return {
     state: new ControlState(),
-    isPartial: false,
     end: 0,
     last: { lsn: 0, length: 0, crc: 0 },
     writeFrom: 0,

@@ -50,8 +50,6 @@ const WRITTEN_LAST = 2;
 
 export interface Recovered {
   state: ControlState;
-  /** no snapshot could be read whole: the state may not know all that there is */
-  isPartial: boolean;
   /** the byte behind the last group that counts, and that group */
   end: Lsn;
   last: Link;
@@ -88,7 +86,14 @@ export function recover(
   }
   if (unbegun.length === numbers.length) return undefined;
   const oldest = numbers.find((number) => !unbegun.includes(number))!;
-  return readForward(fs, logDir, oldest, wanted, unbegun, new ControlState());
+  return readForward(fs, logDir, oldest, wanted, unbegun, unknownBefore(oldest));
+}
+
+/** Before the first segment there was nothing to be known. */
+function unknownBefore(segment: number): ControlState {
+  const state = new ControlState();
+  state.isPartial = segment > 1;
+  return state;
 }
 
 /**
@@ -184,7 +189,14 @@ function readForward(
         index.add(state.apply(item, lossy || hasDamage(item)), item.offset);
       }
       if (isControlOnly && (lossy || tellsOfDamage(item)))
-        return readForward(fs, logDir, segment, { end }, unbegun, unknown && new ControlState());
+        return readForward(
+          fs,
+          logDir,
+          segment,
+          { end },
+          unbegun,
+          unknown && unknownBefore(segment),
+        );
     }
   } finally {
     log.return(reached);
@@ -193,9 +205,7 @@ function readForward(
   const isBegun = !unbegun.includes(segmentOf(step.value.lsn));
   const { lsn, last } = isBegun ? step.value : reached;
   const writeFrom = nextWrite(fs, logDir, lsn, faults);
-  const isPartial = unknown !== undefined;
-  const place = { end: lsn, last: last ?? NO_LINK, writeFrom };
-  return { state, isPartial, ...place, faults, index, unbegun };
+  return { state, end: lsn, last: last ?? NO_LINK, writeFrom, faults, index, unbegun };
 }
 
 function behind({ segment, offset, size, link }: LogGroup): LogPosition {

@@ -1,5 +1,6 @@
 /** The state as entries, with which each segment begins (`ControlState.snapshot`). */
 import type { Entry } from './log/entries.ts';
+import { ENTRY_FLAG, KIND } from './log/format.ts';
 
 /** A piece of the snapshot stays below this, so that it fits in any group. */
 const SNAPSHOT_PIECE_ITEMS = 256;
@@ -9,6 +10,11 @@ export type SnapshotPart = Pick<Entry, 'kind' | 'flags' | 'payload'>;
 
 export function part(kind: number, payload: Uint8Array): SnapshotPart {
   return { kind, flags: 0, payload };
+}
+
+/** What the state does not know may be there all the same. */
+export function partialPart(): SnapshotPart {
+  return { kind: KIND.partial, flags: ENTRY_FLAG.ignorable, payload: new Uint8Array() };
 }
 
 export function* piecesOf<T>(all: ReadonlyMap<number, T>): Generator<T[]> {

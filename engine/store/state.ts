@@ -39,15 +39,17 @@ import { dataItems, isData, type CommittedGroup, type DataItem } from './data.ts
 import { ENTRY_FLAG, KIND, isKnownKind, segmentOf, type Lsn } from './log/format.ts';
 import { begunRun, emptyStream, liveRun, liveStream } from './live.ts';
 import { Losses, isCorruptGap } from './losses.ts';
-import { Positions } from './positions.ts';
+import { Positions, writerKey } from './positions.ts';
 import { Progress, decodeReached } from './reached.ts';
 import { retentionEntry, retentionPart, type RetentionEntry } from './retention-entry.ts';
-import { part, piecesOf, type SnapshotPart } from './snapshot-part.ts';
+import { part, partialPart, piecesOf, type SnapshotPart } from './snapshot-part.ts';
 import { runsPiece, schemasPiece, streamsPiece } from './snapshot-text.ts';
 import { LiveSpills } from './spill-entry.ts';
 
 export class ControlState {
   generation = 0;
+  /** damage has taken every snapshot there was: there may be streams that it does not know */
+  isPartial = false;
   /** the last owner closed the store cleanly, and nothing was written since */
   clean = true;
   lastStart: StartEntry | undefined;
@@ -185,8 +187,9 @@ export class ControlState {
       case KIND.place:
         return this.#setPlace(placeEntry.decode(entry.payload).dir);
       case KIND.retention:
-        this.retention = retentionEntry.decode(entry.payload);
-        return;
+        return void (this.retention = retentionEntry.decode(entry.payload));
+      case KIND.partial:
+        return void (this.isPartial = true);
       case KIND.shutdown:
         shutdownEntry.decode(entry.payload);
         this.clean = true;
@@ -353,6 +356,7 @@ export class ControlState {
         part(KIND.lost, lostEntry.encode(lost)),
       ),
       ...this.spills.parts(),
+      ...(this.isPartial ? [partialPart()] : []),
       ...(this.sealedEnd > 0
         ? [part(KIND.sealed, sealedEntry.encode({ end: this.sealedEnd }))]
         : []),
@@ -393,8 +397,4 @@ export class ControlState {
     if (schema !== undefined) return schema;
     throw new HelicorderError('DAMAGED', `${stream.name}: schema ${stream.schemaId} is missing`);
   }
-}
-
-function writerKey(stream: number, writer: string): string {
-  return `${stream}/${writer}`;
 }

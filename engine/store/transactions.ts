@@ -27,10 +27,9 @@ import {
 } from '../base/constants.ts';
 import { monotonicMs, randomUint32, type Clock, type Random } from '../base/clock.ts';
 import { HelicorderError } from '../base/errors.ts';
-import { encodeBatch, encodeEvents, encodeGap, encodeTimes } from '../batch/format.ts';
 import { schemaId } from '../batch/schema.ts';
 import { Refused, type CommitOutcome, type Range } from '../txn/participant.ts';
-import { DERIVED, type Origin, type Piece } from '../txn/piece.ts';
+import type { Origin, Piece } from '../txn/piece.ts';
 import {
   NEVER_OPENED,
   applyCommit,
@@ -41,14 +40,14 @@ import {
 } from '../txn/position.ts';
 import { Tally } from '../txn/tally.ts';
 import { transactionEntry } from './control.ts';
-import { checkOverlap } from './copied-ranges.ts';
+import { addPiece, checkOverlap, copiedRun, derivationOf, isSameRun } from './copied-records.ts';
 import { dataItems } from './data.ts';
 import { KIND } from './log/format.ts';
 import type { GroupBuilder } from './log/group.ts';
 import { namedStream } from './named.ts';
 import type { Spill } from './spill.ts';
 import { spillEntry } from './spill-entry.ts';
-import type { CopiedRun, StreamRequest } from './run-plan.ts';
+import type { StreamRequest } from './run-plan.ts';
 import type { StoreWriter } from './writer.ts';
 
 /** Whose transactions: a copy's writer, and the stream in which it ends. */
@@ -363,26 +362,6 @@ function isSound(builder: GroupBuilder): boolean {
   return answer;
 }
 
-/** A writer's epoch and first seq tell its runs apart; a copied store may have used both again. */
-function isSameRun(a: RunIdentity, b: RunIdentity): boolean {
-  return (
-    a.epoch === b.epoch &&
-    a.firstSeq === b.firstSeq &&
-    a.bootId === b.bootId &&
-    a.clock.monotonicNanos === b.clock.monotonicNanos
-  );
-}
-
-type RunIdentity = Pick<Origin, 'epoch' | 'firstSeq' | 'bootId' | 'clock'>;
-
-function derivationOf({ attributes }: Pick<Origin, 'attributes'>): string | undefined {
-  return attributes.find(([name]) => name === DERIVED)?.[1];
-}
-
-function copiedRun({ run, ...origin }: Origin, from: number): CopiedRun {
-  return { ...origin, copied: { run, from } };
-}
-
 function addPosition(
   builder: GroupBuilder,
   stream: number,
@@ -390,22 +369,4 @@ function addPosition(
   held: HeldPosition,
 ): void {
   builder.add(KIND.transaction, stream, transactionEntry.encode({ ...held, stream, writer }));
-}
-
-function addPiece(
-  builder: GroupBuilder,
-  stream: number,
-  { content, originSeq: firstSeq }: Piece,
-  { run, firstOffset }: { run: number; firstOffset: number },
-): void {
-  const place = { run, firstSeq, firstOffset };
-  if (content.kind === 'batch') {
-    builder.add(KIND.times, 0, encodeTimes(content.times));
-    const batch = { ...content.batch, run, firstSeq, firstOffset, timesDistance: 1 };
-    builder.add(KIND.batch, stream, encodeBatch(batch));
-  } else if (content.kind === 'events') {
-    builder.add(KIND.events, stream, encodeEvents({ ...content.events, ...place }));
-  } else {
-    builder.add(KIND.gap, stream, encodeGap({ ...content.gap, ...place }));
-  }
 }

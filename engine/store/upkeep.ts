@@ -78,8 +78,8 @@ export async function upkeepStep(
 ): Promise<UpkeepResult> {
   const reader = StoreReader.open(options.dataDir, { ...environment, isControlOnly: true });
   try {
-    // what the state does not know would count as removed: the next segment's snapshot knows it
-    if (reader.isPartial) return { did: 'nothing', isFull: false };
+    // what the state does not know would count as removed
+    if (reader.state.isPartial) return { did: 'nothing', isFull: false };
     return await new Step(options, environment, reader, pause).run();
   } finally {
     reader.close();

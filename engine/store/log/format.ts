@@ -61,6 +61,7 @@ export const KIND = {
   transaction: 39,
   place: 40,
   spilled: 41,
+  partial: 42,
 } as const;
 
 const KNOWN_KINDS: ReadonlySet<number> = new Set(Object.values(KIND));

@@ -26,6 +26,7 @@ import {
   linesOf,
   recordsOf,
 } from '../../support/chunk-store.ts';
+import { SimulatedDisk } from '../../support/simulated-disk.ts';
 import { sealAll, sealContext } from '../../support/sealing.ts';
 import { SimulatedFileSystem } from '../../support/simulated-file-system.ts';
 
@@ -217,6 +218,25 @@ describe('a log of which no snapshot can be read', () => {
     expect(store.chunks()).toHaveLength(2);
     expect(await recordsOf(store.environment, SAMPLES)).toEqual(store.written.samples);
     writer.close();
+  });
+
+  it('lets nothing be removed by the owners that come, who know no stream of before', async () => {
+    const disk = new SimulatedDisk();
+    const store = new ChunkStore(disk);
+    store.append(200);
+    store.endSegment();
+    await store.settle();
+    store.append(200);
+    const snapshot = store.fs.bytesOf(segmentPath(`${DIR}/log`, 2)).subarray(BLOCK_BYTES);
+    snapshot.fill(0xff, 0, 64);
+    store.writer.abandon();
+    for (let owner = 0; owner < 2; owner++) {
+      const next = new ChunkStore(disk);
+      next.endSegment();
+      expect(await next.settle()).toEqual([]);
+      expect(next.chunks()).toHaveLength(1);
+      next.writer.close();
+    }
   });
 });
 
