@@ -92,7 +92,7 @@ export const ERRORS = {
     exit: 65,
     retryable: false,
     advice:
-      'The source was restored from an older copy, or cloned; it has a new identity now. Look at both.',
+      'The source was restored from an older copy, or cloned. Look at both; the message says how to go on.',
   },
   MARKER_GONE: {
     exit: 65,

@@ -50,6 +50,7 @@ export interface StoreSourceOptions {
 /** Of a copy that is another one from then on. */
 interface Beginning {
   base: number;
+  /** default: that of the stream */
   incarnation?: string;
   halted?: true;
 }
@@ -133,7 +134,7 @@ export class StoreSource implements CopySource {
     if (from === undefined) {
       throw new HelicorderError(
         'SOURCE_DIVERGED',
-        `cursor ${name} has ended with it at offset ${ackedOffset(halted)}: look at both streams, ` +
+        `cursor ${name} ended with it at offset ${ackedOffset(halted)}: look at both streams, ` +
           'then copy into another target, or give --from OFFSET: from there on the records come ' +
           'as those of another copy, behind what the target has',
       );
@@ -225,13 +226,10 @@ export class StoreSource implements CopySource {
   }
 
   /** The base of a copy is durable before anything is sent. */
-  async #begin({
-    base,
-    incarnation = this.#stream().incarnation,
-    halted,
-  }: Beginning): Promise<void> {
+  async #begin({ base, incarnation, halted }: Beginning): Promise<void> {
     const { derivation = '', to } = this.#options;
-    const writer = { store: this.#storeId(), incarnation: incarnation + derivation, base };
+    const own = incarnation ?? this.#stream().incarnation;
+    const writer = { store: this.#storeId(), incarnation: own + derivation, base };
     this.#seek(Number.NaN);
     const cursor = { epoch: 0, acked: 0, chain: 0n };
     await edge('copy-base', () => this.#write({ writer, to, cursor, intent: undefined, halted }));
