@@ -45,12 +45,13 @@ const KEY_COLUMNS: Partial<Record<Table, number>> = { segment_stream: 2, gap: 3 
 
 const TEXT = new TextEncoder();
 
+/** As SQLite keeps the sentence. */
 export function createTable(table: Table): string {
   const columns: readonly string[] = TABLES[table];
   const typed = columns.map((name) => (TEXT_COLUMNS.has(name) ? name : `${name} INTEGER`));
   const key = columns.slice(0, KEY_COLUMNS[table] ?? 1).join(', ');
   return (
-    `CREATE TABLE IF NOT EXISTS ${table} ` +
+    `CREATE TABLE ${table} ` +
     `(${typed.join(', ')}, lsn INTEGER, crc INTEGER, PRIMARY KEY (${key})) WITHOUT ROWID`
   );
 }

@@ -278,7 +278,9 @@ function damageIn(fs: FileSystem, path: string, options?: Database.Options): str
     if (!isOurVersion(database)) return undefined;
     const [verdict] = database.pragma('integrity_check') as { integrity_check: string }[];
     if (verdict?.integrity_check !== 'ok') return `integrity check: ${verdict?.integrity_check}`;
-    for (const table of Object.keys(TABLES)) {
+    const made = database.prepare('SELECT sql FROM sqlite_schema WHERE name = ?').pluck();
+    for (const table of Object.keys(TABLES) as Table[]) {
+      if (made.get(table) !== createTable(table)) return `table ${table} has other columns`;
       for (const row of database.prepare(`SELECT * FROM ${table}`).raw().iterate()) {
         const values = row as Value[];
         const crc = values.pop();
@@ -357,7 +359,10 @@ function prepare(database: Database.Database): void {
   database.pragma('synchronous = NORMAL');
   database.pragma(`wal_autocheckpoint = ${WAL_PAGES}`);
   if (isOurVersion(database)) return;
-  for (const table of Object.keys(TABLES) as Table[]) database.exec(createTable(table));
+  const known = database.prepare('SELECT 1 FROM sqlite_schema WHERE name = ?');
+  for (const table of Object.keys(TABLES) as Table[]) {
+    if (known.get(table) === undefined) database.exec(createTable(table));
+  }
   // last: one that was not finished is nobody's
   database.pragma(`user_version = ${CATALOG_VERSION}`);
 }

@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, existsSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
@@ -239,6 +239,17 @@ describe('the catalog', () => {
     database.exec('UPDATE stream SET records = records + 1 WHERE id = 1');
     database.close();
     expect(checkCatalog(nodeFileSystem, recorded.path)).toContain('table stream');
+  });
+
+  it('shows a changed name of a column, which no row has a CRC of', () => {
+    const recorded = record();
+    more(recorded);
+    checkpoint(recorded);
+    recorded.catalog.close();
+    const file = readFileSync(recorded.path);
+    file.write('x', file.indexOf('samples INTEGER'));
+    writeFileSync(recorded.path, file);
+    expect(checkCatalog(nodeFileSystem, recorded.path)).toContain('has other columns');
   });
 
   it.each(['deleted', 'garbage', 'of another store'])('%s, is made anew', (how) => {
