@@ -10,7 +10,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { systemClock } from '../engine/base/clock.ts';
 import { NAME_MAX_LENGTH, NANOS_PER_MILLI } from '../engine/base/constants.ts';
-import { HelicorderError, nearest } from '../engine/base/errors.ts';
+import { ERRORS, HelicorderError, nearest } from '../engine/base/errors.ts';
 import { parseTimeNanos } from '../engine/base/time-text.ts';
 import { configuredStoreDir } from '../engine/config/layers.ts';
 import { parseDurationNanos } from '../engine/config/units.ts';
@@ -145,6 +145,9 @@ export function printJson(io: CliIo, value: unknown): Promise<void> {
 export function timeText(nanos: string | bigint | null): string {
   return nanos === null ? '–' : new Date(Number(BigInt(nanos) / 1_000_000n)).toISOString();
 }
+
+/** Of a command that has found damage, or an account that does not balance. */
+export const EXIT_DAMAGED = ERRORS.DAMAGED.exit;
 
 /** @throws HelicorderError USAGE if `text` is not scope/name */
 export function streamName(text: string): string {

@@ -1,11 +1,10 @@
 /** `helicorder doctor`: what is wrong with the store, what to do, and with --repair: doing it. */
 import type { Command } from 'commander';
 import type { DoctorReport, Finding } from '../../engine/tools/types.ts';
-import { dataDirOf, ignore, newCommand, printJson } from '../command.ts';
+import { EXIT_DAMAGED, dataDirOf, ignore, newCommand, printJson } from '../command.ts';
 import type { CliContext, CommonOptions } from '../command.ts';
 
 const EXAMPLES = ['helicorder doctor', 'helicorder doctor --repair --data-dir /var/lib/helicorder'];
-const EXIT_DAMAGED = 65;
 
 export function doctorCommand({ io, run }: CliContext): Command {
   return newCommand('doctor', 'inspect the store, and repair what can be repaired', EXAMPLES)

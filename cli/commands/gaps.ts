@@ -2,7 +2,15 @@
 import Table from 'cli-table3';
 import type { Command } from 'commander';
 import type { GapReport, GapsReport, Quantiles } from '../../engine/tools/types.ts';
-import { momentNanos, newCommand, printJson, streamName, timeText, withStore } from '../command.ts';
+import {
+  EXIT_DAMAGED,
+  momentNanos,
+  newCommand,
+  printJson,
+  streamName,
+  timeText,
+  withStore,
+} from '../command.ts';
 import type { CliContext, CommonOptions } from '../command.ts';
 
 const EXAMPLES = [
@@ -10,7 +18,6 @@ const EXAMPLES = [
   'helicorder gaps plant/eth0 --json',
   'helicorder gaps plant/eth0 --from-time -1h',
 ];
-const EXIT_UNBALANCED = 65;
 
 const WHOLE_BATCHES = ': all that is stored with a sample of the range asked for';
 
@@ -36,7 +43,7 @@ export function gapsCommand({ io, run }: CliContext): Command {
           const report = await gaps(store, stream, options);
           if (options.json) await printJson(io, report);
           else await io.stdout.write(describe(report, options));
-          return report.balanced ? 0 : EXIT_UNBALANCED;
+          return report.balanced ? 0 : EXIT_DAMAGED;
         });
       }),
     );

@@ -3,6 +3,7 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { parseDurationNanos } from '../../engine/config/units.ts';
 import type { BucketsReport } from '../../engine/tools/types.ts';
 import {
+  EXIT_DAMAGED,
   momentNanos,
   nameList,
   newCommand,
@@ -17,7 +18,6 @@ const EXAMPLES = [
   'helicorder stats plant/pump-3 --from-time -1h --bucket 1m',
   'helicorder stats plant/pump-3 --buckets 1000 --columns X --json',
 ];
-const EXIT_DAMAGED = 65;
 /** Rows that are printed at once. */
 const PIECE_ROWS = 1000;
 

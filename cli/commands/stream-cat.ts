@@ -4,7 +4,7 @@
  */
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { CatOptions, Damage } from '../../engine/tools/types.ts';
-import { choice, ignore, momentNanos, nameList, newCommand } from '../command.ts';
+import { EXIT_DAMAGED, choice, ignore, momentNanos, nameList, newCommand } from '../command.ts';
 import { streamName, wholeNumber, withStore } from '../command.ts';
 import type { CliContext, CliIo, CommonOptions } from '../command.ts';
 
@@ -14,7 +14,6 @@ const EXAMPLES = [
   'helicorder stream cat plant/eth0 --from 60000 --to 61000 --format csv',
   'helicorder stream cat plant/pump-3 --from-time now-1h --columns X,Z',
 ];
-const EXIT_DAMAGED = 65;
 const END_OF_FOLLOW =
   'helicorder: nobody records into this store any more: that was the end of the stream\n';
 const FORMATS = ['json', 'ndjson-records', 'csv', 'raw'] as const;

@@ -2,11 +2,10 @@
 import Table from 'cli-table3';
 import type { Command } from 'commander';
 import type { VerifyReport } from '../../engine/tools/types.ts';
-import { dataDirOf, newCommand, printJson } from '../command.ts';
+import { EXIT_DAMAGED, dataDirOf, newCommand, printJson } from '../command.ts';
 import type { CliContext, CommonOptions } from '../command.ts';
 
 const EXAMPLES = ['helicorder verify', 'helicorder verify --data-dir /var/lib/helicorder --json'];
-const EXIT_DAMAGED = 65;
 const EXIT_AWAY = 69;
 
 export function verifyCommand({ io, run }: CliContext): Command {

@@ -11,6 +11,7 @@
  *
  * A cursor holds what its consumer has not read: age and share wait for it, the budget does not.
  */
+import { NANOS_PER_MILLI } from '../base/constants.ts';
 import { ruleFor, type RetentionRule, type StreamClass } from '../base/retention.ts';
 
 /** What one chunk holds of one stream. */
@@ -47,7 +48,6 @@ export interface RetentionPlan {
 }
 
 const DROP_ORDER: readonly StreamClass[] = ['bulk', 'normal', 'critical'];
-const NANOS_PER_MS = 1_000_000;
 
 export function planRetention(facts: RetentionFacts): RetentionPlan {
   const plan = new Plan(facts);
@@ -88,7 +88,7 @@ class Plan {
     for (const part of this.#held) {
       const { ageMs } = part.rule;
       if (ageMs === undefined || part.lastNanos === undefined) continue;
-      const oldest = this.#facts.nowNanos - BigInt(Math.round(ageMs * NANOS_PER_MS));
+      const oldest = this.#facts.nowNanos - BigInt(Math.round(ageMs * NANOS_PER_MILLI));
       if (part.lastNanos < oldest) this.#dropUnlessHeld(part);
     }
   }

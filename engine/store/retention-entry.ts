@@ -3,6 +3,7 @@
  * it, from its configuration; whoever owns the store without one, as `stream write` and a copy may,
  * goes by that.
  */
+import { NANOS_PER_MILLI } from '../base/constants.ts';
 import { ON_FULL, STREAM_CLASSES, type RetentionRule } from '../base/retention.ts';
 import type { StoreBudget } from './budget.ts';
 import { control, count, list, nanos, object, optional, text } from './control-fields.ts';
@@ -29,8 +30,6 @@ interface WrittenEntry {
   rules: WrittenRule[];
 }
 
-const NANOS_PER_MS = 1_000_000;
-
 const writtenEntry = control<WrittenEntry>('retention', {
   bytes: optional(count),
   minFree: count,
@@ -53,7 +52,7 @@ export const retentionEntry = {
       rules: rules.map(({ ageMs, ...rule }) => ({
         ...rule,
         bytes: wholeBytes(rule.bytes),
-        age: ageMs === undefined ? undefined : BigInt(Math.round(ageMs * NANOS_PER_MS)),
+        age: ageMs === undefined ? undefined : BigInt(Math.round(ageMs * NANOS_PER_MILLI)),
       })),
     });
   },
@@ -68,7 +67,7 @@ export const retentionEntry = {
         // a word of a later version is read as the one that loses nothing
         onFull: known(ON_FULL, rule.onFull) ?? 'reject-new',
         class: known(STREAM_CLASSES, rule.class) ?? 'critical',
-        ageMs: age === undefined ? undefined : Number(age) / NANOS_PER_MS,
+        ageMs: age === undefined ? undefined : Number(age) / NANOS_PER_MILLI,
       })),
     };
   },

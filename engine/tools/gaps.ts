@@ -5,6 +5,7 @@
  * The balance is checked twice: each batch's own ledger, and from batch to batch: within one
  * schedule (boot, t0, period) the first tick of each must follow the last tick of the one before.
  */
+import { NANOS_PER_SECOND } from '../base/constants.ts';
 import { Histogram } from '../base/histogram.ts';
 import type { ReadOptions, Store } from '../store/store.ts';
 import type { GapItem, SamplesItem } from '../store/stream-reader.ts';
@@ -19,7 +20,6 @@ interface Gap {
   seconds: { exact: number } | { min: number; max: number } | undefined;
 }
 
-const NANOS_PER_SECOND = 1e9;
 /** Quantiles at most 0.8 % above the truth: a period of 1 ms prints as one. */
 const QUANTILE_SUB_BITS = 7;
 
