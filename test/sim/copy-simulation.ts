@@ -12,10 +12,9 @@
  *
  * Whoever dies is begun anew, as a service manager does it. Processes are killed, each machine
  * loses its power or is suspended by itself, disks fail and are full, clocks jump (fault model:
- * simulation.ts).
- * Then comes a quiet time in which everything must drain with no human act (I16); the power goes
- * once more, and the target holds what the source holds, record by record, each once (I3). An alarm
- * at any time is a failure: nothing here justifies one.
+ * simulation.ts). Then comes a quiet time in which everything must drain with no human act (I16);
+ * the power goes once more, and the target holds what the source holds, record by record, each
+ * once (I3). An alarm at any time is a failure: nothing here justifies one.
  *
  * `HELICORDER_SEED=n npx vitest run test/sim/copy-simulation.test.ts` replays one seed;
  * `HELICORDER_SIM_TRACE=1` prints its trace.

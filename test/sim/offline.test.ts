@@ -125,9 +125,10 @@ it(
     const { backlog, records, progress } = offline;
     const where = `HELICORDER_SEED=${SEED}`;
     const samples = OFFLINE_MS / PERIOD_MS;
+    // a few of its ticks are late, and in one gap with others
     expect(backlog.source - backlog.target, where).toBeGreaterThan(samples * 0.9);
     expect(records, where).toBeGreaterThan(backlog.source);
-    // some of its ticks are late, and so in one gap with others; it has asked all the time, and neither too often
+    // it has asked all the time, and not too often
     const hours = ASKING_MS / HOUR_MS;
     expect(progress.get('failed'), where).toBeGreaterThan(hours);
     expect(progress.get('failed'), where).toBeLessThan(hours * 3600);
