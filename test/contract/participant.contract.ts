@@ -19,12 +19,16 @@ export interface ParticipantCase {
   loseNextCommitReply(): void;
   /** the target gives up transactions that were left open, if it ever does by itself */
   expire?(): void;
+  /** the target's retention takes all records, and with them what says how far a writer has come */
+  trim?(): void;
 }
 
 const WRITER: WriterIdentity = { store: 'a', incarnation: 'b', base: 0 };
 const NEVER = new AbortController().signal;
 const UNLIMITED = { maxRecords: Infinity, maxBytes: Infinity };
 const ORIGIN = testOrigin('samples');
+/** Samples whose pieces are more bytes than a participant keeps back. */
+const GATHERED_RECORDS = 3000;
 
 /** Samples with ticks from..to−1 as pieces of three, seqs alike. */
 function piecesFrom(from: number, to: number, level = 0): Piece[] {
@@ -80,6 +84,17 @@ async function refusal(action: Promise<unknown>): Promise<string> {
   return 'none';
 }
 
+/** More than an implementation gathers before it sends it. */
+async function appendUntilRefused(
+  participant: Participant,
+  txn: string,
+  from: number,
+): Promise<void> {
+  for (const piece of piecesFrom(from, from + GATHERED_RECORDS)) {
+    await participant.append(txn, piece, NEVER);
+  }
+}
+
 async function commitSamples(participant: Participant, count: number): Promise<Sent & Position> {
   const position = await opened(participant);
   const sent = await prepare(participant, position, piecesFrom(1, count + 1));
@@ -92,9 +107,11 @@ async function commitSamples(participant: Participant, count: number): Promise<S
 export function describeParticipant(name: string, make: () => ParticipantCase): void {
   describe(`participant: ${name}`, () => {
     describePosition(make);
+    describeMarker(make);
     describeVisibility(make);
     describeCommits(make);
     describeFences(make);
+    describeStrangers(make);
     describeLimits(make);
   });
 }
@@ -131,6 +148,19 @@ function describePosition(make: () => ParticipantCase): void {
     const outcome = await other.open({ ...WRITER, incarnation: 'c' }, undefined, NEVER);
     expect(outcome).toMatchObject({ kind: 'OPENED', last: 0, chain: 0n });
     expect((await participant.position(epoch, NEVER)).last).toBe(4);
+  });
+}
+
+function describeMarker(make: () => ParticipantCase): void {
+  it('a position that is gone with its data is no fresh start', async () => {
+    const target = make();
+    if (target.trim === undefined) return;
+    const { intent, last, chain } = await commitSamples(target.connect(), 4);
+    target.trim();
+    const outcome = await target.connect().open(WRITER, undefined, NEVER);
+    expect(outcome.kind).toBe('MARKER_GONE');
+    // whoever knows of the last transaction, and learns how it has ended, needs no marker
+    expect(await opened(target.connect(), intent)).toMatchObject({ last, chain });
   });
 }
 
@@ -258,15 +288,47 @@ function describeFences(make: () => ParticipantCase): void {
     const old = target.connect();
     const position = await opened(old);
     const { intent } = await prepare(old, position, piecesFrom(1, 4));
-    await opened(target.connect());
-    const [piece] = piecesFrom(4, 5);
+    const next = target.connect();
+    const epoch = await opened(next);
     expect(await refusal(old.begin(position.epoch, 1, NEVER))).toBe('FENCED');
-    // one that gathers pieces before it sends them learns of it with the flush
-    const atAppend = await refusal(old.append(intent.txn!, piece!, NEVER));
-    expect(['none', 'FENCED', 'ABORTED']).toContain(atAppend);
+    expect(['FENCED', 'ABORTED']).toContain(await refusal(appendUntilRefused(old, intent.txn!, 4)));
     expect(['FENCED', 'ABORTED']).toContain(await refusal(old.flush(intent.txn!, NEVER)));
     expect((await old.commit(position.epoch, intent, NEVER)).kind).toBe('FENCED');
     expect(await refusal(old.position(position.epoch, NEVER))).toBe('FENCED');
+    // nor does the live epoch take what was appended under the older one
+    expect((await next.commit(epoch.epoch, intent, NEVER)).kind).not.toBe('COMMITTED');
+    expect(await target.visible()).toEqual([]);
+    const own = await prepare(next, epoch, piecesFrom(1, 3, 1));
+    expect((await next.commit(epoch.epoch, own.intent, NEVER)).kind).toBe('COMMITTED');
+    expect(await target.visible()).toEqual(textsOf(own.pieces));
+  });
+
+  it('an append of an older epoch is not taken by the flush behind it', async () => {
+    const target = make();
+    const old = target.connect();
+    const { epoch } = await opened(old);
+    const txn = await old.begin(epoch, 1, NEVER);
+    await opened(target.connect());
+    const [piece] = piecesFrom(1, 3);
+    // one that gathers pieces before it sends them learns of it with the flush
+    const atAppend = await refusal(old.append(txn, piece!, NEVER));
+    expect(['none', 'FENCED', 'ABORTED']).toContain(atAppend);
+    expect(['FENCED', 'ABORTED']).toContain(await refusal(old.flush(txn, NEVER)));
+    expect(await target.visible()).toEqual([]);
+  });
+}
+
+function describeStrangers(make: () => ParticipantCase): void {
+  it('a transaction that no epoch has begun takes nothing', async () => {
+    const target = make();
+    const participant = target.connect();
+    const { epoch, chain } = await opened(participant);
+    const txn = `${epoch + 1}-1`;
+    const refused = ['FENCED', 'REJECTED', 'ABORTED'];
+    expect(refused).toContain(await refusal(appendUntilRefused(participant, txn, 1)));
+    expect(refused).toContain(await refusal(participant.flush(txn, NEVER)));
+    const range = { lo: 1, hi: 1, count: 1, before: chain, chain: 1n };
+    expect((await participant.commit(epoch, { txn, range }, NEVER)).kind).not.toBe('COMMITTED');
     expect(await target.visible()).toEqual([]);
   });
 

@@ -51,5 +51,6 @@ describeParticipant('fake, two-phase', () => {
     visible: () => Promise.resolve(target.records),
     loseNextCommitReply: () => (network.next = { request: 'commit', how: 'loseReply' }),
     expire: () => target.expire(),
+    trim: () => target.trim(),
   };
 });

@@ -4,7 +4,7 @@
  * destination then equals the source, record by record, once.
  */
 import { describe, expect, test } from 'vitest';
-import { Copier, type CopierOptions } from '../../engine/txn/copier.ts';
+import { Copier, type CopierOptions, type CopyProgress } from '../../engine/txn/copier.ts';
 import type { Participant } from '../../engine/txn/participant.ts';
 import type { Timer } from '../../engine/txn/pacing.ts';
 import { FakeNetwork, NO_FAULTS } from '../support/fake-network.ts';
@@ -208,6 +208,75 @@ describe('a copy that lingers', () => {
 
   test('does not while it is behind', async () => {
     expect(await copied(RECORDS, 10)).toEqual({ transactions: 5, ms: 0 });
+  });
+});
+
+describe('a marker that the retention of a two-phase target has taken', () => {
+  const ALARM = 'but not how far they go';
+  const THERE = 20;
+
+  /** Some of its records are copied: all that there are by now. */
+  async function partlyCopied() {
+    const random = new SeededRandom(SEED);
+    const origin = testOrigin('opaque', 1);
+    const records = meantRecords(random, 2 * THERE, origin);
+    const source = new FakeSource([{ origin, records }], random, THERE);
+    const [network, target] = [new FakeNetwork(random), new FakeTwoPhaseTarget(random)];
+    const connect = () => new FakeTwoPhaseParticipant(target, network);
+    const befall = () => undefined;
+    const scene = { random, source, network, connect, records: target.records, befall };
+    expect(await live(scene, { until: await source.end() })).toBe('done');
+    return { ...scene, target, arrived: target.records.length };
+  }
+
+  test('is noticed by the next copy, and nothing is sent', async () => {
+    const { target, arrived, ...scene } = await partlyCopied();
+    target.trim();
+    scene.source.record(Infinity);
+    const progress: string[] = [];
+    const onProgress = ({ kind }: CopyProgress): void => void progress.push(kind);
+    expect(await live(scene, { onProgress })).toContain(ALARM);
+    expect(progress).toEqual([]);
+    expect(scene.records).toHaveLength(arrived);
+  });
+
+  test('is noticed by a copy that is idle', async () => {
+    const { target, arrived, ...scene } = await partlyCopied();
+    scene.source.wait = () => Promise.resolve(target.trim());
+    expect(await live(scene, { until: Infinity })).toContain(ALARM);
+    expect(scene.records).toHaveLength(arrived);
+  });
+
+  /** The reply to a commit is lost, and `then` befalls the target before it is asked again. */
+  async function replyLost(then: (target: FakeTwoPhaseTarget) => void) {
+    const { target, ...scene } = await partlyCopied();
+    scene.source.record(Infinity);
+    scene.network.next = { request: 'commit', how: 'loseReply' };
+    const onProgress = ({ kind }: CopyProgress): void => {
+      if (kind === 'failed') then(target);
+    };
+    const ended = await live(scene, { batchRecords: THERE / 2, onProgress });
+    return { ended, arrived: scene.records, sent: scene.source.texts() };
+  }
+
+  test('is an alarm also where a commit is forgotten whose reply was lost', async () => {
+    const { ended, arrived, sent } = await replyLost((target) => {
+      target.finish();
+      target.forget();
+      target.trim();
+    });
+    expect(ended).toContain(ALARM);
+    expect(arrived).toEqual(sent.slice(0, arrived.length));
+    expect(arrived.length).toBeLessThan(sent.length);
+  });
+
+  test('is none where the target still knows how that commit has ended', async () => {
+    const { ended, arrived, sent } = await replyLost((target) => {
+      target.finish();
+      target.trim();
+    });
+    expect(ended).toBe('done');
+    expect(arrived).toEqual(sent);
   });
 });
 

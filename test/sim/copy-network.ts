@@ -24,6 +24,8 @@ export interface LineWeather {
   cutChance: number;
   /** of each request: nothing more is heard of the connection */
   silenceChance: number;
+  /** there is no network now */
+  isDown?: () => boolean;
 }
 
 /** Within one machine: it ends with its ends, and not before. */
@@ -223,6 +225,10 @@ export class Line implements Requests {
   }
 
   async client(): ReturnType<Requests['client']> {
+    if (this.#weather.isDown?.()) {
+      this.drop();
+      throw disconnected('there is no network');
+    }
     const connection = await this.#connected();
     const ask = (question: Question, _types: unknown, payload = new Uint8Array(0)) =>
       connection.ask(question, payload);

@@ -11,10 +11,10 @@
  *   copy-oracle.ts    what a witness has seen on both sides: the judge
  *
  * Whoever dies is begun anew, as a service manager does it. Processes are killed, each machine
- * loses its power by itself, disks fail and are full, clocks jump (fault model: simulation.ts).
- * Then comes a quiet time in which everything must drain with no human act (I16); the power goes
- * once more, and the target holds what the source holds, record by record, each once (I3). An alarm
- * at any time is a failure: nothing here justifies one.
+ * loses its power or is suspended by itself, disks fail and are full, clocks jump (fault model:
+ * simulation.ts). Then comes a quiet time in which everything must drain with no human act (I16);
+ * the power goes once more, and the target holds what the source holds, record by record, each
+ * once (I3). An alarm at any time is a failure: nothing here justifies one.
  *
  * `HELICORDER_SEED=n npx vitest run test/sim/copy-simulation.test.ts` replays one seed;
  * `HELICORDER_SIM_TRACE=1` prints its trace.
@@ -55,6 +55,8 @@ export interface CopyCounts {
   lives: number;
   kills: number;
   powerCuts: number;
+  /** of a machine, while the other goes on */
+  suspends: number;
   operations: number;
   commits: number;
   /** open() was asked again: after a failure, or by a new copier */
@@ -108,9 +110,11 @@ class CopySimulation {
   readonly #batchBytes: number | undefined;
   /** of a fifth of all seeds, and no draw: the copier is stopped for seconds */
   readonly #isFrozen: boolean;
+  /** of a seventh of all seeds, and no draw: a machine is suspended for seconds */
+  readonly #isSuspended: boolean;
   /** of a third of all seeds, and no draw: the others are what they were */
   readonly #derivation: Derivation | undefined;
-  readonly #counts = { lives: 0, commits: 0, recoveries: 0, spilled: 0, records: 0 };
+  readonly #counts = { lives: 0, suspends: 0, commits: 0, recoveries: 0, spilled: 0, records: 0 };
   readonly #alive = new Map<Role, Process>();
   #isQuiet = false;
 
@@ -137,6 +141,7 @@ class CopySimulation {
     this.#batchRecords = [1, 20, 300, 10_000][random.below(4)]!;
     this.#batchBytes = seed % 4 === 0 ? Infinity : undefined;
     this.#isFrozen = seed % 5 === 0;
+    this.#isSuspended = seed % 7 === 0;
   }
 
   /** Segments may be smaller than a user may ask for. */
@@ -165,6 +170,7 @@ class CopySimulation {
     for (let troubles = 2 + this.#random.below(5); troubles > 0; troubles--) {
       await this.#world.sleep(this.#random.below(600));
       if (this.#isFrozen) this.#freezeCopier();
+      if (this.#isSuspended) this.#suspend();
       this.#trouble();
     }
     await this.#world.sleep(this.#random.below(500));
@@ -234,6 +240,13 @@ class CopySimulation {
     if (copier) this.#world.freeze(copier, this.#random.below(20e9));
   }
 
+  /** Its lid is closed. What the other machine waits for does not come. */
+  #suspend(): void {
+    const { machine } = [this.#source, this.#target][this.#random.below(2)]!;
+    this.#counts.suspends++;
+    this.#world.suspend(machine, this.#random.below(20e9));
+  }
+
   /** Something dies, at a moment or at an operation on a disk; or the machine does odd things. */
   #trouble(): void {
     const random = this.#random;
@@ -270,6 +283,10 @@ class CopySimulation {
     const copier = this.#alive.get('copier');
     if (copier) world.kill(copier);
     await Promise.all(roles);
+    for (const { machine } of [this.#source, this.#target]) {
+      const { asleepUntil } = machine.clock;
+      if (asleepUntil > world.now) await world.sleep((asleepUntil - world.now) / 1e6);
+    }
     const owners = (['source', 'target'] as const).map((role) => this.#spawnOwner(role, true));
     await world.sleep(OPEN_MS);
     // a source may never have come so far as to begin a run

@@ -1,5 +1,6 @@
 /** A negative control that replaces a module: a program that computes no checksum. */
 import { expect, it, vi } from 'vitest';
+import { count } from '../support/counts.ts';
 import { simulate } from './simulation.ts';
 
 vi.mock('../../engine/base/crc32c.ts', () => ({ crc32c: () => 0 }));
@@ -12,4 +13,5 @@ it('the simulation finds a program that checks no checksum', async () => {
   }
   process.stdout.write(`mutant: checks no checksum: ${String(finding).split('\n')[0]}\n`);
   expect(finding, 'what the simulation says').toBeInstanceOf(Error);
+  count('mutants found');
 }, 600_000);

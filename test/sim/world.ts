@@ -73,6 +73,8 @@ class MachineClock implements Clock {
   #bootedAt = 0;
   #suspendedNanos = 0;
   #utcOffsetNanos = UTC_START_NANOS;
+  /** simulated ns: until then the machine stands still */
+  asleepUntil = 0;
 
   constructor(world: World) {
     this.#world = world;
@@ -80,7 +82,7 @@ class MachineClock implements Clock {
   }
 
   read(): ClockReading {
-    const monotonic = this.#world.now - this.#bootedAt;
+    const monotonic = Math.max(this.#world.now, this.asleepUntil) - this.#bootedAt;
     const awake = BigInt(Math.round(this.#world.now));
     return {
       monotonicNanos: BigInt(Math.round(monotonic)),
@@ -104,6 +106,7 @@ class MachineClock implements Clock {
     this.#bootedAt = this.#world.now + downNanos;
     this.#world.now = this.#bootedAt + 2e9 + random.below(10e9);
     this.#suspendedNanos = 0;
+    this.asleepUntil = 0;
     const digits = Buffer.from(random.bytes(6)).toString('hex');
     this.#boot = `b0070000-0000-4000-8000-${digits}`;
   }
@@ -112,9 +115,17 @@ class MachineClock implements Clock {
     this.#utcOffsetNanos += BigInt(Math.round(nanos));
   }
 
+  /** It has stood still, and so has all the world. */
   suspend(nanos: number): void {
     this.#suspendedNanos += nanos;
     this.stepWall(nanos);
+  }
+
+  /** It stands still from now on, while the world goes on. */
+  sleepFor(nanos: number): void {
+    this.asleepUntil = this.#world.now + nanos;
+    this.#bootedAt += nanos;
+    this.#suspendedNanos += nanos;
   }
 }
 
@@ -239,6 +250,7 @@ export class World implements Machine {
 
   spawn(name: string, body: (process: Process) => Promise<void>, machine: Machine = this): Process {
     const started = new Process(this, name, machine);
+    started.frozenUntil = machine.clock.asleepUntil;
     this.#processes.add(started);
     this.trace.add(`${this.now} start ${name}`);
     body(started).then(
@@ -271,6 +283,13 @@ export class World implements Machine {
     this.trace.add(`${this.now} freeze ${victim.name} ${nanos}`);
     victim.frozenUntil = this.now + nanos;
     for (const queue of [this.#timers, this.#interrupts]) queue.delay(victim, victim.frozenUntil);
+  }
+
+  /** All on the machine stand still, and so does its monotonic clock. */
+  suspend(machine: Machine, nanos: number): void {
+    if (machine.clock.asleepUntil > this.now) return;
+    for (const one of this.#processes) if (one.machine === machine) this.freeze(one, nanos);
+    machine.clock.sleepFor(nanos);
   }
 
   /** All on the machine die, the disk keeps what it happens to, and the kernel starts again. */

@@ -14,6 +14,7 @@ export const COUNTED = [
   'bytes flipped',
   'simulated histories',
   'mutants found',
+  'states of the model',
   'fuzzed inputs',
 ] as const;
 

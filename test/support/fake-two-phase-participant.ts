@@ -11,6 +11,7 @@ import {
   type OpenOutcome,
   type Participant,
   type Position,
+  type Range,
   type WriterIdentity,
 } from '../../engine/txn/participant.ts';
 import type { Piece } from '../../engine/txn/piece.ts';
@@ -218,8 +219,7 @@ export class FakeTwoPhaseParticipant implements Participant {
     const target = this.#target;
     try {
       target.check(this.#writer, epoch);
-      const tail = target.tail(this.#writer);
-      const at = tail.kind === 'record' ? tail : { last: 0, chain: 0n };
+      const at = lastBefore(range, target.tail(this.#writer));
       if (range.hi === at.last && range.chain !== at.chain) return { kind: 'DIVERGED' };
       if (range.hi < at.last) return { kind: 'REJECTED', reason: 'RANGE' };
       if (target.status(txn) !== 'OPEN') return undefined;
@@ -240,4 +240,10 @@ export class FakeTwoPhaseParticipant implements Participant {
   close(): Promise<void> {
     return Promise.resolve();
   }
+}
+
+/** Behind what a range has to come: a marker that is gone contradicts none. */
+function lastBefore({ lo, before }: Range, tail: Tail): Pick<Position, 'last' | 'chain'> {
+  if (tail.kind === 'record') return tail;
+  return tail.kind === 'trimmed' ? { last: lo - 1, chain: before } : { last: 0, chain: 0n };
 }

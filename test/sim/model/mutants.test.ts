@@ -1,6 +1,7 @@
 /** Negative controls: a model that lets a mutant pass proves nothing about the protocol. */
 import { afterAll, describe, expect, test } from 'vitest';
 import { AssertionError } from '../../../engine/base/assert.ts';
+import { count } from '../../support/counts.ts';
 import { copyWorld, type CopyOptions } from './copy-world.ts';
 import { explore, type Exploration } from './explore.ts';
 import { MUTANTS, type Mutant } from './mutants.ts';
@@ -36,6 +37,7 @@ describe('the model finds', () => {
     const what = found(mutant);
     if (process.env['HELICORDER_TRACES']) process.stderr.write(`${mutant.name}: ${what}\n`);
     expect(what).toMatch(mutant.breaks);
+    count('mutants found');
     killed++;
   });
 

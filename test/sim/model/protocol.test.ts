@@ -3,6 +3,7 @@
  * small bounds with `npm test`, those that `docs/durability.md` lists with `npm run test:soak`.
  */
 import { describe, expect, test } from 'vitest';
+import { count } from '../../support/counts.ts';
 import { copyWorld, type CopyOptions } from './copy-world.ts';
 import { explore, type Exploration } from './explore.ts';
 import { RULES } from './rules.ts';
@@ -68,6 +69,7 @@ function report(kind: string, bounds: Bounds, { states, violation }: Exploration
   );
   expect(violation).toBeUndefined();
   expect(states).toBeGreaterThan(30);
+  count('states of the model', states);
 }
 
 const isComplete = ({ name }: Bounds): boolean => !/restored|cloned|come in/.test(name);
