@@ -89,6 +89,7 @@ export class Consumer {
   readonly #stream: number;
   /** tells its commits from those of any other consumer of the name */
   readonly #id = hex(systemEnvironment.random.bytes(8));
+  #isClosed = false;
   #session: Session | undefined;
   #commits = 0;
   /** the cursor's detail, as it is durable */
@@ -139,7 +140,8 @@ export class Consumer {
   /**
    * What comes behind the position, as `Store.read` gives it, and beginning exactly there: gaps and
    * damage too. How records are cut into items may change from one reading to the next; records do
-   * not. Ends at the end there is now, or follows until the signal aborts.
+   * not. Ends at the end there is now, or follows until the signal aborts, or the consumer is
+   * closed.
    */
   async *read(
     options: { follow?: boolean; signal?: AbortSignal } = {},
@@ -151,14 +153,18 @@ export class Consumer {
     const reader = new StreamReader(this.#store.reader, this.#stream, this.#position, view);
     for (;;) {
       for await (const item of reader.items()) {
-        if (signal?.aborted) return;
+        if (this.#isOver(signal)) return;
         if (item.kind !== 'fault') this.#position = item.firstOffset + item.records;
         yield item;
       }
       if (!follow) return;
       await this.#more(signal);
-      if (signal?.aborted) return;
+      if (this.#isOver(signal)) return;
     }
+  }
+
+  #isOver(signal: AbortSignal | undefined): boolean {
+    return this.#isClosed || signal?.aborted === true;
   }
 
   /**
@@ -179,6 +185,7 @@ export class Consumer {
 
   /** Lets go of the store. What was read and not committed will be read again. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     const session = this.#session;
     this.#session = undefined;
     if (session?.opened) {
@@ -292,10 +299,10 @@ export class Consumer {
     return false;
   }
 
-  /** Resolves when there may be more, or the signal aborts. */
+  /** Resolves when there may be more, or it is over. */
   async #more(signal: AbortSignal | undefined): Promise<void> {
     const { reader } = this.#store;
-    while (!signal?.aborted && !reader.refresh()) {
+    while (!this.#isOver(signal) && !reader.refresh()) {
       this.#input();
       if (reader.isOwned) {
         await reader.wait(WAIT_MS);

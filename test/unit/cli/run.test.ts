@@ -18,7 +18,7 @@ const SUMMARY: RecorderSummary = {
 interface RunningRecorder {
   status(): never;
   on(): void;
-  stop(reason?: string): Promise<RecorderSummary>;
+  stop(): Promise<RecorderSummary>;
   readonly finished: Promise<RecorderSummary>;
 }
 
@@ -60,7 +60,7 @@ describe('run', () => {
 
   /** A run that ends when `finish` is resolved; `started` is resolved once signals reach it. */
   function startRun() {
-    const stops: (string | undefined)[] = [];
+    const stops: 'stop'[] = [];
     const finish = deferred<RecorderSummary>();
     const started = deferred<void>();
     const recorder: RunningRecorder = {
@@ -68,8 +68,8 @@ describe('run', () => {
         throw new Error('no status is due yet');
       },
       on: () => undefined,
-      stop: (reason) => {
-        stops.push(reason);
+      stop: () => {
+        stops.push('stop');
         return finish.promise;
       },
       get finished() {
@@ -108,7 +108,7 @@ describe('run', () => {
     now.mockRestore();
     finish.resolve(SUMMARY);
     expect(await ended).toBe(0);
-    expect([stops, process.exits]).toEqual([['SIGTERM'], []]);
+    expect([stops, process.exits]).toEqual([['stop'], []]);
   });
 
   test('a second signal after 500 ms ends the process at once', async () => {
@@ -132,7 +132,7 @@ describe('run', () => {
     process.signal('SIGTERM');
     expect(stops).toEqual([]);
     await start();
-    expect(stops).toEqual(['SIGTERM']);
+    expect(stops).toEqual(['stop']);
     finish.resolve(SUMMARY);
     expect(await ended).toBe(0);
   });

@@ -85,6 +85,21 @@ describe('a consumer', () => {
     owner.close();
   });
 
+  it('that follows ends when it is closed', async () => {
+    const { owner, options } = scene();
+    const consumer = await Consumer.open(options, owner.connect());
+    let [events, closed] = [0, Promise.resolve()];
+    for await (const item of consumer.read({ follow: true })) {
+      events += item.kind === 'events' ? item.events.length : 0;
+      // by then it waits for more
+      if (events === 30)
+        closed = new Promise((done) => setTimeout(done, 20)).then(() => consumer.close());
+    }
+    await closed;
+    expect(events).toBe(30);
+    owner.close();
+  });
+
   it('does not double what an answer was lost of, nor lose what was not asked', async () => {
     const { owner, options } = scene();
     const random = new SeededRandom(SEED);

@@ -235,7 +235,8 @@ describe('spills that cannot be removed', () => {
         if (type === 'txn-commit') stop.abort();
         return stop.signal.aborted ? 'lost' : 'served';
       };
-      const what = { ...WHOLE, stream: EVENTS, target, signal: stop.signal };
+      const cursor = target.replace('/', '.');
+      const what = { ...WHOLE, stream: EVENTS, target, cursor, signal: stop.signal };
       const owner = { ...to.connect(), drop: () => {} };
       await copyOnce(end(from), { dir: to.dir, owner }, what);
     }
