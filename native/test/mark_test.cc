@@ -1,6 +1,5 @@
 // One owner and several readers of a mark, each with a mapping of its own, as in several processes.
 #include "../src/mark.h"
-#include "../src/mark_waiter.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -13,6 +12,8 @@
 #include <mutex>
 #include <thread>
 #include <vector>
+
+#include "../src/mark_waiter.h"
 
 using helicorder::Mark;
 using helicorder::MarkValues;
@@ -56,6 +57,9 @@ void ReadersFollow(int fd) {
   for (std::thread& reader : readers) reader.join();
   owner->SetState(2);
   Check(Map(fd, false)->Read().state == 2, "a state is seen");
+  const uint32_t word = owner->Read().word;
+  owner->SetState(2);
+  Check(owner->Read().word == word, "the same state again wakes nobody");
 }
 
 // Ids in the order in which they ended; `Next` waits for one.
@@ -98,8 +102,8 @@ void AWaiterServesAll(int fd) {
   for (uint64_t id = 4; id < 2000; id++) {
     word = mark->Read().word;
     waiter.Add(id, word, 1'000'000);
-    owner->SetState(1);
-    Check(ended.Next() == id, "no publication is slept through");
+    owner->SetState(id % 2);
+    Check(ended.Next() == id, "no change of state is slept through");
   }
 }
 
