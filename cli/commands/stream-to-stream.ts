@@ -87,11 +87,9 @@ function streamCut(flags: string, description: string): Option {
 
 function rangeOf(options: Options): Pick<CopyCommandOptions, 'from' | 'to'> {
   const { inputStartStreamCut: start, inputEndStreamCut: end } = options;
-  const from = options.inputStartAtTail ? 'tail' : undefined;
-  return {
-    ...(start !== UNBOUNDED ? { from: start } : from && { from }),
-    to: end === UNBOUNDED ? 'end' : end,
-  };
+  const to = end === UNBOUNDED ? 'end' : end;
+  if (start !== UNBOUNDED) return { from: start, to };
+  return options.inputStartAtTail ? { from: 'tail', to } : { to };
 }
 
 function flag(flags: string, description: string, value: boolean): Option {

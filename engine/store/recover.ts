@@ -188,15 +188,10 @@ function readForward(
       } else if (state !== undefined) {
         index.add(state.apply(item, lossy || hasDamage(item)), item.offset);
       }
-      if (isControlOnly && (lossy || tellsOfDamage(item)))
-        return readForward(
-          fs,
-          logDir,
-          segment,
-          { end },
-          unbegun,
-          unknown && unknownBefore(segment),
-        );
+      if (isControlOnly && (lossy || tellsOfDamage(item))) {
+        const before = unknown && unknownBefore(segment);
+        return readForward(fs, logDir, segment, { end }, unbegun, before);
+      }
     }
   } finally {
     log.return(reached);

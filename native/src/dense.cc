@@ -202,11 +202,9 @@ using Symbols = std::array<RansSymbol, kTokens>;
 
 Symbols SymbolsOf(const Frequencies& frequencies, size_t end) {
   Symbols symbols;
-  uint16_t start = 0;
+  const auto starts = StartsOf(frequencies);
   for (size_t token = 0; token < end; token++) {
-    const uint16_t frequency = frequencies[token];
-    if (frequency > 0) symbols[token] = {frequency, start};
-    start += frequency;
+    if (frequencies[token] > 0) symbols[token] = {frequencies[token], starts[token]};
   }
   return symbols;
 }

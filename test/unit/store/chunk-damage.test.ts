@@ -201,6 +201,11 @@ describe('sealing a damaged log', () => {
   });
 });
 
+function spoilSnapshot(fs: SimulatedFileSystem, segment: number): void {
+  const snapshot = fs.bytesOf(segmentPath(`${DIR}/log`, segment)).subarray(BLOCK_BYTES);
+  snapshot.fill(0xff, 0, 64);
+}
+
 describe('a log of which no snapshot can be read', () => {
   it('lets nothing be removed or sealed until its owner has begun the next segment', async () => {
     const store = new ChunkStore();
@@ -209,8 +214,7 @@ describe('a log of which no snapshot can be read', () => {
     store.endSegment();
     await store.settle();
     store.append(200);
-    const snapshot = fs.bytesOf(segmentPath(`${DIR}/log`, 2)).subarray(BLOCK_BYTES);
-    snapshot.fill(0xff, 0, 64);
+    spoilSnapshot(fs, 2);
     expect(await store.settle()).toEqual([]);
     expect(store.chunks()).toHaveLength(1);
     store.endSegment();
@@ -227,8 +231,7 @@ describe('a log of which no snapshot can be read', () => {
     store.endSegment();
     await store.settle();
     store.append(200);
-    const snapshot = store.fs.bytesOf(segmentPath(`${DIR}/log`, 2)).subarray(BLOCK_BYTES);
-    snapshot.fill(0xff, 0, 64);
+    spoilSnapshot(store.fs, 2);
     store.writer.abandon();
     for (let owner = 0; owner < 2; owner++) {
       const next = new ChunkStore(disk);
@@ -248,10 +251,7 @@ describe('chunks that are joined', () => {
     store.endSegment();
     await sealAll(fs, writer);
     store.endSegment();
-    for (const segment of [2, 3]) {
-      const snapshot = fs.bytesOf(segmentPath(`${DIR}/log`, segment)).subarray(BLOCK_BYTES);
-      snapshot.fill(0xff, 0, 64);
-    }
+    for (const segment of [2, 3]) spoilSnapshot(fs, segment);
     await sealAll(fs, writer);
     store.endSegment();
     const context = sealContext(fs, writer);
