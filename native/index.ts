@@ -216,13 +216,24 @@ export interface NativeAddon {
   /** The same into doubles, for integers that a double holds. */
   decodeNumbers(codec: number, column: Uint8Array, values: Float64Array): void;
   /**
-   * Columns of codec 1–4 or 8–10 that lie one after the other in `bytes`, as one: by `encodeDense`
-   * or `encodeIntegers`, whichever is shorter. Throws unless they are exactly `count` values
-   * @param parts of each its codec, bytes and values
+   * Columns of codec 1–4 or 8–10 as one: by `encodeDense` or `encodeIntegers`, whichever is
+   * shorter. Throws unless they are exactly `count` values
+   * @param rows a table of columns (`engine/codecs/column-table.ts`)
+   * @param first the first row, and from there each row that is `stride` numbers behind the last
+   * @param channel whose columns; those of the channels before it lie before each of them
+   * @param memory what rows say the first byte of
    * @param out `denseBoundBytes` of them
    * @returns codec × 2^32 + length
    */
-  joinColumns(parts: Uint32Array, bytes: Uint8Array, count: number, out: Uint8Array): number;
+  joinColumns(
+    rows: Uint32Array,
+    first: number,
+    stride: number,
+    channel: number,
+    memory: Uint8Array,
+    count: number,
+    out: Uint8Array,
+  ): number;
   /**
    * Times of decoded samples, from the values of their time column: UTC ns, floored to the
    * resolution. `origin`, UTC ns of tick 0, and `period` are taken modulo 2^64; `resolution` ≥ 1.

@@ -168,6 +168,12 @@ export class ByteWriter {
     this.#length += bytes.length;
   }
 
+  /** The bytes from `start` up to `end`: few, so one by one, without a view made for them. */
+  putPart(bytes: Uint8Array, start: number, end: number): void {
+    this.#reserve(end - start);
+    for (let at = start; at < end; at++) this.#bytes[this.#length++] = bytes[at]!;
+  }
+
   /** What was written so far; the writer is not used after it. */
   finish(): Uint8Array {
     return this.#bytes.subarray(0, this.#length);

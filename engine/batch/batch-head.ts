@@ -2,11 +2,13 @@
  * The fixed part of a batch entry, read in place: one object for all batches of a group (a
  * flyweight, in Aeron's word), where a thousand of them come at each flush.
  */
+import { COLUMN_BYTES_END } from '../codecs/codec.ts';
 import { BATCH_VERSION, MAGIC, ROWS_MAX } from './format.ts';
 
 const NONE = -1;
 /** What is added up in whole numbers of 32 bits. */
 const SMALL_BITS = 28;
+const FIRST_COLUMNS = 16;
 
 export class BatchHead {
   timesDistance = 0;
@@ -15,6 +17,11 @@ export class BatchHead {
   firstOffset = 0;
   ordinal = 0;
   samples = 0;
+  columns = 0;
+  /** of each column: codec × 2^24 + bytes */
+  columnHeads = new Uint32Array(FIRST_COLUMNS);
+  /** where the bytes of the first column begin; the others' follow */
+  columnsStart = 0;
   #bytes: Uint8Array = new Uint8Array(0);
   #at = 0;
   #end = 0;
@@ -54,15 +61,23 @@ export class BatchHead {
   /** Do the columns end where the entry does? */
   #isWhole(): boolean {
     let columnBytes = 0;
-    let left = this.#count();
-    if (left === NONE || left > (this.#end - this.#at) / 2) return false;
-    for (; left > 0; left--) {
-      this.#at++;
+    this.columns = this.#count();
+    if (this.columns === NONE || this.columns > (this.#end - this.#at) / 2) return false;
+    const heads = this.#headsOf(this.columns);
+    for (let i = 0; i < this.columns; i++) {
+      const codec = this.#bytes[this.#at++]!;
       const bytes = this.#count();
-      if (bytes === NONE) return false;
+      if (bytes === NONE || bytes >= COLUMN_BYTES_END) return false;
+      heads[i] = codec * COLUMN_BYTES_END + bytes;
       columnBytes += bytes;
     }
+    this.columnsStart = this.#at;
     return this.#at + columnBytes === this.#end;
+  }
+
+  #headsOf(columns: number): Uint32Array {
+    if (this.columnHeads.length < columns) this.columnHeads = new Uint32Array(2 * columns);
+    return this.columnHeads;
   }
 
   /** A number below 2^53, or NONE. */

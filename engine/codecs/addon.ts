@@ -3,7 +3,7 @@ import { damaged } from '../base/bytes.ts';
 import { native } from '../../native/index.ts';
 import { denseBoundBytes, integersBoundBytes } from './column.ts';
 import type { EncodedColumn, Integers } from './column.ts';
-import type { ColumnParts } from './column-parts.ts';
+import type { ChannelColumns } from './column-table.ts';
 
 const CODEC_UNIT = 2 ** 32;
 
@@ -32,13 +32,14 @@ export function decodeInto({ codec, bytes }: EncodedColumn, into: Integers): voi
 
 /**
  * Columns of integers as one, in one call: by the log's choice or densely, whichever is shorter.
+ * @param values of all of them
  * @throws HelicorderError DAMAGED
  */
-export function joinIntegers(columns: ColumnParts): EncodedColumn {
-  const out = scratchOf(denseBoundBytes(columns.values));
+export function joinIntegers(columns: ChannelColumns, values: number): EncodedColumn {
+  const out = scratchOf(denseBoundBytes(values));
+  const { rows, first, stride, channel, memory } = columns;
   try {
-    const made = native.joinColumns(columns.parts, columns.bytes(), columns.values, out);
-    return columnOf(made, out);
+    return columnOf(native.joinColumns(rows, first, stride, channel, memory, values, out), out);
   } catch (error) {
     throw damaged(`joined columns: ${(error as Error).message}`);
   }

@@ -25,14 +25,15 @@ import { assert } from '../base/assert.ts';
 import { damaged } from '../base/bytes.ts';
 import { newArray, type ArrayPool } from './array-pool.ts';
 import { decodeInto, encodeDense, encodeIntegers, joinIntegers } from './addon.ts';
-import type { ColumnParts } from './column-parts.ts';
+import { columnsOf, hasRaw, type ChannelColumns } from './column-table.ts';
 import { BLOCK_VALUES, CODEC } from './column.ts';
 import type { EncodedColumn, FloatType, Integers } from './column.ts';
 import { DENSE_CODECS, FLOAT_CODECS, INTEGER_CODECS } from './registry.ts';
 
 export { encodeIntegers } from './addon.ts';
 export { ArrayPool, newArray } from './array-pool.ts';
-export { ColumnParts } from './column-parts.ts';
+export { COLUMN_BYTES_END, ColumnTable } from './column-table.ts';
+export type { ChannelColumns, FlushColumns } from './column-table.ts';
 export { encodeDenseReference } from './dense.ts';
 export { BLOCK_VALUES, CODEC, integersBoundBytes } from './column.ts';
 export type { EncodedColumn } from './column.ts';
@@ -61,14 +62,19 @@ export function encodeColumnDense(type: ValueType, values: Column): EncodedColum
 
 /**
  * Columns of one channel that follow each other as one, which holds all their values: as
- * `encodeColumnDense` gives it. @throws DAMAGED
+ * `encodeColumnDense` gives it. @param count of all values @throws DAMAGED
  */
-export function joinColumns(type: ValueType, columns: ColumnParts): EncodedColumn {
-  if (type !== 'f32' && type !== 'f64' && !columns.hasRaw) return joinIntegers(columns);
-  const values = newColumn(type, columns.values);
+export function joinColumns(
+  type: ValueType,
+  columns: ChannelColumns,
+  count: number,
+): EncodedColumn {
+  if (type !== 'f32' && type !== 'f64' && !hasRaw(columns)) return joinIntegers(columns, count);
+  const values = newColumn(type, count);
   let at = 0;
-  for (const part of columns)
+  for (const part of columnsOf(columns)) {
     decodeColumnInto(type, part, values.subarray(at, (at += part.values)));
+  }
   return encodeColumnDense(type, values);
 }
 

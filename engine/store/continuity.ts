@@ -39,6 +39,12 @@ export class Continuity {
     yield item;
   }
 
+  /** Others have followed its records up to here, each of them due. */
+  goOn(nextOffset: number, lastTick: number): void {
+    this.nextOffset = nextOffset;
+    this.#lastTick = lastTick;
+  }
+
   /** It has been shown as lost before, and stays so. */
   #isPinned(item: DataItem): boolean {
     if (isCorruptGap(item)) return false;

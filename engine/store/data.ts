@@ -158,7 +158,7 @@ class GroupItems {
 }
 
 /** A times entry, and what follows from it for all batches that refer to it. */
-class SharedTimes {
+export class SharedTimes {
   readonly times: TimesEntry;
   readonly bytes: number;
   readonly users: DataItem[] = [];

@@ -10,6 +10,7 @@
 #include "bindings.h"
 #include "bits.h"
 #include "codecs.h"
+#include "column_table.h"
 #include "dense.h"
 #include "times.h"
 
@@ -131,36 +132,30 @@ void DecodeNumbers(const Napi::CallbackInfo& info) {
   DecodeWith<Napi::Float64Array>(info, napi_float64_array, helicorder::DecodeNumbers);
 }
 
-// Part after part, each of `parts`: codec, bytes, values. False if they are not exactly `values`.
-bool DecodeAll(const Napi::Uint32Array& parts, const Napi::Uint8Array& bytes, int64_t* values,
-               size_t count) {
-  const uint8_t* column = bytes.Data();
-  size_t left = bytes.ByteLength();
-  for (size_t i = 0; i + 2 < parts.ElementLength(); i += 3) {
-    const uint32_t codec = parts[i], length = parts[i + 1], taken = parts[i + 2];
-    if (codec > 255 || length > left || taken > count) return false;
-    const auto id = static_cast<uint8_t>(codec);
-    if (helicorder::DecodeIntegers(id, column, length, values, taken) < 0) return false;
-    column += length;
-    values += taken;
-    left -= length;
-    count -= taken;
-  }
-  return left == 0 && count == 0;
-}
-
-// [codec × 2^32 + length] = joinColumns(parts, bytes, count, out)
+// [codec × 2^32 + length] = joinColumns(rows, first, stride, channel, memory, count, out)
 Napi::Value JoinColumns(const Napi::CallbackInfo& info) {
-  const auto parts = ArrayArgument<Napi::Uint32Array>(info, 0, napi_uint32_array, "parts");
-  const auto bytes = Bytes(info, 1, "bytes");
-  auto out = Bytes(info, 3, "out");
-  const auto count = static_cast<size_t>(Whole(info.Env(), info[2], "count", 0, kMaxValues));
-  CheckRoom(info.Env(), out.ByteLength(), helicorder::DenseBoundBytes(count));
+  const Napi::Env env = info.Env();
+  const auto rows = ArrayArgument<Napi::Uint32Array>(info, 0, napi_uint32_array, "rows");
+  const auto memory = Bytes(info, 4, "memory");
+  const auto numbers = static_cast<int64_t>(rows.ElementLength());
+  const auto number = [&](size_t index, const char* name, int64_t least) {
+    return static_cast<size_t>(Whole(env, info[index], name, least, numbers));
+  };
+  const helicorder::ChannelColumns columns = {rows.Data(),
+                                  rows.ElementLength(),
+                                  number(1, "first", 0),
+                                  number(2, "stride", 1),
+                                  number(3, "channel", 0),
+                                  memory.Data(),
+                                  memory.ByteLength()};
+  const auto count = static_cast<size_t>(Whole(env, info[5], "count", 0, kMaxValues));
+  auto out = Bytes(info, 6, "out");
+  CheckRoom(env, out.ByteLength(), helicorder::DenseBoundBytes(count));
   std::vector<int64_t> values(count);
-  if (!DecodeAll(parts, bytes, values.data(), count)) {
-    throw Napi::Error::New(info.Env(), "not columns of these values");
+  if (!helicorder::DecodeRows(columns, values.data(), count)) {
+    throw Napi::Error::New(env, "not columns of these values");
   }
-  return CodecAndLength(info.Env(), helicorder::EncodeShorter(values.data(), count, out.Data()));
+  return CodecAndLength(env, helicorder::EncodeShorter(values.data(), count, out.Data()));
 }
 
 int64_t Signed64(const Napi::CallbackInfo& info, size_t index, const char* what) {

@@ -1,13 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
+  ColumnTable,
   decodeColumn,
   decodeIntegers,
   decodeIntegersReference,
   encodeColumn,
+  encodeColumnDense,
   encodeDenseReference,
   encodeIntegers,
   encodeIntegersReference,
+  joinColumns,
 } from '../../engine/codecs/codec.ts';
 import type { EncodedColumn, ValueType } from '../../engine/codecs/codec.ts';
 import { encodeDense } from '../../engine/codecs/addon.ts';
@@ -277,5 +280,44 @@ describe('columns of every type', () => {
     const bytes = Uint8Array.of(0xff, 0xff, 0x01, 0x00);
     expect(decodeColumn('i16', { codec: 7, bytes }, 2)).toEqual(Float64Array.of(-1, 1));
     expect(() => decodeColumn('i16', { codec: 7, bytes }, 3)).toThrow('raw column');
+  });
+});
+
+describe('columns that are joined', () => {
+  /** Two streams' columns, of one and of two channels, flush by flush. */
+  const flushes = fc.array(columns, { minLength: 1, maxLength: 8 });
+
+  test('are one column of all their values', () => {
+    fc.assert(
+      fc.property(flushes, (parts) => {
+        const table = new ColumnTable([1, 2]);
+        for (const values of parts) {
+          table.add([encodeIntegers(values)], values.length);
+          table.add(
+            [encodeDense(values), encodeIntegers(values.map((one) => -one))],
+            values.length,
+          );
+        }
+        const all = BigInt64Array.from(parts.flatMap((values) => [...values]));
+        const same = encodeColumnDense('i64', all);
+        expect(joinColumns('i64', table.of(0, 0), all.length)).toEqual(same);
+        expect(joinColumns('i64', table.of(1, 0), all.length)).toEqual(same);
+        const negative = encodeColumnDense(
+          'i64',
+          all.map((one) => -one),
+        );
+        expect(joinColumns('i64', table.of(1, 1), all.length)).toEqual(negative);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  test('are refused unless they are exactly the values there should be', () => {
+    const table = new ColumnTable([1]);
+    table.add([encodeIntegers(BigInt64Array.of(1n, 5n, 7n))], 3);
+    table.add([{ codec: 2, bytes: Uint8Array.of(9, 9) }], 3);
+    for (const count of [3, 6, 7]) {
+      expect(() => joinColumns('i64', table.of(0, 0), count)).toThrow('joined columns');
+    }
   });
 });

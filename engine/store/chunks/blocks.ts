@@ -17,6 +17,7 @@ import {
 import type { Schema } from '../../batch/schema.ts';
 import { uncompress } from '../../codecs/codec.ts';
 import type { DataItem } from '../data.ts';
+import type { Entries } from '../log/entries.ts';
 import { KIND } from '../log/format.ts';
 import {
   BLOCK_KIND,
@@ -28,6 +29,7 @@ import {
   type BlockRow,
 } from './format.ts';
 import { Lane, type LaneMember } from './join.ts';
+import { NextFlush } from './next-flush.ts';
 import { encodePack, type PackedEntry } from './pack.ts';
 import type { Load, Scratch } from './scratch.ts';
 
@@ -50,12 +52,33 @@ export class BlockBuilder {
   readonly blocks = new Map<number, Block[]>();
   readonly #lanes = new Map<number, Lane>();
   readonly #packs = new Map<number, OpenPack>();
+  readonly #next = new NextFlush((stream) => this.#lanes.get(stream));
+  /** lanes that went on by themselves, which nobody has been told of */
+  readonly #ahead = new Set<Lane>();
   readonly #schemaOfRun: (run: number) => Schema;
   readonly #scratch: Scratch;
 
   constructor(schemaOfRun: (run: number) => Schema, scratch: Scratch) {
     this.#schemaOfRun = schemaOfRun;
     this.#scratch = scratch;
+  }
+
+  /**
+   * Adds a whole group, if all it holds goes on where open lanes end.
+   * @returns false if it does not: nothing has changed, and its items are to be looked at
+   */
+  goOn(entries: Entries): boolean {
+    if (!this.#next.read(entries)) return false;
+    for (const lane of this.#next.take()) this.#ahead.add(lane);
+    return true;
+  }
+
+  /** How far `goOn` has brought the streams since this was asked last. */
+  *goneOn(): Generator<{ stream: number; nextOffset: number; lastTick: number }> {
+    for (const { members, lastTick } of this.#ahead) {
+      for (const { stream, nextOffset } of members) yield { stream, nextOffset, lastTick };
+    }
+    this.#ahead.clear();
   }
 
   /** @param items of one group of the log, in order; their payloads are copied */
@@ -101,9 +124,9 @@ export class BlockBuilder {
     const entry = lane.times();
     const times = this.#scratch.put(encodeTimes(entry));
     const lastTick = entry.firstTick + entry.ticks - 1;
-    for (const member of lane.members) {
+    for (const [i, member] of lane.members.entries()) {
       this.#lanes.delete(member.stream);
-      const batch = lane.batch(member, this.#schemaOfRun(member.run));
+      const batch = lane.batch(i, this.#schemaOfRun(member.run));
       const row = laneRow(member, batch, { ticks: entry.ticks, lastTick });
       this.#push(member.stream, { row, load: this.#scratch.put(encodeBatch(batch)), times });
       yield;

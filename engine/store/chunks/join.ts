@@ -6,11 +6,12 @@
  */
 import { assert } from '../../base/assert.ts';
 import { BATCH_MAX_ROWS } from '../../base/constants.ts';
-import type { BatchEntry, EncodedColumn, TimesEntry } from '../../batch/format.ts';
+import type { BatchHead } from '../../batch/batch-head.ts';
+import type { BatchEntry, TimesEntry } from '../../batch/format.ts';
 import { LATENESS_BUCKETS, addHistogram, filteredIn, histogramOf } from '../../batch/ledger.ts';
 import type { Schema } from '../../batch/schema.ts';
-import { ColumnParts, joinColumns, type ValueType } from '../../codecs/codec.ts';
-import type { DataItem } from '../data.ts';
+import { ColumnTable, joinColumns, type FlushColumns } from '../../codecs/codec.ts';
+import type { DataItem, SharedTimes } from '../data.ts';
 
 /** A stream's batches among those that share their times entries. */
 export interface LaneMember {
@@ -22,11 +23,9 @@ export interface LaneMember {
   ordinal: number;
   samples: number;
   failed: BatchEntry['failed'];
-  /** per channel */
-  columns: ColumnParts[];
+  channels: number;
   nextSeq: number;
   nextOffset: number;
-  bytes: number;
   firstNanos: bigint | undefined;
   lastNanos: bigint | undefined;
 }
@@ -38,7 +37,9 @@ type Schedule = Omit<TimesEntry, 'ticks' | 'rows' | 'gaps' | 'histogram' | 'time
 export class Lane {
   readonly members: LaneMember[];
   readonly #schedule: Schedule;
-  readonly #time = new ColumnParts();
+  readonly #time = new ColumnTable([1]);
+  /** in the order of the members */
+  readonly #columns: ColumnTable;
   readonly #gaps: TimesEntry['gaps'] = [];
   readonly #histogram = new Float64Array(LATENESS_BUCKETS);
   #rows = 0;
@@ -52,6 +53,7 @@ export class Lane {
     const { t0Nanos, periodNanos, resolutionNanos, utcOffsetNanos, firstTick } = times;
     this.#schedule = { t0Nanos, periodNanos, resolutionNanos, utcOffsetNanos, firstTick };
     this.members = items.map(begun);
+    this.#columns = new ColumnTable(this.members.map(({ channels }) => channels));
     this.#append(items);
   }
 
@@ -62,26 +64,71 @@ export class Lane {
     return true;
   }
 
+  /** The last tick accounted for. */
+  get lastTick(): number {
+    return this.#schedule.firstTick + this.#ticks - 1;
+  }
+
+  /** Is the batch that is read in `head` what comes next of a member? */
+  isDue(index: number, stream: number, head: BatchHead): boolean {
+    const member = this.members[index];
+    return (
+      member !== undefined &&
+      member.stream === stream &&
+      member.run === head.run &&
+      member.nextSeq === head.firstSeq &&
+      member.nextOffset === head.firstOffset &&
+      member.channels === head.columns
+    );
+  }
+
+  /** Joins the batches of the next times entry, which are due, and without a failed range. */
+  goOn({ times, gapRecords, whole }: SharedTimes, columns: FlushColumns): void {
+    const records = times.rows + gapRecords;
+    for (const member of this.members) {
+      member.samples += times.rows;
+      member.nextSeq += records;
+      member.nextOffset += records;
+      member.firstNanos ??= whole.first;
+      member.lastNanos = whole.last;
+    }
+    this.#columns.addFlush(columns, times.rows);
+    this.#appendTimes(times);
+  }
+
   #continues(items: readonly DataItem[]): boolean {
-    const { times } = batchOf(items[0]!);
+    return (
+      items.length === this.members.length &&
+      this.isNext(batchOf(items[0]!).times) &&
+      items.every((item, i) => follows(this.members[i]!, item))
+    );
+  }
+
+  /** Do the ticks of a times entry follow on, on the same schedule, and is there room for them? */
+  isNext(times: TimesEntry): boolean {
     const own = this.#schedule;
     const rows = this.#rows + this.#filtered + times.rows + filteredIn(times.gaps);
     return (
-      items.length === this.members.length &&
       rows <= BATCH_MAX_ROWS &&
       times.firstTick === own.firstTick + this.#ticks &&
       times.t0Nanos === own.t0Nanos &&
       times.periodNanos === own.periodNanos &&
       times.resolutionNanos === own.resolutionNanos &&
-      times.utcOffsetNanos === own.utcOffsetNanos &&
-      items.every((item, i) => follows(this.members[i]!, item))
+      times.utcOffsetNanos === own.utcOffsetNanos
     );
   }
 
   #append(items: readonly DataItem[]): void {
-    const { times } = batchOf(items[0]!);
-    items.forEach((item, i) => append(this.members[i]!, item, this.#rows));
-    this.#time.add(times.time, times.rows);
+    items.forEach((item, i) => {
+      const { batch } = batchOf(item);
+      append(this.members[i]!, item, this.#rows);
+      this.#columns.add(batch.columns, batch.samples);
+    });
+    this.#appendTimes(batchOf(items[0]!).times);
+  }
+
+  #appendTimes(times: TimesEntry): void {
+    this.#time.add([times.time], times.rows);
     for (const gap of times.gaps) {
       this.#gaps.push({ ...gap, rowsBefore: gap.rowsBefore + this.#rows });
     }
@@ -99,23 +146,20 @@ export class Lane {
       rows: this.#rows,
       gaps: this.#gaps,
       histogram: histogramOf(this.#histogram),
-      time: dense('i64', this.#time, this.#rows),
+      time: joinColumns('i64', this.#time.of(0, 0), this.#rows),
     };
   }
 
-  /** One member's batches as one; `schema` is the one of its run. */
-  batch(member: LaneMember, schema: Schema): BatchEntry {
+  /** The batches of the `index`th member as one; `schema` is the one of its run. */
+  batch(index: number, schema: Schema): BatchEntry {
     assert(schema.kind === 'samples', 'a batch is of a stream of samples');
-    const { run, firstSeq, firstOffset, ordinal, samples, failed } = member;
-    const columns = schema.channels.map(({ type }, i) => dense(type, member.columns[i]!, samples));
+    const { run, firstSeq, firstOffset, ordinal, samples, failed } = this.members[index]!;
+    const columns = schema.channels.map(({ type }, channel) =>
+      joinColumns(type, this.#columns.of(index, channel), samples),
+    );
     const place = { run, firstSeq, firstOffset, ordinal };
     return { timesDistance: 1, ...place, samples, failed, columns };
   }
-}
-
-function dense(type: ValueType, parts: ColumnParts, values: number): EncodedColumn {
-  assert(parts.values === values, 'a column has a value for each sample');
-  return joinColumns(type, parts);
 }
 
 function begun(item: DataItem): LaneMember {
@@ -128,10 +172,9 @@ function begun(item: DataItem): LaneMember {
     ordinal: batch.ordinal,
     samples: 0,
     failed: [],
-    columns: batch.columns.map(() => new ColumnParts()),
+    channels: batch.columns.length,
     nextSeq: item.firstSeq,
     nextOffset: item.firstOffset,
-    bytes: 0,
     firstNanos: undefined,
     lastNanos: undefined,
   };
@@ -143,11 +186,9 @@ function append(member: LaneMember, item: DataItem, rows: number): void {
   for (const range of batch.failed) {
     member.failed.push({ ...range, firstRow: range.firstRow + rows });
   }
-  batch.columns.forEach((column, i) => member.columns[i]!.add(column, batch.samples));
   member.samples += batch.samples;
   member.nextSeq += item.records;
   member.nextOffset += item.records;
-  member.bytes += item.bytes;
   member.firstNanos ??= item.firstNanos;
   member.lastNanos = item.lastNanos ?? member.lastNanos;
 }
@@ -163,6 +204,6 @@ function follows(member: LaneMember, item: DataItem): boolean {
     member.run === item.run &&
     member.nextSeq === item.firstSeq &&
     member.nextOffset === item.firstOffset &&
-    member.columns.length === batchOf(item).batch.columns.length
+    member.channels === batchOf(item).batch.columns.length
   );
 }

@@ -147,6 +147,10 @@ class Collected {
 
   async add(group: LogGroup): Promise<void> {
     this.#segment = group.segment;
+    const { fs, spillDir, onDamage, pause, state } = this.#context;
+    // of a record that is lost for good nothing comes, whatever its bytes may say
+    if (state.losses.pinned.size === 0 && this.#blocks.goOn(group.entries)) return pause();
+    this.#catchUp();
     if (group.isSnapshot) {
       const snapshot = ControlState.fromIntact(group.entries.all());
       if (snapshot) this.#enterSegment(snapshot);
@@ -156,7 +160,6 @@ class Collected {
       if (isData(view.kind) || !view.isIntact()) continue;
       this.#known.learnEntry(view.kind, view.entry().payload);
     }
-    const { fs, spillDir, onDamage, pause } = this.#context;
     for (const found of heldItems(fs, spillDir, group)) {
       if (found.kind === 'fault') {
         onDamage?.(found);
@@ -166,6 +169,13 @@ class Collected {
       for (const item of found.items) this.#keep(item, kept);
       this.#blocks.add(kept);
       if (found.items.length > 0) await pause();
+    }
+  }
+
+  /** With groups that were added whole. */
+  #catchUp(): void {
+    for (const { stream, nextOffset, lastTick } of this.#blocks.goneOn()) {
+      this.#continuityOf(stream, nextOffset).goOn(nextOffset, lastTick);
     }
   }
 
@@ -207,6 +217,7 @@ class Collected {
 
   /** @param end the state behind the last segment, if it can be had: it knows what is lost */
   async streams(end: ControlState | undefined): Promise<ChunkStream[]> {
+    this.#catchUp();
     if (end) this.#enterSegment(end);
     await this.#blocks.finish(this.#context.pause);
     return [...this.#knownStreams().values()]
@@ -233,9 +244,10 @@ class Collected {
 
   #headOf(stream: StreamSnapshot, blocks: readonly Block[]): ChunkHead {
     const numbers = new Set(blocks.map(({ row }) => row.run));
-    const runs = [...this.#known.runs].filter(
-      (run) => numbers.has(run.id) || (numbers.has(0) && run.stream === stream.id),
-    );
+    // a pack may hold those of several
+    const runs = numbers.has(0)
+      ? [...this.#known.runs].filter((run) => numbers.has(run.id) || run.stream === stream.id)
+      : [...numbers].map((id) => defined(this.#known.of(id), `run ${id}`).run);
     const ids = [...new Set(runs.map(({ schemaId }) => schemaId))];
     return {
       stream,
