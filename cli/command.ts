@@ -63,8 +63,8 @@ export interface CliContext {
 
 export type CommandFactory = (context: CliContext) => Command | Promise<Command>;
 
-export const DATA_DIR_DEFAULT = './helicorder-data';
-export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
+const DATA_DIR_DEFAULT = './helicorder-data';
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
 /** A command with the common options and real examples at the end of its help. */
 export function newCommand(name: string, summary: string, examples: string[]): Command {
