@@ -6,7 +6,7 @@
 import { cpus, release, totalmem } from 'node:os';
 import { systemClock } from '../engine/base/clock.ts';
 import { VERSION } from '../engine/base/version.ts';
-import { formatUtc } from '../engine/batch/json.ts';
+import { formatUtc } from '../engine/base/time-text.ts';
 import { nodeFileSystem } from '../engine/files/node-file-system.ts';
 import { readText, readTextIfThere } from './files.ts';
 
