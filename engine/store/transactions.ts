@@ -269,18 +269,8 @@ export class Transactions {
     open?.spill?.drop();
   }
 
-  /** All of them, whatever fails of one. */
   #abortAll(isMeant: (open: OpenTransaction) => boolean): void {
-    const failures: unknown[] = [];
-    for (const [txn, open] of this.#open) {
-      if (!isMeant(open)) continue;
-      try {
-        this.abort(txn);
-      } catch (error) {
-        failures.push(error);
-      }
-    }
-    if (failures.length > 0) throw failures[0];
+    for (const [txn, open] of this.#open) if (isMeant(open)) this.abort(txn);
   }
 
   /** The connection has ended. */

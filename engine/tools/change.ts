@@ -72,7 +72,7 @@ async function plan(dataDir: string, change: Change): Promise<PlannedChange> {
 
 function changeAsOwner({ dataDir, onWarning }: ChangeOptions, change: PlannedChange): void {
   const writer = StoreWriter.open(dataDir, systemEnvironment);
-  for (const warning of writer.warnings) onWarning?.(warning);
+  for (const warning of [...writer.warnings, ...writer.spills.warnings]) onWarning?.(warning);
   try {
     applyChange(writer, change);
     writer.close();

@@ -136,7 +136,7 @@ function own(
   const writer = StoreWriter.open(dir, environment);
   const { paths, identity, state } = writer;
   tell('opened the store as its owner: store.json, mark and ballast are as they should be');
-  for (const warning of writer.warnings) tell(warning);
+  for (const warning of [...writer.warnings, ...writer.spills.warnings]) tell(warning);
   const pinned = pinLosses(writer, lost);
   if (pinned > 0)
     tell(`wrote down ${pinned} ranges of lost records: they are gap(corrupt) for good`);
