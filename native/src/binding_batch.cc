@@ -76,6 +76,10 @@ Napi::Value EncodeIntegers(const Napi::CallbackInfo& info) {
   return EncodeWith<IntegersBound, helicorder::EncodeIntegers>(info);
 }
 
+Napi::Value EncodeShorter(const Napi::CallbackInfo& info) {
+  return EncodeWith<helicorder::DenseBoundBytes, helicorder::EncodeShorter>(info);
+}
+
 Napi::Value EncodeDense(const Napi::CallbackInfo& info) {
   return EncodeWith<helicorder::DenseBoundBytes, helicorder::EncodeDense>(info);
 }
@@ -306,6 +310,7 @@ class RowEncoder : public Napi::ObjectWrap<RowEncoder> {
 
 void BindBatch(Napi::Env env, Napi::Object exports) {
   exports.Set("encodeIntegers", Napi::Function::New<EncodeIntegers>(env, "encodeIntegers"));
+  exports.Set("encodeShorter", Napi::Function::New<EncodeShorter>(env, "encodeShorter"));
   exports.Set("encodeDense", Napi::Function::New<EncodeDense>(env, "encodeDense"));
   exports.Set("decodeIntegers", Napi::Function::New<DecodeIntegers>(env, "decodeIntegers"));
   exports.Set("decodeNumbers", Napi::Function::New<DecodeNumbers>(env, "decodeNumbers"));
