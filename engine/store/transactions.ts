@@ -39,7 +39,7 @@ import {
   type HeldPosition,
 } from '../txn/position.ts';
 import { Tally } from '../txn/tally.ts';
-import { transactionEntry } from './control.ts';
+import { transactionEntry } from './control-entries.ts';
 import { addPiece, checkOverlap, copiedRun, derivationOf, isSameRun } from './copied-records.ts';
 import { dataItems } from './data.ts';
 import { KIND } from './log/format.ts';

@@ -34,7 +34,7 @@ import {
   type IdentityEntry,
   type RunSnapshot,
   type StreamSnapshot,
-} from './control.ts';
+} from './control-entries.ts';
 import type { DataItem } from './data.ts';
 import { hex, storePaths, type StorePaths } from './files.ts';
 import { ENTRY_FLAG, KIND, segmentOf, type Lsn, type StoreIdentity } from './log/format.ts';

@@ -10,7 +10,7 @@
 import { HelicorderError, errnoCode, openError } from '../base/errors.ts';
 import { Catalog } from '../store/catalog.ts';
 import { pinLosses } from '../store/changes.ts';
-import type { LostEntry } from '../store/control.ts';
+import type { LostEntry } from '../store/control-entries.ts';
 import { storePaths } from '../store/files.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../store/store.ts';
 import { StreamReader } from '../store/stream-reader.ts';
