@@ -81,7 +81,7 @@ export function store(capture: Capture, dir: string, samplesPerBatch: number): v
 }
 
 /** Reads the store back. @throws HelicorderError unless every value and time is what went in */
-export async function readBack(capture: Capture, dir: string): Promise<SamplesItem[]> {
+async function readBack(capture: Capture, dir: string): Promise<SamplesItem[]> {
   const reader = Store.open(dir);
   const items: SamplesItem[] = [];
   let at = 0;

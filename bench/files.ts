@@ -9,7 +9,6 @@ import {
   mkdirSync,
   readFileSync,
   rmSync,
-  statfsSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
@@ -75,11 +74,6 @@ export function writeFile(path: string, content: string | Uint8Array): void {
 /** Writes to stdout past the buffers of the process: it is about to be killed. */
 export function printAtOnce(line: string): void {
   writeSync(process.stdout.fd, `${line}\n`);
-}
-
-/** Magic number of the file system that holds `path`, as statfs(2) gives it. */
-export function fileSystemMagic(path: string): number {
-  return statfsSync(path).type;
 }
 
 /** Full path of an executable on PATH. */

@@ -270,7 +270,7 @@ export function makeRow(spec: RowSpec, rounds: readonly Round[], load: Load | nu
   };
 }
 
-export function isWithin(number: number, bound: number, better: 'lower' | 'higher'): boolean {
+function isWithin(number: number, bound: number, better: 'lower' | 'higher'): boolean {
   return better === 'lower' ? number <= bound : number >= bound;
 }
 

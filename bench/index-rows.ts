@@ -9,7 +9,7 @@ import { sharedStore } from './histories.ts';
 import { runNode } from './process.ts';
 
 const TIMEOUT_MS = 600_000;
-export const BATCHES = 4_000_000;
+const BATCHES = 4_000_000;
 
 function arm(name: 'grown' | 'empty'): Arm {
   return {

@@ -6,7 +6,7 @@
 import { cpus, release, totalmem } from 'node:os';
 import { systemClock } from '../engine/base/clock.ts';
 import { VERSION } from '../engine/base/version.ts';
-import { formatUtc } from '../engine/batch/json.ts';
+import { formatUtc } from '../engine/base/time-text.ts';
 import { nodeFileSystem } from '../engine/files/node-file-system.ts';
 import { readText, readTextIfThere } from './files.ts';
 
@@ -49,7 +49,7 @@ export interface Load {
 }
 
 /** USER_HZ is 100 on every architecture that Linux exports it on (see times(2), sysconf(3)). */
-export const CLOCK_TICKS_PER_SECOND = 100;
+const CLOCK_TICKS_PER_SECOND = 100;
 
 /** Sums of /proc/stat's first line, in clock ticks. */
 export interface CpuTimes {

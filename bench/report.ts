@@ -9,7 +9,7 @@ export interface Report {
 }
 
 /** How much worse than the baseline a row may be before `--compare` fails. */
-export const COMPARE_TOLERANCE = 0.15;
+const COMPARE_TOLERANCE = 0.15;
 
 /** Column widths of the table; a name longer than its column is cut by the table itself. */
 const COLUMNS = [

@@ -39,7 +39,7 @@ interface Options {
   compare: string | undefined;
 }
 
-export function parseOptions(args: string[]): Options {
+function parseOptions(args: string[]): Options {
   // `--compare` alone means the committed baseline; parseArgs knows no optional values
   const words = args.map((word) => (word === '--compare' ? `--compare=${BASELINE_PATH}` : word));
   try {

@@ -11,7 +11,8 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { systemClock } from '../engine/base/clock.ts';
 import { NAME_MAX_LENGTH, NANOS_PER_MILLI } from '../engine/base/constants.ts';
 import { ERRORS, HelicorderError, nearest } from '../engine/base/errors.ts';
-import { parseTimeNanos } from '../engine/base/time-text.ts';
+import { CURSOR_NAME, STREAM_NAME } from '../engine/base/names.ts';
+import { formatUtc, parseTimeNanos } from '../engine/base/time-text.ts';
 import { configuredStoreDir } from '../engine/config/layers.ts';
 import { parseDurationNanos } from '../engine/config/units.ts';
 import type { EngineParts, Load } from './engine.ts';
@@ -63,8 +64,8 @@ export interface CliContext {
 
 export type CommandFactory = (context: CliContext) => Command | Promise<Command>;
 
-export const DATA_DIR_DEFAULT = './helicorder-data';
-export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
+const DATA_DIR_DEFAULT = './helicorder-data';
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
 /** A command with the common options and real examples at the end of its help. */
 export function newCommand(name: string, summary: string, examples: string[]): Command {
@@ -143,7 +144,7 @@ export function printJson(io: CliIo, value: unknown): Promise<void> {
 
 /** UTC ns for people, cut to milliseconds. */
 export function timeText(nanos: string | bigint | null): string {
-  return nanos === null ? '–' : new Date(Number(BigInt(nanos) / 1_000_000n)).toISOString();
+  return nanos === null ? '–' : formatUtc(BigInt(nanos));
 }
 
 /** Of a command that has found damage, or an account that does not balance. */
@@ -152,13 +153,13 @@ export const EXIT_DAMAGED = ERRORS.DAMAGED.exit;
 /** @throws HelicorderError USAGE if `text` is not scope/name */
 export function streamName(text: string): string {
   if (text.length > NAME_MAX_LENGTH) throw tooLong('the name of a stream', text);
-  if (/^[A-Za-z0-9._-]+\/[A-Za-z0-9._-]+$/.test(text)) return text;
+  if (STREAM_NAME.test(text)) return text;
   throw new HelicorderError('USAGE', `"${text}" is not the name of a stream, scope/name`);
 }
 
 /** @throws HelicorderError USAGE if `text` cannot be the name of a cursor */
 export function cursorName(text: string): string {
-  if (/^[A-Za-z0-9._-]{1,100}$/.test(text)) return text;
+  if (CURSOR_NAME.test(text)) return text;
   throw new HelicorderError(
     'USAGE',
     `"${text}" is not the name of a cursor: 1 to 100 letters, digits, dots, dashes, underscores`,

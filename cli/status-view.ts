@@ -4,6 +4,7 @@
  * longer than the terminal is wide; after a resize the old lines have wrapped, and the number of
  * rows they take now is what has to be moved up.
  */
+import { NANOS_PER_SECOND } from '../engine/base/constants.ts';
 import { formatBytes } from '../engine/config/units.ts';
 import type { Percentiles, RecorderStatus, RecorderSummary } from '../engine/tools/types.ts';
 import type { Output } from './command.ts';
@@ -100,7 +101,7 @@ function micros(value: number): string {
 }
 
 function suspended(nanos: string): string {
-  const seconds = Number(nanos) / 1e9;
+  const seconds = Number(nanos) / NANOS_PER_SECOND;
   return seconds === 0 ? '' : `, suspended ${seconds.toFixed(3)} s`;
 }
 

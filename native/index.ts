@@ -204,9 +204,11 @@ export interface NativeAddon {
    */
   encodeIntegers(values: BigInt64Array | Float64Array, out: Uint8Array, at: number): number;
   /**
-   * The same with the one of codecs 8–10 that needs least, for chunks: about six times the work.
-   * `out` has room for `denseBoundBytes` (`engine/codecs/column.ts`).
+   * For chunks: as `encodeDense` or `encodeIntegers`, whichever is shorter; about six times the
+   * work. `out` has room for `denseBoundBytes` (`engine/codecs/column.ts`).
    */
+  encodeShorter(values: BigInt64Array | Float64Array, out: Uint8Array, at: number): number;
+  /** The same with the one of codecs 8–10 that needs least, also where they need more. */
   encodeDense(values: BigInt64Array | Float64Array, out: Uint8Array, at: number): number;
   /**
    * Fills `values` from a column of codec 1–4 or 8–10. Throws if the column is malformed or not
@@ -216,8 +218,8 @@ export interface NativeAddon {
   /** The same into doubles, for integers that a double holds. */
   decodeNumbers(codec: number, column: Uint8Array, values: Float64Array): void;
   /**
-   * Columns of codec 1–4 or 8–10 as one: by `encodeDense` or `encodeIntegers`, whichever is
-   * shorter. Throws unless they are exactly `count` values
+   * Columns of codec 1–4 or 8–10 as one: as `encodeShorter` gives it. Throws unless they are
+   * exactly `count` values
    * @param rows a table of columns (`engine/codecs/column-table.ts`)
    * @param first the first row, and from there each row that is `stride` numbers behind the last
    * @param channel whose columns; those of the channels before it lie before each of them

@@ -4,7 +4,6 @@ import type { Command } from 'commander';
 import type { GapReport, GapsReport, Quantiles } from '../../engine/tools/types.ts';
 import {
   EXIT_DAMAGED,
-  momentNanos,
   newCommand,
   printJson,
   streamName,
@@ -12,6 +11,7 @@ import {
   withStore,
 } from '../command.ts';
 import type { CliContext, CommonOptions } from '../command.ts';
+import { fromTimeOption, toTimeOption } from '../read-options.ts';
 
 const EXAMPLES = [
   'helicorder gaps examples/network',
@@ -33,8 +33,8 @@ interface Options extends CommonOptions {
 export function gapsCommand({ io, run }: CliContext): Command {
   return newCommand('gaps', 'every gap of a stream, its reason and length', EXAMPLES)
     .argument('<stream>', 'scope/name')
-    .option('--from-time <time>', 'begin at this time: 2026-11-25T14:30:00Z, -1h …', momentNanos)
-    .option('--to-time <time>', 'stop before this time', momentNanos)
+    .addOption(fromTimeOption())
+    .addOption(toTimeOption())
     .addHelpText('after', WHAT_COUNTS)
     .action((name: string, options: Options) =>
       run(() => {

@@ -4,15 +4,14 @@ import { parseDurationNanos } from '../../engine/config/units.ts';
 import type { BucketsReport } from '../../engine/tools/types.ts';
 import {
   EXIT_DAMAGED,
-  momentNanos,
-  nameList,
   newCommand,
   streamName,
   timeText,
   wholeNumber,
   withStore,
 } from '../command.ts';
-import { ignore, type CliContext, type CliIo, type CommonOptions } from '../command.ts';
+import type { CliContext, CliIo, CommonOptions } from '../command.ts';
+import { columnsOption, fromTimeOption, tellDamage, toTimeOption } from '../read-options.ts';
 
 const EXAMPLES = [
   'helicorder stats plant/pump-3 --from-time -1h --bucket 1m',
@@ -34,13 +33,9 @@ export function statsCommand({ io, run }: CliContext): Command {
     .argument('<stream>', 'scope/name')
     .option('--bucket <duration>', 'length of a row, such as 10s (default: 1m)', duration)
     .option('--buckets <count>', 'instead: this many rows, from the first sample on', wholeNumber)
-    .option(
-      '--columns <names>',
-      'only these channels, in this order, separated by commas',
-      nameList,
-    )
-    .option('--from-time <time>', 'begin at this time: 2026-11-25T14:30:00Z, -1h …', momentNanos)
-    .option('--to-time <time>', 'stop before this time', momentNanos)
+    .addOption(columnsOption())
+    .addOption(fromTimeOption())
+    .addOption(toTimeOption())
     .action((name: string, options: Options) => run(() => print(io, streamName(name), options)));
 }
 
@@ -52,10 +47,9 @@ async function print(io: CliIo, stream: string, options: Options): Promise<numbe
       ...given,
       ...(bucket === undefined ? {} : { bucketNanos: bucket }),
       ...(count === undefined ? {} : { count }),
-      onDamage: ({ file, offset, length, what }) => {
+      onDamage: (damage) => {
         isDamaged = true;
-        const message = `helicorder: damage: ${file} at ${offset}, ${length} bytes: ${what}\n`;
-        void io.stderr.write(message).catch(ignore);
+        tellDamage(io, damage);
       },
     });
     for (const piece of piecesOf(report, options)) await io.stdout.write(piece);

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { formatBytes } from '../../engine/config/units.ts';
 import type { StoreInfo } from '../../engine/tools/types.ts';
-import { dataDirOf, newCommand, newGroup, printJson } from '../command.ts';
+import { dataDirOf, newCommand, newGroup, printJson, timeText } from '../command.ts';
 import type { CliContext, CommonOptions } from '../command.ts';
 
 export function storeCommand(context: CliContext): Command {
@@ -53,7 +53,7 @@ function descriptionOf(info: StoreInfo): string {
     `store     ${info.storeId}${origin}`,
     `machine   ${isUnbound ? 'without an id' : info.machineId}`,
     `format    ${info.format}, segments of ${formatBytes(Number(info.segmentBytes))}`,
-    `created   ${new Date(Number(BigInt(info.created) / 1_000_000n)).toISOString()}`,
+    `created   ${timeText(info.created)}`,
     `holds     ${info.streams} streams, ${segments.count} segments` +
       (segments.first === null ? '' : ` (${segments.first} to ${segments.last})`),
     `bytes     ${size('all')}: log ${size('log')}, spares ${size('spares')}, ` +

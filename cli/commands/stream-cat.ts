@@ -4,9 +4,10 @@
  */
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { CatOptions, Damage } from '../../engine/tools/types.ts';
-import { EXIT_DAMAGED, choice, ignore, momentNanos, nameList, newCommand } from '../command.ts';
+import { EXIT_DAMAGED, choice, ignore, newCommand } from '../command.ts';
 import { streamName, wholeNumber, withStore } from '../command.ts';
 import type { CliContext, CliIo, CommonOptions } from '../command.ts';
+import { columnsOption, fromTimeOption, tellDamage, toTimeOption } from '../read-options.ts';
 
 const EXAMPLES = [
   'helicorder stream cat examples/network --max-events 1',
@@ -40,13 +41,9 @@ export function catCommand({ io, run }: CliContext): Command {
         .default('start'),
     )
     .option('--to <offset>', 'stop before this offset', wholeNumber)
-    .option('--from-time <time>', 'begin at this time: 2026-11-25T14:30:00Z, -1h …', momentNanos)
-    .option('--to-time <time>', 'stop before this time', momentNanos)
-    .option(
-      '--columns <names>',
-      'only these channels, in this order, separated by commas',
-      nameList,
-    )
+    .addOption(fromTimeOption())
+    .addOption(toTimeOption())
+    .addOption(columnsOption())
     .option('--max-events <count>', 'stop after this many events', wholeNumber)
     .option('--follow', 'wait for what is still to come, as long as somebody owns the store')
     .addOption(choice('--format <format>', 'json (default), for opaque streams raw', FORMATS))
@@ -63,10 +60,9 @@ async function print(io: CliIo, stream: string, options: Options): Promise<numbe
   const stop = new AbortController();
   const stopListening = io.onSignal(() => stop.abort());
   let isDamaged = false;
-  const onDamage = ({ file, offset, length, what }: Damage): void => {
+  const onDamage = (damage: Damage): void => {
     isDamaged = true;
-    const message = `helicorder: damage: ${file} at ${offset}, ${length} bytes: ${what}\n`;
-    void io.stderr.write(message).catch(ignore);
+    tellDamage(io, damage);
   };
   return withStore(io, options, async (store, { cat }) => {
     const { follow = false, withLedger = false, ...given } = options;

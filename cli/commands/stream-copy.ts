@@ -39,7 +39,9 @@ export interface DerivationOptions {
 export const WHERE_TEXT =
   'keep only samples for which it holds: channels in physical units, + - * / % **, comparisons, ' +
   '&& || ! ?:, abs min max sqrt …; names with other characters in quotes';
-const CURSOR_TEXT = 'name under which the source keeps how far the copy has come';
+const CURSOR_TEXT =
+  'name under which the source keeps how far the copy has come (default: made of both streams ' +
+  'and the path of --to-data-dir as it is written; one through a symbolic link makes another)';
 const BATCH_TEXT =
   'most records of one transaction (default: 1000000, or what the target takes in one write); ' +
   'with more than 1000000 it may be larger than memory: the target has all of it at once, or none';

@@ -1,15 +1,14 @@
 /** `helicorder top`: what goes on in a store, live, while somebody records into it or not. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Option, type Command } from 'commander';
-import { formatBytes, parseDurationNanos } from '../../engine/config/units.ts';
+import { formatBytes } from '../../engine/config/units.ts';
 import { HelicorderError } from '../../engine/base/errors.ts';
 import type { RecorderStatus, TopReport } from '../../engine/tools/types.ts';
-import { newCommand, printJson, withStore } from '../command.ts';
+import { millisecondsOf, newCommand, printJson, withStore } from '../command.ts';
 import type { CliContext, CliIo, CommonOptions } from '../command.ts';
 import { LiveBlock, forecastText } from '../status-view.ts';
 
 const EXAMPLES = ['helicorder top', 'helicorder top --json --looks 2 --interval 10s'];
-const NANOS_PER_MS = 1e6;
 /** A look asks the disk for the size of every file of the store. */
 const INTERVAL_MIN_MS = 100;
 
@@ -89,18 +88,9 @@ function rate(value: number | null): string {
 }
 
 function intervalOf(text: string): number {
-  const intervalMs = durationMs(text);
+  const intervalMs = millisecondsOf(text) ?? 0;
   if (intervalMs >= INTERVAL_MIN_MS) return intervalMs;
   throw new HelicorderError('USAGE', `--interval ${text}: expected ${INTERVAL_MIN_MS}ms or more`);
-}
-
-function durationMs(text: string): number {
-  try {
-    return Number(parseDurationNanos(text)) / NANOS_PER_MS;
-  } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause);
-    throw new HelicorderError('USAGE', `--interval ${text}: ${message}`, { cause });
-  }
 }
 
 function looksOf(text: string | undefined): number {

@@ -5,7 +5,7 @@
 import type { Command } from 'commander';
 import type { RetentionRule } from '../../engine/base/retention.ts';
 import type { CopyConfig, RecorderConfig } from '../../engine/config/config.ts';
-import { formatBytes, formatDuration } from '../../engine/config/units.ts';
+import { formatBytes, formatDuration, formatDurationMs } from '../../engine/config/units.ts';
 import type { BufferSizes, RateGroupBuffers } from '../../engine/tools/types.ts';
 import { newCommand, printJson, type CliContext, type CommonOptions } from '../command.ts';
 import { configurationOf } from '../settings-options.ts';
@@ -79,7 +79,7 @@ function budgetText({ budget, chunksDir }: RecorderConfig): string {
 
 function retentionText({ ageMs, bytes, onFull, class: streamClass }: RetentionRule): string {
   const limits = [
-    ...(ageMs === undefined ? [] : [formatDuration(BigInt(Math.round(ageMs * 1e6)))]),
+    ...(ageMs === undefined ? [] : [formatDurationMs(ageMs)]),
     ...(bytes === undefined ? [] : [formatBytes(bytes)]),
   ];
   return `${limits.join(' and ') || 'no limit'}, ${streamClass}, when full ${onFull}`;

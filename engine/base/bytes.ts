@@ -7,7 +7,7 @@
  */
 import { HelicorderError } from './errors.ts';
 
-export const VARINT_MAX_BYTES = 10;
+const VARINT_MAX_BYTES = 10;
 /** Of a varint, as many as a double holds exactly. */
 const LOW_BYTES = 7;
 const LOW_BITS = 7 * LOW_BYTES;

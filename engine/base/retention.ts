@@ -1,4 +1,5 @@
 /** How long streams are kept, and what happens to them where the disk is too small for all. */
+import { NANOS_PER_MILLI } from './constants.ts';
 
 /** What a stream does when there is no room: refuse what is new, or let go of what is oldest. */
 export const ON_FULL = ['reject-new', 'drop-oldest'] as const;
@@ -27,6 +28,11 @@ export const KEEP_ALL: RetentionRule = {
   onFull: 'reject-new',
   class: 'normal',
 };
+
+/** undefined: whatever its age */
+export function maxAgeNanos({ ageMs }: Pick<RetentionRule, 'ageMs'>): bigint | undefined {
+  return ageMs === undefined ? undefined : BigInt(Math.round(ageMs * NANOS_PER_MILLI));
+}
 
 /** The first rule that matches. */
 export function ruleFor(rules: readonly RetentionRule[], streamName: string): RetentionRule {

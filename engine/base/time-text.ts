@@ -1,9 +1,11 @@
 /**
- * A moment as people write it. A date without a zone is refused if it has a time of day: an hour
- * too early or too late would be found without a word.
+ * A moment as people write and read it. A date without a zone is refused if it has a time of day:
+ * an hour too early or too late would be found without a word.
  */
-const NANOS_PER_MILLI = 1_000_000n;
-const NANOS_PER_SECOND = 1_000_000_000n;
+import { NANOS_PER_MILLI, NANOS_PER_SECOND } from './constants.ts';
+
+const MILLI = BigInt(NANOS_PER_MILLI);
+const SECOND = BigInt(NANOS_PER_SECOND);
 
 const SECONDS: Readonly<Record<string, bigint>> = {
   s: 1n,
@@ -30,10 +32,17 @@ export function parseTimeNanos(text: string, nowNanos: bigint): bigint {
   if (NANOS.test(text)) return BigInt(text);
   const [, sign, digits, unit] = RELATIVE.exec(text) ?? [];
   if (sign !== undefined) {
-    const nanos = BigInt(digits!) * SECONDS[unit!]! * NANOS_PER_SECOND;
+    const nanos = BigInt(digits!) * SECONDS[unit!]! * SECOND;
     return sign === '-' ? nowNanos - nanos : nowNanos + nanos;
   }
   return isoNanos(text);
+}
+
+/** UTC, ISO 8601, cut to milliseconds. */
+export function formatUtc(utcNanos: bigint): string {
+  const remainder = utcNanos % MILLI;
+  const floored = remainder < 0n ? utcNanos - MILLI - remainder : utcNanos - remainder;
+  return new Date(Number(floored / MILLI)).toISOString();
 }
 
 function isoNanos(text: string): bigint {
@@ -54,8 +63,8 @@ function isoNanos(text: string): bigint {
     moment.getUTCMinutes() === time[1] &&
     moment.getUTCSeconds() === time[2];
   if (!isReal) throw new RangeError(`"${text}" is no time that there is`);
-  const nanos = BigInt(millis) * NANOS_PER_MILLI + BigInt(fraction.padEnd(9, '0'));
-  return nanos - zoneSeconds(zone) * NANOS_PER_SECOND;
+  const nanos = BigInt(millis) * MILLI + BigInt(fraction.padEnd(9, '0'));
+  return nanos - zoneSeconds(zone) * SECOND;
 }
 
 function zoneSeconds(zone: string | undefined): bigint {

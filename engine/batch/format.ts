@@ -107,6 +107,12 @@ export interface GapEntry {
   bounds: { minNanos: bigint; maxNanos: bigint } | undefined;
 }
 
+/** Consecutive records of one run, whatever they are. */
+export type RecordContent =
+  | { kind: 'batch'; times: TimesEntry; batch: BatchEntry }
+  | { kind: 'events'; events: EventsEntry }
+  | { kind: 'gap'; gap: GapEntry };
+
 /** A column of its own: what a reader gives may be a view of memory that moves on. */
 export function copiedColumn({ codec, bytes }: EncodedColumn): EncodedColumn {
   return { codec, bytes: bytes.slice() };

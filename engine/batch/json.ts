@@ -8,11 +8,10 @@
  * Values are physical: raw × scale + offset. Typed arrays print themselves, so there is no
  * JavaScript object per sample.
  */
+import { formatUtc } from '../base/time-text.ts';
 import type { EventGap, SampleEvent } from './event.ts';
 import type { Column } from './samples.ts';
 import type { Channel } from './schema.ts';
-
-const NANOS_PER_MILLI = 1_000_000n;
 
 export interface EventJsonOptions {
   /** of the run: written after the arrays, in this order */
@@ -48,13 +47,6 @@ export function eventJson(
   if (last !== undefined) fields.push(`"LastTimestampFormatted":"${formatUtc(last)}"`);
   if (options.ledger !== undefined) fields.push(...ledgerFields(event, options.ledger));
   return `{${fields.join(',')}}`;
-}
-
-/** UTC, ISO 8601, cut to milliseconds. */
-export function formatUtc(utcNanos: bigint): string {
-  const remainder = utcNanos % NANOS_PER_MILLI;
-  const floored = remainder < 0n ? utcNanos - NANOS_PER_MILLI - remainder : utcNanos - remainder;
-  return new Date(Number(floored / NANOS_PER_MILLI)).toISOString();
 }
 
 /** raw × scale + offset; the raw column itself where that changes nothing. */

@@ -24,13 +24,13 @@
 import { assert } from '../base/assert.ts';
 import { damaged } from '../base/bytes.ts';
 import { newArray, type ArrayPool } from './array-pool.ts';
-import { decodeInto, encodeDense, encodeIntegers, joinIntegers } from './addon.ts';
+import { decodeInto, encodeIntegers, encodeIntegersDense, joinIntegers } from './addon.ts';
 import { columnsOf, hasRaw, type ChannelColumns } from './column-table.ts';
 import { BLOCK_VALUES, CODEC } from './column.ts';
 import type { EncodedColumn, FloatType, Integers } from './column.ts';
 import { DENSE_CODECS, FLOAT_CODECS, INTEGER_CODECS } from './registry.ts';
 
-export { encodeIntegers } from './addon.ts';
+export { encodeIntegers, encodeIntegersDense } from './addon.ts';
 export { ArrayPool, newArray } from './array-pool.ts';
 export { COLUMN_BYTES_END, ColumnTable } from './column-table.ts';
 export type { ChannelColumns, FlushColumns } from './column-table.ts';
@@ -76,12 +76,6 @@ export function joinColumns(
     decodeColumnInto(type, part, values.subarray(at, (at += part.values)));
   }
   return encodeColumnDense(type, values);
-}
-
-export function encodeIntegersDense(values: Integers): EncodedColumn {
-  const plain = encodeIntegers(values);
-  const dense = encodeDense(values);
-  return dense.bytes.length < plain.bytes.length ? dense : plain;
 }
 
 /**

@@ -8,7 +8,7 @@ import { CODEC } from './column.ts';
 import type { FloatCodec } from './column.ts';
 import { bytesToFloats, floatBytes, floatsToBytes } from './raw.ts';
 
-export const LZ4_SIZE_BYTES = 4;
+const LZ4_SIZE_BYTES = 4;
 
 export const shuffleLz4: FloatCodec = {
   id: CODEC.shuffleLz4,

@@ -22,7 +22,6 @@
  *
  * Nothing here touches the system: files, environment and host name are given by the caller.
  */
-import { NANOS_PER_MILLI } from '../base/constants.ts';
 import type { RetentionRule } from '../base/retention.ts';
 import { expandEach, templateSchema } from './each.ts';
 import type { ConfigFiles, Environment } from './config-file.ts';
@@ -41,7 +40,7 @@ import { configSchema, DEFAULT_STREAM, schemaOfSource, sourceSchema } from './sc
 import type { ConfigTree, DriverFace, SourceTree } from './schema.ts';
 import { segmentBytesOf } from './segment-size.ts';
 import { applySettings, driverOf, keysAt } from './settings.ts';
-import { formatDuration, formatSize } from './units.ts';
+import { formatDuration, formatDurationMs, formatSize } from './units.ts';
 
 /** One device to record, ready to be opened by its driver. */
 export interface SourceConfig {
@@ -178,10 +177,7 @@ function globalValues(layers: Layers, tree: ConfigTree, segmentBytes: number): E
   });
   return [
     value(['store', 'dir'], tree.store.dir),
-    value(
-      ['store', 'flush'],
-      formatDuration(BigInt(Math.round(tree.store.flush * NANOS_PER_MILLI))),
-    ),
+    value(['store', 'flush'], formatDurationMs(tree.store.flush)),
     value(['store', 'segmentSize'], formatSize(segmentBytes)),
     value(['store', 'budget', 'bytes'], null),
     value(['store', 'budget', 'minFree'], formatSize(tree.store.budget.minFree)),
@@ -201,7 +197,7 @@ function copyValues(
 ): EffectiveValue[] {
   const limit = bandwidth === undefined ? null : formatSize(bandwidth);
   const derivation = { where: where ?? null, transform: transform ?? null };
-  const pause = formatDuration(BigInt(Math.round(linger * NANOS_PER_MILLI)));
+  const pause = formatDurationMs(linger);
   const facts = { from, to, follow, ...derivation, bandwidth: limit, linger: pause };
   return Object.entries(facts).map(([name, value]) => {
     const path = ['copies', index, name];

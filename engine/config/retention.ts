@@ -3,12 +3,11 @@
  * `defaults`, each key for itself. What comes out are rules in order of precedence, the last one
  * for every stream (`engine/base/retention.ts`).
  */
-import { NANOS_PER_MILLI } from '../base/constants.ts';
 import { matchesPattern, ruleFor, type RetentionRule } from '../base/retention.ts';
 import type { Path } from './config-file.ts';
 import { DEFAULT_ORIGIN, pathText, type Layers } from './layers.ts';
 import type { ConfigTree, RetentionTree } from './schema.ts';
-import { formatDuration, formatSize } from './units.ts';
+import { formatDurationMs, formatSize } from './units.ts';
 
 export interface SourceRetention {
   stream: string;
@@ -81,9 +80,8 @@ export function sourceRetention(
 function valuesOf(layers: Layers, rule: RetentionRule, places: Path[]): RetentionValue[] {
   const all = [...places, ['defaults']];
   const { ageMs, bytes } = rule;
-  const age = ageMs === undefined ? null : BigInt(Math.round(ageMs * NANOS_PER_MILLI));
   const facts: [string[], unknown][] = [
-    [['retain', 'age'], age === null ? null : formatDuration(age)],
+    [['retain', 'age'], ageMs === undefined ? null : formatDurationMs(ageMs)],
     [['retain', 'bytes'], bytes === undefined ? null : formatSize(bytes)],
     [['onFull'], rule.onFull],
     [['class'], rule.class],

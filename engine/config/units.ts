@@ -4,7 +4,7 @@
  * Parsers of one value throw a RangeError whose message says what was expected, for the caller to
  * place.
  */
-import { GIB, KIB, MIB } from '../base/constants.ts';
+import { GIB, KIB, MIB, NANOS_PER_MILLI } from '../base/constants.ts';
 
 const DURATION_NANOS = new Map<string, bigint>(
   Object.entries({
@@ -86,16 +86,15 @@ export function parseRateHz(value: unknown): number {
 
 /** The shortest exact spelling: 100000000 → `100ms`. */
 export function formatDuration(nanos: bigint): string {
-  const units: [string, bigint][] = [
-    ['d', 86_400_000_000_000n],
-    ['h', 3_600_000_000_000n],
-    ['m', 60_000_000_000n],
-    ['s', 1_000_000_000n],
-    ['ms', 1_000_000n],
-    ['us', 1_000n],
-  ];
-  const found = units.find(([, unitNanos]) => nanos > 0n && nanos % unitNanos === 0n);
-  return found ? `${nanos / found[1]}${found[0]}` : `${nanos}ns`;
+  for (const unit of ['d', 'h', 'm', 's', 'ms', 'us']) {
+    const unitNanos = DURATION_NANOS.get(unit)!;
+    if (nanos > 0n && nanos % unitNanos === 0n) return `${nanos / unitNanos}${unit}`;
+  }
+  return `${nanos}ns`;
+}
+
+export function formatDurationMs(ms: number): string {
+  return formatDuration(BigInt(Math.round(ms * NANOS_PER_MILLI)));
 }
 
 /** The shortest exact spelling: 67108864 → `64MiB`. */

@@ -17,6 +17,7 @@ import * as z from 'zod';
 import { ERRORS, HelicorderError, type ErrorCode, messageOf } from '../base/errors.ts';
 import { NAME_MAX_LENGTH } from '../base/constants.ts';
 import { hexWord } from '../base/bytes.ts';
+import { CURSOR_NAME, STREAM_NAME } from '../base/names.ts';
 import { quotedCounter } from '../base/quoted.ts';
 import { EVENTS_MAX } from '../batch/format.ts';
 import { parseJson, protocolError, type Frame } from './frame.ts';
@@ -29,12 +30,9 @@ export const CURSOR_DETAIL_MAX_CHARACTERS = 4096;
 /** Counters below 2^53 travel as quoted strings, as in all reports. */
 const counter = quotedCounter;
 const id = z.int().min(0);
-const stream = z
-  .string()
-  .max(NAME_MAX_LENGTH)
-  .regex(/^[A-Za-z0-9._-]+\/[A-Za-z0-9._-]+$/);
+const stream = z.string().max(NAME_MAX_LENGTH).regex(STREAM_NAME);
 const writer = z.string().min(1).max(NAME_MAX_LENGTH);
-const cursor = z.string().regex(/^[A-Za-z0-9._-]{1,100}$/);
+const cursor = z.string().regex(CURSOR_NAME);
 const cursorFields = {
   name: cursor,
   stream,

@@ -15,7 +15,7 @@ import { encodeEvents } from '../batch/format.ts';
 import { packEvents } from '../batch/opaque.ts';
 import { NO_ROOM_FOR_NEW } from '../store/admission.ts';
 import { addCursor, removeCursor, removeStream, setCursor, trimStream } from '../store/changes.ts';
-import { lostEntry, trimEntry, type TrimEntry } from '../store/control.ts';
+import { lostEntry, trimEntry, type TrimEntry } from '../store/control-entries.ts';
 import { KIND } from '../store/log/format.ts';
 import type { GroupBuilder } from '../store/log/group.ts';
 import { addNewLosses } from '../store/lost-entries.ts';

@@ -57,7 +57,7 @@ export async function loadDerivation(
   code: ErrorCode,
 ): Promise<Derivation | undefined> {
   if (where === undefined && transform === undefined) return undefined;
-  const parsed = where === undefined ? undefined : parseWhere(where, code);
+  const parsed = where === undefined ? undefined : whereOf(where, code);
   const loaded = transform && (await loadTransform(transform, code));
   return new Derivation(parsed, loaded, code);
 }
@@ -160,7 +160,7 @@ export class Derivation {
   }
 }
 
-function parseWhere(text: string, code: ErrorCode): Where {
+function whereOf(text: string, code: ErrorCode): Where {
   try {
     return new Where(text);
   } catch (error) {

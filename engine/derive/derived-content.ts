@@ -1,14 +1,20 @@
 /** What is left of a piece's entries once some of its records are left out. */
 import { EVENT_MAX_BYTES } from '../base/constants.ts';
 import { latenessHistogram } from '../batch/cut.ts';
-import type { BatchEntry, EventsEntry, GapEntry, TimesEntry } from '../batch/format.ts';
+import type {
+  BatchEntry,
+  EventsEntry,
+  GapEntry,
+  RecordContent,
+  TimesEntry,
+} from '../batch/format.ts';
 import type { GroupGap } from '../batch/ledger.ts';
 import { packEvents, unpackEvents } from '../batch/opaque.ts';
 import type { Column, RawSamples, SampleGap } from '../batch/samples.ts';
 import type { Channel } from '../batch/schema.ts';
 import { encodeColumn, encodeIntegers } from '../codecs/codec.ts';
 import { contentBytes } from '../txn/piece-format.ts';
-import type { Origin, Piece, PieceContent } from '../txn/piece.ts';
+import type { Origin, Piece } from '../txn/piece.ts';
 import type { TransformRun } from './transform-run.ts';
 
 export interface BatchContent {
@@ -125,7 +131,7 @@ function endOfPart(made: readonly (Uint8Array | null)[], from: number): number {
 function partOf(
   made: readonly (Uint8Array | null)[],
   { run, firstSeq, firstOffset, utcNanos }: EventsEntry,
-): PieceContent {
+): RecordContent {
   const identity = { run, firstSeq, firstOffset };
   const events = made.filter((event) => event !== null);
   if (events.length > 0)

@@ -82,7 +82,7 @@ function inEventOrder(wanted: readonly NetworkCounter[]): NetworkCounter[] {
 }
 
 /** rx_bytes → RxBytes */
-export function channelName(counter: NetworkCounter): string {
+function channelName(counter: NetworkCounter): string {
   return counter.replace(/(?:^|_)([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 

@@ -344,6 +344,7 @@ export class Collector {
     return [
       ...(problem ? [`the catalog is not up to date: ${problem}`] : []),
       ...(isScarce ? [NO_ROOM_FOR_NEW] : []),
+      ...this.#writer.spills.warnings,
     ];
   }
 

@@ -20,7 +20,7 @@ import { HelicorderError } from '../base/errors.ts';
 import { EVENTS_MAX } from '../batch/format.ts';
 import { parseSchema } from '../batch/schema.ts';
 import { CURSOR_DETAIL_MAX_CHARACTERS, encodeEventList, type Reply } from '../control/protocol.ts';
-import type { CursorEntry, StreamSnapshot } from '../store/control.ts';
+import type { CursorEntry, StreamSnapshot } from '../store/control-entries.ts';
 import { hex } from '../store/files.ts';
 import { cursorOf, knownStream } from '../store/named.ts';
 import { Store, systemEnvironment } from '../store/store.ts';

@@ -236,7 +236,11 @@ function checkEnds({ dataDir, from, toDataDir, to, begin, end }: CopyOptions): v
   throw new HelicorderError('USAGE', `${from} would be copied onto itself: name another stream`);
 }
 
-/** The same for the same source, target and derivation: a copy that is called again goes on. */
+/**
+ * The same for the same source, target and derivation: a copy that is called again goes on. The
+ * name is durable, and so is how it is made: of the path as it is written, made absolute. Links in
+ * it are not followed: copies that were begun through one would begin again under another name.
+ */
 function cursorName({ from, toDataDir, to }: CopyOptions, derivation?: Derivation): string {
   const target = createHash('sha256')
     .update(`${resolve(toDataDir)}\n${to}`)

@@ -6,7 +6,7 @@
 import type { Clock } from '../base/clock.ts';
 import { isCode } from '../base/errors.ts';
 import { encodeGap } from '../batch/format.ts';
-import { shutdownEntry } from '../store/control.ts';
+import { shutdownEntry } from '../store/control-entries.ts';
 import { KIND } from '../store/log/format.ts';
 import type { OpenedRun, StoreWriter } from '../store/writer.ts';
 import type { GroupSpec } from './group-spec.ts';

@@ -82,8 +82,3 @@ export function createRing(capacity: number): SharedArrayBuffer {
 export function setFullReason(ring: SharedArrayBuffer, reason: number): void {
   Atomics.store(new Int32Array(ring, RING.fullReasonAt, 1), 0, reason);
 }
-
-/** True once the producer has ended: what is in the ring now is all there will be. */
-export function isClosed(ring: SharedArrayBuffer): boolean {
-  return Atomics.load(new Int32Array(ring, RING.closedAt, 1), 0) === 1;
-}

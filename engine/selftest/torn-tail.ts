@@ -2,6 +2,7 @@
  * A power cut in the middle of a write, made by hand: a group that nobody was told of is cut at a
  * sector's boundary, and what the disk had there before, zeros or noise, stands behind it.
  */
+import { usingFile } from '../files/using-file.ts';
 import { Store } from '../store/store.ts';
 import { storePaths } from '../store/files.ts';
 import { offsetOf, segmentOf, type Lsn } from '../store/log/format.ts';
@@ -79,11 +80,8 @@ function tear(lab: Lab, dir: string, begin: Lsn, written: number, bytes: number)
   const path = segmentPath(storePaths(dir).log, segmentOf(begin));
   const lost = bytes - written;
   const rest = chance.below(2) === 0 ? new Uint8Array(lost) : chance.bytes(lost);
-  const file = environment.fs.open(path, 'write');
-  try {
+  usingFile(environment.fs, path, 'write', (file) => {
     file.write(rest, offsetOf(begin) + written);
     file.sync();
-  } finally {
-    file.close();
-  }
+  });
 }

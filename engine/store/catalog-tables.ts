@@ -1,6 +1,6 @@
 /** The catalog's tables, what a row of them is, and the CRC that it carries. */
 import { crc32c } from '../base/crc32c.ts';
-import type { FooterStream } from './control.ts';
+import type { FooterStream } from './control-entries.ts';
 
 /** SQLite's `user_version`; a catalog of any other is made anew. */
 export const CATALOG_VERSION = 2;

@@ -15,7 +15,7 @@ import {
   trimEntry,
   type LostEntry,
   type TrimEntry,
-} from './control.ts';
+} from './control-entries.ts';
 import { KIND, makeLsn, segmentOf, type Lsn } from './log/format.ts';
 import type { GroupBuilder } from './log/group.ts';
 import { addNewLosses } from './lost-entries.ts';

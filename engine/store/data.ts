@@ -20,6 +20,7 @@ import {
   type BatchEntry,
   type EventsEntry,
   type GapEntry,
+  type RecordContent,
   type TimesEntry,
 } from '../batch/format.ts';
 import { filteredIn, recordsInGaps, type Reason } from '../batch/ledger.ts';
@@ -52,13 +53,8 @@ export interface DataItem {
   bytes: number;
   paddingBytes: number;
   /** decoded when it is asked for: before the group's memory moves on */
-  readonly content: DataContent;
+  readonly content: RecordContent;
 }
-
-export type DataContent =
-  | { kind: 'batch'; times: TimesEntry; batch: BatchEntry }
-  | { kind: 'events'; events: EventsEntry }
-  | { kind: 'gap'; gap: GapEntry };
 
 export interface GroupSize {
   /** header to final CRC, over all groups of the run */
@@ -234,7 +230,7 @@ class WholeBatch implements DataItem {
   readonly #payloads: Uint8Array;
   readonly #start: number;
   readonly #length: number;
-  #content: DataContent | undefined;
+  #content: RecordContent | undefined;
 
   constructor(
     stream: number,
@@ -265,7 +261,7 @@ class WholeBatch implements DataItem {
     this.#length = length;
   }
 
-  get content(): DataContent {
+  get content(): RecordContent {
     return (this.#content ??= { kind: 'batch', times: this.#times, batch: this.#decoded() });
   }
 

@@ -13,7 +13,7 @@
 import type { Clock, Random } from '../base/clock.ts';
 import { SEGMENT_DEFAULT_BYTES } from '../base/constants.ts';
 import type { FileSystem } from '../files/file-system.ts';
-import type { IdentityEntry } from './control.ts';
+import type { IdentityEntry } from './control-entries.ts';
 import {
   checkSegmentBytes,
   hex,

@@ -5,7 +5,7 @@
  */
 import { parseSchema, type Schema } from '../batch/schema.ts';
 import type { FileSystem } from '../files/file-system.ts';
-import { runEntry, schemaEntry, type RunEntry, type SchemaEntry } from './control.ts';
+import { runEntry, schemaEntry, type RunEntry, type SchemaEntry } from './control-entries.ts';
 import { KIND, makeLsn } from './log/format.ts';
 import { readSnapshot, runAtBeginning, snapshotsBehind } from './segment-snapshot.ts';
 import type { ControlState } from './state.ts';

@@ -3,7 +3,7 @@
  * written here by name. V8 gives objects that are put together from parts (`{...entry}`) a shape
  * each, and a commit to a thousand streams then takes a microsecond longer for each of them.
  */
-import type { RunEntry, RunSnapshot, StreamEntry, StreamSnapshot } from './control.ts';
+import type { RunEntry, RunSnapshot, StreamEntry, StreamSnapshot } from './control-entries.ts';
 
 /** A stream that has held nothing yet. */
 export function emptyStream(entry: StreamEntry): StreamSnapshot {

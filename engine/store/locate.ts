@@ -5,7 +5,7 @@
  */
 import { errnoCode, isCode } from '../base/errors.ts';
 import type { ChunkRange, TableRow } from './chunks/format.ts';
-import type { StreamSnapshot } from './control.ts';
+import type { StreamSnapshot } from './control-entries.ts';
 import { makeLsn, segmentOf, type Lsn } from './log/format.ts';
 import { listSegments } from './log/segment.ts';
 import type { StoreReader } from './reader.ts';

@@ -14,7 +14,7 @@
  */
 import { HelicorderError } from '../base/errors.ts';
 import type { GapEntry } from '../batch/format.ts';
-import type { LostEntry, RunSnapshot, StreamSnapshot } from './control.ts';
+import type { LostEntry, RunSnapshot, StreamSnapshot } from './control-entries.ts';
 import type { DataItem } from './data.ts';
 import type { Reached } from './reached.ts';
 import type { ControlState } from './state.ts';

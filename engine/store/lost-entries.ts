@@ -1,6 +1,6 @@
 /** What damage has taken, written down: it stands in the log before anything that follows. */
 import { encodeGap } from '../batch/format.ts';
-import { lostEntry, type LostEntry } from './control.ts';
+import { lostEntry, type LostEntry } from './control-entries.ts';
 import { ENTRY_FLAG, KIND } from './log/format.ts';
 import type { GroupBuilder } from './log/group.ts';
 import { lostTail } from './losses.ts';

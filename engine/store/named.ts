@@ -1,6 +1,6 @@
 /** Streams and cursors by the names that people give them: an unknown one gets the nearest. */
 import { HelicorderError, nearest } from '../base/errors.ts';
-import type { CursorEntry, StreamSnapshot } from './control.ts';
+import type { CursorEntry, StreamSnapshot } from './control-entries.ts';
 import type { ControlState } from './state.ts';
 
 /** @throws NO_SUCH_STREAM, with the nearest name */

@@ -14,6 +14,7 @@ import type { Clock } from '../base/clock.ts';
 import { LOCK_WAIT_MS } from '../base/constants.ts';
 import { HelicorderError, errnoCode, openError } from '../base/errors.ts';
 import type { FileSystem, MarkFile } from '../files/file-system.ts';
+import { usingFile } from '../files/using-file.ts';
 import { identityFromLog, readStoreJson, storePaths, type StorePaths } from './files.ts';
 import { offsetOf, segmentOf, type Lsn } from './log/format.ts';
 import { DirectoryPlace } from './chunks/directory-place.ts';
@@ -271,9 +272,7 @@ function checkIsStore(fs: FileSystem, paths: StorePaths): void {
 
 function syncNewest(fs: FileSystem, paths: StorePaths, { end }: Recovered): void {
   if (offsetOf(end) === 0) return;
-  const file = fs.open(segmentPath(paths.log, segmentOf(end)), 'read');
-  file.sync();
-  file.close();
+  usingFile(fs, segmentPath(paths.log, segmentOf(end)), 'read', (file) => file.sync());
 }
 
 /** @returns undefined if the segment of `end` has been sealed meanwhile: the mark says more */

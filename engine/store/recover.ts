@@ -10,6 +10,7 @@
  */
 import { decodeGap } from '../batch/format.ts';
 import type { FileSystem } from '../files/file-system.ts';
+import { usingFile } from '../files/using-file.ts';
 import type { StorePaths } from './files.ts';
 import { lastDurable, saysClosed } from './mark.ts';
 import { ControlState } from './state.ts';
@@ -135,10 +136,10 @@ export function recoverUnowned(
  */
 function distrustCache(fs: FileSystem, logDir: string): void {
   for (const segment of listSegments(fs, logDir).slice(-WRITTEN_LAST)) {
-    const file = fs.open(segmentPath(logDir, segment), 'read');
-    file.sync();
-    file.dropCache();
-    file.close();
+    usingFile(fs, segmentPath(logDir, segment), 'read', (file) => {
+      file.sync();
+      file.dropCache();
+    });
   }
 }
 

@@ -3,17 +3,18 @@ import { BALLAST_BYTES, ZERO_PIECE_BYTES } from '../base/constants.ts';
 import { isNoSpace } from '../base/errors.ts';
 import { edge } from '../base/failpoint.ts';
 import type { FileSystem } from '../files/file-system.ts';
+import { usingFile } from '../files/using-file.ts';
 import type { StorePaths } from './files.ts';
 import { SPARE_NAME } from './log/segment.ts';
 
 /** Makes the ballast, where there is room enough for it. @returns true if it was made now */
 export function makeBallast(fs: FileSystem, { ballast, dir }: StorePaths): boolean {
   if (fs.exists(ballast) || fs.info(dir).freeBytes < 4 * BALLAST_BYTES) return false;
-  const file = fs.open(ballast, 'create');
-  const zeros = new Uint8Array(ZERO_PIECE_BYTES);
-  for (let at = 0; at < BALLAST_BYTES; at += zeros.length) file.write(zeros, at);
-  edge('ballast-sync', () => file.sync());
-  file.close();
+  usingFile(fs, ballast, 'create', (file) => {
+    const zeros = new Uint8Array(ZERO_PIECE_BYTES);
+    for (let at = 0; at < BALLAST_BYTES; at += zeros.length) file.write(zeros, at);
+    edge('ballast-sync', () => file.sync());
+  });
   return true;
 }
 

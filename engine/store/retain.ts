@@ -11,8 +11,7 @@
  *
  * A cursor holds what its consumer has not read: age and share wait for it, the budget does not.
  */
-import { NANOS_PER_MILLI } from '../base/constants.ts';
-import { ruleFor, type RetentionRule, type StreamClass } from '../base/retention.ts';
+import { maxAgeNanos, ruleFor, type RetentionRule, type StreamClass } from '../base/retention.ts';
 
 /** What one chunk holds of one stream. */
 export interface HeldPart {
@@ -86,10 +85,9 @@ class Plan {
 
   dropAged(): void {
     for (const part of this.#held) {
-      const { ageMs } = part.rule;
-      if (ageMs === undefined || part.lastNanos === undefined) continue;
-      const oldest = this.#facts.nowNanos - BigInt(Math.round(ageMs * NANOS_PER_MILLI));
-      if (part.lastNanos < oldest) this.#dropUnlessHeld(part);
+      const ageNanos = maxAgeNanos(part.rule);
+      if (ageNanos === undefined || part.lastNanos === undefined) continue;
+      if (part.lastNanos < this.#facts.nowNanos - ageNanos) this.#dropUnlessHeld(part);
     }
   }
 

@@ -4,7 +4,7 @@
  * goes by that.
  */
 import { NANOS_PER_MILLI } from '../base/constants.ts';
-import { ON_FULL, STREAM_CLASSES, type RetentionRule } from '../base/retention.ts';
+import { ON_FULL, STREAM_CLASSES, maxAgeNanos, type RetentionRule } from '../base/retention.ts';
 import type { StoreBudget } from './budget.ts';
 import { control, count, list, nanos, object, optional, text } from './control-fields.ts';
 import { ENTRY_FLAG, KIND } from './log/format.ts';
@@ -52,7 +52,7 @@ export const retentionEntry = {
       rules: rules.map(({ ageMs, ...rule }) => ({
         ...rule,
         bytes: wholeBytes(rule.bytes),
-        age: ageMs === undefined ? undefined : BigInt(Math.round(ageMs * NANOS_PER_MILLI)),
+        age: maxAgeNanos({ ageMs }),
       })),
     });
   },

@@ -6,7 +6,7 @@
 import { assert } from '../base/assert.ts';
 import { samplesFrom } from '../batch/samples.ts';
 import type { BlockRow } from './chunks/format.ts';
-import type { RetiredWriter, TrimEntry } from './control.ts';
+import type { RetiredWriter, TrimEntry } from './control-entries.ts';
 import { gapItem, type DataItem } from './data.ts';
 import { decodeItem, type RunInfo } from './stream-item.ts';
 

@@ -15,7 +15,7 @@ import {
   type RunSnapshot,
   type StreamEntry,
   type StreamSnapshot,
-} from './control.ts';
+} from './control-entries.ts';
 import { hex } from './files.ts';
 import { KIND } from './log/format.ts';
 import type { GroupBuilder } from './log/group.ts';

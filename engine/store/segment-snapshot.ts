@@ -11,7 +11,7 @@ import {
   type FooterStream,
   type RunSnapshot,
   type StreamSnapshot,
-} from './control.ts';
+} from './control-entries.ts';
 import { GROUP_FLAG, KIND, alignUp, makeLsn, offsetOf, segmentOf, type Lsn } from './log/format.ts';
 import { readLog, segmentStart } from './log/log.ts';
 import { placedRun, readPlaced, type PlacedEntry } from './log/placed-run.ts';

@@ -3,7 +3,7 @@
  * and read, of one stream or run, without parsing the hundreds beside it.
  *
  * Pieces are JSON as `JSON.stringify` writes it, with keys in the order of their tables
- * (`control.ts`), so the first keys of an object tell where it begins: within a string each
+ * (`control-entries.ts`), so the first keys of an object tell where it begins: within a string each
  * quote has a backslash before it, and no string holds what is looked for. Whoever finds nothing
  * has to parse the whole: it may be written in another way.
  *
@@ -21,7 +21,7 @@ import {
   type RunSnapshot,
   type SnapshotEntry,
   type StreamSnapshot,
-} from './control.ts';
+} from './control-entries.ts';
 
 /** The bytes of a piece that `headOf` needs. */
 export const PIECE_HEAD_BYTES = 192;

@@ -5,7 +5,8 @@
  */
 import type { Reason } from '../batch/ledger.ts';
 import { control, count, list, nanos, nullable, object, text } from './control-fields.ts';
-import type { DataContent, DataItem } from './data.ts';
+import type { RecordContent } from '../batch/format.ts';
+import type { DataItem } from './data.ts';
 import { ENTRY_ROW_BYTES, KIND, type Link } from './log/format.ts';
 import { addGap } from './log/segment-index.ts';
 import { part, type SnapshotPart } from './snapshot-part.ts';
@@ -144,7 +145,7 @@ function spilledItem(
     lastNanos: part.lastNanos ?? undefined,
     bytes: part.bytes + ownBytes,
     paddingBytes: part.paddingBytes,
-    get content(): DataContent {
+    get content(): RecordContent {
       throw new TypeError('the records of a spill are in its file');
     },
   };

@@ -15,7 +15,8 @@
  *
  * Files that neither an open transaction nor an entry of the log needs are garbage: what a killed
  * owner had open, what was aborted, what has been sealed. They are swept when an owner begins and
- * when segments are let go of.
+ * when segments are let go of. Garbage that cannot be removed ends nobody: it costs space, which
+ * the budget counts, and each sweep tries again.
  *
  * On the owner's thread: a write takes as long as that of a group.
  */
@@ -26,7 +27,7 @@ import {
   SEGMENT_MAX_BYTES,
   TXN_PARTS_MAX,
 } from '../base/constants.ts';
-import { HelicorderError, ioError } from '../base/errors.ts';
+import { HelicorderError, errnoCode, ioError } from '../base/errors.ts';
 import { edge } from '../base/failpoint.ts';
 import type { DurableFile, FileSystem } from '../files/file-system.ts';
 import { Refused } from '../txn/participant.ts';
@@ -77,6 +78,8 @@ export class Spills {
   readonly #open = new Set<string>();
   /** files that damage may hide the entries of */
   readonly #withheld = new Set<string>();
+  /** garbage that is still there: file → why */
+  readonly #stuck = new Map<string, string>();
   #workspace: Workspace | undefined;
 
   constructor(options: SpillOptions) {
@@ -95,7 +98,17 @@ export class Spills {
       memory: fs.alignedBuffer(GROUP_MAX_BYTES),
       builder: new GroupBuilder(BLOCK_BYTES),
     };
-    return new Spill(this.#options, this.#workspace, this.#open);
+    return new Spill(this.#options, this.#workspace, {
+      begun: (name) => this.#open.add(name),
+      dropped: (names) => this.#drop(names),
+    });
+  }
+
+  /** What a person should know of garbage that cannot be removed. */
+  get warnings(): string[] {
+    return [...this.#stuck.values()].map(
+      (why) => `${why}; it only takes space, and is tried again later`,
+    );
   }
 
   /** @param known those whose entries are in the log: nobody else keeps them from now on */
@@ -110,8 +123,29 @@ export class Spills {
 
   /** Removes what is garbage. @param known those that the log names, and no chunk holds */
   sweep(known: LiveSpills): void {
+    this.#stuck.clear();
+    for (const file of this.#garbage(known)) this.#remove(file);
+  }
+
+  #drop(names: readonly string[]): void {
+    for (const name of names) {
+      this.#open.delete(name);
+      this.#remove(`${name}.spill`);
+    }
+  }
+
+  #remove(file: string): void {
     const { fs, dir } = this.#options;
-    for (const name of this.#garbage(known)) removeFile(fs, `${dir}/${name}`);
+    const path = `${dir}/${file}`;
+    try {
+      edge('spill-remove', () => fs.remove(path));
+    } catch (error) {
+      const errno = errnoCode(error);
+      // it could not even be made
+      if (errno === 'ENOENT') return;
+      if (errno === undefined && !(error instanceof HelicorderError)) throw error;
+      this.#stuck.set(file, ioError(error, 'cannot remove', path).message);
+    }
   }
 
   #garbage(known: LiveSpills): string[] {
@@ -120,14 +154,6 @@ export class Spills {
       const name = file.replace(/\.spill$/, '');
       return !known.has(name) && !this.#open.has(name) && !this.#withheld.has(file);
     });
-  }
-}
-
-function removeFile(fs: FileSystem, path: string): void {
-  try {
-    edge('spill-remove', () => fs.remove(path));
-  } catch (error) {
-    throw ioError(error, 'cannot remove', path);
   }
 }
 
@@ -150,20 +176,25 @@ interface Workspace {
   builder: GroupBuilder;
 }
 
+/** Who keeps account of the files. */
+interface Account {
+  begun: (name: string) => void;
+  dropped: (names: readonly string[]) => void;
+}
+
 /** What one transaction has spilled. */
 export class Spill {
   readonly #options: SpillOptions;
   readonly #workspace: Workspace;
-  readonly #open: Set<string>;
+  readonly #account: Account;
   readonly #files: SpillFile[] = [];
   /** of the last of them */
   #file: DurableFile | undefined;
 
-  /** @param open is told of the files that are its own */
-  constructor(options: SpillOptions, workspace: Workspace, open: Set<string>) {
+  constructor(options: SpillOptions, workspace: Workspace, account: Account) {
     this.#options = options;
     this.#workspace = workspace;
-    this.#open = open;
+    this.#account = account;
   }
 
   /**
@@ -211,10 +242,8 @@ export class Spill {
    * removed now is swept later.
    */
   drop(): void {
-    for (const { name } of this.#files) this.#open.delete(name);
     this.close();
-    const { fs, dir } = this.#options;
-    for (const { name } of this.#files) removeFile(fs, spillPath(dir, name));
+    this.#account.dropped(this.#files.map(({ name }) => name));
   }
 
   #write(builder: GroupBuilder): void {
@@ -260,11 +289,11 @@ export class Spill {
       storeSegmentBytes: identity.segmentBytes,
       storeCreatedNanos: identity.createdNanos,
     };
-    this.#open.add(name);
-    this.#file = fs.openDurable(spillPath(dir, name), direct);
+    this.#account.begun(name);
     const made = { name, header, offset: BLOCK_BYTES, last: NO_LINK, firstOffset };
     const target: SpillFile = { ...made, parts: new SpillParts() };
     this.#files.push(target);
+    this.#file = fs.openDurable(spillPath(dir, name), direct);
     const block = this.#workspace.memory.subarray(0, BLOCK_BYTES);
     encodeSegmentHeader(header, block);
     edge('spill-header', () => this.#file!.write(block, 0));

@@ -34,7 +34,7 @@ import {
   type StreamSnapshot,
   type TransactionEntry,
   type TrimEntry,
-} from './control.ts';
+} from './control-entries.ts';
 import { dataItems, isData, type CommittedGroup, type DataItem } from './data.ts';
 import { ENTRY_FLAG, KIND, isKnownKind, segmentOf, type Lsn } from './log/format.ts';
 import { begunRun, emptyStream, liveRun, liveStream } from './live.ts';

@@ -29,7 +29,7 @@ import { systemClock, systemRandom, type Clock, type Random } from '../base/cloc
 import { parseSchema } from '../batch/schema.ts';
 import type { FileSystem } from '../files/file-system.ts';
 import { nodeFileSystem, pauseThread } from '../files/node-file-system.ts';
-import type { StreamSnapshot } from './control.ts';
+import type { StreamSnapshot } from './control-entries.ts';
 import { locateTime } from './locate-time.ts';
 import { StoreReader } from './reader.ts';
 import { cursorOf, namedStream } from './named.ts';

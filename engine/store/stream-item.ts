@@ -5,7 +5,7 @@ import { unpackEvents } from '../batch/opaque.ts';
 import { decodeSamples, samplesFrom, type SampleBatch } from '../batch/samples.ts';
 import type { Schema } from '../batch/schema.ts';
 import type { ArrayPool } from '../codecs/codec.ts';
-import type { RunEntry } from './control.ts';
+import type { RunEntry } from './control-entries.ts';
 import type { DataItem } from './data.ts';
 
 export interface RunInfo {

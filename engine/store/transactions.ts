@@ -39,7 +39,7 @@ import {
   type HeldPosition,
 } from '../txn/position.ts';
 import { Tally } from '../txn/tally.ts';
-import { transactionEntry } from './control.ts';
+import { transactionEntry } from './control-entries.ts';
 import { addPiece, checkOverlap, copiedRun, derivationOf, isSameRun } from './copied-records.ts';
 import { dataItems } from './data.ts';
 import { KIND } from './log/format.ts';
@@ -269,18 +269,8 @@ export class Transactions {
     open?.spill?.drop();
   }
 
-  /** All of them, whatever fails of one. */
   #abortAll(isMeant: (open: OpenTransaction) => boolean): void {
-    const failures: unknown[] = [];
-    for (const [txn, open] of this.#open) {
-      if (!isMeant(open)) continue;
-      try {
-        this.abort(txn);
-      } catch (error) {
-        failures.push(error);
-      }
-    }
-    if (failures.length > 0) throw failures[0];
+    for (const [txn, open] of this.#open) if (isMeant(open)) this.abort(txn);
   }
 
   /** The connection has ended. */

@@ -2,7 +2,7 @@
 import { defined } from '../base/assert.ts';
 import { parseSchema } from '../batch/schema.ts';
 import { skipDamaged, type ChunkReader, type StreamDirectory } from './chunks/chunk-reader.ts';
-import type { TrimEntry } from './control.ts';
+import type { TrimEntry } from './control-entries.ts';
 import type { StoreReader } from './reader.ts';
 import { RetiredSums } from './retired.ts';
 import type { RunInfo } from './stream-item.ts';

@@ -24,7 +24,7 @@ import { skipDamaged, type ChunkReader } from './chunks/chunk-reader.ts';
 import type { ChunkPlace } from './chunks/place.ts';
 import { sealSegments, type SealContext } from './chunks/sealer.ts';
 import { Tidy } from './chunks/tidy.ts';
-import type { TrimEntry } from './control.ts';
+import type { TrimEntry } from './control-entries.ts';
 import { readStoreJson } from './files.ts';
 import { makeLsn, segmentOf, type Lsn, type StoreIdentity } from './log/format.ts';
 import type { LogFault } from './log/log.ts';

@@ -22,6 +22,7 @@ import { edge } from '../base/failpoint.ts';
 import { encodeEvents } from '../batch/format.ts';
 import { packEvents } from '../batch/opaque.ts';
 import type { FileSystem, Lock, MarkFile, Meanwhile } from '../files/file-system.ts';
+import { usingFile } from '../files/using-file.ts';
 import { Admission } from './admission.ts';
 import { allowsGrowth, checkBudget, type StoreBudget } from './budget.ts';
 import { catalogFacts } from './catalog.ts';
@@ -33,7 +34,7 @@ import {
   type IdentityEntry,
   type RunSnapshot,
   type StreamSnapshot,
-} from './control.ts';
+} from './control-entries.ts';
 import type { DataItem } from './data.ts';
 import { hex, storePaths, type StorePaths } from './files.ts';
 import { ENTRY_FLAG, KIND, segmentOf, type Lsn, type StoreIdentity } from './log/format.ts';
@@ -360,9 +361,8 @@ export class StoreWriter {
     this.#examine(recovered);
     const { fs } = this.#options;
     const { end, unbegun } = recovered;
-    const file = fs.open(segmentPath(this.paths.log, segmentOf(end)), 'write');
-    edge('recovered-sync', () => file.sync());
-    file.close();
+    const newest = segmentPath(this.paths.log, segmentOf(end));
+    edge('recovered-sync', () => usingFile(fs, newest, 'write', (file) => file.sync()));
     for (const segment of unbegun) {
       edge('unbegun-remove', () => fs.remove(segmentPath(this.paths.log, segment)));
     }

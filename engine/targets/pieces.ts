@@ -1,9 +1,9 @@
 /** From the stored form of a stream to pieces, and pieces to parts of them. */
 import { cutBatch, cutEvents, cutGap } from '../batch/cut.ts';
-import { copiedColumn } from '../batch/format.ts';
+import { copiedColumn, type RecordContent } from '../batch/format.ts';
 import type { RawItem } from '../store/stream-reader.ts';
 import { contentBytes } from '../txn/piece-format.ts';
-import type { Origin, Piece, PieceContent } from '../txn/piece.ts';
+import type { Origin, Piece } from '../txn/piece.ts';
 
 /** @param base of the copy: the offset of its seq 1 */
 export function pieceOf({ item }: RawItem, origin: Origin, base: number): Piece {
@@ -19,7 +19,7 @@ export function pieceOf({ item }: RawItem, origin: Origin, base: number): Piece 
 }
 
 /** What a reader of the log gives are views of its window. */
-function copied(content: PieceContent): PieceContent {
+function copied(content: RecordContent): RecordContent {
   switch (content.kind) {
     case 'batch': {
       const { times, batch } = content;
@@ -53,7 +53,7 @@ export function cutPiece(piece: Piece, from: number, to: number): Piece {
   };
 }
 
-function cutContent({ content, origin }: Piece, from: number, to: number): PieceContent {
+function cutContent({ content, origin }: Piece, from: number, to: number): RecordContent {
   switch (content.kind) {
     case 'batch':
       return { kind: 'batch', ...cutBatch(content, origin.schema, from, to) };

@@ -11,7 +11,7 @@ import { defined } from '../base/assert.ts';
 import { HelicorderError } from '../base/errors.ts';
 import { edge } from '../base/failpoint.ts';
 import { parseSchema } from '../batch/schema.ts';
-import { lostEntry, originRun, type StreamSnapshot } from '../store/control.ts';
+import { lostEntry, originRun, type StreamSnapshot } from '../store/control-entries.ts';
 import { hex } from '../store/files.ts';
 import { cursorOf, knownStream } from '../store/named.ts';
 import type { Question } from '../control/protocol.ts';

@@ -11,7 +11,7 @@ import { EventRepacker, type SampleEvent } from '../batch/event.ts';
 import { eventJson } from '../batch/json.ts';
 import type { SampleBatch } from '../batch/samples.ts';
 import { parseSchema, type Schema } from '../batch/schema.ts';
-import { originRun } from '../store/control.ts';
+import { originRun } from '../store/control-entries.ts';
 import type { ReadOptions, Store } from '../store/store.ts';
 import type { GapItem, RunInfo, SamplesItem, StreamItem } from '../store/stream-reader.ts';
 import { EventLimit, recordLines } from './records.ts';

@@ -9,7 +9,7 @@ import { HelicorderError } from '../base/errors.ts';
 import { ControlClient } from '../control/client.ts';
 import type { Question } from '../control/protocol.ts';
 import { removeCursor, removeStream, setCursor, trimStream } from '../store/changes.ts';
-import { trimEntry, type TrimEntry } from '../store/control.ts';
+import { trimEntry, type TrimEntry } from '../store/control-entries.ts';
 import { storePaths } from '../store/files.ts';
 import { Store, systemEnvironment } from '../store/store.ts';
 import { planTrim } from '../store/trim.ts';
@@ -72,7 +72,7 @@ async function plan(dataDir: string, change: Change): Promise<PlannedChange> {
 
 function changeAsOwner({ dataDir, onWarning }: ChangeOptions, change: PlannedChange): void {
   const writer = StoreWriter.open(dataDir, systemEnvironment);
-  for (const warning of writer.warnings) onWarning?.(warning);
+  for (const warning of [...writer.warnings, ...writer.spills.warnings]) onWarning?.(warning);
   try {
     applyChange(writer, change);
     writer.close();

@@ -1,7 +1,7 @@
 /** What is known of the cursors of a store: `cursor ls` and `cursor show`. */
 import { systemClock } from '../base/clock.ts';
 import { NANOS_PER_SECOND } from '../base/constants.ts';
-import type { CursorEntry } from '../store/control.ts';
+import type { CursorEntry } from '../store/control-entries.ts';
 import { namedCursor } from '../store/named.ts';
 import type { Store } from '../store/store.ts';
 import type { CursorInfo } from './types.ts';

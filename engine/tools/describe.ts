@@ -3,7 +3,7 @@
  * the first time behind what is retired, which is read.
  */
 import { parseSchema, type Schema } from '../batch/schema.ts';
-import type { StreamSnapshot, TrimEntry } from '../store/control.ts';
+import type { StreamSnapshot, TrimEntry } from '../store/control-entries.ts';
 import type { Store } from '../store/store.ts';
 import type { StreamItem } from '../store/stream-reader.ts';
 import type { StreamInfo } from './types.ts';

@@ -10,7 +10,7 @@
 import { HelicorderError, errnoCode, openError } from '../base/errors.ts';
 import { Catalog } from '../store/catalog.ts';
 import { pinLosses } from '../store/changes.ts';
-import type { LostEntry } from '../store/control.ts';
+import type { LostEntry } from '../store/control-entries.ts';
 import { storePaths } from '../store/files.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../store/store.ts';
 import { StreamReader } from '../store/stream-reader.ts';
@@ -136,7 +136,7 @@ function own(
   const writer = StoreWriter.open(dir, environment);
   const { paths, identity, state } = writer;
   tell('opened the store as its owner: store.json, mark and ballast are as they should be');
-  for (const warning of writer.warnings) tell(warning);
+  for (const warning of [...writer.warnings, ...writer.spills.warnings]) tell(warning);
   const pinned = pinLosses(writer, lost);
   if (pinned > 0)
     tell(`wrote down ${pinned} ranges of lost records: they are gap(corrupt) for good`);

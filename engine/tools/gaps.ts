@@ -9,7 +9,7 @@ import { NANOS_PER_SECOND } from '../base/constants.ts';
 import { Histogram } from '../base/histogram.ts';
 import type { ReadOptions, Store } from '../store/store.ts';
 import type { GapItem, SamplesItem } from '../store/stream-reader.ts';
-import type { RunEntry } from '../store/control.ts';
+import type { RunEntry } from '../store/control-entries.ts';
 import { stringOrNull } from './describe.ts';
 import type { GapReport, GapsReport, Quantiles } from './types.ts';
 

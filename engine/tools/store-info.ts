@@ -51,13 +51,7 @@ function sizesOf({ fs }: StoreEnvironment, dir: string): StoreInfo['sizes'] {
   const all = fs.diskUse(dir);
   const sum = (dirOf: string, names: readonly string[]): number =>
     names.reduce((bytes, name) => bytes + sizeOf(`${dirOf}/${name}`), 0);
-  const sizeOf = (path: string): number => {
-    if (!fs.exists(path) || fs.isDirectory(path)) return 0;
-    const file = fs.open(path, 'read');
-    const bytes = file.size();
-    file.close();
-    return bytes;
-  };
+  const sizeOf = (path: string): number => (fs.isDirectory(path) ? 0 : (fs.fileSize(path) ?? 0));
   const log = fs.list(paths.log);
   const spares = sum(
     paths.log,

@@ -8,7 +8,7 @@
  * It goes over what a record is (origin, seq, times, raw values, reasons), never over how it is
  * kept: not the cut into batches, the codec, the container, nor numbers that only one store gives.
  * `docs/format-chain.md` has the words of each kind of record, byte for byte; samples are hashed by
- * the addon, `chain-reference.ts` says the same in TypeScript.
+ * the addon, `test/support/chain-reference.ts` says the same in TypeScript.
  */
 import { assert } from '../base/assert.ts';
 import { damaged } from '../base/bytes.ts';
@@ -23,7 +23,7 @@ import type { Origin, Piece } from './piece.ts';
 
 /** What is added to an origin's digest to make the first word of a record. */
 export const RECORD_KIND = { sample: 1n, event: 2n, gap: 3n, filtered: 4n } as const;
-export const GAP_FLAG = { ticks: 1n, bounds: 2n } as const;
+const GAP_FLAG = { ticks: 1n, bounds: 2n } as const;
 
 /** Lateness of samples that are left out, as many as there can be in one gap. */
 const ZEROS = new BigInt64Array(EVENTS_MAX);
@@ -48,7 +48,7 @@ export function mix(word: bigint): bigint {
 }
 
 /** Two words that change places change the sum: each place has a key of its own. */
-export function keyOf(index: number): bigint {
+function keyOf(index: number): bigint {
   return mix(BigInt.asUintN(64, BigInt(index + 1) * GOLDEN));
 }
 

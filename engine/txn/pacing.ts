@@ -26,7 +26,7 @@ export const systemTimer: Timer = {
 };
 
 /** A request took too long, or was given up: nothing is known of what it did. */
-export class DeadlineError extends Error {
+class DeadlineError extends Error {
   override readonly name = 'DeadlineError';
 }
 

@@ -18,10 +18,11 @@ import {
   encodeGap,
   encodeTimes,
   recordsOf,
+  type RecordContent,
 } from '../batch/format.ts';
 import { canonicalSchema, parseSchema } from '../batch/schema.ts';
 import * as z from 'zod';
-import type { Origin, Piece, PieceContent } from './piece.ts';
+import type { Origin, Piece } from './piece.ts';
 
 const KIND = { batch: 1, events: 2, gap: 3 } as const;
 /** The shortest piece: kind, four numbers, one empty entry. */
@@ -64,7 +65,7 @@ const ENTRY_HEAD_BYTES = 128;
  * What the entries of a piece take, at most. Sender and receiver count by this, so that both mean
  * the same by a limit.
  */
-export function contentBytes(content: PieceContent): number {
+export function contentBytes(content: RecordContent): number {
   switch (content.kind) {
     case 'batch': {
       const { times, batch } = content;
@@ -91,7 +92,7 @@ function readPiece(reader: ByteReader, origins: readonly Origin[]): Piece {
   return { origin, originSeq, lo, seqs, bytes, content };
 }
 
-function readContent(reader: ByteReader, kind: number): PieceContent {
+function readContent(reader: ByteReader, kind: number): RecordContent {
   const entry = (): Uint8Array => reader.take(reader.count());
   switch (kind) {
     case KIND.batch:
@@ -105,12 +106,12 @@ function readContent(reader: ByteReader, kind: number): PieceContent {
   }
 }
 
-function seqsOf(content: PieceContent): number {
+function seqsOf(content: RecordContent): number {
   if (content.kind === 'batch') return recordsOf(content.times, content.batch);
   return content.kind === 'events' ? content.events.events : content.gap.records;
 }
 
-function checkKind({ schema }: Origin, content: PieceContent): void {
+function checkKind({ schema }: Origin, content: RecordContent): void {
   if (content.kind === 'gap') {
     if (content.gap.reason !== 'filtered' || schema.kind === 'opaque') return;
     throw damaged('pieces: samples that were left out, without their batch');
@@ -122,7 +123,7 @@ function checkKind({ schema }: Origin, content: PieceContent): void {
   if (!isRight) throw damaged('pieces: a piece that its schema does not fit');
 }
 
-function entriesOf(content: PieceContent): Uint8Array[] {
+function entriesOf(content: RecordContent): Uint8Array[] {
   switch (content.kind) {
     case 'batch':
       return [encodeTimes(content.times), encodeBatch({ ...content.batch, timesDistance: 1 })];

@@ -15,35 +15,19 @@
  * record. Samples and events may be cut into pieces anywhere, and so may those that a derived copy
  * has left out (gap(filtered)), which are records one by one.
  */
-import type { BatchEntry, EventsEntry, GapEntry, TimesEntry } from '../batch/format.ts';
+import type { RecordContent } from '../batch/format.ts';
+import type { RunFacts } from '../batch/run-facts.ts';
 import type { Schema } from '../batch/schema.ts';
 
 /** A run as its first recorder described it. */
-export interface Origin {
+export interface Origin extends RunFacts {
   /** its number in the store of its first recorder; not in the chain */
   run: number;
-  writer: string;
-  epoch: number;
-  /** seq of the run's first record */
-  firstSeq: number;
   schema: Schema;
-  bootId: string;
-  t0Nanos: bigint;
-  /** 0: opaque events, no schedule */
-  periodNanos: bigint;
-  resolutionNanos: bigint;
-  clock: { monotonicNanos: bigint; boottimeNanos: bigint; utcNanos: bigint };
-  kernelClock: { synchronized: boolean; maxErrorMicros: number };
-  attributes: [string, string][];
 }
 
 /** Name of the attribute of an origin that says how its records were derived from the source's. */
 export const DERIVED = 'derived';
-
-export type PieceContent =
-  | { kind: 'batch'; times: TimesEntry; batch: BatchEntry }
-  | { kind: 'events'; events: EventsEntry }
-  | { kind: 'gap'; gap: GapEntry };
 
 /** Immutable. Its bytes belong to its reader and stay valid until the transaction has ended. */
 export interface Piece {
@@ -57,7 +41,7 @@ export interface Piece {
   seqs: number;
   /** of the encoded entries */
   bytes: number;
-  content: PieceContent;
+  content: RecordContent;
 }
 
 /** The seq behind a piece's last one. */

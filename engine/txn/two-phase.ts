@@ -1,7 +1,8 @@
 /**
  * The rules of a participant whose transactions live apart from their position (Pravega and its
  * like), as pure functions: what open() does with a transaction of an older epoch, and how far the
- * writer has come once that has ended.
+ * writer has come once that has ended. No target of this kind is in the house yet: its driver will
+ * decide by these functions, as the fake of the contract suite and the model's target do now.
  *
  *  - An open transaction is aborted, never committed: a commit that nobody asked for at the source
  *    would deliver what the source may send again.

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "batch.h"
-#include "bindings.h"
+#include "binding_arguments.h"
 #include "bits.h"
 #include "codecs.h"
 #include "column_table.h"
@@ -23,37 +23,7 @@ using helicorder::Cursor;
 constexpr double kCodecUnit = 4294967296.0;
 constexpr size_t kCursorNumbers = 4;
 constexpr size_t kResultNumbers = 9;
-constexpr double kSafeIntegerMax = 9007199254740991.0;
 constexpr double kMaxValues = 1 << 24;  // of a column that is made here
-
-template <typename Array>
-Array ArrayArgument(const Napi::CallbackInfo& info, size_t index, napi_typedarray_type type,
-                    const char* what) {
-  const Napi::Value value = info[index];
-  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != type) {
-    throw Napi::TypeError::New(info.Env(), std::string(what) + " is not the typed array expected");
-  }
-  return value.As<Array>();
-}
-
-Napi::Uint8Array Bytes(const Napi::CallbackInfo& info, size_t index, const char* what) {
-  // a Buffer is a Uint8Array too
-  return ArrayArgument<Napi::Uint8Array>(info, index, napi_uint8_array, what);
-}
-
-double Whole(Napi::Env env, const Napi::Value& value, const char* what, double least,
-             double most = kSafeIntegerMax) {
-  const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
-  if (!(number >= least && number <= most) || std::floor(number) != number) {
-    throw Napi::RangeError::New(env, std::string(what) + " is not a whole number in its range");
-  }
-  return number;
-}
-
-bool IsDoubles(const Napi::Value& value) {
-  return value.IsTypedArray() &&
-         value.As<Napi::TypedArray>().TypedArrayType() == napi_float64_array;
-}
 
 struct Integers {
   const int64_t* values;
@@ -63,8 +33,8 @@ struct Integers {
 // Whole numbers in doubles become integers in `converted`; others are read where they are.
 Integers IntegersArgument(const Napi::CallbackInfo& info, size_t index,
                           std::vector<int64_t>& converted) {
-  if (!IsDoubles(info[index])) {
-    auto values = ArrayArgument<Napi::BigInt64Array>(info, index, napi_bigint64_array, "values");
+  if (!IsArray<Napi::Float64Array>(info[index])) {
+    auto values = ArrayOf<Napi::BigInt64Array>(info[index], "values");
     return {values.Data(), values.ElementLength()};
   }
   const auto doubles = info[index].As<Napi::Float64Array>();
@@ -94,9 +64,9 @@ template <size_t (*Bound)(size_t),
 Napi::Value EncodeWith(const Napi::CallbackInfo& info) {
   std::vector<int64_t> converted;
   const auto [values, count] = IntegersArgument(info, 0, converted);
-  auto out = Bytes(info, 1, "out");
+  auto out = Bytes(info[1], "out");
   const size_t bytes = out.ByteLength();
-  const auto at = static_cast<size_t>(Whole(info.Env(), info[2], "at", 0));
+  const auto at = static_cast<size_t>(Whole(info[2], "at", 0, kSafeIntegerMax));
   CheckRoom(info.Env(), at > bytes ? 0 : bytes - at, Bound(count));
   return CodecAndLength(info.Env(), Encode(values, count, out.Data() + at));
 }
@@ -107,17 +77,21 @@ Napi::Value EncodeIntegers(const Napi::CallbackInfo& info) {
   return EncodeWith<IntegersBound, helicorder::EncodeIntegers>(info);
 }
 
+Napi::Value EncodeShorter(const Napi::CallbackInfo& info) {
+  return EncodeWith<helicorder::DenseBoundBytes, helicorder::EncodeShorter>(info);
+}
+
 Napi::Value EncodeDense(const Napi::CallbackInfo& info) {
   return EncodeWith<helicorder::DenseBoundBytes, helicorder::EncodeDense>(info);
 }
 
 // decode(codec, column, values)
 template <typename Array, typename Value>
-void DecodeWith(const Napi::CallbackInfo& info, napi_typedarray_type type,
+void DecodeWith(const Napi::CallbackInfo& info,
                 int (*decode)(uint8_t, const uint8_t*, size_t, Value*, size_t)) {
-  const auto codec = static_cast<uint8_t>(Whole(info.Env(), info[0], "codec", 0, 255));
-  const auto column = Bytes(info, 1, "column");
-  auto values = ArrayArgument<Array>(info, 2, type, "values");
+  const auto codec = static_cast<uint8_t>(Whole(info[0], "codec", 0, 255));
+  const auto column = Bytes(info[1], "column");
+  auto values = ArrayOf<Array>(info[2], "values");
   const size_t count = values.ElementLength();
   if (decode(codec, column.Data(), column.ByteLength(), values.Data(), count) < 0) {
     throw Napi::Error::New(info.Env(), "not a column of " + std::to_string(count) + " values");
@@ -125,31 +99,32 @@ void DecodeWith(const Napi::CallbackInfo& info, napi_typedarray_type type,
 }
 
 void DecodeIntegers(const Napi::CallbackInfo& info) {
-  DecodeWith<Napi::BigInt64Array>(info, napi_bigint64_array, helicorder::DecodeIntegers);
+  DecodeWith<Napi::BigInt64Array>(info, helicorder::DecodeIntegers);
 }
 
 void DecodeNumbers(const Napi::CallbackInfo& info) {
-  DecodeWith<Napi::Float64Array>(info, napi_float64_array, helicorder::DecodeNumbers);
+  DecodeWith<Napi::Float64Array>(info, helicorder::DecodeNumbers);
 }
 
 // [codec × 2^32 + length] = joinColumns(rows, first, stride, channel, memory, count, out)
 Napi::Value JoinColumns(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  const auto rows = ArrayArgument<Napi::Uint32Array>(info, 0, napi_uint32_array, "rows");
-  const auto memory = Bytes(info, 4, "memory");
-  const auto numbers = static_cast<int64_t>(rows.ElementLength());
-  const auto number = [&](size_t index, const char* name, int64_t least) {
-    return static_cast<size_t>(Whole(env, info[index], name, least, numbers));
+  const auto rows = ArrayOf<Napi::Uint32Array>(info[0], "rows");
+  const auto memory = Bytes(info[4], "memory");
+  const auto numbers = static_cast<double>(rows.ElementLength());
+  const auto number = [&](size_t index, const char* name, double least) {
+    return static_cast<size_t>(Whole(info[index], name, least, numbers));
   };
-  const helicorder::ChannelColumns columns = {rows.Data(),
-                                  rows.ElementLength(),
-                                  number(1, "first", 0),
-                                  number(2, "stride", 1),
-                                  number(3, "channel", 0),
-                                  memory.Data(),
-                                  memory.ByteLength()};
-  const auto count = static_cast<size_t>(Whole(env, info[5], "count", 0, kMaxValues));
-  auto out = Bytes(info, 6, "out");
+  helicorder::ChannelColumns columns = {};
+  columns.rows = rows.Data();
+  columns.numbers = rows.ElementLength();
+  columns.first = number(1, "first", 0);
+  columns.stride = number(2, "stride", 1);
+  columns.channel = number(3, "channel", 0);
+  columns.memory = memory.Data();
+  columns.bytes = memory.ByteLength();
+  const auto count = static_cast<size_t>(Whole(info[5], "count", 0, kMaxValues));
+  auto out = Bytes(info[6], "out");
   CheckRoom(env, out.ByteLength(), helicorder::DenseBoundBytes(count));
   std::vector<int64_t> values(count);
   if (!helicorder::DecodeRows(columns, values.data(), count)) {
@@ -158,24 +133,14 @@ Napi::Value JoinColumns(const Napi::CallbackInfo& info) {
   return CodecAndLength(env, helicorder::EncodeShorter(values.data(), count, out.Data()));
 }
 
-int64_t Signed64(const Napi::CallbackInfo& info, size_t index, const char* what) {
-  const std::string name = what;
-  if (!info[index].IsBigInt()) throw Napi::TypeError::New(info.Env(), name + " is no bigint");
-  bool lossless = false;
-  const int64_t value = info[index].As<Napi::BigInt>().Int64Value(&lossless);
-  if (!lossless) throw Napi::RangeError::New(info.Env(), name + " is beyond 64 bits");
-  return value;
-}
-
 // sampleTimes(stretches, residuals, origin, period, resolution, timeNanos)
 void SampleTimes(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  const auto pairs = ArrayArgument<Napi::Float64Array>(info, 0, napi_float64_array, "stretches");
-  const auto residuals =
-      ArrayArgument<Napi::BigInt64Array>(info, 1, napi_bigint64_array, "residuals");
-  const helicorder::TimeBase base = {Signed64(info, 2, "origin"), Signed64(info, 3, "period"),
-                                     Signed64(info, 4, "resolution")};
-  auto nanos = ArrayArgument<Napi::BigInt64Array>(info, 5, napi_bigint64_array, "timeNanos");
+  const auto pairs = ArrayOf<Napi::Float64Array>(info[0], "stretches");
+  const auto residuals = ArrayOf<Napi::BigInt64Array>(info[1], "residuals");
+  const helicorder::TimeBase base = {Signed64(info[2], "origin"), Signed64(info[3], "period"),
+                                     Signed64(info[4], "resolution")};
+  auto nanos = ArrayOf<Napi::BigInt64Array>(info[5], "timeNanos");
   const size_t count = residuals.ElementLength();
   if (nanos.ElementLength() != count) throw Napi::RangeError::New(env, "the arrays differ");
   if (base.resolution_nanos < 1) throw Napi::RangeError::New(env, "resolution below 1");
@@ -196,50 +161,38 @@ void SampleTimes(const Napi::CallbackInfo& info) {
   }
 }
 
-uint64_t Nanos(Napi::Object spec, const char* name, bool positive) {
-  const Napi::Value value = spec.Get(name);
-  bool lossless = false;
-  const uint64_t nanos = value.IsBigInt() ? value.As<Napi::BigInt>().Uint64Value(&lossless) : 0;
-  if (!lossless || nanos >> 63 != 0 || (positive && nanos == 0)) {
-    throw Napi::RangeError::New(spec.Env(), std::string(name) + " is not a bigint in its range");
-  }
-  return nanos;
-}
-
-std::vector<BatchChannel> Channels(Napi::Object source, double row_bytes) {
-  const Napi::Env env = source.Env();
-  if (!source.Get("channels").IsArray()) throw Napi::TypeError::New(env, "channels is no array");
-  const auto list = source.Get("channels").As<Napi::Array>();
+std::vector<BatchChannel> Channels(const Napi::Object& source, double row_bytes) {
+  const Napi::Array list = List(source.Get("channels"), "channels");
   std::vector<BatchChannel> channels;
   for (uint32_t i = 0; i < list.Length(); i++) {
-    if (!list.Get(i).IsObject()) throw Napi::TypeError::New(env, "a channel is no object");
-    const auto channel = list.Get(i).As<Napi::Object>();
-    const auto type = static_cast<uint8_t>(
-        Whole(env, channel.Get("type"), "type", 0, helicorder::kIntegerTypes - 1));
+    const Napi::Object channel = Object(list.Get(i), "a channel");
+    const auto type =
+        static_cast<uint8_t>(Whole(channel.Get("type"), "type", 0, helicorder::kIntegerTypes - 1));
     const double most = row_bytes - (1 << (type / 2));
-    const double offset = Whole(env, channel.Get("rowOffset"), "rowOffset", 0, most);
+    const double offset = Whole(channel.Get("rowOffset"), "rowOffset", 0, most);
     channels.push_back({static_cast<ChannelType>(type), static_cast<uint32_t>(offset)});
   }
   return channels;
 }
 
-helicorder::RowEncoderSpec Spec(Napi::Object object) {
-  const Napi::Env env = object.Env();
+uint64_t Nanos(const Napi::Object& spec, const char* name, int64_t least) {
+  return static_cast<uint64_t>(Signed64(spec.Get(name), name, least));
+}
+
+helicorder::RowEncoderSpec Spec(const Napi::Object& object) {
   helicorder::RowEncoderSpec spec;
-  const double row_bytes = Whole(env, object.Get("rowBytes"), "rowBytes", 32, 1 << 24);
-  if (!object.Get("sources").IsArray()) throw Napi::TypeError::New(env, "sources is no array");
-  const auto sources = object.Get("sources").As<Napi::Array>();
+  const double row_bytes = Whole(object.Get("rowBytes"), "rowBytes", 32, 1 << 24);
+  const Napi::Array sources = List(object.Get("sources"), "sources");
   const double words = (sources.Length() + 63) / 64;
-  if (sources.Length() == 0) throw Napi::RangeError::New(env, "sources is empty");
+  if (sources.Length() == 0) throw Napi::RangeError::New(object.Env(), "sources is empty");
   spec.row_bytes = static_cast<uint32_t>(row_bytes);
   spec.validity_offset = static_cast<uint32_t>(
-      Whole(env, object.Get("validityOffset"), "validityOffset", 0, row_bytes - 8 * words));
-  spec.t0_nanos = Nanos(object, "t0Nanos", false);
-  spec.period_nanos = Nanos(object, "periodNanos", true);
-  spec.resolution_nanos = Nanos(object, "resolutionNanos", true);
+      Whole(object.Get("validityOffset"), "validityOffset", 0, row_bytes - 8 * words));
+  spec.t0_nanos = Nanos(object, "t0Nanos", 0);
+  spec.period_nanos = Nanos(object, "periodNanos", 1);
+  spec.resolution_nanos = Nanos(object, "resolutionNanos", 1);
   for (uint32_t i = 0; i < sources.Length(); i++) {
-    if (!sources.Get(i).IsObject()) throw Napi::TypeError::New(env, "a source is no object");
-    spec.sources.push_back(Channels(sources.Get(i).As<Napi::Object>(), row_bytes));
+    spec.sources.push_back(Channels(Object(sources.Get(i), "a source"), row_bytes));
   }
   return spec;
 }
@@ -254,14 +207,8 @@ class RowEncoder : public Napi::ObjectWrap<RowEncoder> {
   }
 
   explicit RowEncoder(const Napi::CallbackInfo& info) : Napi::ObjectWrap<RowEncoder>(info) {
-    if (!info[0].IsObject()) throw Napi::TypeError::New(info.Env(), "spec is no object");
-    const auto object = info[0].As<Napi::Object>();
-    const Napi::Value memory = object.Get("ring");
-    if (!memory.IsTypedArray() ||
-        memory.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
-      throw Napi::TypeError::New(info.Env(), "ring is not a Uint8Array");
-    }
-    auto bytes = memory.As<Napi::Uint8Array>();
+    const Napi::Object object = Object(info[0], "spec");
+    auto bytes = Bytes(object.Get("ring"), "ring");
     helicorder::RingReader ring;
     if (!ring.Attach(bytes.Data(), bytes.ByteLength())) {
       throw Napi::RangeError::New(info.Env(), "ring is not the memory of a ring");
@@ -280,7 +227,7 @@ class RowEncoder : public Napi::ObjectWrap<RowEncoder> {
   }
 
   Napi::Value Bound(const Napi::CallbackInfo& info) {
-    const double rows = Whole(info.Env(), info[0], "maxRows", 1, helicorder::kRowsMax);
+    const double rows = Whole(info[0], "maxRows", 1, helicorder::kRowsMax);
     const size_t bytes = encoder_->BoundBytes(static_cast<size_t>(rows));
     return Napi::Number::New(info.Env(), static_cast<double>(bytes));
   }
@@ -288,13 +235,13 @@ class RowEncoder : public Napi::ObjectWrap<RowEncoder> {
   // encode(out, at, maxRows, utcOffsetNanos, cursors, entries, result)
   Napi::Value Encode(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
-    auto out = Bytes(info, 0, "out");
-    const auto at = static_cast<size_t>(Whole(env, info[1], "at", 0));
-    const auto rows = static_cast<size_t>(Whole(env, info[2], "maxRows", 1, helicorder::kRowsMax));
-    const int64_t utc_offset = Signed64(info, 3, "utcOffsetNanos");
-    auto cursors = ArrayArgument<Napi::Float64Array>(info, 4, napi_float64_array, "cursors");
-    auto entries = ArrayArgument<Napi::Uint32Array>(info, 5, napi_uint32_array, "entries");
-    auto result = ArrayArgument<Napi::Float64Array>(info, 6, napi_float64_array, "result");
+    auto out = Bytes(info[0], "out");
+    const auto at = static_cast<size_t>(Whole(info[1], "at", 0, kSafeIntegerMax));
+    const auto rows = static_cast<size_t>(Whole(info[2], "maxRows", 1, helicorder::kRowsMax));
+    const int64_t utc_offset = Signed64(info[3], "utcOffsetNanos");
+    auto cursors = ArrayOf<Napi::Float64Array>(info[4], "cursors");
+    auto entries = ArrayOf<Napi::Uint32Array>(info[5], "entries");
+    auto result = ArrayOf<Napi::Float64Array>(info[6], "result");
     if (at > out.ByteLength() || out.ByteLength() - at < encoder_->BoundBytes(rows)) {
       throw Napi::RangeError::New(env, "out is smaller than bound(maxRows)");
     }
@@ -359,6 +306,7 @@ class RowEncoder : public Napi::ObjectWrap<RowEncoder> {
 
 void BindBatch(Napi::Env env, Napi::Object exports) {
   exports.Set("encodeIntegers", Napi::Function::New<EncodeIntegers>(env, "encodeIntegers"));
+  exports.Set("encodeShorter", Napi::Function::New<EncodeShorter>(env, "encodeShorter"));
   exports.Set("encodeDense", Napi::Function::New<EncodeDense>(env, "encodeDense"));
   exports.Set("decodeIntegers", Napi::Function::New<DecodeIntegers>(env, "decodeIntegers"));
   exports.Set("decodeNumbers", Napi::Function::New<DecodeNumbers>(env, "decodeNumbers"));

@@ -13,21 +13,16 @@
 namespace {
 
 Napi::Value JsCrc32c(const Napi::CallbackInfo& info) {
-  const Napi::Uint8Array bytes = Bytes(info, 0, "bytes");
+  const Napi::Uint8Array bytes = Bytes(info[0], "bytes");
   uint32_t seed = 0;
-  if (!info[1].IsUndefined()) seed = static_cast<uint32_t>(Whole(info, 1, "seed", UINT32_MAX));
+  if (!info[1].IsUndefined()) seed = static_cast<uint32_t>(Whole(info[1], "seed", 0, UINT32_MAX));
   return Napi::Number::New(info.Env(), Crc32c(bytes.Data(), bytes.ByteLength(), seed));
 }
 
 void JsReadClocks(const Napi::CallbackInfo& info) {
-  const Napi::Value value = info[0];
-  if (!value.IsTypedArray() ||
-      value.As<Napi::TypedArray>().TypedArrayType() != napi_bigint64_array ||
-      value.As<Napi::TypedArray>().ElementLength() < 4) {
-    throw Napi::TypeError::New(info.Env(), "out is not a BigInt64Array of 4 words");
-  }
+  auto words = ArrayOf<Napi::BigInt64Array>(info[0], "out", 4);
   const helicorder::ClockReading reading = helicorder::ReadClocks();
-  int64_t* out = value.As<Napi::BigInt64Array>().Data();
+  int64_t* const out = words.Data();
   out[0] = reading.monotonic_ns;
   out[1] = reading.boottime_ns;
   out[2] = reading.utc_ns;
@@ -54,8 +49,8 @@ Napi::Value JsKernelClock(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value JsAlignedOffset(const Napi::CallbackInfo& info) {
-  const Napi::Uint8Array memory = Bytes(info, 0, "memory");
-  const auto alignment = static_cast<size_t>(Whole(info, 1, "alignment", INT32_MAX));
+  const Napi::Uint8Array memory = Bytes(info[0], "memory");
+  const auto alignment = static_cast<size_t>(Whole(info[1], "alignment", 0, INT32_MAX));
   if (alignment == 0 || (alignment & (alignment - 1)) != 0) {
     throw Napi::RangeError::New(info.Env(), "alignment is not a power of two");
   }
@@ -76,8 +71,8 @@ class DurableFileObject : public Napi::ObjectWrap<DurableFileObject> {
 
   explicit DurableFileObject(const Napi::CallbackInfo& info)
       : Napi::ObjectWrap<DurableFileObject>(info) {
-    const std::string path = Path(info, 0);
-    direct_ = Flag(info, 1, "direct");
+    const std::string path = Path(info[0]);
+    direct_ = Flag(info[1], "direct");
     fd_ = helicorder::OpenDurable(path.c_str(), true, direct_);
     if (fd_ < 0) throw SystemError(info.Env(), fd_, "open", path);
   }
@@ -88,12 +83,12 @@ class DurableFileObject : public Napi::ObjectWrap<DurableFileObject> {
   void Write(const Napi::CallbackInfo& info) {
     if (fd_ < 0) throw Napi::Error::New(info.Env(), "the file is closed");
     if (write_ != nullptr) throw Napi::Error::New(info.Env(), "a write is under way");
-    const Napi::Uint8Array bytes = Bytes(info, 0, "bytes");
-    const auto position = static_cast<int64_t>(Whole(info, 1, "position", kSafeIntegerMax));
+    const Napi::Uint8Array bytes = Bytes(info[0], "bytes");
+    const auto position = static_cast<int64_t>(Whole(info[1], "position", 0, kSafeIntegerMax));
     const int error =
         info[2].IsUndefined()
             ? helicorder::WriteDurable(fd_, bytes.Data(), bytes.ByteLength(), position, direct_)
-            : WriteWhile(bytes, position, Function(info, 2, "meanwhile"));
+            : WriteWhile(bytes, position, Function(info[2], "meanwhile"));
     if (error < 0) throw SystemError(info.Env(), error, "write");
   }
 
@@ -134,23 +129,23 @@ class DurableFileObject : public Napi::ObjectWrap<DurableFileObject> {
 };
 
 Napi::Value JsLockFile(const Napi::CallbackInfo& info) {
-  const int result = helicorder::LockFile(Descriptor(info, 0), Flag(info, 1, "exclusive"));
+  const int result = helicorder::LockFile(Descriptor(info[0]), Flag(info[1], "exclusive"));
   if (result < 0) throw SystemError(info.Env(), result, "fcntl");
   return Napi::Boolean::New(info.Env(), result == 1);
 }
 
 void JsUnlockFile(const Napi::CallbackInfo& info) {
-  const int error = helicorder::UnlockFile(Descriptor(info, 0));
+  const int error = helicorder::UnlockFile(Descriptor(info[0]));
   if (error < 0) throw SystemError(info.Env(), error, "fcntl");
 }
 
 void JsDropCache(const Napi::CallbackInfo& info) {
-  const int error = helicorder::DropCache(Descriptor(info, 0));
+  const int error = helicorder::DropCache(Descriptor(info[0]));
   if (error < 0) throw SystemError(info.Env(), error, "posix_fadvise");
 }
 
 Napi::Value JsFileSystemInfo(const Napi::CallbackInfo& info) {
-  const std::string path = Path(info, 0);
+  const std::string path = Path(info[0]);
   helicorder::FileSystemInfo facts;
   const int error = helicorder::ReadFileSystemInfo(path.c_str(), &facts);
   if (error < 0) throw SystemError(info.Env(), error, "statfs", path);

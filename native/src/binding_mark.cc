@@ -128,8 +128,8 @@ class MarkObject : public Napi::ObjectWrap<MarkObject> {
   }
 
   explicit MarkObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<MarkObject>(info) {
-    const int fd = Descriptor(info, 0);
-    const int error = helicorder::Mark::Map(fd, Flag(info, 1, "writable"), &mark_);
+    const int fd = Descriptor(info[0]);
+    const int error = helicorder::Mark::Map(fd, Flag(info[1], "writable"), &mark_);
     if (error < 0) throw SystemError(info.Env(), error, "mmap");
   }
 
@@ -151,25 +151,20 @@ class MarkObject : public Napi::ObjectWrap<MarkObject> {
 
   void Publish(const Napi::CallbackInfo& info) {
     helicorder::Mark& mark = Writable(info.Env());
-    const uint64_t durable = Unsigned64(info, 0, "durable");
-    mark.Publish(durable, Unsigned64(info, 1, "check"));
+    const uint64_t durable = Unsigned64(info[0], "durable");
+    mark.Publish(durable, Unsigned64(info[1], "check"));
   }
 
   void SetState(const Napi::CallbackInfo& info) {
     helicorder::Mark& mark = Writable(info.Env());
-    mark.SetState(static_cast<uint32_t>(Whole(info, 0, "state", UINT32_MAX)));
+    mark.SetState(static_cast<uint32_t>(Whole(info[0], "state", 0, UINT32_MAX)));
   }
 
   void Read(const Napi::CallbackInfo& info) {
     const helicorder::Mark& mark = Open(info.Env());
-    const Napi::Value value = info[0];
-    if (!value.IsTypedArray() ||
-        value.As<Napi::TypedArray>().TypedArrayType() != napi_biguint64_array ||
-        value.As<Napi::TypedArray>().ElementLength() < 4) {
-      throw Napi::TypeError::New(info.Env(), "out is not a BigUint64Array of 4 words");
-    }
+    auto words = ArrayOf<Napi::BigUint64Array>(info[0], "out", 4);
     const helicorder::MarkValues values = mark.Read();
-    uint64_t* out = value.As<Napi::BigUint64Array>().Data();
+    uint64_t* const out = words.Data();
     out[0] = values.durable;
     out[1] = values.check;
     out[2] = values.word;
@@ -178,8 +173,8 @@ class MarkObject : public Napi::ObjectWrap<MarkObject> {
 
   Napi::Value Wait(const Napi::CallbackInfo& info) {
     Open(info.Env());
-    const auto seen = static_cast<uint32_t>(Whole(info, 0, "seen", UINT32_MAX));
-    const int timeout_ms = static_cast<int>(Whole(info, 1, "timeoutMs", kWaitMaxMs));
+    const auto seen = static_cast<uint32_t>(Whole(info[0], "seen", 0, UINT32_MAX));
+    const int timeout_ms = static_cast<int>(Whole(info[1], "timeoutMs", 0, kWaitMaxMs));
     if (waits_ == nullptr) {
       waits_ = MarkWaits::Make(info.Env(), mark_);
       waits_->SetOwner(&waits_);

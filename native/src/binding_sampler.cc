@@ -1,13 +1,11 @@
 // The sampler for JavaScript: argument checks only. Declared and documented in native/index.ts.
 #include <cerrno>
-#include <cmath>
-#include <cstring>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "bindings.h"
+#include "binding_arguments.h"
 #include "network_reader.h"
 #include "sampler.h"
 #include "synthetic.h"
@@ -20,47 +18,19 @@ constexpr size_t kTypeWidths[] = {1, 1, 2, 2, 4, 4, 8, 8, 4, 8};
 constexpr uint32_t kTypeI16 = 2;
 constexpr uint32_t kTypeU64 = 7;
 
-double Whole(Napi::Env env, const Napi::Value& value, const char* what, double least, double most) {
-  const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : NAN;
-  if (!(number >= least && number <= most) || std::floor(number) != number) {
-    throw Napi::RangeError::New(env, std::string(what) + " is not a whole number in its range");
-  }
-  return number;
-}
-
-int64_t Nanos(Napi::Env env, const Napi::Value& value, const char* what, int64_t least) {
-  bool lossless = false;
-  const int64_t nanos = value.IsBigInt() ? value.As<Napi::BigInt>().Int64Value(&lossless) : 0;
-  if (!lossless || nanos < least) {
-    throw Napi::RangeError::New(env, std::string(what) + " is not a BigInt in its range");
-  }
-  return nanos;
-}
-
-std::string Text(Napi::Env env, const Napi::Value& value, const char* what) {
-  if (!value.IsString()) throw Napi::TypeError::New(env, std::string(what) + " is not a string");
-  return value.As<Napi::String>().Utf8Value();
-}
-
-Napi::Array List(Napi::Env env, const Napi::Value& value, const char* what) {
-  if (!value.IsArray()) throw Napi::TypeError::New(env, std::string(what) + " is not an array");
-  return value.As<Napi::Array>();
-}
-
 // A sampler writes these channels for ever: each must lie in the row, aligned, with the one type
 // that its source produces.
 std::vector<RowChannel> Channels(Napi::Env env, const Napi::Object& source, uint32_t type,
                                  const helicorder::SamplerOptions& options) {
-  const Napi::Array list = List(env, source.Get("channels"), "channels");
+  const Napi::Array list = List(source.Get("channels"), "channels");
   std::vector<RowChannel> channels;
   const size_t width = kTypeWidths[type];
   for (uint32_t i = 0; i < list.Length(); i++) {
-    if (!Napi::Value(list[i]).IsObject()) throw Napi::TypeError::New(env, "channel is no object");
-    const auto channel = Napi::Value(list[i]).As<Napi::Object>();
-    Whole(env, channel.Get("type"), "type of a channel", type, type);
+    const Napi::Object channel = Object(list.Get(i), "a channel");
+    Whole(channel.Get("type"), "type of a channel", type, type);
     const double least = static_cast<double>(options.validity_offset);
     const double most = static_cast<double>(options.row_bytes - width);
-    const double offset = Whole(env, channel.Get("rowOffset"), "rowOffset", least, most);
+    const double offset = Whole(channel.Get("rowOffset"), "rowOffset", least, most);
     const auto row_offset = static_cast<uint32_t>(offset);
     if (row_offset % width != 0) throw Napi::RangeError::New(env, "rowOffset is not aligned");
     channels.push_back({type, row_offset});
@@ -70,32 +40,31 @@ std::vector<RowChannel> Channels(Napi::Env env, const Napi::Object& source, uint
 
 std::unique_ptr<helicorder::Source> MakeSource(Napi::Env env, const Napi::Value& value,
                                                const helicorder::SamplerOptions& options) {
-  if (!value.IsObject()) throw Napi::TypeError::New(env, "source is not an object");
-  const auto source = value.As<Napi::Object>();
-  const std::string kind = Text(env, source.Get("kind"), "kind");
+  const Napi::Object source = Object(value, "a source");
+  const std::string kind = Text(source.Get("kind"), "kind");
   if (kind == "synthetic") {
-    const double seed = Whole(env, source.Get("seed"), "seed", 0, 9007199254740991.0);
+    const double seed = Whole(source.Get("seed"), "seed", 0, kSafeIntegerMax);
     return std::make_unique<helicorder::Synthetic>(static_cast<uint64_t>(seed),
                                                    Channels(env, source, kTypeI16, options));
   }
   if (kind != "network") throw Napi::RangeError::New(env, "kind of source is unknown: " + kind);
-  const Napi::Array list = List(env, source.Get("counters"), "counters");
+  const Napi::Array list = List(source.Get("counters"), "counters");
   std::vector<uint32_t> counters;
   for (uint32_t i = 0; i < list.Length(); i++) {
     const double most = helicorder::kNetworkCounters - 1;
-    counters.push_back(static_cast<uint32_t>(Whole(env, list[i], "counter", 0, most)));
+    counters.push_back(static_cast<uint32_t>(Whole(list.Get(i), "counter", 0, most)));
   }
   std::vector<RowChannel> channels = Channels(env, source, kTypeU64, options);
   if (channels.size() != counters.size()) {
     throw Napi::RangeError::New(env, "counters and channels differ in number");
   }
   return std::make_unique<helicorder::NetworkReader>(
-      Text(env, source.Get("interfaceName"), "interfaceName"),
-      Text(env, source.Get("sysfsRoot"), "sysfsRoot"), std::move(counters), std::move(channels));
+      Text(source.Get("interfaceName"), "interfaceName"),
+      Text(source.Get("sysfsRoot"), "sysfsRoot"), std::move(counters), std::move(channels));
 }
 
 helicorder::Realtime RealtimeOf(Napi::Env env, const Napi::Value& value) {
-  const std::string name = Text(env, value, "realtime");
+  const std::string name = Text(value, "realtime");
   if (name == "auto") return helicorder::Realtime::kAuto;
   if (name == "off") return helicorder::Realtime::kOff;
   if (name == "require") return helicorder::Realtime::kRequire;
@@ -111,10 +80,9 @@ class SamplerObject : public Napi::ObjectWrap<SamplerObject> {
  public:
   explicit SamplerObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
     const Napi::Env env = info.Env();
-    if (!info[0].IsObject()) throw Napi::TypeError::New(env, "spec is not an object");
-    const auto spec = info[0].As<Napi::Object>();
+    const Napi::Object spec = Object(info[0], "spec");
     helicorder::SamplerOptions options = Options(env, spec);
-    const Napi::Array list = List(env, spec.Get("sources"), "sources");
+    const Napi::Array list = List(spec.Get("sources"), "sources");
     const size_t room = options.row_bytes - options.validity_offset;
     if ((list.Length() + 63) / 64 * 8 > room) {
       throw Napi::RangeError::New(env, "the row has no room for the validity of its sources");
@@ -139,13 +107,8 @@ class SamplerObject : public Napi::ObjectWrap<SamplerObject> {
       referenced_ = true;
       return;
     }
-    const char* name = strerrorname_np(-result);
-    const std::string code = name ? name : "EUNKNOWN";
-    const Napi::Error error = Napi::Error::New(info.Env(), code + ": sampler cannot start");
-    error.Set("code", code);
-    error.Set("errno", Napi::Number::New(info.Env(), result));
-    error.Set("syscall", result == -EPERM ? "sched_setscheduler" : "pthread_create");
-    throw error;
+    const char* const call = result == -EPERM ? "sched_setscheduler" : "pthread_create";
+    throw SystemError(info.Env(), result, call);
   }
 
   void Stop(const Napi::CallbackInfo&) {
@@ -172,37 +135,30 @@ class SamplerObject : public Napi::ObjectWrap<SamplerObject> {
 
  private:
   static helicorder::SamplerOptions Options(Napi::Env env, const Napi::Object& spec) {
-    const Napi::Value ring = spec.Get("ring");
-    const Napi::Value status = spec.Get("status");
-    if (!ring.IsTypedArray() || ring.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array ||
-        !status.IsTypedArray() ||
-        status.As<Napi::TypedArray>().TypedArrayType() != napi_biguint64_array) {
-      throw Napi::TypeError::New(env, "ring is no Uint8Array, or status is no BigUint64Array");
-    }
+    auto ring = Bytes(spec.Get("ring"), "ring");
+    const size_t words = helicorder::SamplerStatus::kWords;
+    auto status = ArrayOf<Napi::BigUint64Array>(spec.Get("status"), "status", words);
     helicorder::SamplerOptions options;
-    options.ring = ring.As<Napi::Uint8Array>().Data();
-    options.ring_bytes = ring.As<Napi::Uint8Array>().ByteLength();
-    options.status = status.As<Napi::BigUint64Array>().Data();
-    if (status.As<Napi::BigUint64Array>().ElementLength() < helicorder::SamplerStatus::kWords) {
-      throw Napi::RangeError::New(env, "status is too short");
-    }
+    options.ring = ring.Data();
+    options.ring_bytes = ring.ByteLength();
+    options.status = status.Data();
     helicorder::RingProducer probe;
     if (!probe.Attach(options.ring, options.ring_bytes)) {
       throw Napi::RangeError::New(env, "ring is not a ring of this version");
     }
     const double capacity = static_cast<double>(probe.capacity());
     const double most = capacity / 4;
-    options.row_bytes = static_cast<size_t>(Whole(env, spec.Get("rowBytes"), "rowBytes", 32, most));
+    options.row_bytes = static_cast<size_t>(Whole(spec.Get("rowBytes"), "rowBytes", 32, most));
     const double row_bytes = static_cast<double>(options.row_bytes);
-    options.validity_offset = static_cast<size_t>(
-        Whole(env, spec.Get("validityOffset"), "validityOffset", 24, row_bytes - 8));
+    options.validity_offset =
+        static_cast<size_t>(Whole(spec.Get("validityOffset"), "validityOffset", 24, row_bytes - 8));
     if (options.row_bytes % 8 != 0)
       throw Napi::RangeError::New(env, "rowBytes is no multiple of 8");
-    options.t0_nanos = Nanos(env, spec.Get("t0Nanos"), "t0Nanos", 0);
-    options.period_nanos = Nanos(env, spec.Get("periodNanos"), "periodNanos", 1);
+    options.t0_nanos = Signed64(spec.Get("t0Nanos"), "t0Nanos", 0);
+    options.period_nanos = Signed64(spec.Get("periodNanos"), "periodNanos", 1);
     options.realtime = RealtimeOf(env, spec.Get("realtime"));
-    options.priority = static_cast<int>(Whole(env, spec.Get("priority"), "priority", 1, 99));
-    options.cpu = static_cast<int>(Whole(env, spec.Get("cpu"), "cpu", -1, 1023));
+    options.priority = static_cast<int>(Whole(spec.Get("priority"), "priority", 1, 99));
+    options.cpu = static_cast<int>(Whole(spec.Get("cpu"), "cpu", -1, 1023));
     options.saturate = spec.Get("saturate").ToBoolean().Value();
     return options;
   }

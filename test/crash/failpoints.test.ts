@@ -85,8 +85,11 @@ function fillSegment(writer: StoreWriter): void {
 
 /** Edges that only the end of an owner comes to. */
 const AT_END: readonly Failpoint[] = ['shutdown-entry'];
-/** Upkeep is tried again later, and the catalog made anew: recording goes on. */
-const isHarmless = (point: Failpoint): boolean => /^(chunk-|catalog)/.test(point);
+/**
+ * Upkeep is tried again later, the catalog made anew, garbage removed by the next owner: recording
+ * goes on.
+ */
+const isHarmless = (point: Failpoint): boolean => /^(chunk-|catalog|spill-remove)/.test(point);
 
 /** A recorder with one failpoint, until it has been reached. */
 async function liveTo(failpoint: string, isAtEnd: boolean, dir: string): Promise<Ended> {

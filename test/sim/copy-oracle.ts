@@ -4,7 +4,7 @@
  * let go of before it was sent is there as retired, and nothing else is.
  */
 import { StoreReader } from '../../engine/store/reader.ts';
-import { originRun } from '../../engine/store/control.ts';
+import { originRun } from '../../engine/store/control-entries.ts';
 import { StreamReader } from '../../engine/store/stream-reader.ts';
 import { cutPiece, pieceOf } from '../../engine/targets/pieces.ts';
 import { endOf } from '../../engine/txn/piece.ts';

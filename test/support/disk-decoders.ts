@@ -18,7 +18,7 @@ import {
 } from '../../engine/codecs/codec.ts';
 import * as chunk from '../../engine/store/chunks/format.ts';
 import { decodePack } from '../../engine/store/chunks/pack.ts';
-import * as control from '../../engine/store/control.ts';
+import * as control from '../../engine/store/control-entries.ts';
 import {
   GROUP_CRC_BYTES,
   KIND,

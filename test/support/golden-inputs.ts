@@ -17,7 +17,7 @@ import {
   decodeTrailer,
   type BlockRow,
 } from '../../engine/store/chunks/format.ts';
-import { chunkHeadEntry, schemaEntry } from '../../engine/store/control.ts';
+import { chunkHeadEntry, schemaEntry } from '../../engine/store/control-entries.ts';
 import { KIND } from '../../engine/store/log/format.ts';
 import type { Entry } from '../../engine/store/log/entries.ts';
 import { readLog, segmentStart } from '../../engine/store/log/log.ts';

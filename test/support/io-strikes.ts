@@ -121,13 +121,14 @@ function isOfNames({ kind, path }: Call): boolean {
 }
 
 /**
- * What an owner can do without: catalog, chunks, its socket, what is to become one; and a look of
- * its upkeep at what the store is, which is repeated.
+ * What an owner can do without: catalog, chunks, its socket, what is to become one; the removal of
+ * garbage; and a look of its upkeep at what the store is, which is repeated.
  */
 function isDispensable({ kind, path }: Call, dirs: readonly string[]): boolean {
   // SQLite syncs the directory of its files
   if (/^(open|fsync)$/.test(kind) && dirs.includes(path)) return true;
   if (/catalog\.db|\/chunks|\/control/.test(path)) return true;
+  if (kind === 'unlink' && path.endsWith('.spill')) return true;
   return /^(open|mmap)$/.test(kind) && /\.seg$|\/(mark|store\.json|lock)$/.test(path);
 }
 

@@ -9,7 +9,7 @@ import { ControlServer } from '../../engine/control/server.ts';
 import { ControlService, type StoreRequest } from '../../engine/control/service.ts';
 import { systemEnvironment, type StoreEnvironment } from '../../engine/store/store.ts';
 import { storePaths } from '../../engine/store/files.ts';
-import { originRun } from '../../engine/store/control.ts';
+import { originRun } from '../../engine/store/control-entries.ts';
 import { StoreReader } from '../../engine/store/reader.ts';
 import { StreamReader } from '../../engine/store/stream-reader.ts';
 import type { StoreWriter } from '../../engine/store/writer.ts';

@@ -7,7 +7,7 @@ import { decodeEvents } from '../../engine/batch/format.ts';
 import { MIB } from '../../engine/base/constants.ts';
 import { HelicorderError } from '../../engine/base/errors.ts';
 import { KIND, alignUp, offsetOf, segmentOf, type Lsn } from '../../engine/store/log/format.ts';
-import type { StreamSnapshot } from '../../engine/store/control.ts';
+import type { StreamSnapshot } from '../../engine/store/control-entries.ts';
 import { EntryList, type Entry } from '../../engine/store/log/entries.ts';
 import { readLog, segmentStart, type LogGroup } from '../../engine/store/log/log.ts';
 import { segmentPath } from '../../engine/store/log/segment.ts';

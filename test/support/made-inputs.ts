@@ -4,7 +4,7 @@ import { encodeEventList, encodeHead } from '../../engine/control/protocol.ts';
 import { crc32c } from '../../engine/base/crc32c.ts';
 import type { FileSystem } from '../../engine/files/file-system.ts';
 import { encodeConsumerDetail } from '../../engine/recorder/consumer-detail.ts';
-import * as control from '../../engine/store/control.ts';
+import * as control from '../../engine/store/control-entries.ts';
 import { encodePack } from '../../engine/store/chunks/pack.ts';
 import { writeStoreJson } from '../../engine/store/files.ts';
 import { KIND } from '../../engine/store/log/format.ts';

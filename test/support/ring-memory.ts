@@ -1,6 +1,7 @@
 /** The memory of a ring (`docs/format-ring.md`), filled by hand for tests of its consumers. */
 import { channelBytes } from '../../engine/batch/schema.ts';
 import type { ChannelType } from '../../engine/batch/schema.ts';
+import { RING } from '../../engine/ring/layout.ts';
 
 const DATA_AT = 512;
 const ROW_VALUES_AT = 24;
@@ -22,6 +23,11 @@ export function rowShape(sources: readonly (readonly ChannelType[])[]): RowShape
     }),
   );
   return { rowBytes: Math.ceil(at / 8) * 8, validityOffset: ROW_VALUES_AT, sources: shaped };
+}
+
+/** True once the producer has ended: what is in the ring now is all there will be. */
+export function isClosed(ring: SharedArrayBuffer): boolean {
+  return Atomics.load(new Int32Array(ring, RING.closedAt, 1), 0) === 1;
 }
 
 /** Puts records, without regard to the consumer: the test keeps within the capacity. */

@@ -14,6 +14,7 @@ import type {
   Lock,
   MarkFile,
 } from '../../engine/files/file-system.ts';
+import { usingFile } from '../../engine/files/using-file.ts';
 import { SeededRandom } from './random.ts';
 import { SECTOR_BYTES, SimulatedDisk, split, type Content } from './simulated-disk.ts';
 import { SimulatedMark } from './simulated-mark.ts';
@@ -95,10 +96,10 @@ export class SimulatedFileSystem implements FileSystem {
   writeFileDurably(path: string, bytes: Uint8Array): void {
     const temporary = `${path}.tmp`;
     try {
-      const file = this.open(temporary, 'create');
-      file.write(bytes, 0);
-      file.sync();
-      file.close();
+      usingFile(this, temporary, 'create', (file) => {
+        file.write(bytes, 0);
+        file.sync();
+      });
       this.rename(temporary, path);
     } catch (error) {
       if (this.exists(temporary)) this.remove(temporary);

@@ -7,7 +7,7 @@
  */
 import { HelicorderError, isCode } from '../../base/errors.ts';
 import { decodeBatch, decodeTimes } from '../../batch/format.ts';
-import { chunkHeadEntry, type ChunkHead } from '../control.ts';
+import { chunkHeadEntry, type ChunkHead } from '../control-entries.ts';
 import { batchItem, standaloneItem, type DataItem } from '../data.ts';
 import {
   BLOCK_KIND,

@@ -10,7 +10,7 @@ import { BLOCK_VALUES, decodeIntegers, encodeIntegers } from '../../codecs/codec
 import { hex } from '../files.ts';
 import { viewOf, type Lsn } from '../log/format.ts';
 
-export const CHUNK_VERSION = 1;
+const CHUNK_VERSION = 1;
 const HEADER_MAGIC = 0x4b484348; // "HCHK"
 const TRAILER_MAGIC = 0x54484348; // "HCHT"
 export const CHUNK_HEADER_BYTES = 64;

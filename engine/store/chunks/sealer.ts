@@ -16,7 +16,7 @@ import {
   type SchemaEntry,
   type StreamEntry,
   type StreamSnapshot,
-} from '../control.ts';
+} from '../control-entries.ts';
 import { isData, type DataItem } from '../data.ts';
 import { makeLsn, segmentOf } from '../log/format.ts';
 import { readLog, segmentStart, type LogFault, type LogGroup } from '../log/log.ts';

@@ -14,7 +14,7 @@ import { checkChunk, fail } from './check.ts';
 import { checkIsOurs, joinChunks, type LowWaters, type SealContext } from './sealer.ts';
 
 /** Chunks are joined until they have about this size. */
-export const CHUNK_TARGET_BYTES = 64 * MIB;
+const CHUNK_TARGET_BYTES = 64 * MIB;
 /** So many neighbours of one size class become one of the next: each byte is joined few times. */
 const JOIN_COUNT = 8;
 const COPY_PIECE_BYTES = MIB;
@@ -245,7 +245,7 @@ function sharesOf(chunk: ChunkReader, lowWaters: LowWaters): { dead: number; nee
 }
 
 /** The oldest neighbours, without a hole between them, that are worth joining. */
-export function neighboursToJoin<T extends { first: Lsn; end: Lsn; bytes: number }>(
+function neighboursToJoin<T extends { first: Lsn; end: Lsn; bytes: number }>(
   chain: readonly T[],
 ): T[] {
   let run: T[] = [];

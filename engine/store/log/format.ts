@@ -10,7 +10,7 @@ import { BLOCK_BYTES, GROUP_MAX_BYTES } from '../../base/constants.ts';
 import { crc32c } from '../../base/crc32c.ts';
 
 export const LOG_VERSION = 1;
-export const SEGMENT_MAGIC = 0x47455348; // "HSEG"
+const SEGMENT_MAGIC = 0x47455348; // "HSEG"
 export const GROUP_MAGIC = 0x50524748; // "HGRP"
 const SEGMENT_HEADER_BYTES = 160;
 export const GROUP_HEADER_BYTES = 64;

@@ -1,6 +1,6 @@
 /** What one segment holds of each stream, kept while it is written; the content of its footer. */
 import { orNull, withList } from '../control-fields.ts';
-import { footerEntry, type FooterStream } from '../control.ts';
+import { footerEntry, type FooterStream } from '../control-entries.ts';
 import type { DataItem } from '../data.ts';
 
 export class SegmentIndex {

@@ -1,10 +1,15 @@
 import { describe, expect, test } from 'vitest';
-import { parseTimeNanos } from '../../../engine/base/time-text.ts';
+import { formatUtc, parseTimeNanos } from '../../../engine/base/time-text.ts';
 
 const NOW = 1_764_000_000_123_456_789n;
 const HOUR = 3_600_000_000_000n;
 
 describe('a moment', () => {
+  test('is shown cut to milliseconds, before 1970 too', () => {
+    expect(formatUtc(-1n)).toBe('1969-12-31T23:59:59.999Z');
+    expect(formatUtc(1_999_999n)).toBe('1970-01-01T00:00:00.001Z');
+  });
+
   test.each([
     ['now', NOW],
     ['-1h', NOW - HOUR],

@@ -6,7 +6,7 @@ import { systemRandom } from '../../../engine/base/clock.ts';
 import { encodeEventList, type Answer } from '../../../engine/control/protocol.ts';
 import { ControlService, type StoreRequest } from '../../../engine/control/service.ts';
 import { removeStream } from '../../../engine/store/changes.ts';
-import { trimEntry } from '../../../engine/store/control.ts';
+import { trimEntry } from '../../../engine/store/control-entries.ts';
 import type { DurableFile } from '../../../engine/files/file-system.ts';
 import { StoreWriter } from '../../../engine/store/writer.ts';
 import { ManualClock } from '../../support/clocks.ts';

@@ -10,9 +10,9 @@ import { defineTransform, type Transform } from '../../../engine/derive/transfor
 import { Where } from '../../../engine/derive/where.ts';
 import { cutPiece } from '../../../engine/targets/pieces.ts';
 import { Chain } from '../../../engine/txn/chain.ts';
-import { chainReference } from '../../../engine/txn/chain-reference.ts';
 import { decodePieces, encodePieces } from '../../../engine/txn/piece-format.ts';
 import type { Origin, Piece } from '../../../engine/txn/piece.ts';
+import { chainReference } from '../../support/chain-reference.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { meantRecords, piecesOf, recordTexts, testOrigin } from '../../support/pieces.ts';
 import { SEED, SeededRandom, repeats } from '../../support/random.ts';

@@ -4,11 +4,11 @@ import { Worker } from 'node:worker_threads';
 import { expect, test } from 'vitest';
 import { driverOf } from '../../../engine/drivers/registry.ts';
 import { openDriver } from '../../../engine/recorder/plan.ts';
-import { isClosed } from '../../../engine/ring/layout.ts';
 import { RingConsumer } from '../../../engine/ring/ring.ts';
 import { makeRateGroups, type RateGroup } from '../../../engine/sampler/rate-group.ts';
 import { startNativeSampler } from '../../../engine/sampler/sampler.ts';
 import { readStatus, type SamplerStatus } from '../../../engine/sampler/status.ts';
+import { isClosed } from '../../support/ring-memory.ts';
 
 function groupOf(kind: string, given: Record<string, unknown> = {}): RateGroup {
   const driver = openDriver(kind, driverOf(kind).options.parse(given), 's');

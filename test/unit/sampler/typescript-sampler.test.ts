@@ -2,13 +2,14 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { REASONS } from '../../../engine/batch/ledger.ts';
 import { plainChannel, type OpenDriver, type RowWriter } from '../../../engine/drivers/driver.ts';
-import { createRing, isClosed, setFullReason } from '../../../engine/ring/layout.ts';
+import { createRing, setFullReason } from '../../../engine/ring/layout.ts';
 import { RingConsumer, type RingRecord } from '../../../engine/ring/ring.ts';
 import { StopWord } from '../../../engine/ring/wait.ts';
 import { makeRateGroups, type RateGroup } from '../../../engine/sampler/rate-group.ts';
 import { runTypescriptSamplers, TypescriptSampler } from '../../../engine/sampler/sampler.ts';
 import { readStatus, type SamplerStatus } from '../../../engine/sampler/status.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
+import { isClosed } from '../../support/ring-memory.ts';
 
 const PERIOD = 1_000_000n;
 const T0 = 500n;

@@ -7,7 +7,7 @@ import {
   snapshotEntry,
   type RunSnapshot,
   type StreamSnapshot,
-} from '../../../engine/store/control.ts';
+} from '../../../engine/store/control-entries.ts';
 import { KnownRuns } from '../../../engine/store/known-runs.ts';
 import { emptyStream } from '../../../engine/store/live.ts';
 import { GROUP_FLAG, KIND, makeLsn } from '../../../engine/store/log/format.ts';

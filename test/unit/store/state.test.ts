@@ -3,7 +3,7 @@ import { encodeEvents } from '../../../engine/batch/format.ts';
 import { packEvents } from '../../../engine/batch/opaque.ts';
 import { OPAQUE_SCHEMA, canonicalSchema, schemaId } from '../../../engine/batch/schema.ts';
 import { control, count } from '../../../engine/store/control-fields.ts';
-import { runEntry, schemaEntry, streamEntry } from '../../../engine/store/control.ts';
+import { runEntry, schemaEntry, streamEntry } from '../../../engine/store/control-entries.ts';
 import { KEEP_ALL } from '../../../engine/base/retention.ts';
 import { retentionEntry, type RetentionEntry } from '../../../engine/store/retention-entry.ts';
 import type { CommittedGroup } from '../../../engine/store/data.ts';

@@ -220,6 +220,15 @@ describe('alarms and refusals', () => {
     await expectSame(from, to);
   });
 
+  test('the same copy under another name of its cursor brings nothing twice', async () => {
+    const { from, to } = stores();
+    record(from, new SeededRandom(SEED));
+    await copyOnce(from, to, { until: 100 });
+    await copyOnce(from, to, { cursor: 'other' });
+    await copyOnce(from, to);
+    await expectSame(from, to);
+  });
+
   test('a cursor is of one target', async () => {
     const { from, to } = stores();
     record(from, new SeededRandom(SEED));

@@ -1,10 +1,10 @@
 /**
  * The chain in TypeScript, record by record from decoded values, as `docs/format-chain.md` reads.
- * Slow; it is what tests hold `chain.ts` and the addon against.
+ * Slow; it is what tests hold `engine/txn/chain.ts` and the addon against.
  */
-import { unpackEvents } from '../batch/opaque.ts';
-import { decodeSamples, type Column, type SampleGap } from '../batch/samples.ts';
-import { isFloat, isWide, type Schema } from '../batch/schema.ts';
+import { unpackEvents } from '../../engine/batch/opaque.ts';
+import { decodeSamples, type Column, type SampleGap } from '../../engine/batch/samples.ts';
+import { isFloat, isWide, type Schema } from '../../engine/batch/schema.ts';
 import {
   canonicalOrigin,
   gapAlone,
@@ -13,8 +13,8 @@ import {
   hashOf,
   mix,
   RECORD_KIND,
-} from './chain.ts';
-import type { Piece } from './piece.ts';
+} from '../../engine/txn/chain.ts';
+import type { Piece } from '../../engine/txn/piece.ts';
 
 const NAN_WORD = 0x7ff8000000000000n;
 
@@ -29,7 +29,7 @@ export function digestReference(bytes: Uint8Array): bigint {
 }
 
 /** The hash of each record of a piece, in order. */
-export function recordHashes(piece: Piece): bigint[] {
+function recordHashes(piece: Piece): bigint[] {
   const digest = digestReference(new TextEncoder().encode(canonicalOrigin(piece.origin)));
   const { content, originSeq } = piece;
   switch (content.kind) {

@@ -2,6 +2,7 @@
  * Control entries of the log: JSON whose 64-bit numbers are quoted strings. Each entry's shape is
  * one table of fields, which encodes, checks and decodes it; `docs/format-log.md` lists them.
  */
+import type { RunFacts } from '../batch/run-facts.ts';
 import type { HeldPosition } from '../txn/position.ts';
 import {
   control,
@@ -38,22 +39,10 @@ export interface SchemaEntry {
 }
 
 /** A run begun. It issues the epoch of its writer. */
-export interface RunEntry {
+export interface RunEntry extends RunFacts {
   id: number;
   stream: number;
-  writer: string;
-  epoch: number;
-  firstSeq: number;
   schemaId: string;
-  bootId: string;
-  t0Nanos: bigint;
-  /** 0: opaque events, no schedule */
-  periodNanos: bigint;
-  resolutionNanos: bigint;
-  clock: { monotonicNanos: bigint; boottimeNanos: bigint; utcNanos: bigint };
-  kernelClock: { synchronized: boolean; maxErrorMicros: number };
-  /** constants of the source that its events carry, in order: RemoteAddr, Interface … */
-  attributes: [string, string][];
   /**
    * A run of another store, copied here: its number there, and the first of its seqs that this
    * stream holds. All else is what its first recorder wrote. undefined: it was begun here.
