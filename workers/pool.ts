@@ -37,8 +37,9 @@ export function upkeepPool(giveUpMs = GIVE_UP_MS): UpkeepPool {
     idleTimeout: IDLE_TIMEOUT_MS,
     // a task waits for files: a thread that slept on Atomics would not hear of them
     atomics: 'disabled',
-    // ended while it instantiates a module for `require`, Node 20 aborts the process: `import` it
-    execArgv: [...process.execArgv, '--no-experimental-require-module'],
+    // ended while it instantiates a module for `require`, Node 20 aborts the process: `import` it;
+    // not what the process was started with besides: a thread refuses V8's own options
+    execArgv: ['--no-experimental-require-module'],
   });
   const isOver = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
   let underWay: Promise<unknown> = Promise.resolve();
