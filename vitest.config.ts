@@ -8,8 +8,10 @@ const TOGETHER = ['test/unit/**/*.test.ts', 'test/contract/**/*.test.ts'];
 export default defineConfig({
   test: {
     pool: 'forks',
-    // two of them even on the two cores that a change is tested on: most of a test is waiting
-    maxWorkers: Math.max(2, availableParallelism() - 1),
+    // three of them even on the two cores that a change is tested on: half of a test is waiting
+    maxWorkers: Math.max(3, availableParallelism() - 1),
+    // V8's collector threads take from the other tests what they save this one
+    execArgv: ['--single-threaded-gc'],
     sequence: { sequencer: InTurns },
     testTimeout: 240_000,
     hookTimeout: 240_000,

@@ -47,9 +47,10 @@ export class NextFlush {
     this.#shares = [];
     this.#batches = 0;
     this.#columns = 0;
-    const view = entries.view();
-    this.#payloads = view.bytes;
-    while (view.next()) if (!view.isIntact() || !this.#isDue(view)) return false;
+    for (const view = entries.view(); view.next();) {
+      if (this.#shares.length === 0) this.#payloads = view.bytes;
+      if (!view.isIntact() || !this.#isDue(view)) return false;
+    }
     return this.#shares.length > 0 && this.#isLastWhole();
   }
 
