@@ -4,21 +4,23 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { Store } from '../../engine/store/store.ts';
-import { helicorder, helicorderOut } from '../support/cli.ts';
+import type { CursorInfo } from '../../engine/tools/types.ts';
+import { helicorder, helicorderJson, helicorderOut } from '../support/cli.ts';
 import { temporaryDirectory } from '../support/directory.ts';
+import { parseRecords, type RecordLine } from '../support/records.ts';
 
 /** Where nothing tells: the cursors are looked at so often. */
 const LOOK_MS = 20;
 const STREAMS = ['plant/x-0', 'plant/x-1'];
 
-function configured(dir: string): string {
-  const path = join(dir, 'helicorder.yaml');
+/** @param copy keys of the copy besides its ends; null: nothing is copied */
+function configured(dir: string, copy: string | null = ''): string {
+  const path = join(dir, `helicorder${copy === null ? '-alone' : ''}.yaml`);
   const lines = [
     `store: {dir: ${join(dir, 'a')}, flush: 20ms}`,
     'sources:',
     '  - {source: synthetic, stream: plant/x, count: 2, rate: 500}',
-    'copies:',
-    `  - {from: plant/*, to: ${join(dir, 'b')}}`,
+    ...(copy === null ? [] : ['copies:', `  - {from: plant/*, to: ${join(dir, 'b')}${copy}}`]),
   ];
   writeFileSync(path, `${lines.join('\n')}\n`);
   return path;
@@ -26,6 +28,10 @@ function configured(dir: string): string {
 
 function records(dir: string, stream: string): Promise<string> {
   return helicorderOut(['stream', 'cat', stream, '--data-dir', dir, '--format', 'ndjson-records']);
+}
+
+function parsed(text: string): RecordLine[] {
+  return parseRecords(text.split('\n'));
 }
 
 /** Resolves once the copy of each stream has come to an offset. */
@@ -59,5 +65,37 @@ test('a recorder copies its streams while it records, and after it was killed', 
     expect(there.startsWith(here)).toBe(true);
     await helicorderOut(['stream', 'cp', stream, '--data-dir', a, '--to-data-dir', b]);
     expect(await records(b, stream)).toBe(there);
+  }
+});
+
+test('begin and cursor: only what comes from then on, under a name of its own', async () => {
+  const dir = temporaryDirectory();
+  const [a, b] = [join(dir, 'a'), join(dir, 'b')];
+  const alone = configured(dir, null);
+  await helicorderOut(['run', '--config', alone, '--duration', '500ms', '--quiet']);
+  const before = parsed(await records(a, STREAMS[0]!)).length;
+  const told = ', begin: tail, cursor: "edge-{stream}", batchRecords: 100';
+  const run = ['run', '--config', configured(dir, told), '--quiet', '--json'];
+  for (let more = 1; more <= 2; more++) {
+    const recorder = helicorder(run);
+    await recorder.stdout.next();
+    await copied(a, before + more * 300);
+    await recorder.kill();
+  }
+  const { cursors } = await helicorderJson<{ cursors: CursorInfo[] }>([
+    ...['cursor', 'ls', '--data-dir', a],
+  ]);
+  expect(cursors.map(({ name, stream }) => [name, stream])).toEqual(
+    STREAMS.map((stream) => [`edge-${stream.replace('/', '.')}`, stream]),
+  );
+  for (const stream of STREAMS) {
+    // all of one writer: what is not there at the beginning tells where the copy began
+    const [there, here] = [await records(a, stream), await records(b, stream)].map(parsed);
+    const base = Number(here![0]!.seq) - 1;
+    expect(base).toBeGreaterThanOrEqual(before);
+    const expected = there!.slice(base, base + here!.length).map((record, offset) => {
+      return { ...record, offset: String(offset) };
+    });
+    expect(here).toEqual(expected);
   }
 });
