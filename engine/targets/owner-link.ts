@@ -13,6 +13,8 @@ import { monotonicMs } from '../base/clock.ts';
 import { HelicorderError, isCode } from '../base/errors.ts';
 import { ControlClient } from '../control/client.ts';
 import { storePaths } from '../store/files.ts';
+import { isClaimed } from '../store/lock.ts';
+import { systemEnvironment } from '../store/store.ts';
 
 export interface OwnStore {
   /** resolves at its end, as where it made room for a recorder; rejects with what ended it */
@@ -84,7 +86,7 @@ export class OwnerLink {
 
   async #connect(): Promise<ControlClient> {
     const { dataDir, onWaiting } = this.#options;
-    const deadline = Math.max(monotonicMs(), this.#roomUntilMs) + BEGIN_MS;
+    let deadline = Math.max(monotonicMs(), this.#roomUntilMs) + BEGIN_MS;
     for (;;) {
       this.#checkOwn();
       // it may have ended by the time that there is a connection
@@ -96,6 +98,8 @@ export class OwnerLink {
       } catch (error) {
         // what has ended it is told by the next look
         const isOver = isOwn && isCode(error, 'DISCONNECTED');
+        // the recorder that wants it will serve others, however long it takes to begin
+        if (isClaimed(dataDir, systemEnvironment.fs)) deadline = monotonicMs() + BEGIN_MS;
         if (!(isOver || isPassing(error)) || monotonicMs() > deadline) throw error;
       }
       await sleep(LOOK_AGAIN_MS);

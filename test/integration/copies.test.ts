@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { nodeFileSystem } from '../../engine/files/node-file-system.ts';
 import { Store } from '../../engine/store/store.ts';
 import type { CursorInfo } from '../../engine/tools/types.ts';
 import { helicorder, helicorderJson, helicorderOut } from '../support/cli.ts';
@@ -12,6 +13,7 @@ import { parseRecords, type RecordLine } from '../support/records.ts';
 /** Where nothing tells: the cursors are looked at so often. */
 const LOOK_MS = 20;
 const STREAMS = ['plant/x-0', 'plant/x-1'];
+const MANY = 8;
 
 /** @param copy keys of the copy besides its ends; null: nothing is copied */
 function configured(dir: string, copy: string | null = ''): string {
@@ -26,6 +28,19 @@ function configured(dir: string, copy: string | null = ''): string {
   return path;
 }
 
+/** Resolves once a store holds so many records of each stream. */
+async function arrived(dir: string, count: number): Promise<void> {
+  const isThere = (): boolean => {
+    if (!nodeFileSystem.exists(join(dir, 'mark'))) return false;
+    const store = Store.open(dir);
+    const { streams } = store.reader.state;
+    store.close();
+    const enough = [...streams.values()].filter(({ nextOffset }) => nextOffset >= count);
+    return enough.length === STREAMS.length;
+  };
+  while (!isThere()) await sleep(LOOK_MS);
+}
+
 function records(dir: string, stream: string): Promise<string> {
   return helicorderOut(['stream', 'cat', stream, '--data-dir', dir, '--format', 'ndjson-records']);
 }
@@ -34,13 +49,13 @@ function parsed(text: string): RecordLine[] {
   return parseRecords(text.split('\n'));
 }
 
-/** Resolves once the copy of each stream has come to an offset. */
-async function copied(dir: string, beyond: number): Promise<void> {
+/** Resolves once the copies of so many streams have come to an offset. */
+async function copied(dir: string, beyond: number, streams = STREAMS.length): Promise<void> {
   const isDone = (): boolean => {
     const store = Store.open(dir);
     const offsets = [...store.reader.state.cursors.values()].map(({ offset }) => Number(offset));
     store.close();
-    return offsets.filter((offset) => offset > beyond).length === STREAMS.length;
+    return offsets.filter((offset) => offset > beyond).length >= streams;
   };
   while (!isDone()) await sleep(LOOK_MS);
 }
@@ -79,7 +94,7 @@ test('begin and cursor: only what comes from then on, under a name of its own', 
   for (let more = 1; more <= 2; more++) {
     const recorder = helicorder(run);
     await recorder.stdout.next();
-    await copied(a, before + more * 300);
+    await arrived(b, more * 300);
     await recorder.kill();
   }
   const { cursors } = await helicorderJson<{ cursors: CursorInfo[] }>([
@@ -98,4 +113,24 @@ test('begin and cursor: only what comes from then on, under a name of its own', 
     });
     expect(here).toEqual(expected);
   }
+});
+
+test('a recorder comes before any number of copies that keep its store', async () => {
+  const [a, b] = [temporaryDirectory(), temporaryDirectory()];
+  const words = ['--data-dir', a, '--source', 'synthetic', '--stream', 'plant/x', '--quiet'];
+  const run = ['run', ...words, '--count', String(MANY)];
+  await helicorderOut([...run, '--duration', '100ms']);
+  const ends = ['--data-dir', a, '--to-data-dir', b];
+  const copies = Array.from({ length: MANY }, (_, i) =>
+    helicorder(['stream', 'cp', `plant/x-${i}`, ...ends, '--follow', '--quiet']),
+  );
+  for (let start = 0; start < 2; start++) {
+    // all of them have looked for an owner by then
+    await copied(a, 0, MANY);
+    const recorder = helicorder([...run, '--json']);
+    await recorder.stdout.next();
+    await recorder.kill();
+  }
+  for (const copy of copies) copy.signal('SIGTERM');
+  for (const copy of copies) expect(await copy.ended).toMatchObject({ code: 0 });
 });
