@@ -48,10 +48,10 @@ type Question =
   | Omit<Extract<ToWriter, { type: 'replace-groups' }>, 'key'>;
 
 /**
- * How long a recorder goes on asking those who only keep its store to make room: longer than one
- * needs that has just begun to, on a machine that is busy (`targets/owner-link.ts`).
+ * How long a recorder goes on asking those who only keep its store to make room: one that has just
+ * begun to needs a while before it can be asked, on a machine that is busy.
  */
-const YIELD_WAIT_MS = 30_000;
+const YIELD_WAIT_MS = 20_000;
 /** What copiers have to end by themselves where the store has failed. */
 const FAILED_WAIT_MS = 500;
 

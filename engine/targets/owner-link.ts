@@ -33,8 +33,11 @@ export interface OwnerLinkOptions {
 }
 
 const LOOK_AGAIN_MS = 50;
-/** In this time an owner that has the lock serves others, also on a machine that is busy. */
-const BEGIN_MS = 15_000;
+/**
+ * In this time an owner that has the lock serves others, also on a machine that is busy, and where
+ * one has died before it came to that.
+ */
+const BEGIN_MS = 30_000;
 /** In about this time a recorder that was made room for owns the store. */
 const ROOM_MS = 3000;
 
