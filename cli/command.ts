@@ -11,8 +11,9 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { systemClock } from '../engine/base/clock.ts';
 import { NAME_MAX_LENGTH, NANOS_PER_MILLI } from '../engine/base/constants.ts';
 import { ERRORS, HelicorderError, nearest } from '../engine/base/errors.ts';
-import { CURSOR_NAME, STREAM_NAME } from '../engine/base/names.ts';
+import { STREAM_NAME } from '../engine/base/names.ts';
 import { formatUtc, parseTimeNanos } from '../engine/base/time-text.ts';
+import { parseCursorName } from '../engine/config/copy-words.ts';
 import { configuredStoreDir } from '../engine/config/layers.ts';
 import { parseDurationNanos } from '../engine/config/units.ts';
 import type { EngineParts, Load } from './engine.ts';
@@ -159,11 +160,12 @@ export function streamName(text: string): string {
 
 /** @throws HelicorderError USAGE if `text` cannot be the name of a cursor */
 export function cursorName(text: string): string {
-  if (CURSOR_NAME.test(text)) return text;
-  throw new HelicorderError(
-    'USAGE',
-    `"${text}" is not the name of a cursor: 1 to 100 letters, digits, dots, dashes, underscores`,
-  );
+  try {
+    return parseCursorName(text);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new HelicorderError('USAGE', error.message);
+  }
 }
 
 /** @throws HelicorderError USAGE if `text` cannot be the id of a writer */
@@ -178,15 +180,20 @@ function tooLong(what: string, text: string): HelicorderError {
   return new HelicorderError('USAGE', `${what} has ${text.length} characters, ${most}`);
 }
 
-/** Parser of an option that is a moment; relative ones count from now. */
-export function momentNanos(text: string): bigint {
-  try {
-    return parseTimeNanos(text, systemClock.read().utcNanos);
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    throw new InvalidArgumentError(`${error.message}.`);
-  }
+/** A parser of an option, from one that says what was expected by a RangeError. */
+export function argument<T>(parse: (text: string) => T): (text: string) => T {
+  return (text) => {
+    try {
+      return parse(text);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      throw new InvalidArgumentError(`${error.message}.`);
+    }
+  };
 }
+
+/** Parser of an option that is a moment; relative ones count from now. */
+export const momentNanos = argument((text) => parseTimeNanos(text, systemClock.read().utcNanos));
 
 /** Parser of an option that is a list of names. */
 export function nameList(text: string): string[] {

@@ -2,7 +2,7 @@
  * Every message between the main thread and its workers, typed. A worker says READY once it can do
  * its work, and gives a reason for every exit: `stopped`, or `failed` with the error.
  */
-import type { CopyConfig } from '../engine/config/config.ts';
+import type { CopyConfig } from '../engine/config/copies.ts';
 import type { ErrorCode } from '../engine/base/errors.ts';
 import type { Answer } from '../engine/control/protocol.ts';
 import type { StoreRequest } from '../engine/control/service.ts';

@@ -2,10 +2,11 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { monotonicMs } from '../../engine/base/clock.ts';
 import { COPY_LINGER_MAX_MS } from '../../engine/base/constants.ts';
+import { parseBatchRecords, parseBeginning } from '../../engine/config/copy-words.ts';
 import { parseSizeBytes } from '../../engine/config/units.ts';
 import { HelicorderError } from '../../engine/base/errors.ts';
 import type { CopyOptions } from '../../engine/index.ts';
-import { dataDirOf, ignore, millisecondsOf, newCommand, printJson } from '../command.ts';
+import { argument, dataDirOf, ignore, millisecondsOf, newCommand, printJson } from '../command.ts';
 import { cursorName, streamName, wholeNumber } from '../command.ts';
 import type { CliContext, CliIo, CommonOptions } from '../command.ts';
 
@@ -61,7 +62,7 @@ export function cpCommand({ io, run }: CliContext): Command {
       new Option(
         '--from <where>',
         'where a new copy begins: start, tail or an offset (default: start)',
-      ).argParser(beginning),
+      ).argParser(argument(parseBeginning)),
     )
     .addOption(
       new Option('--to <where>', 'end: all there is now; or the first offset not wanted')
@@ -73,7 +74,7 @@ export function cpCommand({ io, run }: CliContext): Command {
     .option('--transform <file>', TRANSFORM_TEXT)
     .option('--transform-options <json>', TRANSFORM_OPTIONS_TEXT, jsonObject)
     .option('--cursor <name>', CURSOR_TEXT, cursorName)
-    .option('--batch-records <n>', BATCH_TEXT, batchRecords)
+    .option('--batch-records <n>', BATCH_TEXT, argument(parseBatchRecords))
     .option('--bandwidth <size>', 'most bytes per second, such as 1MiB', bandwidth)
     .option(
       '--linger <duration>',
@@ -109,16 +110,6 @@ function derivationOf({ where, transform, transformOptions }: DerivationOptions)
       ? {}
       : { transform: { file: transform, ...(transformOptions && { options: transformOptions }) } }),
   };
-}
-
-function beginning(text: string): number | 'start' | 'tail' {
-  return text === 'start' || text === 'tail' ? text : wholeNumber(text);
-}
-
-function batchRecords(text: string): number {
-  const records = wholeNumber(text);
-  if (records > 0) return records;
-  throw new InvalidArgumentError('expected a whole number from 1.');
 }
 
 function bandwidth(text: string): number {

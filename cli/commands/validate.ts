@@ -4,7 +4,8 @@
  */
 import type { Command } from 'commander';
 import type { RetentionRule } from '../../engine/base/retention.ts';
-import type { CopyConfig, RecorderConfig } from '../../engine/config/config.ts';
+import type { RecorderConfig } from '../../engine/config/config.ts';
+import type { CopyConfig } from '../../engine/config/copies.ts';
 import { formatBytes, formatDuration, formatDurationMs } from '../../engine/config/units.ts';
 import type { BufferSizes, RateGroupBuffers } from '../../engine/tools/types.ts';
 import { newCommand, printJson, type CliContext, type CommonOptions } from '../command.ts';
@@ -62,13 +63,16 @@ function describe(config: RecorderConfig, paths: string[], buffers: BufferSizes)
   return `${lines.join('\n')}\n`;
 }
 
-function copyText({ pattern, toDataDir, follow, where, transform }: CopyConfig): string {
-  const derived = [
+function copyText(copy: CopyConfig): string {
+  const { pattern, toDataDir, follow, begin = 'start', cursor, where, transform } = copy;
+  const details = [
+    ...(begin === 'start' ? [] : [`from ${begin}`]),
+    ...(cursor === undefined ? [] : [`cursor ${cursor}`]),
     ...(where === undefined ? [] : [`where ${where}`]),
     ...(transform === undefined ? [] : [`transform ${transform.file}`]),
   ];
   const mode = follow ? 'while they are recorded' : 'up to their ends';
-  return [`${pattern} into ${toDataDir}, ${mode}`, ...derived].join(', ');
+  return [`${pattern} into ${toDataDir}, ${mode}`, ...details].join(', ');
 }
 
 function budgetText({ budget, chunksDir }: RecorderConfig): string {

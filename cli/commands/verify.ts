@@ -50,6 +50,7 @@ function describe(report: VerifyReport): string {
       ({ file, offset, length }) =>
         `torn tail: ${file} at ${offset}, ${length} bytes, never acknowledged (normal)`,
     ),
+    ...report.streams.filter(({ seams }) => seams !== '0').map(seamsLine),
     ...report.damage.map(
       ({ file, offset, length, what }) => `DAMAGE: ${file} at ${offset}, ${length} bytes: ${what}`,
     ),
@@ -57,4 +58,11 @@ function describe(report: VerifyReport): string {
     report.ok ? 'ok: everything accepted is there' : 'NOT ok: see above',
   ];
   return `${lines.join('\n')}\n`;
+}
+
+function seamsLine({ name, seams }: VerifyReport['streams'][number]): string {
+  return (
+    `seams: ${name}: ${seams}, where a copy into it was begun anew and does not go on where the ` +
+    'one before had ended (nothing given to this store is missing)'
+  );
 }

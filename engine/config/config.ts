@@ -23,6 +23,7 @@
  * Nothing here touches the system: files, environment and host name are given by the caller.
  */
 import type { RetentionRule } from '../base/retention.ts';
+import { copyConfigs, copyValues, type CopyConfig } from './copies.ts';
 import { expandEach, templateSchema } from './each.ts';
 import type { ConfigFiles, Environment } from './config-file.ts';
 import {
@@ -33,7 +34,7 @@ import {
   readLayers,
   REPORT_INPUT,
 } from './layers.ts';
-import type { Layers, Origin, Tree } from './layers.ts';
+import type { EffectiveValue, Layers, Origin, Tree } from './layers.ts';
 import { generalRetention, retentionRules, sourceRetention } from './retention.ts';
 import type { SourceRetention } from './retention.ts';
 import { configSchema, DEFAULT_STREAM, schemaOfSource, sourceSchema } from './schema.ts';
@@ -80,20 +81,6 @@ export interface RecorderConfig {
   sources: SourceConfig[];
 }
 
-export interface CopyConfig {
-  /** scope/name, with * for any characters in each */
-  pattern: string;
-  toDataDir: string;
-  follow: boolean;
-  /** undefined: no limit */
-  bytesPerSecond: number | undefined;
-  /** between the beginnings of two transactions of a stream, unless the copy is behind */
-  lingerMs: number;
-  /** which samples are kept, what becomes of them (`engine/derive`); default: all, as they are */
-  where?: string;
-  transform?: { file: string; options?: Record<string, unknown> | undefined };
-}
-
 export interface ConfigRequest {
   files: ConfigFiles;
   environment: Environment;
@@ -103,12 +90,6 @@ export interface ConfigRequest {
   path?: string | undefined;
   /** flag without dashes → text as given */
   flags?: Readonly<Record<string, string>>;
-}
-
-export interface EffectiveValue {
-  key: string;
-  value: unknown;
-  origin: string;
 }
 
 export interface ResolvedConfig {
@@ -151,11 +132,11 @@ export function resolveConfig(request: ConfigRequest): ResolvedConfig {
     realtime: tree.realtime,
     cpu: tree.cpu,
     durationMs: tree.duration,
-    copies: tree.copies.map(({ from, to, follow, bandwidth, linger, where, transform }) => {
-      const pace = { bytesPerSecond: bandwidth, lingerMs: linger };
-      const derivation = { ...(where && { where }), ...(transform && { transform }) };
-      return { pattern: from, toDataDir: to, follow, ...pace, ...derivation };
-    }),
+    copies: copyConfigs(
+      layers,
+      tree.copies,
+      sources.map(({ config: { stream } }) => stream),
+    ),
     sources: sources.map(({ config: source }) => source),
   };
   return { config, values, paths };
@@ -188,21 +169,6 @@ function globalValues(layers: Layers, tree: ConfigTree, segmentBytes: number): E
     ...generalRetention(layers, tree),
     ...tree.copies.flatMap((copy, i) => copyValues(layers, copy, i)),
   ];
-}
-
-function copyValues(
-  layers: Layers,
-  { from, to, follow, bandwidth, linger, where, transform }: ConfigTree['copies'][number],
-  index: number,
-): EffectiveValue[] {
-  const limit = bandwidth === undefined ? null : formatSize(bandwidth);
-  const derivation = { where: where ?? null, transform: transform ?? null };
-  const pause = formatDurationMs(linger);
-  const facts = { from, to, follow, ...derivation, bandwidth: limit, linger: pause };
-  return Object.entries(facts).map(([name, value]) => {
-    const path = ['copies', index, name];
-    return { key: pathText(path), value, origin: originOfKey(layers, path).name };
-  });
 }
 
 function originOfKey(layers: Layers, path: (string | number)[]): Origin {

@@ -2,7 +2,8 @@
  * Documentation made from the schema: `docs/configuration.md` and the commented sample file. Both
  * are held equal to it by a test; `npm run docs` writes them anew.
  */
-import { copySchema, singleKeys, sourceSchema, streamSchema, type DriverFace } from './schema.ts';
+import { copySchema } from './copies.ts';
+import { singleKeys, sourceSchema, streamSchema, type DriverFace } from './schema.ts';
 import { templateSchema } from './each.ts';
 import { factsOf, factsOfElements, settingsOf, type KeyFacts } from './settings.ts';
 

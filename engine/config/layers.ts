@@ -13,6 +13,13 @@ export interface Origin {
   name: string;
 }
 
+/** A value as it counts, and where it comes from. */
+export interface EffectiveValue {
+  key: string;
+  value: unknown;
+  origin: string;
+}
+
 export const DEFAULT_ORIGIN: Origin = { kind: 'default', name: 'default' };
 
 export type Tree = Record<string, unknown>;

@@ -5,7 +5,7 @@
  */
 import { matchesPattern, ruleFor, type RetentionRule } from '../base/retention.ts';
 import type { Path } from './config-file.ts';
-import { DEFAULT_ORIGIN, pathText, type Layers } from './layers.ts';
+import { DEFAULT_ORIGIN, pathText, type EffectiveValue, type Layers } from './layers.ts';
 import type { ConfigTree, RetentionTree } from './schema.ts';
 import { formatDurationMs, formatSize } from './units.ts';
 
@@ -13,12 +13,6 @@ export interface SourceRetention {
   stream: string;
   /** what the source itself says */
   own: RetentionTree;
-}
-
-export interface RetentionValue {
-  key: string;
-  value: unknown;
-  origin: string;
 }
 
 export function retentionRules(
@@ -52,7 +46,7 @@ function over(base: RetentionRule, pattern: string, own: RetentionTree): Retenti
 }
 
 /** The effective values of `defaults` and `streams`, with their origins. */
-export function generalRetention(layers: Layers, tree: ConfigTree): RetentionValue[] {
+export function generalRetention(layers: Layers, tree: ConfigTree): EffectiveValue[] {
   const general = retentionRules(tree, []);
   const streams = tree.streams.flatMap(({ stream }, i) => {
     const place = ['streams', i];
@@ -69,7 +63,7 @@ export function sourceRetention(
   tree: ConfigTree,
   source: SourceRetention,
   index: number,
-): RetentionValue[] {
+): EffectiveValue[] {
   const rule = ruleFor(retentionRules(tree, [source]), source.stream);
   const match = tree.streams.findIndex(({ stream }) => matchesPattern(stream, source.stream));
   const places = [['sources', index], ...(match < 0 ? [] : [['streams', match]])];
@@ -77,7 +71,7 @@ export function sourceRetention(
 }
 
 /** A rule's values under the first of `places`; each comes from the first place that has it. */
-function valuesOf(layers: Layers, rule: RetentionRule, places: Path[]): RetentionValue[] {
+function valuesOf(layers: Layers, rule: RetentionRule, places: Path[]): EffectiveValue[] {
   const all = [...places, ['defaults']];
   const { ageMs, bytes } = rule;
   const facts: [string[], unknown][] = [

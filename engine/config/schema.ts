@@ -11,13 +11,10 @@ import {
   BUDGET_MIN_BYTES,
   BUDGET_MIN_SEGMENTS,
   BUDGET_SEGMENTS,
-  COPY_LINGER_MAX_MS,
-  COPY_LINGER_MS,
   FLUSH_DEFAULT_MS,
   FLUSH_MAX_MS,
   FLUSH_MIN_MS,
   MIB,
-  NANOS_PER_MILLI,
   NANOS_PER_SECOND,
   RATE_MAX_HZ,
   RATE_MIN_HZ,
@@ -27,60 +24,17 @@ import {
   SEGMENT_MAX_BYTES,
   SEGMENT_MIN_BYTES,
 } from '../base/constants.ts';
+import { STREAM_NAME } from '../base/names.ts';
 import { ON_FULL, STREAM_CLASSES } from '../base/retention.ts';
-import { parseWhere } from '../derive/where.ts';
-import {
-  formatBytes,
-  formatDuration,
-  parseDurationNanos,
-  parseRateHz,
-  parseSizeBytes,
-} from './units.ts';
+import { copySchema } from './copies.ts';
+import { durationMs, group, parsed, sizeBytes, streamPattern } from './fields.ts';
+import { formatBytes, parseDurationNanos, parseRateHz, parseSizeBytes } from './units.ts';
 
 /** What configuration needs to know of a driver; `engine/drivers/driver.ts` satisfies it. */
 export interface DriverFace {
   readonly kind: string;
   readonly summary: string;
   readonly options: z.ZodObject;
-}
-
-function parsed<T>(parse: (value: unknown) => T, check: (value: T) => string | undefined) {
-  return z.unknown().transform((value, context): T => {
-    let reason: string | undefined;
-    try {
-      const result = parse(value);
-      reason = check(result);
-      if (reason === undefined) return result;
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-      reason = error.message;
-    }
-    context.addIssue({ code: 'custom', message: reason });
-    return z.NEVER;
-  });
-}
-
-function durationMs(minMs: number, maxMs: number) {
-  const [min, max] = [minMs, maxMs].map((ms) =>
-    formatDuration(BigInt(ms) * BigInt(NANOS_PER_MILLI)),
-  );
-  return parsed(
-    (value) => Number(parseDurationNanos(value)) / NANOS_PER_MILLI,
-    (ms) => (ms >= minMs && ms <= maxMs ? undefined : `must be ${min} to ${max}`),
-  );
-}
-
-function sizeBytes(minBytes: number) {
-  return parsed(parseSizeBytes, (bytes) =>
-    bytes >= minBytes ? undefined : `must be at least ${formatBytes(minBytes)}`,
-  );
-}
-
-/** An object that is written as `key: {…}`; a bare value in its place says what was expected. */
-function group<T extends z.core.$ZodShape>(example: string, shape: T) {
-  return z.strictObject(shape, {
-    error: ({ code }) => (code === 'invalid_type' ? `expected keys, as in ${example}` : undefined),
-  });
 }
 
 function rate() {
@@ -226,8 +180,6 @@ const defaults = z.strictObject({
 
 /** Of every kind of source: scripts rely on the name (docs/decisions). */
 export const DEFAULT_STREAM = 'examples/network';
-/** `scope/name` of a stream. */
-export const STREAM_PATTERN = /^[A-Za-z0-9._-]+\/[A-Za-z0-9._-]+$/;
 
 const retentionOfOne = {
   retain: retain(asDefaults).optional(),
@@ -239,12 +191,6 @@ const retentionOfOne = {
     .meta({ description: asDefaults('class'), type: CLASS_TYPE }),
 };
 
-const streamPattern = (): z.ZodString =>
-  z
-    .string()
-    .max(NAME_MAX_LENGTH)
-    .regex(/^(\*|[A-Za-z0-9._*-]+\/[A-Za-z0-9._*-]+)$/, 'must be scope/name, with * for any part');
-
 /** Retention of streams that are no sources, or that no source says anything of. */
 export const streamSchema = z.strictObject({
   stream: streamPattern().meta({
@@ -252,51 +198,6 @@ export const streamSchema = z.strictObject({
     type: 'text',
   }),
   ...retentionOfOne,
-});
-
-/** What is copied elsewhere while it is recorded. */
-export const copySchema = z.strictObject({
-  from: streamPattern().meta({
-    description: 'Which streams: scope/name, with * for any characters in each.',
-    type: 'text',
-  }),
-  to: z.string().min(1).meta({
-    description: 'Directory of the store they go to, each under its own name.',
-    type: 'text',
-  }),
-  follow: z.boolean().prefault(true).meta({
-    description: 'Go on with what is recorded; false: only what is there at the start.',
-    type: 'true or false',
-  }),
-  where: parsed(parseWhere, () => undefined)
-    .optional()
-    .meta({
-      description:
-        'Only samples for which it holds, as stream cp --where: abs(X) > 2.5. Default: all.',
-      type: 'text',
-    }),
-  transform: group('{file: magnitude.js, options: {range: 4}}', {
-    file: z.string().min(1).meta({
-      description: 'ES module with a defineTransform, applied to what is kept.',
-      type: 'path',
-    }),
-    options: z.record(z.string(), z.unknown()).optional().meta({
-      description: 'Options of the transform.',
-      type: 'keys',
-    }),
-  }).optional(),
-  bandwidth: sizeBytes(1).optional().meta({
-    description: 'Most bytes per second, of each stream. Default: no limit.',
-    type: 'size',
-  }),
-  linger: durationMs(0, COPY_LINGER_MAX_MS)
-    .prefault(formatDuration(BigInt(COPY_LINGER_MS * NANOS_PER_MILLI)))
-    .meta({
-      description:
-        'Time between two transactions of a stream, unless the copy is behind: with less the ' +
-        'target is closer behind, with more work.',
-      type: 'duration',
-    }),
 });
 
 /** Sources of one configuration, those that an entry stands for counted one by one. */
@@ -316,7 +217,7 @@ export const sourceSchema = z.strictObject({
   stream: z
     .string()
     .max(NAME_MAX_LENGTH)
-    .regex(STREAM_PATTERN, 'must be scope/name of the characters A-Z a-z 0-9 . _ -')
+    .regex(STREAM_NAME, 'must be scope/name of the characters A-Z a-z 0-9 . _ -')
     .optional()
     .meta({
       description: `Where its samples go, scope/name. Default: ${DEFAULT_STREAM}.`,

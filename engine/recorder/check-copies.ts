@@ -1,6 +1,7 @@
 /** What `copies:` does to records, held against the sources before anything is recorded. */
 import { matchesPattern } from '../base/retention.ts';
-import type { CopyConfig, RecorderConfig } from '../config/config.ts';
+import type { RecorderConfig } from '../config/config.ts';
+import type { CopyConfig } from '../config/copies.ts';
 import { loadDerivation } from '../derive/derivation.ts';
 import { closeDrivers, planGroups, problemOf, type RecordingPlan } from './plan.ts';
 

@@ -9,9 +9,9 @@ import { messageOf } from '../base/errors.ts';
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { matchesPattern } from '../base/retention.ts';
-import type { CopyConfig } from '../config/config.ts';
+import { cursorFor, type CopyConfig } from '../config/copies.ts';
 import { isAlarm } from '../txn/copier.ts';
-import { CopyLinks, copyThrough } from './copy.ts';
+import { CopyLinks, copyThrough, type CopyOptions } from './copy.ts';
 
 export interface CopiesOptions {
   dataDir: string;
@@ -78,16 +78,10 @@ export class Copies {
   async #keepCopying(stream: string, rule: CopyConfig): Promise<void> {
     const { dataDir, onProblem } = this.#options;
     const { signal } = this.#stop;
-    const limit = rule.bytesPerSecond === undefined ? {} : { bytesPerSecond: rule.bytesPerSecond };
     while (!signal.aborted) {
       try {
         await copyThrough(this.#links, {
-          ...{ dataDir, from: stream, toDataDir: rule.toDataDir, to: stream, signal, ...limit },
-          follow: rule.follow,
-          lingerMs: rule.lingerMs,
-          ...(rule.where === undefined ? {} : { where: rule.where }),
-          ...(rule.transform && { transform: rule.transform }),
-          blame: 'CONFIG',
+          ...{ dataDir, from: stream, to: stream, signal, ...wordsOf(rule, stream) },
           onProgress: (progress) => {
             if (progress.kind === 'committed') onProblem(stream, undefined);
             else if (progress.kind === 'failed' && !signal.aborted)
@@ -102,4 +96,23 @@ export class Copies {
       }
     }
   }
+}
+
+/** What a rule says of the copy of one stream. @throws RangeError for the name of a cursor */
+function wordsOf(
+  rule: CopyConfig,
+  stream: string,
+): Omit<CopyOptions, 'dataDir' | 'from' | 'to' | 'signal' | 'onProgress'> {
+  const { toDataDir, follow, begin, batchRecords, bytesPerSecond, lingerMs } = rule;
+  const { where, transform } = rule;
+  const cursor = cursorFor(rule, stream);
+  return {
+    ...{ toDataDir, follow, lingerMs, isFromFile: true },
+    ...(begin !== undefined && { begin }),
+    ...(cursor !== undefined && { cursor }),
+    ...(batchRecords !== undefined && { batchRecords }),
+    ...(bytesPerSecond !== undefined && { bytesPerSecond }),
+    ...(where !== undefined && { where }),
+    ...(transform && { transform }),
+  };
 }

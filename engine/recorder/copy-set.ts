@@ -1,7 +1,7 @@
 /** The copier workers of a recorder, on the main thread: one for each store that is copied to. */
 import type { Worker } from 'node:worker_threads';
 import type { HelicorderError } from '../base/errors.ts';
-import type { CopyConfig } from '../config/config.ts';
+import type { CopyConfig } from '../config/copies.ts';
 import type { CopyData, FromCopy } from '../../workers/protocol.ts';
 import { spawnWorker } from '../../workers/spawn.ts';
 

@@ -57,8 +57,11 @@ export interface CopyOptions {
   where?: string;
   /** what becomes of each record that is kept: a file with a `defineTransform` */
   transform?: TransformFile;
-  /** whose fault an error in these two is: the command's (USAGE, the default) or a file's */
-  blame?: 'USAGE' | 'CONFIG';
+  /**
+   * what is asked for stands in a configuration, and is said again at each start: an error in it is
+   * CONFIG, and `begin` does not say that somebody has looked after SOURCE_DIVERGED
+   */
+  isFromFile?: boolean;
   /** most records of one transaction; more than COPY_BATCH_RECORDS are spilled by the target */
   batchRecords?: number;
   bytesPerSecond?: number;
@@ -130,11 +133,11 @@ export async function copyStream(options: CopyOptions): Promise<CopyReport> {
 /** The same through links of the caller's. */
 export async function copyThrough(links: CopyLinks, options: CopyOptions): Promise<CopyReport> {
   checkEnds(options);
-  const { from, to, begin, blame = 'USAGE' } = options;
-  const derivation = await loadDerivation(options, blame);
+  const { from, to, begin, isFromFile = false } = options;
+  const derivation = await loadDerivation(options, isFromFile ? 'CONFIG' : 'USAGE');
   const { cursor = cursorName(options, derivation) } = options;
   const store = new StoreSource({
-    ...{ store: links.store, stream: from, to, cursor, from: begin },
+    ...{ store: links.store, stream: from, to, cursor, from: begin, isStanding: isFromFile },
     ...(derivation && { derivation: derivation.id }),
     ...(options.onDamage && { onDamage: options.onDamage }),
   });

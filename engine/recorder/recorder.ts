@@ -31,6 +31,7 @@ import type {
 import { upkeepPool } from '../../workers/pool.ts';
 import { revive, spawnWorker } from '../../workers/spawn.ts';
 import type { CollectorStatus } from './collector.ts';
+import { claimed, leaveToRecorder } from './claim.ts';
 import { RecorderControl, askToYield } from './control.ts';
 import { checkCopies } from './check-copies.ts';
 import { CopySet } from './copy-set.ts';
@@ -46,8 +47,11 @@ type Question =
   | Omit<Extract<ToWriter, { type: 'check-groups' }>, 'key'>
   | Omit<Extract<ToWriter, { type: 'replace-groups' }>, 'key'>;
 
-/** How long a recorder goes on asking those who only keep its store to make room. */
-const YIELD_WAIT_MS = 10_000;
+/**
+ * How long a recorder goes on asking those who only keep its store to make room: one that has just
+ * begun to needs a while before it can be asked, on a machine that is busy.
+ */
+const YIELD_WAIT_MS = 20_000;
 /** What copiers have to end by themselves where the store has failed. */
 const FAILED_WAIT_MS = 500;
 
@@ -142,22 +146,38 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
 
   /** A store that is only kept, for a copy, is made room in: recording comes first. */
   async #startWriter(data: WriterData): Promise<Worker> {
-    const spawn = (): Promise<Worker> =>
-      spawnWorker<FromWriter>(
-        'writer',
-        data,
-        (message) => this.#hear(message),
-        (error) => this.#die(error),
-      );
+    const { dataDir } = data.options;
+    if (this.#config.sources.length === 0) {
+      leaveToRecorder(dataDir);
+      return this.#spawnWriter(data);
+    }
+    const claim = await claimed(dataDir);
+    try {
+      return await this.#spawnWhereAskedFor(data);
+    } finally {
+      claim?.release();
+    }
+  }
+
+  #spawnWriter(data: WriterData): Promise<Worker> {
+    return spawnWorker<FromWriter>(
+      'writer',
+      data,
+      (message) => this.#hear(message),
+      (error) => this.#die(error),
+    );
+  }
+
+  async #spawnWhereAskedFor(data: WriterData): Promise<Worker> {
     const deadlineMs = monotonicMs() + YIELD_WAIT_MS;
+    // a worker that has to wait for the lock would do so in vain
+    await askToYield(data.options.dataDir);
     for (;;) {
       try {
-        return await spawn();
+        return await this.#spawnWriter(data);
       } catch (error) {
-        const isInUse = isCode(error, 'STORE_IN_USE');
-        if (!isInUse || this.#config.sources.length === 0 || monotonicMs() > deadlineMs)
-          throw error;
-        if (!(await askToYield(this.#config.dataDir))) throw error;
+        if (!isCode(error, 'STORE_IN_USE') || monotonicMs() > deadlineMs) throw error;
+        if (!(await askToYield(data.options.dataDir))) throw error;
       }
     }
   }

@@ -17,6 +17,8 @@ export interface StorePaths {
   dir: string;
   storeJson: string;
   lock: string;
+  /** locked by a recorder that wants the store (`lock.ts`) */
+  claim: string;
   mark: string;
   log: string;
   catalog: string;
@@ -35,6 +37,7 @@ export function storePaths(dir: string): StorePaths {
     dir,
     storeJson: `${dir}/store.json`,
     lock: `${dir}/lock`,
+    claim: `${dir}/claim`,
     mark: `${dir}/mark`,
     log: `${dir}/log`,
     catalog: `${dir}/catalog.db`,

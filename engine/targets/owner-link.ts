@@ -13,6 +13,8 @@ import { monotonicMs } from '../base/clock.ts';
 import { HelicorderError, isCode } from '../base/errors.ts';
 import { ControlClient } from '../control/client.ts';
 import { storePaths } from '../store/files.ts';
+import { isClaimed } from '../store/lock.ts';
+import { systemEnvironment } from '../store/store.ts';
 
 export interface OwnStore {
   /** resolves at its end, as where it made room for a recorder; rejects with what ended it */
@@ -31,8 +33,11 @@ export interface OwnerLinkOptions {
 }
 
 const LOOK_AGAIN_MS = 50;
-/** In this time an owner that has the lock serves others, also on a machine that is busy. */
-const BEGIN_MS = 15_000;
+/**
+ * In this time an owner that has the lock serves others, also on a machine that is busy, and where
+ * one has died before it came to that.
+ */
+const BEGIN_MS = 30_000;
 /** In about this time a recorder that was made room for owns the store. */
 const ROOM_MS = 3000;
 
@@ -84,7 +89,7 @@ export class OwnerLink {
 
   async #connect(): Promise<ControlClient> {
     const { dataDir, onWaiting } = this.#options;
-    const deadline = Math.max(monotonicMs(), this.#roomUntilMs) + BEGIN_MS;
+    let deadline = Math.max(monotonicMs(), this.#roomUntilMs) + BEGIN_MS;
     for (;;) {
       this.#checkOwn();
       // it may have ended by the time that there is a connection
@@ -96,6 +101,8 @@ export class OwnerLink {
       } catch (error) {
         // what has ended it is told by the next look
         const isOver = isOwn && isCode(error, 'DISCONNECTED');
+        // the recorder that wants it will serve others, however long it takes to begin
+        if (isClaimed(dataDir, systemEnvironment.fs)) deadline = monotonicMs() + BEGIN_MS;
         if (!(isOver || isPassing(error)) || monotonicMs() > deadline) throw error;
       }
       await sleep(LOOK_AGAIN_MS);

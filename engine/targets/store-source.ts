@@ -42,6 +42,8 @@ export interface StoreSourceOptions {
    * it has ended with SOURCE_DIVERGED: it waits for somebody to say where
    */
   from?: number | 'start' | 'tail' | undefined;
+  /** `from` is said at each start, so it is nobody who has looked after SOURCE_DIVERGED */
+  isStanding?: boolean;
   /** id of the derivation, if the records are derived on their way: another copy of the stream */
   derivation?: string;
   onDamage?: (fault: FaultItem['fault']) => void;
@@ -130,13 +132,16 @@ export class StoreSource implements CopySource {
 
   /** @throws SOURCE_DIVERGED as long as nobody has said where */
   async #goOn(halted: CopyRecord): Promise<void> {
-    const { cursor: name, from } = this.#options;
-    if (from === undefined) {
+    const { cursor: name, from, isStanding = false } = this.#options;
+    if (from === undefined || isStanding) {
+      const where = isStanding
+        ? 'give stream cp this --cursor and a --from OFFSET'
+        : 'give --from OFFSET';
       throw new HelicorderError(
         'SOURCE_DIVERGED',
         `cursor ${name} ended with it at offset ${ackedOffset(halted)}: look at both streams, ` +
-          'then copy into another target, or give --from OFFSET: from there on the records come ' +
-          'as those of another copy, behind what the target has',
+          `then copy into another target, or ${where}: from there on the records come as those ` +
+          'of another copy, behind what the target has',
       );
     }
     const incarnation = halted.writer.incarnation.slice(0, INCARNATION_DIGITS);

@@ -30,7 +30,8 @@ interface Names {
 }
 
 const STORE_NAMES: Names = {
-  known: /^(store\.json|lock|mark|ballast|catalog\.db(-\w+)?|log|txn|chunks|control|quarantine)$/,
+  known:
+    /^(store\.json|lock|claim|mark|ballast|catalog\.db(-\w+)?|log|txn|chunks|control|quarantine)$/,
   temporary:
     /^((store\.json|mark)\.tmp|control\.new|\.probe-direct|\.helicorder-tune-[0-9a-f]{16})$/,
 };

@@ -11,6 +11,7 @@ import type { ReadOptions, Store } from '../store/store.ts';
 import type { GapItem, SamplesItem } from '../store/stream-reader.ts';
 import type { RunEntry } from '../store/control-entries.ts';
 import { stringOrNull } from './describe.ts';
+import { Succession, type Follows } from './succession.ts';
 import type { GapReport, GapsReport, Quantiles } from './types.ts';
 
 interface Gap {
@@ -35,38 +36,41 @@ export class TickAccount {
   readonly filtered = { gaps: 0, ticks: 0 };
   readonly imbalances: string[] = [];
   #filteredEnd: number | undefined;
-  #run: RunEntry | undefined;
-  #nextTick: number | undefined;
+  /** the last run of each writer, and the tick that is due in it */
+  readonly #due = new Map<string, { run: RunEntry; tick: number }>();
 
-  add(item: SamplesItem | GapItem): void {
-    const { run } = item.info;
-    if (!sameSchedule(this.#run, run)) this.#nextTick = undefined;
-    this.#run = run;
+  /** @param follows a seam of copies is one of ticks too */
+  add(item: SamplesItem | GapItem, follows: Follows): void {
     const ticks =
       item.kind === 'samples' ? { first: item.firstTick, count: item.ticks } : item.ticks;
-    if (ticks === undefined) this.#nextTick = undefined;
-    else this.#follow(ticks, item.firstOffset);
-    // what is retired may span several schedules: only how many ticks it had is known
-    if (item.kind === 'gap' && item.reason === 'retired') this.#nextTick = undefined;
+    this.#follow(item, ticks, follows);
     if (item.kind === 'gap') this.#addGap(item);
     else this.#addBatch(item);
   }
 
   /** What comes next does not follow what came last: nobody asked for the records between. */
   skip(): void {
-    this.#nextTick = undefined;
+    this.#due.clear();
   }
 
   get balanced(): boolean {
     return this.imbalances.length === 0 && this.scheduled === this.samples + this.gapTicks;
   }
 
-  #follow({ first, count }: { first: number; count: number }, offset: number): void {
-    if (this.#nextTick !== undefined && first !== this.#nextTick) {
-      this.imbalances.push(`at offset ${offset}: expected tick ${this.#nextTick}, found ${first}`);
-    }
+  #follow(item: SamplesItem | GapItem, ticks: Gap['ticks'], follows: Follows): void {
+    const { run } = item.info;
+    const due = this.#due.get(run.writer);
+    this.#due.delete(run.writer);
+    if (ticks === undefined) return;
+    const { first, count } = ticks;
     this.scheduled += count;
-    this.#nextTick = first + count;
+    if (due && first !== due.tick && follows !== 'seam' && sameSchedule(due.run, run)) {
+      const place = `at offset ${item.firstOffset}`;
+      this.imbalances.push(`${place}: expected tick ${due.tick}, found ${first}`);
+    }
+    // what is retired may span several schedules: only how many ticks it had is known
+    const isRetired = item.kind === 'gap' && item.reason === 'retired';
+    if (!isRetired) this.#due.set(run.writer, { run, tick: first + count });
   }
 
   #addBatch({ batch, ticks, firstOffset, info }: SamplesItem): void {
@@ -141,8 +145,8 @@ export class TickAccount {
   }
 }
 
-function sameSchedule(a: RunEntry | undefined, b: RunEntry): boolean {
-  return a?.bootId === b.bootId && a.t0Nanos === b.t0Nanos && a.periodNanos === b.periodNanos;
+function sameSchedule(a: RunEntry, b: RunEntry): boolean {
+  return a.bootId === b.bootId && a.t0Nanos === b.t0Nanos && a.periodNanos === b.periodNanos;
 }
 
 /**
@@ -157,17 +161,17 @@ export async function gaps(
 ): Promise<GapsReport> {
   const account = new TickAccount();
   const pace = new Pace();
+  const succession = new Succession();
   let run: RunEntry | undefined;
   let nextOffset = 0;
   for await (const item of store.read(name, times)) {
     if (item.kind !== 'samples' && item.kind !== 'gap') continue;
-    if (item.firstOffset !== nextOffset) {
-      account.skip();
-      pace.skip();
-    }
+    if (item.firstOffset !== nextOffset) [succession, account, pace].forEach((one) => one.skip());
     nextOffset = item.firstOffset + item.records;
     run = item.info.run;
-    account.add(item);
+    const follows = succession.take(item);
+    if (follows === 'seam') pace.skip();
+    account.add(item, follows);
     pace.add(item);
   }
   return {

@@ -269,6 +269,8 @@ export interface VerifiedStream {
   lastOffset: string | null;
   /** records that could not be read, since their place is away */
   awayRecords: string;
+  /** places where a copy was begun anew: its records do not go on where those before them ended */
+  seams: string;
   writers: { id: string; epoch: string; firstSeq: string; lastSeq: string }[];
   ticksScheduled: string;
   samples: string;

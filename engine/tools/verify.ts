@@ -16,6 +16,7 @@ import { isMarkDamaged, openMark } from '../store/mark.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../store/store.ts';
 import { TickAccount } from './gaps.ts';
 import { StreamReader, type Fault, type RecordItem } from '../store/stream-reader.ts';
+import { Succession } from './succession.ts';
 import type { Damage, VerifiedStream, VerifyReport } from './types.ts';
 import { damage, verifyLog } from './verify-log.ts';
 
@@ -205,8 +206,8 @@ class StreamCheck {
   readonly #name: string;
   readonly #account = new TickAccount();
   readonly #writers = new Map<string, { epoch: number; firstSeq: number; lastSeq: number }>();
-  /** per writer, where the records before are within reach */
-  readonly #nextSeqs = new Map<string, number>();
+  readonly #succession = new Succession();
+  #seams = 0;
   #firstOffset: number | undefined;
   #lastOffset = -1;
   #nextOffset = 0;
@@ -221,25 +222,25 @@ class StreamCheck {
   passOver(records: number): void {
     this.#awayRecords += records;
     this.#nextOffset += records;
-    this.#nextSeqs.clear();
+    this.#succession.skip();
     this.#account.skip();
   }
 
   add(item: RecordItem): void {
     const { info, firstSeq, firstOffset, records } = item;
     const { writer, epoch } = info.run;
-    const expected = this.#nextSeqs.get(writer) ?? firstSeq;
-    if (firstOffset !== this.#nextOffset || firstSeq !== expected) {
+    const follows = this.#succession.take(item);
+    if (firstOffset !== this.#nextOffset || follows === 'hole') {
       this.#damage(`hole before offset ${firstOffset} (seq ${firstSeq})`);
     }
+    if (follows === 'seam') this.#seams++;
     this.#firstOffset ??= firstOffset;
     this.#nextOffset = firstOffset + records;
     this.#lastOffset = this.#nextOffset - 1;
-    this.#nextSeqs.set(writer, firstSeq + records);
     const lastSeq = firstSeq + records - 1;
     const known = this.#writers.get(writer);
     this.#writers.set(writer, { epoch, firstSeq: known?.firstSeq ?? firstSeq, lastSeq });
-    if (item.kind !== 'events') this.#account.add(item);
+    if (item.kind !== 'events') this.#account.add(item, follows);
   }
 
   #damage(what: string): void {
@@ -256,6 +257,7 @@ class StreamCheck {
       firstOffset: records === 0 ? null : String(this.#firstOffset),
       lastOffset: records === 0 ? null : String(this.#lastOffset),
       awayRecords: String(this.#awayRecords),
+      seams: String(this.#seams),
       writers: [...this.#writers].map(([id, { epoch, firstSeq, lastSeq }]) => ({
         id,
         epoch: String(epoch),

@@ -3,38 +3,59 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { nodeFileSystem } from '../../engine/files/node-file-system.ts';
 import { Store } from '../../engine/store/store.ts';
-import { helicorder, helicorderOut } from '../support/cli.ts';
+import type { CursorInfo } from '../../engine/tools/types.ts';
+import { helicorder, helicorderJson, helicorderOut } from '../support/cli.ts';
 import { temporaryDirectory } from '../support/directory.ts';
+import { parseRecords, type RecordLine } from '../support/records.ts';
 
 /** Where nothing tells: the cursors are looked at so often. */
 const LOOK_MS = 20;
 const STREAMS = ['plant/x-0', 'plant/x-1'];
+const MANY = 8;
 
-function configured(dir: string): string {
-  const path = join(dir, 'helicorder.yaml');
+/** @param copy keys of the copy besides its ends; null: nothing is copied */
+function configured(dir: string, copy: string | null = ''): string {
+  const path = join(dir, `helicorder${copy === null ? '-alone' : ''}.yaml`);
   const lines = [
     `store: {dir: ${join(dir, 'a')}, flush: 20ms}`,
     'sources:',
     '  - {source: synthetic, stream: plant/x, count: 2, rate: 500}',
-    'copies:',
-    `  - {from: plant/*, to: ${join(dir, 'b')}}`,
+    ...(copy === null ? [] : ['copies:', `  - {from: plant/*, to: ${join(dir, 'b')}${copy}}`]),
   ];
   writeFileSync(path, `${lines.join('\n')}\n`);
   return path;
+}
+
+/** Resolves once a store holds so many records of each stream. */
+async function arrived(dir: string, count: number): Promise<void> {
+  const isThere = (): boolean => {
+    if (!nodeFileSystem.exists(join(dir, 'mark'))) return false;
+    const store = Store.open(dir);
+    const { streams } = store.reader.state;
+    store.close();
+    const enough = [...streams.values()].filter(({ nextOffset }) => nextOffset >= count);
+    return enough.length === STREAMS.length;
+  };
+  while (!isThere()) await sleep(LOOK_MS);
 }
 
 function records(dir: string, stream: string): Promise<string> {
   return helicorderOut(['stream', 'cat', stream, '--data-dir', dir, '--format', 'ndjson-records']);
 }
 
-/** Resolves once the copy of each stream has come to an offset. */
-async function copied(dir: string, beyond: number): Promise<void> {
+function parsed(text: string): RecordLine[] {
+  return parseRecords(text.split('\n'));
+}
+
+/** Resolves once the copies of so many streams have come to an offset. */
+async function copied(dir: string, beyond: number, streams = STREAMS.length): Promise<void> {
   const isDone = (): boolean => {
     const store = Store.open(dir);
     const offsets = [...store.reader.state.cursors.values()].map(({ offset }) => Number(offset));
     store.close();
-    return offsets.filter((offset) => offset > beyond).length === STREAMS.length;
+    return offsets.filter((offset) => offset > beyond).length >= streams;
   };
   while (!isDone()) await sleep(LOOK_MS);
 }
@@ -60,4 +81,56 @@ test('a recorder copies its streams while it records, and after it was killed', 
     await helicorderOut(['stream', 'cp', stream, '--data-dir', a, '--to-data-dir', b]);
     expect(await records(b, stream)).toBe(there);
   }
+});
+
+test('begin and cursor: only what comes from then on, under a name of its own', async () => {
+  const dir = temporaryDirectory();
+  const [a, b] = [join(dir, 'a'), join(dir, 'b')];
+  const alone = configured(dir, null);
+  await helicorderOut(['run', '--config', alone, '--duration', '500ms', '--quiet']);
+  const before = parsed(await records(a, STREAMS[0]!)).length;
+  const told = ', begin: tail, cursor: "edge-{stream}", batchRecords: 100';
+  const run = ['run', '--config', configured(dir, told), '--quiet', '--json'];
+  for (let more = 1; more <= 2; more++) {
+    const recorder = helicorder(run);
+    await recorder.stdout.next();
+    await arrived(b, more * 300);
+    await recorder.kill();
+  }
+  const { cursors } = await helicorderJson<{ cursors: CursorInfo[] }>([
+    ...['cursor', 'ls', '--data-dir', a],
+  ]);
+  expect(cursors.map(({ name, stream }) => [name, stream])).toEqual(
+    STREAMS.map((stream) => [`edge-${stream.replace('/', '.')}`, stream]),
+  );
+  for (const stream of STREAMS) {
+    // all of one writer: what is not there at the beginning tells where the copy began
+    const [there, here] = [await records(a, stream), await records(b, stream)].map(parsed);
+    const base = Number(here![0]!.seq) - 1;
+    expect(base).toBeGreaterThanOrEqual(before);
+    const expected = there!.slice(base, base + here!.length).map((record, offset) => {
+      return { ...record, offset: String(offset) };
+    });
+    expect(here).toEqual(expected);
+  }
+});
+
+test('a recorder comes before any number of copies that keep its store', async () => {
+  const [a, b] = [temporaryDirectory(), temporaryDirectory()];
+  const words = ['--data-dir', a, '--source', 'synthetic', '--stream', 'plant/x', '--quiet'];
+  const run = ['run', ...words, '--count', String(MANY)];
+  await helicorderOut([...run, '--duration', '100ms']);
+  const ends = ['--data-dir', a, '--to-data-dir', b];
+  const copies = Array.from({ length: MANY }, (_, i) =>
+    helicorder(['stream', 'cp', `plant/x-${i}`, ...ends, '--follow', '--quiet']),
+  );
+  for (let start = 0; start < 2; start++) {
+    // all of them have looked for an owner by then
+    await copied(a, 0, MANY);
+    const recorder = helicorder([...run, '--json']);
+    await recorder.stdout.next();
+    await recorder.kill();
+  }
+  for (const copy of copies) copy.signal('SIGTERM');
+  for (const copy of copies) expect(await copy.ended).toMatchObject({ code: 0 });
 });

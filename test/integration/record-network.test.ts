@@ -120,6 +120,7 @@ describe(`${SECONDS} s of lo at 1 kHz on loaded cores`, () => {
         samples: String(account.samples),
         gaps: expect.any(Array) as unknown,
         awayRecords: '0',
+        seams: '0',
       },
     ]);
   });

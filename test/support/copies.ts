@@ -46,13 +46,14 @@ export async function copyOnce(
     stream = COPIED_STREAM,
     cursor = 'copy',
     from: begin,
+    isStanding = false,
     derivation,
     ...rest
   } = options;
   const reader = new SourceStore(from.dir, from.owner, systemEnvironment);
   const store = new StoreSource({
     ...(derivation && { derivation: derivation.id }),
-    ...{ store: reader, stream, to: target, cursor, from: begin },
+    ...{ store: reader, stream, to: target, cursor, from: begin, isStanding },
   });
   const source = derivation ? new DerivedSource(store, derivation) : store;
   const shape = store.shape();

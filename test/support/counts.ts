@@ -7,6 +7,8 @@ import { TestRunner } from 'vitest';
 /** In the order and the words of that line. */
 export const COUNTED = [
   'kills',
+  'samples copied',
+  'samples a second',
   'power cuts',
   'I/O faults',
   'failpoints',

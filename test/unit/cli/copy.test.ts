@@ -57,7 +57,7 @@ describe('stream cp', () => {
     ['stream cp a', 'scope/name'],
     ['stream cp a/b --follow --to 7', '--follow has no --to'],
     ['stream cp a/b --bandwidth fast', 'expected a size, such as 1MiB'],
-    ['stream cp a/b --from soon', 'expected a whole number'],
+    ['stream cp a/b --from soon', 'expected start, tail or an offset'],
     ['stream cp a/b --batch-records 0', 'expected a whole number from 1'],
     ['stream cp a/b --cursor a~b', '"a~b" is not the name of a cursor'],
     ['stream cp a/b --cursor=', '"" is not the name of a cursor'],

@@ -170,6 +170,12 @@ describe('alarms and refusals', () => {
     for (let attempt = 0; attempt < 2; attempt++) {
       await expect(copyOnce(from, to)).rejects.toMatchObject({ code: 'SOURCE_DIVERGED' });
     }
+    // what a configuration says at each start is nobody who has looked
+    const standing = copyOnce(from, to, { from: cursor.offset!, isStanding: true });
+    await expect(standing).rejects.toMatchObject({
+      code: 'SOURCE_DIVERGED',
+      message: expect.stringContaining('give stream cp this --cursor') as string,
+    });
     const before = (await recordsOf(to.dir, STREAM)).length;
     record(from, new SeededRandom(SEED + 2), 1);
     await copyOnce(from, to, { from: cursor.offset! });
