@@ -33,13 +33,18 @@ import type { Reached } from './reached.ts';
 import { readFooter } from './segment-snapshot.ts';
 import type { ControlState } from './state.ts';
 
+/** Files, and what opens a database among them where SQLite cannot do so by itself. */
+export interface CatalogFiles extends FileSystem {
+  openDatabase?(path: string, options: Database.Options): Database.Database;
+}
+
 /** Of the write-ahead log, 16 MiB: more than upkeep lets it grow to where that finds the time. */
 const WAL_PAGES = 4096;
 /** Who records or seals waits for no user's transaction: what is busy is tried again later. */
 const AT_ONCE = { timeout: 0 };
 
 export class Catalog {
-  readonly #fs: FileSystem;
+  readonly #fs: CatalogFiles;
   readonly #path: string;
   readonly #logDir: string;
   readonly #storeId: string;
@@ -58,7 +63,7 @@ export class Catalog {
   /** why the last checkpoint failed; the next one makes it anew, unless it was only locked */
   problem: string | undefined;
 
-  constructor(fs: FileSystem, path: string, logDir: string, storeId: Uint8Array) {
+  constructor(fs: CatalogFiles, path: string, logDir: string, storeId: Uint8Array) {
     this.#fs = fs;
     this.#path = path;
     this.#logDir = logDir;
@@ -101,7 +106,7 @@ export class Catalog {
   #open(state: ControlState): Database.Database {
     const trusted = this.#fs.exists(this.#path) && this.#isCurrent(state);
     if (!trusted) this.#remove();
-    const database = new Database(this.#path, AT_ONCE);
+    const database = openDatabase(this.#fs, this.#path, AT_ONCE);
     try {
       this.#inode = this.#fs.inode(this.#path);
       prepare(database);
@@ -123,7 +128,7 @@ export class Catalog {
     let database: Database.Database | undefined;
     try {
       if (damageIn(this.#fs, this.#path, AT_ONCE) !== undefined) return false;
-      database = new Database(this.#path, { readonly: true, ...AT_ONCE });
+      database = openDatabase(this.#fs, this.#path, { readonly: true, ...AT_ONCE });
       const meta = new Map(
         database.prepare('SELECT key, value FROM meta').raw().all() as [string, string][],
       );
@@ -240,10 +245,10 @@ export class Catalog {
  * that fails the catalog goes: no sync is tried twice, and a full disk has better use for it. One
  * that is busy is left for the next time.
  */
-export function settleCatalog(fs: FileSystem, path: string): void {
+export function settleCatalog(fs: CatalogFiles, path: string): void {
   if (!fs.exists(`${path}-wal`)) return;
   try {
-    const database = new Database(path, { fileMustExist: true, ...AT_ONCE });
+    const database = openDatabase(fs, path, { fileMustExist: true, ...AT_ONCE });
     try {
       database.pragma('wal_checkpoint(PASSIVE)');
     } finally {
@@ -261,7 +266,7 @@ function removeFiles(fs: FileSystem, path: string): void {
 }
 
 /** What is wrong with the catalog at `path`, or undefined. A missing one is not wrong. */
-export function checkCatalog(fs: FileSystem, path: string): string | undefined {
+export function checkCatalog(fs: CatalogFiles, path: string): string | undefined {
   try {
     return fs.exists(path) ? damageIn(fs, path) : undefined;
   } catch (error) {
@@ -270,7 +275,7 @@ export function checkCatalog(fs: FileSystem, path: string): string | undefined {
 }
 
 /** @throws if it cannot be read */
-function damageIn(fs: FileSystem, path: string, options?: Database.Options): string | undefined {
+function damageIn(fs: CatalogFiles, path: string, options?: Database.Options): string | undefined {
   const database = openToRead(fs, path, options);
   try {
     database.defaultSafeIntegers(true);
@@ -298,7 +303,7 @@ function damageIn(fs: FileSystem, path: string, options?: Database.Options): str
  * the log is damaged. Rows that do not match their CRC, and streams made anew since, say nothing.
  */
 export function catalogFacts(
-  fs: FileSystem,
+  fs: CatalogFiles,
   path: string,
   state: ControlState,
   storeIds: ReadonlySet<string>,
@@ -342,15 +347,23 @@ function soundRows(database: Database.Database, table: Table): Record<string, Va
 }
 
 /** Without a WAL beside it the file is complete, and is read without making any files beside it. */
-function openToRead(fs: FileSystem, path: string, options?: Database.Options): Database.Database {
+function openToRead(fs: CatalogFiles, path: string, options?: Database.Options): Database.Database {
   const readOnly = { ...options, readonly: true, fileMustExist: true };
-  if (fs.exists(`${path}-wal`)) return new Database(path, readOnly);
+  if (fs.exists(`${path}-wal`)) return openDatabase(fs, path, readOnly);
   const bytes = Buffer.from(fs.readFile(path));
   // so begins every database
   if (bytes.length === 0) return new Database(':memory:');
   // versions of the file format that is written and read: 2 would ask for a WAL (SQLite format 1.3)
   bytes.fill(1, 18, 20);
   return new Database(bytes);
+}
+
+function openDatabase(
+  fs: CatalogFiles,
+  path: string,
+  options: Database.Options,
+): Database.Database {
+  return fs.openDatabase ? fs.openDatabase(path, options) : new Database(path, options);
 }
 
 function prepare(database: Database.Database): void {
