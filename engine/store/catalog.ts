@@ -2,9 +2,8 @@
  * The catalog: the log's metadata as SQLite tables, for questions that would otherwise scan
  * history, and for a user's own SQL. It is a view: it may be deleted, damaged or restored from an
  * older copy at any time, and is then made anew from snapshots and footers. Nothing in the store
- * depends on it, and its failure never stops recording.
- *
- * What is sealed goes from it: a chunk is its own index (docs/decisions/0010).
+ * depends on it, and its failure never stops recording. A stream that is removed goes from it, and
+ * what is sealed: a chunk is its own index (docs/decisions/0010).
  *
  * It is written off the commit path, at most a second behind, in short transactions of only what
  * has changed: a thousand streams are a few rows behind each flush. Upkeep moves what they add to
@@ -51,7 +50,7 @@ export class Catalog {
   #database: Database.Database | undefined;
   readonly #inserts = new Map<Table, Database.Statement>();
   #inode = 0;
-  /** what the tables say already: next offset of a stream, next seq of a run */
+  /** what the tables say already: next offset of a stream (NaN: any), next seq of a run */
   readonly #streams = new Map<number, number>();
   readonly #runs = new Map<number, string>();
   readonly #schemas = new Set<string>();
@@ -112,6 +111,8 @@ export class Catalog {
       prepare(database);
       // that one may have come in pieces, of which the last are missing
       if (trusted) this.#lastSegment = Math.max(0, lastSegment(database) - 1);
+      const ids = database.prepare('SELECT id FROM stream').pluck().all();
+      for (const id of ids) this.#streams.set(Number(id), NaN);
       return database;
     } catch (error) {
       database.close();
@@ -178,8 +179,18 @@ export class Catalog {
       const ending = [JSON.stringify(run.attributes), run.lastTick, run.endReason];
       yield ['run', [...identity, ...time, ...ending]];
     }
+    this.#forgetRemoved(state);
     this.#forgetSealed(state.sealedEnd);
     yield* this.#newSegments(end);
+  }
+
+  #forgetRemoved({ streams }: ControlState): void {
+    for (const id of this.#streams.keys()) {
+      if (streams.has(id)) continue;
+      this.#streams.delete(id);
+      this.#database!.prepare('DELETE FROM stream WHERE id = ?').run(id);
+      this.#database!.prepare('DELETE FROM run WHERE stream = ?').run(id);
+    }
   }
 
   /** What is sealed has gone from the log: the index of its chunk says what it held. */
@@ -358,13 +369,8 @@ function openToRead(fs: CatalogFiles, path: string, options?: Database.Options):
   return new Database(bytes);
 }
 
-function openDatabase(
-  fs: CatalogFiles,
-  path: string,
-  options: Database.Options,
-): Database.Database {
-  return fs.openDatabase ? fs.openDatabase(path, options) : new Database(path, options);
-}
+const openDatabase = (fs: CatalogFiles, path: string, options: Database.Options) =>
+  fs.openDatabase?.(path, options) ?? new Database(path, options);
 
 function prepare(database: Database.Database): void {
   database.defaultSafeIntegers(true);
@@ -390,6 +396,5 @@ function isOurVersion(database: Database.Database): boolean {
 }
 
 function lastSegment(database: Database.Database): number {
-  const newest = database.prepare('SELECT max(segment) FROM segment_stream').pluck().get();
-  return newest === null ? 0 : Number(newest);
+  return Number(database.prepare('SELECT max(segment) FROM segment_stream').pluck().get() ?? 0);
 }
