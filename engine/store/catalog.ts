@@ -2,9 +2,8 @@
  * The catalog: the log's metadata as SQLite tables, for questions that would otherwise scan
  * history, and for a user's own SQL. It is a view: it may be deleted, damaged or restored from an
  * older copy at any time, and is then made anew from snapshots and footers. Nothing in the store
- * depends on it, and its failure never stops recording.
- *
- * What is sealed goes from it: a chunk is its own index (docs/decisions/0010).
+ * depends on it, and its failure never stops recording. A stream that is removed goes from it, and
+ * what is sealed: a chunk is its own index (docs/decisions/0010).
  *
  * It is written off the commit path, at most a second behind, in short transactions of only what
  * has changed: a thousand streams are a few rows behind each flush. Upkeep moves what they add to
@@ -33,20 +32,25 @@ import type { Reached } from './reached.ts';
 import { readFooter } from './segment-snapshot.ts';
 import type { ControlState } from './state.ts';
 
+/** Files, and what opens a database among them where SQLite cannot do so by itself. */
+export interface CatalogFiles extends FileSystem {
+  openDatabase?(path: string, options: Database.Options): Database.Database;
+}
+
 /** Of the write-ahead log, 16 MiB: more than upkeep lets it grow to where that finds the time. */
 const WAL_PAGES = 4096;
 /** Who records or seals waits for no user's transaction: what is busy is tried again later. */
 const AT_ONCE = { timeout: 0 };
 
 export class Catalog {
-  readonly #fs: FileSystem;
+  readonly #fs: CatalogFiles;
   readonly #path: string;
   readonly #logDir: string;
   readonly #storeId: string;
   #database: Database.Database | undefined;
   readonly #inserts = new Map<Table, Database.Statement>();
   #inode = 0;
-  /** what the tables say already: next offset of a stream, next seq of a run */
+  /** what the tables say already: next offset of a stream (NaN: any), next seq of a run */
   readonly #streams = new Map<number, number>();
   readonly #runs = new Map<number, string>();
   readonly #schemas = new Set<string>();
@@ -58,7 +62,7 @@ export class Catalog {
   /** why the last checkpoint failed; the next one makes it anew, unless it was only locked */
   problem: string | undefined;
 
-  constructor(fs: FileSystem, path: string, logDir: string, storeId: Uint8Array) {
+  constructor(fs: CatalogFiles, path: string, logDir: string, storeId: Uint8Array) {
     this.#fs = fs;
     this.#path = path;
     this.#logDir = logDir;
@@ -101,12 +105,14 @@ export class Catalog {
   #open(state: ControlState): Database.Database {
     const trusted = this.#fs.exists(this.#path) && this.#isCurrent(state);
     if (!trusted) this.#remove();
-    const database = new Database(this.#path, AT_ONCE);
+    const database = openDatabase(this.#fs, this.#path, AT_ONCE);
     try {
       this.#inode = this.#fs.inode(this.#path);
       prepare(database);
       // that one may have come in pieces, of which the last are missing
       if (trusted) this.#lastSegment = Math.max(0, lastSegment(database) - 1);
+      const ids = database.prepare('SELECT id FROM stream').pluck().all();
+      for (const id of ids) this.#streams.set(Number(id), NaN);
       return database;
     } catch (error) {
       database.close();
@@ -123,7 +129,7 @@ export class Catalog {
     let database: Database.Database | undefined;
     try {
       if (damageIn(this.#fs, this.#path, AT_ONCE) !== undefined) return false;
-      database = new Database(this.#path, { readonly: true, ...AT_ONCE });
+      database = openDatabase(this.#fs, this.#path, { readonly: true, ...AT_ONCE });
       const meta = new Map(
         database.prepare('SELECT key, value FROM meta').raw().all() as [string, string][],
       );
@@ -173,8 +179,18 @@ export class Catalog {
       const ending = [JSON.stringify(run.attributes), run.lastTick, run.endReason];
       yield ['run', [...identity, ...time, ...ending]];
     }
+    this.#forgetRemoved(state);
     this.#forgetSealed(state.sealedEnd);
     yield* this.#newSegments(end);
+  }
+
+  #forgetRemoved({ streams }: ControlState): void {
+    for (const id of this.#streams.keys()) {
+      if (streams.has(id)) continue;
+      this.#streams.delete(id);
+      this.#database!.prepare('DELETE FROM stream WHERE id = ?').run(id);
+      this.#database!.prepare('DELETE FROM run WHERE stream = ?').run(id);
+    }
   }
 
   /** What is sealed has gone from the log: the index of its chunk says what it held. */
@@ -240,10 +256,10 @@ export class Catalog {
  * that fails the catalog goes: no sync is tried twice, and a full disk has better use for it. One
  * that is busy is left for the next time.
  */
-export function settleCatalog(fs: FileSystem, path: string): void {
+export function settleCatalog(fs: CatalogFiles, path: string): void {
   if (!fs.exists(`${path}-wal`)) return;
   try {
-    const database = new Database(path, { fileMustExist: true, ...AT_ONCE });
+    const database = openDatabase(fs, path, { fileMustExist: true, ...AT_ONCE });
     try {
       database.pragma('wal_checkpoint(PASSIVE)');
     } finally {
@@ -261,7 +277,7 @@ function removeFiles(fs: FileSystem, path: string): void {
 }
 
 /** What is wrong with the catalog at `path`, or undefined. A missing one is not wrong. */
-export function checkCatalog(fs: FileSystem, path: string): string | undefined {
+export function checkCatalog(fs: CatalogFiles, path: string): string | undefined {
   try {
     return fs.exists(path) ? damageIn(fs, path) : undefined;
   } catch (error) {
@@ -270,7 +286,7 @@ export function checkCatalog(fs: FileSystem, path: string): string | undefined {
 }
 
 /** @throws if it cannot be read */
-function damageIn(fs: FileSystem, path: string, options?: Database.Options): string | undefined {
+function damageIn(fs: CatalogFiles, path: string, options?: Database.Options): string | undefined {
   const database = openToRead(fs, path, options);
   try {
     database.defaultSafeIntegers(true);
@@ -298,7 +314,7 @@ function damageIn(fs: FileSystem, path: string, options?: Database.Options): str
  * the log is damaged. Rows that do not match their CRC, and streams made anew since, say nothing.
  */
 export function catalogFacts(
-  fs: FileSystem,
+  fs: CatalogFiles,
   path: string,
   state: ControlState,
   storeIds: ReadonlySet<string>,
@@ -342,9 +358,9 @@ function soundRows(database: Database.Database, table: Table): Record<string, Va
 }
 
 /** Without a WAL beside it the file is complete, and is read without making any files beside it. */
-function openToRead(fs: FileSystem, path: string, options?: Database.Options): Database.Database {
+function openToRead(fs: CatalogFiles, path: string, options?: Database.Options): Database.Database {
   const readOnly = { ...options, readonly: true, fileMustExist: true };
-  if (fs.exists(`${path}-wal`)) return new Database(path, readOnly);
+  if (fs.exists(`${path}-wal`)) return openDatabase(fs, path, readOnly);
   const bytes = Buffer.from(fs.readFile(path));
   // so begins every database
   if (bytes.length === 0) return new Database(':memory:');
@@ -352,6 +368,9 @@ function openToRead(fs: FileSystem, path: string, options?: Database.Options): D
   bytes.fill(1, 18, 20);
   return new Database(bytes);
 }
+
+const openDatabase = (fs: CatalogFiles, path: string, options: Database.Options) =>
+  fs.openDatabase?.(path, options) ?? new Database(path, options);
 
 function prepare(database: Database.Database): void {
   database.defaultSafeIntegers(true);
@@ -377,6 +396,5 @@ function isOurVersion(database: Database.Database): boolean {
 }
 
 function lastSegment(database: Database.Database): number {
-  const newest = database.prepare('SELECT max(segment) FROM segment_stream').pluck().get();
-  return newest === null ? 0 : Number(newest);
+  return Number(database.prepare('SELECT max(segment) FROM segment_stream').pluck().get() ?? 0);
 }

@@ -3,6 +3,7 @@ import { Store } from '../../engine/store/store.ts';
 import type { VerifyReport } from '../../engine/tools/types.ts';
 import { verify } from '../../engine/tools/verify.ts';
 import { HelicorderError } from '../../engine/base/errors.ts';
+import { catalogRows, expectBehind } from './catalog-audit.ts';
 import type { Oracle } from './oracle.ts';
 import { DIR } from './owners.ts';
 import type { Pass } from './pass.ts';
@@ -14,8 +15,11 @@ export async function audit(process: Process, oracle: Oracle): Promise<void> {
   const report = await verify(DIR, process.environment);
   process.check();
   checkReport(report, oracle, process);
+  const rows = catalogRows(process, DIR);
   const store = open(process, oracle);
   if (store === undefined) return;
+  // else the log may have lost what the catalog knows; the next owner is told
+  if (rows && !oracle.isLenient) expectBehind(rows, store.reader);
   const known = new Set(store.streamNames());
   const passes = [...oracle.streams.keys()].map((name) => [name, oracle.pass(name)] as const);
   for (const [name, pass] of passes) {

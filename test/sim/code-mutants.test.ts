@@ -84,6 +84,13 @@ vi.mock(import('../../engine/store/continuity.ts'), async (original) => {
   return { ...real, Continuity: Holes };
 });
 
+vi.mock(import('../../engine/store/catalog.ts'), async (original) => {
+  const real = await original();
+  const catalogFacts: typeof real.catalogFacts = (...args) =>
+    mutation.now === 'no witness' ? [] : real.catalogFacts(...args);
+  return { ...real, catalogFacts };
+});
+
 interface CodeMutant {
   name: string;
   rule: string;
@@ -133,6 +140,14 @@ const CODE_MUTANTS: readonly CodeMutant[] = [
     ...{ seeds: 100, from: 13 },
     play: simulate,
     sound: simulate,
+  },
+  {
+    name: 'does not ask the catalog how far the log had come',
+    rule: 'no witness',
+    ...{ seeds: 500, from: 218 },
+    // every fifth seed has a catalog
+    play: (seed) => simulate(5 * seed),
+    sound: (seed) => simulate(5 * seed),
   },
   // every fourth seed spills
   ...SPILL_MUTANTS.map(({ name, seeds, mutate }) => ({

@@ -3,8 +3,10 @@
  * code: negative controls. A simulation that lets one of them pass is itself broken.
  */
 import { errnoCode } from '../../engine/base/errors.ts';
+import type Database from 'better-sqlite3';
 import type { Clock } from '../../engine/base/clock.ts';
 import type { DurableFile, FileSystem, MarkFile } from '../../engine/files/file-system.ts';
+import type { CatalogFiles } from '../../engine/store/catalog.ts';
 import { storePaths } from '../../engine/store/files.ts';
 import { makeLsn, segmentOf } from '../../engine/store/log/format.ts';
 import { listSegments, segmentPath } from '../../engine/store/log/segment.ts';
@@ -89,6 +91,40 @@ function publishingEarly(environment: StoreEnvironment): StoreEnvironment {
   }));
   return marked(environment);
 }
+
+const isCatalog = (path: string): boolean => path.endsWith('/catalog.db');
+
+function onDatabases(
+  change: (database: Database.Database) => Partial<Database.Database>,
+): Mutation {
+  return (environment) => {
+    const fs: CatalogFiles = environment.fs;
+    const openDatabase: CatalogFiles['openDatabase'] = (path, options) =>
+      replaced(fs.openDatabase!(path, options), change);
+    return { ...environment, fs: replaced<CatalogFiles>(fs, () => ({ openDatabase })) };
+  };
+}
+
+/** Bugs of the catalog: every fifth seed has one. */
+const CATALOG_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'lets the rows of an older catalog stand',
+    seeds: 100,
+    mutate: onDatabases((database) => ({
+      prepare: (source: string) =>
+        database.prepare(source.replace('INSERT OR REPLACE', 'INSERT OR IGNORE')),
+    })),
+  },
+  {
+    name: 'goes on with a catalog in which it has found damage',
+    ...{ seeds: 300, from: 50 },
+    mutate: onFiles((fs) => ({
+      remove: (path) => {
+        if (!isCatalog(path)) fs.remove(path);
+      },
+    })),
+  },
+];
 
 const BOOT = 'b0070000-0000-4000-8000-000000000000';
 
@@ -198,6 +234,7 @@ export const SPILL_MUTANTS: readonly Mutant[] = [
 
 export const MUTANTS: readonly Mutant[] = [
   ...UPKEEP_MUTANTS,
+  ...CATALOG_MUTANTS,
   {
     name: 'acknowledges a group before it is synced',
     seeds: 50,

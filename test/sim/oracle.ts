@@ -163,6 +163,10 @@ export interface OracleCounts {
   tidied: number;
   /** records, each as often as a reader was told of it */
   retired: number;
+  /** catalogs that were compared with the state */
+  catalogs: number;
+  /** openings behind damage of which a catalog told how far the log had come */
+  witnessed: number;
 }
 
 export class Oracle {
@@ -178,6 +182,7 @@ export class Oracle {
   readonly counts: OracleCounts = {
     ...{ shown: 0, acknowledged: 0, lost: 0 },
     ...{ sealed: 0, tidied: 0, retired: 0 },
+    ...{ catalogs: 0, witnessed: 0 },
   };
 
   add(stream: StreamOracle): StreamOracle {

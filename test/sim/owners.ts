@@ -11,6 +11,7 @@ import { StoreWriter, type OpenedRun } from '../../engine/store/writer.ts';
 import { applyUpkeep } from '../../engine/store/changes.ts';
 import type { UpkeepResult } from '../../engine/store/upkeep.ts';
 import type { SeededRandom } from '../support/random.ts';
+import { auditCatalog, witnessOpening } from './catalog-audit.ts';
 import type { Oracle } from './oracle.ts';
 import { LiveGroup, type KnownGroup } from './sources.ts';
 import { UpkeepThread, retentionOf, type Step } from './upkeep.ts';
@@ -53,6 +54,7 @@ export function recorderLife(process: Process, work: Work): Promise<void> {
     const { oracle } = work;
     const { weather } = process.world;
     const groups = work.groups.map((group) => new LiveGroup(group, process, oracle));
+    const witness = witnessOpening(process, DIR, oracle);
     const collector = new Collector(
       {
         dataDir: DIR,
@@ -62,6 +64,7 @@ export function recorderLife(process: Process, work: Work): Promise<void> {
       },
       process.environment,
     );
+    witness(collector.writer);
     const streams = work.groups.flatMap(({ sources }) => sources.map(({ stream }) => stream));
     for (const name of streams) {
       const { nextOffset } = namedStream(collector.writer.state, name);
@@ -85,6 +88,7 @@ export function recorderLife(process: Process, work: Work): Promise<void> {
     if (collector.close()) acknowledge(oracle, collector, streams, taken);
     else if (work.mustEnd) throw new Error('the backlog does not drain');
     else for (const name of streams) oracle.stream(name).letGo();
+    if (work.mustEnd) auditCatalog(process, DIR, oracle);
   });
 }
 
@@ -128,7 +132,9 @@ export function appenderLife(process: Process, work: Work): Promise<void> {
     const segmentBytes = weather.newSegmentBytes;
     const { budget } = retentionOf(process.world);
     const options = { ...process.environment, segmentBytes, budget };
+    const witness = witnessOpening(process, DIR, oracle);
     const writer = StoreWriter.open(DIR, options);
+    witness(writer);
     oracle.owner = process;
     const opened = writer.beginRuns(work.opaque.map(requestOf));
     for (const { stream } of opened) {

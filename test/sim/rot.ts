@@ -1,6 +1,6 @@
 /**
  * Bits that change at rest, in a store that nobody owns; and what they may take with them. Any byte
- * of a segment, a chunk, the mark or store.json; the catalog is no file of the simulated disk.
+ * of a segment, a chunk, the mark, store.json or the catalog.
  */
 import { KIND, alignUp } from '../../engine/store/log/format.ts';
 import { readLog, segmentStart } from '../../engine/store/log/log.ts';
@@ -8,6 +8,7 @@ import { listSegments, segmentPath } from '../../engine/store/log/segment.ts';
 import { skipDamaged, type ChunkReader } from '../../engine/store/chunks/chunk-reader.ts';
 import { CHUNK_HEADER_BYTES, CHUNK_TRAILER_BYTES } from '../../engine/store/chunks/format.ts';
 import { dataItems, type DataItem } from '../../engine/store/data.ts';
+import { storePaths } from '../../engine/store/files.ts';
 import { Store } from '../../engine/store/store.ts';
 import type { Oracle } from './oracle.ts';
 import { DIR } from './owners.ts';
@@ -35,6 +36,9 @@ export async function rot(process: Process, oracle: Oracle): Promise<void> {
   const targets = scan(process);
   const last = targets.at(-1);
   if (last === undefined) return;
+  if (world.weather.catalog && random.next() < 0.6) {
+    return random.next() < 0.5 ? spoilCatalog(process, oracle) : spoilEnd(process, oracle, targets);
+  }
   if (random.next() < 0.2) return spoilSmallFile(process, oracle);
   if (random.next() < world.weather.foundationRotChance) {
     return spoilAnything(process, oracle, targets);
@@ -70,12 +74,31 @@ function spoilAnything(process: Process, oracle: Oracle, targets: readonly Targe
   flip(process, file, random.next() < 0.2 ? random.below(160) : offset + random.below(length));
 }
 
+/** The last groups, of which nothing in the log may tell any more: the catalog may know of them. */
+function spoilEnd(process: Process, oracle: Oracle, targets: readonly Target[]): void {
+  oracle.isLenient = true;
+  for (const { file, offset, length } of targets.slice(-1 - process.random.below(3))) {
+    flip(process, file, offset + process.random.below(length));
+  }
+}
+
 function spoilSmallFile(process: Process, oracle: Oracle): void {
   const { random, fs } = process;
   const file = `${DIR}/${random.next() < 0.5 ? 'store.json' : 'mark'}`;
   if (!fs.exists(file)) return;
   oracle.suspects.add(file);
   flip(process, file, random.below(fs.readFile(file).length));
+}
+
+/** Most of it is empty, and little of that is looked at by anybody. */
+function spoilCatalog(process: Process, oracle: Oracle): void {
+  const { random, fs } = process;
+  const file = storePaths(DIR).catalog;
+  if (!fs.exists(file)) return;
+  oracle.suspects.add(file);
+  const used = [...fs.readFile(file).entries()].filter(([, byte]) => byte !== 0);
+  const target = used[random.below(used.length)];
+  if (target) flip(process, file, target[0]);
 }
 
 function flip({ world, random }: Process, file: string, position: number): void {

@@ -23,6 +23,18 @@ export interface UpkeepWeather {
   retention: RetentionRule[];
 }
 
+/** How well SQLite can do its work. */
+export interface CatalogWeather {
+  /** of an attempt to open the catalog, or to commit to it */
+  faultChance: number;
+}
+
+/** What SQLite says when it cannot open a database, or get its lock; and when it cannot commit. */
+const DATABASE_FAULTS: Partial<Record<Operation, readonly string[]>> = {
+  database: ['SQLITE_BUSY', 'SQLITE_IOERR'],
+  commit: ['SQLITE_FULL', 'SQLITE_IOERR'],
+};
+
 /**
  * A quarter of what a user may ask for: everything that happens at the end of a segment happens
  * four times as often, and costs a quarter.
@@ -55,6 +67,8 @@ export class Weather {
   readonly foundationRotChance: number = 0.2;
   readonly hasBallast: boolean;
   readonly upkeep: UpkeepWeather | undefined;
+  /** undefined: SQLite cannot open anything on this disk, and the store has no catalog */
+  catalog: CatalogWeather | undefined;
   readonly #syncNanos: number;
   readonly #stallChance: number;
   readonly #faultChance: Partial<Record<Operation, number>>;
@@ -96,6 +110,11 @@ export class Weather {
     };
   }
 
+  /** For few seeds only: it costs. */
+  drawCatalog(): void {
+    this.catalog = { faultChance: this.#random.next() < 0.5 ? 0.05 : 0 };
+  }
+
   latencyNanos(operation: Operation): number {
     if (operation !== 'sync' && operation !== 'sync-names') return 2000;
     if (this.#stallChance > 0 && this.#random.next() < this.#stallChance) {
@@ -105,6 +124,11 @@ export class Weather {
   }
 
   fault(operation: Operation): string | undefined {
+    const says = DATABASE_FAULTS[operation];
+    if (says) {
+      const isFault = this.#random.next() < (this.catalog?.faultChance ?? 0);
+      return isFault ? says[this.#random.below(says.length)] : undefined;
+    }
     const chance = this.#faultChance[operation];
     return chance && this.#random.next() < chance ? 'EIO' : undefined;
   }

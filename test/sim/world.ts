@@ -12,7 +12,6 @@
  * that is killed never runs again: an operation it stands in throws ProcessDied, what it waits for
  * never comes. The same seed gives the same sequence of everything, which `trace` holds a hash of.
  */
-import { crc32 } from 'node:zlib';
 import type { Clock, ClockReading } from '../../engine/base/clock.ts';
 import { NANOS_PER_MILLI } from '../../engine/base/constants.ts';
 import type { FileSystem } from '../../engine/files/file-system.ts';
@@ -25,6 +24,7 @@ import {
   type Operation,
 } from '../support/simulated-file-system.ts';
 import { EventQueue, type Event } from './event-queue.ts';
+import { Trace } from './trace.ts';
 import type { Weather } from './weather.ts';
 
 /** Not an error of the system, so that no production code takes it for one. */
@@ -32,29 +32,9 @@ export class ProcessDied extends Error {
   override readonly name = 'ProcessDied';
 }
 
-/** Text hashed in large pieces. */
-class Trace {
-  readonly #isPrinted = process.env['HELICORDER_SIM_TRACE'] !== undefined;
-  #lines: string[] = [];
-  #crc = 0;
-
-  add(line: string): void {
-    if (this.#isPrinted) process.stdout.write(`${line}\n`);
-    if (this.#lines.push(line) >= 4096) this.#fold();
-  }
-
-  get hash(): number {
-    this.#fold();
-    return this.#crc;
-  }
-
-  #fold(): void {
-    this.#crc = crc32(Buffer.from(this.#lines.join('\n')), this.#crc);
-    this.#lines = [];
-  }
-}
-
-const CHANGES: ReadonlySet<Operation> = new Set(['write', 'sync', 'names', 'sync-names', 'mark']);
+const CHANGES: ReadonlySet<Operation> = new Set([
+  ...(['write', 'sync', 'names', 'sync-names', 'mark', 'commit'] as const),
+]);
 
 const UTC_START_NANOS = 1_700_000_000_000_000_000n;
 /** No seed is this busy: whatever comes later does not end. */
@@ -210,6 +190,8 @@ export class World implements Machine {
   }
 
   #add(queue: EventQueue, delayNanos: number, action: () => void, owner?: Process): () => void {
+    // one that has caught its own death, as the catalog does, sleeps for ever
+    if (owner?.isAlive === false) return () => {};
     const earliest = owner?.frozenUntil ?? 0;
     const event = { at: Math.max(this.now + Math.max(0, delayNanos), earliest), action, owner };
     queue.add(event);
@@ -346,6 +328,10 @@ export class Process implements Host {
     return this.world.weather.isDirect;
   }
 
+  get hasDatabases(): boolean {
+    return this.world.weather.catalog !== undefined;
+  }
+
   get evictsFailedPages(): boolean {
     return this.world.weather.evictsFailedPages;
   }
@@ -375,6 +361,7 @@ export class Process implements Host {
   }
 
   fault(operation: Operation): string | undefined {
+    this.check();
     if (this.world.isCalm || this.isSpared) return undefined;
     return this.world.weather.fault(operation);
   }

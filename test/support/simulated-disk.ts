@@ -16,6 +16,8 @@ import { MIB } from '../../engine/base/constants.ts';
 import type { SeededRandom } from './random.ts';
 
 export const SECTOR_BYTES = 512;
+/** Of a file that is a database: older states that are kept, for a power cut. */
+const STATES_MAX = 8;
 
 interface Range {
   from: number;
@@ -32,6 +34,8 @@ export class Content {
   durableSize = 0;
   /** a failed sync has left pages that the device does not hold */
   #isStale = false;
+  /** of a database: states that it had since somebody synced it */
+  #before: Uint8Array[] = [];
   #seen = new Uint8Array(0);
   #durable = new Uint8Array(0);
 
@@ -48,7 +52,8 @@ export class Content {
   }
 
   get isDirty(): boolean {
-    return this.pending.length > 0 || this.size !== this.durableSize || this.isMapped;
+    const isWritten = this.pending.length > 0 || this.isMapped || this.#before.length > 0;
+    return isWritten || this.size !== this.durableSize;
   }
 
   write(bytes: Uint8Array, position: number): void {
@@ -58,6 +63,13 @@ export class Content {
     const to = position + bytes.length;
     if (last?.to === position) last.to = to;
     else this.pending.push({ from: position, to });
+  }
+
+  /** A new state of a database: its journal sees to it that there is always one, and whole. */
+  replace(state: Uint8Array): void {
+    this.#before = [...this.#before, this.seen.slice()].slice(-STATES_MAX);
+    this.#resize(state.length);
+    this.#seen.set(state);
   }
 
   truncate(size: number): void {
@@ -82,8 +94,9 @@ export class Content {
 
   settleAll(): void {
     for (const range of this.pending) this.settle(range);
-    if (this.isMapped) this.settle({ from: 0, to: this.size });
+    if (this.isMapped || this.#before.length > 0) this.settle({ from: 0, to: this.size });
     this.pending = [];
+    this.#before = [];
     this.isMapped = false;
     this.#setDurableSize(this.size);
   }
@@ -120,6 +133,7 @@ export class Content {
   }
 
   cut(random: SeededRandom, stats: DiskStats): void {
+    if (this.#before.length > 0) return this.#cutBack(random, stats);
     const isGrown = random.next() < 0.5;
     for (const range of this.pending) {
       const { from, to } = this.#inFile(range);
@@ -128,6 +142,17 @@ export class Content {
     if (this.isMapped && random.next() < 0.5) this.settle({ from: 0, to: this.size });
     if (isGrown && this.size > this.durableSize) this.#setDurableSize(this.size);
     this.reload();
+  }
+
+  /** A database is what it was last, or before that; or nothing of it is left. */
+  #cutBack(random: SeededRandom, stats: DiskStats): void {
+    const choice = random.below(4);
+    if (choice > 0) {
+      const older = this.#before[random.below(this.#before.length)]!;
+      stats.revertedStates++;
+      this.replace(choice === 1 ? new Uint8Array(0) : older);
+    }
+    this.settleAll();
   }
 
   #cutRange(range: Range, random: SeededRandom, stats: DiskStats): void {
@@ -240,6 +265,8 @@ export interface DiskStats {
   lostWrites: number;
   tornWrites: number;
   lostNames: number;
+  /** of databases */
+  revertedStates: number;
   flips: number;
   ioErrors: number;
   fullWrites: number;
@@ -248,10 +275,13 @@ export interface DiskStats {
 export class SimulatedDisk {
   readonly stats: DiskStats = {
     ...{ powerCuts: 0, lostWrites: 0, tornWrites: 0, lostNames: 0 },
+    revertedStates: 0,
     ...{ flips: 0, ioErrors: 0, fullWrites: 0 },
   };
   readonly #directories = new Map<string, Directory>([['', new Directory()]]);
   readonly locks = new Map<Content, number>();
+  /** those that are open */
+  readonly databases = new Set<{ readonly content: Content }>();
   capacity = Infinity;
   /**
    * The most that a process is told of as free: by default too little for a ballast, which would

@@ -5,32 +5,38 @@
  * end the process in the middle of it by throwing. Without a host of the simulator's it is a plain
  * file system in memory, for tests that open a store thousands of times.
  */
+import type Database from 'better-sqlite3';
 import { BLOCK_BYTES } from '../../engine/base/constants.ts';
 import type {
   DurableFile,
   File,
-  FileSystem,
   FileSystemFacts,
   Lock,
   MarkFile,
 } from '../../engine/files/file-system.ts';
 import { usingFile } from '../../engine/files/using-file.ts';
+import type { CatalogFiles } from '../../engine/store/catalog.ts';
 import { SeededRandom } from './random.ts';
+import { SimulatedDatabase, sqliteError, type DatabaseFile } from './simulated-database.ts';
 import { SECTOR_BYTES, SimulatedDisk, split, type Content } from './simulated-disk.ts';
 import { SimulatedMark } from './simulated-mark.ts';
 
+/** Of databases: `database` opens one or begins a transaction, which `commit` ends. */
 export type Operation =
-  'open' | 'read' | 'write' | 'sync' | 'names' | 'sync-names' | 'lock' | 'look' | 'mark';
+  | ('open' | 'read' | 'write' | 'sync' | 'names' | 'sync-names' | 'lock' | 'look' | 'mark')
+  | ('database' | 'commit');
 
 export interface Host {
   readonly random: SeededRandom;
   /** Before an operation takes effect, and again in the middle of slow ones; may throw. */
   step(operation: Operation, path: string, bytes: number): void;
-  /** the errno with which the operation is to fail now */
+  /** the errno with which the operation is to fail now, or SQLite's code */
   fault(operation: Operation, path: string): string | undefined;
   /** what a failed sync leaves in the page cache goes at once, or stays to be seen */
   readonly evictsFailedPages: boolean;
   readonly isDirect: boolean;
+  /** else SQLite can open nothing here */
+  readonly hasDatabases: boolean;
   /** @returns what calls it off */
   after(ms: number, action: () => void): () => void;
 }
@@ -42,6 +48,7 @@ export const calmHost: Host = {
   fault: () => undefined,
   evictsFailedPages: true,
   isDirect: false,
+  hasDatabases: true,
   after: (ms, action) => {
     const timer = setTimeout(action, ms);
     return () => clearTimeout(timer);
@@ -51,12 +58,13 @@ export const calmHost: Host = {
 /** By size, of processes that have ended: to make them anew costs more than all the rest. */
 const freeBuffers = new Map<number, Uint8Array[]>();
 
-export class SimulatedFileSystem implements FileSystem {
+export class SimulatedFileSystem implements CatalogFiles {
   readonly disk: SimulatedDisk;
   /** those that are not closed */
   readonly openFiles = new Set<File | DurableFile>();
   readonly #host: Host;
   readonly #held = new Set<Lock>();
+  readonly #databases = new Set<SimulatedDatabase>();
   readonly #buffers: Uint8Array[] = [];
 
   constructor(disk = new SimulatedDisk(), host: Host = calmHost) {
@@ -77,6 +85,7 @@ export class SimulatedFileSystem implements FileSystem {
   /** The process has ended: the kernel lets go of its locks, and of its memory. */
   die(): void {
     for (const lock of this.#held) lock.release();
+    for (const database of this.#databases) database.die();
     for (const memory of this.#buffers) {
       const free = freeBuffers.get(memory.length) ?? [];
       freeBuffers.set(memory.length, free);
@@ -248,6 +257,46 @@ export class SimulatedFileSystem implements FileSystem {
     const content = this.#find(path);
     if (content.size !== BLOCK_BYTES) throw systemError('EINVAL', path);
     return new SimulatedMark(content, generation, this.#host);
+  }
+
+  openDatabase(path: string, options: Database.Options): Database.Database {
+    if (!this.#host.hasDatabases) throw sqliteError('SQLITE_CANTOPEN', path);
+    this.#stepOfDatabase('database', path);
+    const mustExist = options.fileMustExist === true || options.readonly === true;
+    const content = mustExist ? this.disk.find(path) : this.#make(path);
+    if (content === undefined) throw sqliteError('SQLITE_CANTOPEN', path);
+    const file = this.#databaseFile(content, path);
+    const database = new SimulatedDatabase(file, this.disk.databases, options);
+    this.#databases.add(database);
+    return database;
+  }
+
+  #databaseFile(content: Content, path: string): DatabaseFile {
+    const [dir] = split(path);
+    const log = `${path}-wal`;
+    return {
+      content,
+      begin: () => this.#stepOfDatabase('database', path),
+      commit: (bytes) => {
+        this.#stepOfDatabase('commit', path, bytes);
+        if (bytes - content.size <= this.disk.capacity - this.disk.used) return;
+        throw sqliteError('SQLITE_FULL', path);
+      },
+      sync: () => {
+        this.#stepOfDatabase('commit', path);
+        content.settleAll();
+      },
+      showLog: (isThere) => {
+        if (isThere) this.#make(log);
+        else if (this.disk.find(log)) this.disk.directory(dir)!.change({ unset: split(log)[1] });
+      },
+    };
+  }
+
+  #stepOfDatabase(operation: 'database' | 'commit', path: string, bytes = 0): void {
+    this.#host.step(operation, path, bytes);
+    const fault = this.#fault(operation, path);
+    if (fault !== undefined) throw sqliteError(fault, path);
   }
 
   /** Applied in two parts, so that who dies in between leaves a beginning of it. */

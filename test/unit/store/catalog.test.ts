@@ -6,6 +6,7 @@ import { KIB, MIB } from '../../../engine/base/constants.ts';
 import { encodeGap } from '../../../engine/batch/format.ts';
 import { nodeFileSystem } from '../../../engine/files/node-file-system.ts';
 import { Catalog, checkCatalog, settleCatalog } from '../../../engine/store/catalog.ts';
+import { removeStream } from '../../../engine/store/changes.ts';
 import { KIND, segmentOf } from '../../../engine/store/log/format.ts';
 import type { OpenedRun, StoreWriter } from '../../../engine/store/writer.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
@@ -95,6 +96,12 @@ function facts(path: string): Record<string, Row[]> {
   );
 }
 
+function expectAsMadeAnew({ dir, path, writer }: Recorded): void {
+  const anew = join(dir, 'anew.db');
+  catalogOf(writer, anew).checkpoint(writer.state, writer.durableEnd);
+  expect(facts(path)).toEqual(facts(anew));
+}
+
 describe('the catalog', () => {
   it('takes no more of the disk the longer it is written, where upkeep settles it', () => {
     const recorded = record();
@@ -168,17 +175,33 @@ describe('the catalog', () => {
     expect(checkCatalog(nodeFileSystem, path)).toBeUndefined();
   });
 
+  it.each(['under its owner', 'before he came'])(
+    'forgets a stream that was removed %s, and its runs',
+    (when) => {
+      const recorded = record();
+      more(recorded);
+      checkpoint(recorded);
+      const { writer, catalog, events, path } = recorded;
+      if (when === 'before he came') catalog.close();
+      const builder = writer.group();
+      writer.addRunEnd(builder, events.run);
+      writer.commit(builder);
+      removeStream(writer, events.stream.name);
+      checkpoint(recorded);
+      expect(rowsOf(path, 'stream')).toHaveLength(1);
+      expectAsMadeAnew(recorded);
+    },
+  );
+
   it('is written row by row, as the log goes on, to what it is when it is written at once', () => {
     const recorded = record();
-    const { writer, catalog, path, dir } = recorded;
+    const { writer, catalog, path } = recorded;
     for (let i = 0; i < 8; i++) {
       more(recorded);
       do catalog.checkpoint(writer.state, writer.durableEnd, 1);
       while (catalog.hasRest);
     }
-    const atOnce = join(dir, 'at-once.db');
-    catalogOf(writer, atOnce).checkpoint(writer.state, writer.durableEnd);
-    expect(facts(path)).toEqual(facts(atOnce));
+    expectAsMadeAnew(recorded);
     expect(checkCatalog(nodeFileSystem, path)).toBeUndefined();
   });
 
@@ -201,13 +224,8 @@ describe('the catalog', () => {
       more(recorded);
       checkpoint(recorded);
     }
-    const inSteps = facts(recorded.path);
-    const again = join(recorded.dir, 'again.db');
-    const catalog = catalogOf(recorded.writer, again);
-    catalog.checkpoint(recorded.writer.state, recorded.writer.durableEnd);
-    catalog.close();
-    expect(facts(again)).toEqual(inSteps);
-    const segments = rowsOf(again, 'segment_stream').map((row) => Number(row['segment']));
+    expectAsMadeAnew(recorded);
+    const segments = rowsOf(recorded.path, 'segment_stream').map((row) => Number(row['segment']));
     expect(new Set(segments)).toEqual(new Set([1, 2]));
   });
 

@@ -41,6 +41,7 @@ class MortalHost implements Host {
   readonly random = new SeededRandom(1);
   readonly evictsFailedPages = true;
   readonly isDirect = false;
+  readonly hasDatabases = false;
   readonly after: Host['after'] = (ms, action) => calmHost.after(ms, action);
   readonly #fatal: number;
   changes = 0;
