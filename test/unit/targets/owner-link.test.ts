@@ -41,12 +41,13 @@ test('what work fails with is told, not what closing fails with then', async () 
 test('an owner that ends instead of its first word is followed by the next one', async () => {
   const owner = new LocalOwner(temporaryDirectory());
   let close: (() => Promise<void>) | undefined;
-  const dying = createServer((socket) => {
-    socket.end(encodeFrame({ type: 'closing' }));
-    dying.close(() => void owner.listen().then((end) => (close = end)));
+  const next = (): void => void owner.listen().then((end) => (close = end));
+  const ending = createServer((socket) => {
+    socket.write(encodeFrame({ type: 'closing' }));
+    socket.on('close', () => ending.close(next)).resume();
   });
   await new Promise<void>((resolve) => {
-    dying.listen(storePaths(owner.dir).control, resolve);
+    ending.listen(storePaths(owner.dir).control, resolve);
   });
   const own = (): Promise<never> => Promise.reject(new HelicorderError('STORE_IN_USE', 'owned'));
   const link = new OwnerLink({ dataDir: owner.dir, own });
