@@ -10,7 +10,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicMs } from '../base/clock.ts';
-import { HelicorderError, isCode } from '../base/errors.ts';
+import { HelicorderError } from '../base/errors.ts';
 import { ControlClient } from '../control/client.ts';
 import { storePaths } from '../store/files.ts';
 import { isClaimed } from '../store/lock.ts';
@@ -99,11 +99,10 @@ export class OwnerLink {
         if (client) return this.#keep(client, isOwn);
         if (await this.#begin()) continue;
       } catch (error) {
-        // what has ended it is told by the next look
-        const isOver = isOwn && isCode(error, 'DISCONNECTED');
         // the recorder that wants it will serve others, however long it takes to begin
         if (isClaimed(dataDir, systemEnvironment.fs)) deadline = monotonicMs() + BEGIN_MS;
-        if (!(isOver || isPassing(error)) || monotonicMs() > deadline) throw error;
+        // what has ended an owner that was begun here is told by the next look
+        if (!isPassing(error) || monotonicMs() > deadline) throw error;
       }
       await sleep(LOOK_AGAIN_MS);
     }
@@ -169,9 +168,13 @@ export async function usingLinks<T>(
   return result;
 }
 
-/** An owner that begins or ends has the lock without the socket, or hangs up. */
+/**
+ * An owner that begins or ends has the lock without the socket, or hangs up; it may also end, to
+ * make room for a recorder, instead of its first word.
+ */
 function isPassing(error: unknown): boolean {
-  return error instanceof HelicorderError && ['STORE_IN_USE', 'OWNER_BUSY'].includes(error.code);
+  const passing = ['STORE_IN_USE', 'OWNER_BUSY', 'DISCONNECTED'];
+  return error instanceof HelicorderError && passing.includes(error.code);
 }
 
 /** The owner has gone, is busy ending, or has no space: that passes. */

@@ -7,8 +7,6 @@ import { TestRunner } from 'vitest';
 /** In the order and the words of that line. */
 export const COUNTED = [
   'kills',
-  'samples copied',
-  'samples a second',
   'power cuts',
   'I/O faults',
   'failpoints',
@@ -18,6 +16,8 @@ export const COUNTED = [
   'mutants found',
   'states of the model',
   'fuzzed inputs',
+  'samples copied',
+  'samples a second',
 ] as const;
 
 export type Counts = Partial<Record<(typeof COUNTED)[number], number>>;

@@ -1,7 +1,10 @@
 /** What a link to a store's owner tells of the owner that it has begun itself. */
+import { createServer } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { HelicorderError } from '../../../engine/base/errors.ts';
+import { encodeFrame } from '../../../engine/control/frame.ts';
+import { storePaths } from '../../../engine/store/files.ts';
 import { OwnerLink, usingLinks, type OwnStore } from '../../../engine/targets/owner-link.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { LocalOwner } from '../../support/local-owner.ts';
@@ -33,4 +36,23 @@ test('what work fails with is told, not what closing fails with then', async () 
   const work = (): Promise<never> => Promise.reject(new Error('work'));
   await expect(usingLinks(links, work)).rejects.toThrow('work');
   await expect(usingLinks(links, () => Promise.resolve(1))).rejects.toThrow('closing');
+});
+
+test('an owner that ends instead of its first word is followed by the next one', async () => {
+  const owner = new LocalOwner(temporaryDirectory());
+  let close: (() => Promise<void>) | undefined;
+  const next = (): void => void owner.listen().then((end) => (close = end));
+  const ending = createServer((socket) => {
+    socket.write(encodeFrame({ type: 'closing' }));
+    socket.on('close', () => ending.close(next)).resume();
+  });
+  await new Promise<void>((resolve) => {
+    ending.listen(storePaths(owner.dir).control, resolve);
+  });
+  const own = (): Promise<never> => Promise.reject(new HelicorderError('STORE_IN_USE', 'owned'));
+  const link = new OwnerLink({ dataDir: owner.dir, own });
+  await expect(link.client()).resolves.toBeDefined();
+  await link.close();
+  await close!();
+  owner.close();
 });
