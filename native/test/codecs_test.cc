@@ -7,8 +7,10 @@
 #include <cstring>
 #include <memory>
 #include <random>
+#include <utility>
 #include <vector>
 
+#include "../src/column_table.h"
 #include "../src/crc32c.h"
 #include "../src/dense.h"
 #include "../src/rans.h"
@@ -180,6 +182,48 @@ void BoundsOfNarrowTypesHold(Random& random) {
   }
 }
 
+// A table of two streams' columns, of one and of two channels; then with any number changed.
+void TablesAreJoinedOrRefused(Random& random) {
+  constexpr size_t kStride = 3 + 4;
+  std::vector<uint32_t> rows;
+  std::vector<uint8_t> memory;
+  std::vector<int64_t> all;
+  const auto put = [&](const std::vector<int64_t>& values) {
+    std::vector<uint8_t> out(IntegersBoundBytes(values.size()));
+    const auto column = EncodeIntegers(values.data(), values.size(), out.data());
+    memory.insert(memory.end(), out.begin(), out.begin() + static_cast<long>(column.bytes));
+    return static_cast<uint32_t>(column.codec) << 24 | static_cast<uint32_t>(column.bytes);
+  };
+  for (int flush = 0; flush < 20; flush++) {
+    const auto values = Signal(random);
+    const auto count = static_cast<uint32_t>(values.size());
+    for (uint32_t channels = 1; channels <= 2; channels++) {
+      rows.push_back(static_cast<uint32_t>(memory.size()));
+      rows.push_back(count);
+      for (uint32_t i = 0; i < channels; i++) rows.push_back(put(values));
+    }
+    all.insert(all.end(), values.begin(), values.end());
+  }
+  const auto joined = [&](size_t first, size_t channel, std::vector<int64_t>* into) {
+    return helicorder::DecodeRows({rows.data(), rows.size(), first, kStride, channel,
+                                   memory.data(), memory.size()},
+                                  into->data(), into->size());
+  };
+  std::vector<int64_t> found(all.size());
+  for (const auto& [first, channel] : {std::pair<size_t, size_t>{0, 0}, {3, 0}, {3, 1}}) {
+    Check(joined(first, channel, &found) && found == all, "columns are joined from flush to flush");
+  }
+  std::vector<int64_t> fewer(all.size() - 1);
+  Check(!joined(0, 0, &fewer), "more values than there should be are refused");
+  for (int round = 0; round < 2000; round++) {
+    const size_t at = random() % rows.size();
+    const uint32_t before = rows[at];
+    rows[at] = static_cast<uint32_t>(random()) >> random() % 32;
+    joined(3, 1, &found);
+    rows[at] = before;
+  }
+}
+
 }  // namespace
 
 int main() {
@@ -193,5 +237,6 @@ int main() {
   BoundsOfNarrowTypesHold(random);
   TheDenseBoundHolds(random);
   ReciprocalsDivide(random);
+  TablesAreJoinedOrRefused(random);
   return 0;
 }
