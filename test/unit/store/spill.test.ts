@@ -69,6 +69,16 @@ async function copyWhole(
   return transactions;
 }
 
+/** From the first commit on nothing reaches the owner. @returns aborted with that commit */
+function losingCommits(to: LocalOwner): AbortSignal {
+  const stop = new AbortController();
+  to.fate = (type) => {
+    if (type === 'txn-commit') stop.abort();
+    return stop.signal.aborted ? 'lost' : 'served';
+  };
+  return stop.signal;
+}
+
 /** A stream whose records are larger than they need to be: each event is a group by itself. */
 function recordEvents({ writer }: LocalOwner, id: string, count: number): void {
   const events = beginEvents(writer, EVENTS, id);
@@ -121,12 +131,7 @@ describe('a transaction that is larger than a group', () => {
   it('whose owner dies is swept by the next one', async () => {
     const { from, to } = owners();
     record(from, new SeededRandom(SEED), 1, BATCHES);
-    const stop = new AbortController();
-    to.fate = (type) => {
-      if (type === 'txn-commit') stop.abort();
-      return stop.signal.aborted ? 'lost' : 'served';
-    };
-    await copyWhole(from, to, { signal: stop.signal });
+    await copyWhole(from, to, { signal: losingCommits(to) });
     expect(spillsOf(to)).toHaveLength(1);
     to.restart();
     expect(spillsOf(to)).toEqual([]);
@@ -237,12 +242,7 @@ describe('spills that cannot be removed', () => {
       withFailures(() => isBroken),
     );
     record(from, new SeededRandom(SEED), 1, BATCHES);
-    const stop = new AbortController();
-    to.fate = (type) => {
-      if (type === 'txn-commit') stop.abort();
-      return stop.signal.aborted ? 'lost' : 'served';
-    };
-    await copyWhole(from, to, { signal: stop.signal });
+    await copyWhole(from, to, { signal: losingCommits(to) });
     const left = spillOf(to);
     const warnings = [expect.stringContaining(`cannot remove ${left}: EIO`) as string];
     to.fate = () => 'served';
@@ -270,13 +270,9 @@ describe('spills that cannot be removed', () => {
     );
     recordEvents(from, 'a', 3);
     for (const target of ['test/one', 'test/two']) {
-      const stop = new AbortController();
-      to.fate = (type) => {
-        if (type === 'txn-commit') stop.abort();
-        return stop.signal.aborted ? 'lost' : 'served';
-      };
       const cursor = target.replace('/', '.');
-      const what = { ...WHOLE, stream: EVENTS, target, cursor, signal: stop.signal };
+      const signal = losingCommits(to);
+      const what = { ...WHOLE, stream: EVENTS, target, cursor, signal };
       const owner = { ...to.connect(), drop: () => {} };
       await copyOnce(end(from), { dir: to.dir, owner }, what);
     }
