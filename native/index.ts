@@ -161,6 +161,18 @@ export interface DurableFile {
   close(): void;
 }
 
+/** A range of a file that is read in order, ahead of who asks for it and past the page cache. */
+export interface ReadAhead {
+  /**
+   * Copies bytes from `position` on: where the last call ended, or there are none any more.
+   * @returns how many; fewer than asked for at the end of the range, behind an error, and where the
+   *   file system or the kernel cannot do it: the rest is to be read as usual
+   */
+  read(into: Uint8Array, position: number): number;
+  /** Waits for what the device has been asked for. */
+  close(): void;
+}
+
 /** The memory-mapped mark. The map is private to this object and goes with `close()`. */
 export interface Mark {
   /**
@@ -189,6 +201,11 @@ export interface NativeAddon {
   alignedOffset(memory: Uint8Array, alignment: number): number;
   /** Opens for durable writes, making the file if needed; with O_DIRECT|O_DSYNC if `direct`. */
   DurableFile: new (path: string, direct: boolean) => DurableFile;
+  /**
+   * Begins to read [position, end) of the file open for reading as `fd`; `position` is a multiple
+   * of 4096, and nothing before `end` is written any more.
+   */
+  ReadAhead: new (fd: number, position: number, end: number) => ReadAhead;
   /** Takes an OFD lock on the whole file without waiting; false if somebody else holds it. */
   lockFile(fd: number, exclusive: boolean): boolean;
   unlockFile(fd: number): void;
@@ -217,6 +234,15 @@ export interface NativeAddon {
   decodeIntegers(codec: number, column: Uint8Array, values: BigInt64Array): void;
   /** The same into doubles, for integers that a double holds. */
   decodeNumbers(codec: number, column: Uint8Array, values: Float64Array): void;
+  /**
+   * Several columns of codec 8–10, each as above: two take little longer than the longer of them.
+   * @param codecs one per column, like `columns` and `values`
+   */
+  decodeDense(
+    codecs: readonly number[],
+    columns: readonly Uint8Array[],
+    values: readonly (BigInt64Array | Float64Array)[],
+  ): void;
   /**
    * Columns of codec 1–4 or 8–10 as one: as `encodeShorter` gives it. Throws unless they are
    * exactly `count` values

@@ -4,16 +4,16 @@
  */
 import { assert } from '../base/assert.ts';
 import { damaged } from '../base/bytes.ts';
-import { decodeColumn, decodeIntegersInto, newArray } from '../codecs/codec.ts';
-import { encodeColumn, encodeIntegers } from '../codecs/codec.ts';
-import type { ArrayPool, Column, EncodedColumn } from '../codecs/codec.ts';
-import { ROWS_MAX, encodeBatch, encodeTimes, recordsOf } from './format.ts';
+import { encodeColumn, encodeIntegers, newArray, newColumn } from '../codecs/codec.ts';
+import type { ArrayPool, Column } from '../codecs/codec.ts';
+import { encodeBatch, encodeTimes, recordsOf } from './format.ts';
 import type { BatchEntry, FailedRange, TimesEntry } from './format.ts';
 import { LATENESS_BUCKETS, gapRecords, histogramOf, latenessBucket } from './ledger.ts';
 import type { GroupGap, Reason } from './ledger.ts';
 import { gapsBetween, placeOf } from './record-place.ts';
 import { fillLateness, fillTicks, fillTimes, stretchesOf } from './sample-times.ts';
 import type { Channel, Schema } from './schema.ts';
+import { decodeWithTimes } from './time-column.ts';
 
 export type { Column } from '../codecs/codec.ts';
 
@@ -197,10 +197,12 @@ export function decodeRaw(
   }
   const records = recordsOf(times, batch);
   const { channels } = schema;
-  const columns = (wanted ?? [...channels.keys()]).map((index) =>
-    decodeColumn(channels[index]!.type, batch.columns[index]!, samples, pool),
-  );
-  const all = timeColumnOf(times, pool);
+  const places = (wanted ?? [...channels.keys()]).map((index) => {
+    const { type } = channels[index]!;
+    return { type, column: batch.columns[index]!, into: newColumn(type, samples, pool) };
+  });
+  const all = decodeWithTimes(places, times, pool);
+  const columns = places.map(({ into }) => into);
   const rows = keptRows(times, batch);
   const residuals = rows === undefined ? all : BigInt64Array.from(rows, (row) => all[row]!);
   return { records, samples, residuals, columns, gaps: gapsOf(times, batch) };
@@ -264,36 +266,6 @@ class DecodedSamples implements SampleBatch {
   #newDoubles(): Float64Array {
     return newArray(Float64Array, this.samples, this.#pool);
   }
-}
-
-/** The time column of which a value was asked for last. */
-const latest = { memory: new BigInt64Array(ROWS_MAX), of: undefined as EncodedColumn | undefined };
-
-/**
- * One value of the time column, without an array for all of them: accounting for a batch takes the
- * first and the last. @throws DAMAGED
- */
-export function timeValueOf({ time, rows }: TimesEntry, row: number): bigint {
-  if (latest.of !== time) {
-    latest.of = undefined;
-    decodeIntegersInto(time, latest.memory.subarray(0, rows));
-    latest.of = time;
-  }
-  return latest.memory[row]!;
-}
-
-/** Time columns by what they were decoded from: all sources of a group share one. */
-const timeColumns = new WeakMap<EncodedColumn, BigInt64Array>();
-
-/** The values of the time column, which nobody changes. @throws DAMAGED */
-function timeColumnOf({ time, rows }: TimesEntry, pool: ArrayPool | undefined): BigInt64Array {
-  const known = timeColumns.get(time);
-  if (known?.length === rows) return known;
-  const values = newArray(BigInt64Array, rows, pool);
-  if (latest.of === time) values.set(latest.memory.subarray(0, rows));
-  else decodeIntegersInto(time, values);
-  if (pool === undefined) timeColumns.set(time, values);
-  return values;
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Columns of integers by the addon: what runs. The codecs in TypeScript are its reference. */
 import { damaged } from '../base/bytes.ts';
 import { native } from '../../native/index.ts';
-import { denseBoundBytes, integersBoundBytes } from './column.ts';
+import { CODEC, denseBoundBytes, integersBoundBytes } from './column.ts';
 import type { EncodedColumn, Integers } from './column.ts';
 import type { ChannelColumns } from './column-table.ts';
 
@@ -35,6 +35,31 @@ export function decodeInto({ codec, bytes }: EncodedColumn, into: Integers): voi
     else native.decodeIntegers(codec, bytes, into);
   } catch (error) {
     // the addon knows nothing of our codes: what it refuses is a damaged column
+    throw damaged(`column: ${(error as Error).message}`);
+  }
+}
+
+/** A column, and where its values go: as integers, or as doubles. */
+export interface IntegerPlace {
+  column: EncodedColumn;
+  into: Integers;
+}
+
+/** As `decodeInto` of each, but two dense ones take little longer than one. */
+export function decodeAllInto(places: readonly IntegerPlace[]): void {
+  const dense = places.filter(({ column }) => column.codec >= CODEC.rans);
+  if (dense.length < 2) {
+    for (const { column, into } of places) decodeInto(column, into);
+    return;
+  }
+  for (const { column, into } of places) if (column.codec < CODEC.rans) decodeInto(column, into);
+  try {
+    native.decodeDense(
+      dense.map(({ column }) => column.codec),
+      dense.map(({ column }) => column.bytes),
+      dense.map(({ into }) => into),
+    );
+  } catch (error) {
     throw damaged(`column: ${(error as Error).message}`);
   }
 }

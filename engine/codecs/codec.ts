@@ -24,11 +24,19 @@
 import { assert } from '../base/assert.ts';
 import { damaged } from '../base/bytes.ts';
 import { newArray, type ArrayPool } from './array-pool.ts';
-import { decodeInto, encodeIntegers, encodeIntegersDense, joinIntegers } from './addon.ts';
+import {
+  decodeAllInto,
+  decodeInto,
+  encodeIntegers,
+  encodeIntegersDense,
+  joinIntegers,
+  type IntegerPlace,
+} from './addon.ts';
 import { columnsOf, hasRaw, type ChannelColumns } from './column-table.ts';
 import { BLOCK_VALUES, CODEC } from './column.ts';
 import type { EncodedColumn, FloatType, Integers } from './column.ts';
 import { DENSE_CODECS, FLOAT_CODECS, INTEGER_CODECS } from './registry.ts';
+import { openScaled } from './scaled.ts';
 
 export { encodeIntegers, encodeIntegersDense } from './addon.ts';
 export { ArrayPool, newArray } from './array-pool.ts';
@@ -101,17 +109,48 @@ export function decodeColumn(
   return values;
 }
 
-/**
- * @param into receives exactly as many values as it has places, and is what `decodeColumn` would
- *   give; it may be part of a longer column. After an error it holds anything.
- */
+/** A channel's column, and where its values go. */
+export interface ColumnPlace {
+  type: ValueType;
+  column: EncodedColumn;
+  /** receives exactly as many values as it has places; it may be part of a longer column */
+  into: Column;
+}
+
+/** Fills one place: what `decodeColumn` would give. After an error it holds anything. */
 export function decodeColumnInto(type: ValueType, column: EncodedColumn, into: Column): void {
-  assert(into.constructor === ARRAYS[type], `a column of ${type} is a ${ARRAYS[type].name}`);
-  if (type === 'f32' || type === 'f64') {
-    return decodeFloats(type, column, into as Float64Array);
+  decodeColumns([{ type, column, into }]);
+}
+
+/**
+ * Fills all of them: those of chunks in little more than half the time that each by itself takes.
+ * @param others integers that are of no channel
+ */
+export function decodeColumns(
+  places: readonly ColumnPlace[],
+  others: readonly IntegerPlace[] = [],
+): void {
+  const integers = [...others];
+  const scaledUp: (() => void)[] = [];
+  for (const { type, column, into } of places) {
+    assert(into.constructor === ARRAYS[type], `a column of ${type} is a ${ARRAYS[type].name}`);
+    if (type !== 'f32' && type !== 'f64') {
+      const place = { column, into: into instanceof BigUint64Array ? signedView(into) : into };
+      if (column.codec !== CODEC.raw) integers.push(place);
+      else decodeRawIntegers(type, column.bytes, into);
+      continue;
+    }
+    const floats = into as Float64Array;
+    if (column.codec !== CODEC.scaled) {
+      decodeFloats(type, column, floats);
+      continue;
+    }
+    const { inner, scaleUp } = openScaled(column.bytes, type);
+    integers.push({ column: inner, into: floats });
+    scaledUp.push(() => scaleUp(floats));
   }
-  if (column.codec === CODEC.raw) return decodeRawIntegers(type, column.bytes, into);
-  decodeInto(column, into instanceof BigUint64Array ? signedView(into) : into);
+  decodeAllInto(integers);
+  for (const scaleUp of scaledUp) scaleUp();
 }
 
 /** @param count of values; bounded by the caller */

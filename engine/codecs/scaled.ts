@@ -6,7 +6,7 @@
 import { ByteReader, ByteWriter } from '../base/bytes.ts';
 import { decodeInto, encodeIntegers } from './addon.ts';
 import { CODEC } from './column.ts';
-import type { FloatCodec, FloatType } from './column.ts';
+import type { EncodedColumn, FloatCodec, FloatType } from './column.ts';
 
 const DIVISORS = [1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
 
@@ -34,14 +34,25 @@ export const scaled: FloatCodec = {
   },
 
   decode(bytes, values, type) {
-    const reader = new ByteReader(bytes, 'scaled column');
-    const step = { divisor: reader.f64(), scale: reader.f64() };
-    const codec = reader.u8();
-    const integers = new Float64Array(values.length);
-    decodeInto({ codec, bytes: reader.rest() }, integers);
-    for (let i = 0; i < values.length; i++) values[i] = valueOf(integers[i]!, step, type);
+    const { inner, scaleUp } = openScaled(bytes, type);
+    decodeInto(inner, values);
+    scaleUp(values);
   },
 };
+
+/** The column of integers within, and what makes floats of them where they stand. */
+export function openScaled(
+  bytes: Uint8Array,
+  type: FloatType,
+): { inner: EncodedColumn; scaleUp: (values: Float64Array) => void } {
+  const reader = new ByteReader(bytes, 'scaled column');
+  const step = { divisor: reader.f64(), scale: reader.f64() };
+  const inner = { codec: reader.u8(), bytes: reader.rest() };
+  const scaleUp = (values: Float64Array): void => {
+    for (let i = 0; i < values.length; i++) values[i] = valueOf(values[i]!, step, type);
+  };
+  return { inner, scaleUp };
+}
 
 function valueOf(integer: number, { divisor, scale }: Step, type: FloatType): number {
   const value = divisor === 0 ? integer * scale : integer / divisor;

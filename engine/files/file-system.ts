@@ -33,6 +33,11 @@ export interface File {
   size(): number;
   /** Fills `into` from `position` on. @returns bytes read, fewer than asked only at the end */
   read(into: Uint8Array, position: number): number;
+  /**
+   * A hint: [position, end) will be read next, in order, and nothing of it is written any more.
+   * What is read then may be as old as this call. `position` is a multiple of 4096.
+   */
+  readAhead(position: number, end: number): void;
   /** Writes all of `bytes`; durable after the next `sync()`. */
   write(bytes: Uint8Array, position: number): void;
   /** fdatasync: contents and size. A failed one is never to be tried again (see durability). */

@@ -19,9 +19,9 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { native } from '../../native/index.ts';
+import { native, type ReadAhead } from '../../native/index.ts';
 import { defined } from '../base/assert.ts';
-import { BLOCK_BYTES } from '../base/constants.ts';
+import { BLOCK_BYTES, MIB } from '../base/constants.ts';
 import { HelicorderError, errnoCode, isNoSpace } from '../base/errors.ts';
 import { edge } from '../base/failpoint.ts';
 import { alignedBuffer, openDurable } from './direct-file.ts';
@@ -30,12 +30,15 @@ import type { File, FileSystem, FileSystemFacts, Lock, MarkFile } from './file-s
 import { NativeMarkFile } from './mark-file.ts';
 
 const OPEN_FLAGS = { read: 'r', write: 'r+', create: 'w+' } as const;
+/** What is shorter is read before a thread has begun to. */
+const AHEAD_MIN_BYTES = 2 * MIB;
 /** `stat` counts blocks of this size, whatever the file system's own is (stat(2)). */
 const STAT_BLOCK_BYTES = 512;
 
 class NodeFile implements File {
   readonly path: string;
   #openFd: number | undefined;
+  #ahead: ReadAhead | undefined;
 
   constructor(path: string, mode: keyof typeof OPEN_FLAGS) {
     this.path = path;
@@ -52,7 +55,15 @@ class NodeFile implements File {
   }
 
   read(into: Uint8Array, position: number): number {
-    return readFully(this.#fd, into, position);
+    const done = this.#ahead?.read(into, position) ?? 0;
+    return done + readFully(this.#fd, into.subarray(done), position + done);
+  }
+
+  readAhead(position: number, end: number): void {
+    this.#ahead?.close();
+    this.#ahead = undefined;
+    if (end - position < AHEAD_MIN_BYTES) return;
+    this.#ahead = new native.ReadAhead(this.#fd, position, end);
   }
 
   write(bytes: Uint8Array, position: number): void {
@@ -74,6 +85,7 @@ class NodeFile implements File {
   close(): void {
     const fd = this.#fd;
     this.#openFd = undefined;
+    this.#ahead?.close();
     closeSync(fd);
   }
 }

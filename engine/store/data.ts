@@ -24,7 +24,7 @@ import {
   type TimesEntry,
 } from '../batch/format.ts';
 import { filteredIn, recordsInGaps, type Reason } from '../batch/ledger.ts';
-import { timeValueOf } from '../batch/samples.ts';
+import { timeValueOf } from '../batch/time-column.ts';
 import { HelicorderError } from '../base/errors.ts';
 import type { Entries, Entry, EntryView, TimeEnds } from './log/entries.ts';
 import { ENTRY_ROW_BYTES, GROUP_CRC_BYTES, GROUP_HEADER_BYTES, KIND } from './log/format.ts';

@@ -106,6 +106,38 @@ void DecodeNumbers(const Napi::CallbackInfo& info) {
   DecodeWith<Napi::Float64Array>(info, helicorder::DecodeNumbers);
 }
 
+// Where a column's values go, and whether as doubles.
+void SetValues(const Napi::Value& value, helicorder::DenseColumn* column) {
+  column->as_doubles = IsArray<Napi::Float64Array>(value);
+  if (column->as_doubles) {
+    auto values = value.As<Napi::Float64Array>();
+    column->values = reinterpret_cast<int64_t*>(values.Data());
+    column->count = values.ElementLength();
+  } else {
+    auto values = ArrayOf<Napi::BigInt64Array>(value, "values");
+    column->values = values.Data();
+    column->count = values.ElementLength();
+  }
+}
+
+// decodeDense(codecs, columns, values)
+void DecodeDense(const Napi::CallbackInfo& info) {
+  const Napi::Array codecs = List(info[0], "codecs");
+  const Napi::Array columns = List(info[1], "columns");
+  const Napi::Array values = List(info[2], "values");
+  std::vector<helicorder::DenseColumn> dense(codecs.Length());
+  for (uint32_t i = 0; i < dense.size(); i++) {
+    const auto bytes = Bytes(columns.Get(i), "column");
+    dense[i].codec = static_cast<uint8_t>(Whole(codecs.Get(i), "codec", 0, 255));
+    dense[i].bytes = bytes.Data();
+    dense[i].length = bytes.ByteLength();
+    SetValues(values.Get(i), &dense[i]);
+  }
+  if (helicorder::DecodeDense(dense.data(), dense.size()) < 0) {
+    throw Napi::Error::New(info.Env(), "not columns of these values");
+  }
+}
+
 // [codec × 2^32 + length] = joinColumns(rows, first, stride, channel, memory, count, out)
 Napi::Value JoinColumns(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -310,6 +342,7 @@ void BindBatch(Napi::Env env, Napi::Object exports) {
   exports.Set("encodeDense", Napi::Function::New<EncodeDense>(env, "encodeDense"));
   exports.Set("decodeIntegers", Napi::Function::New<DecodeIntegers>(env, "decodeIntegers"));
   exports.Set("decodeNumbers", Napi::Function::New<DecodeNumbers>(env, "decodeNumbers"));
+  exports.Set("decodeDense", Napi::Function::New<DecodeDense>(env, "decodeDense"));
   exports.Set("joinColumns", Napi::Function::New<JoinColumns>(env, "joinColumns"));
   exports.Set("sampleTimes", Napi::Function::New<SampleTimes>(env, "sampleTimes"));
   exports.Set("RowEncoder", RowEncoder::Define(env));

@@ -9,6 +9,7 @@
 #include "crc32c.h"
 #include "direct_file.h"
 #include "file_lock.h"
+#include "read_ahead.h"
 
 namespace {
 
@@ -128,6 +129,38 @@ class DurableFileObject : public Napi::ObjectWrap<DurableFileObject> {
   helicorder::WriteInBackground* write_ = nullptr;
 };
 
+// What is under way ends with the object.
+class ReadAheadObject : public Napi::ObjectWrap<ReadAheadObject> {
+ public:
+  static void Register(Napi::Env env, Napi::Object exports) {
+    exports.Set("ReadAhead", DefineClass(env, "ReadAhead",
+                                         {InstanceMethod<&ReadAheadObject::Read>("read"),
+                                          InstanceMethod<&ReadAheadObject::Close>("close")}));
+  }
+
+  explicit ReadAheadObject(const Napi::CallbackInfo& info)
+      : Napi::ObjectWrap<ReadAheadObject>(info) {
+    const int fd = Descriptor(info[0]);
+    const auto position = static_cast<int64_t>(Whole(info[1], "position", 0, kSafeIntegerMax));
+    const auto end = static_cast<int64_t>(Whole(info[2], "end", 0, kSafeIntegerMax));
+    ahead_ = std::make_unique<helicorder::ReadAhead>();
+    // where it cannot, it has nothing to give
+    ahead_->Start(fd, position, end);
+  }
+
+ private:
+  Napi::Value Read(const Napi::CallbackInfo& info) {
+    Napi::Uint8Array into = Bytes(info[0], "into");
+    const auto position = static_cast<int64_t>(Whole(info[1], "position", 0, kSafeIntegerMax));
+    const size_t count = ahead_ ? ahead_->Read(into.Data(), into.ByteLength(), position) : 0;
+    return Napi::Number::New(info.Env(), static_cast<double>(count));
+  }
+
+  void Close(const Napi::CallbackInfo&) { ahead_.reset(); }
+
+  std::unique_ptr<helicorder::ReadAhead> ahead_;
+};
+
 Napi::Value JsLockFile(const Napi::CallbackInfo& info) {
   const int result = helicorder::LockFile(Descriptor(info[0]), Flag(info[1], "exclusive"));
   if (result < 0) throw SystemError(info.Env(), result, "fcntl");
@@ -168,4 +201,5 @@ void BindFiles(Napi::Env env, Napi::Object exports) {
   exports.Set("dropCache", Napi::Function::New<JsDropCache>(env, "dropCache"));
   exports.Set("fileSystemInfo", Napi::Function::New<JsFileSystemInfo>(env, "fileSystemInfo"));
   DurableFileObject::Register(env, exports);
+  ReadAheadObject::Register(env, exports);
 }

@@ -282,23 +282,19 @@ EncodedColumn EncodeIntegers(const int32_t* values, size_t count, uint8_t* out) 
 
 int DecodeIntegers(uint8_t codec, const uint8_t* bytes, size_t length, int64_t* values,
                    size_t count) {
-  if (codec >= kRans) return DecodeDense(codec, bytes, length, values, count);
+  if (codec >= kRans) {
+    const DenseColumn column = {codec, bytes, length, values, count};
+    return DecodeDense(&column, 1);
+  }
   return DecodePlain(codec, bytes, length, values, count);
 }
 
 int DecodeNumbers(uint8_t codec, const uint8_t* bytes, size_t length, double* values,
                   size_t count) {
   if (codec < kRans) return DecodePlain(codec, bytes, length, values, count);
-  // integers are as wide as doubles: each is turned into one where it stands
-  auto* const integers = reinterpret_cast<int64_t*>(values);
-  const int result = DecodeDense(codec, bytes, length, integers, count);
-  for (size_t i = 0; i < count; i++) {
-    int64_t integer;
-    std::memcpy(&integer, &integers[i], sizeof integer);
-    const auto number = static_cast<double>(integer);
-    std::memcpy(&integers[i], &number, sizeof number);
-  }
-  return result;
+  auto* const places = reinterpret_cast<int64_t*>(values);
+  const DenseColumn column = {codec, bytes, length, places, count, true};
+  return DecodeDense(&column, 1);
 }
 
 }  // namespace helicorder

@@ -1,56 +1,18 @@
 #include "dense.h"
 
 #include <algorithm>
-#include <bit>
-#include <cerrno>
 #include <memory>
 #include <vector>
 
 #include "bits.h"
 #include "differences.h"
 #include "rans.h"
+#include "tokens.h"
 
 namespace helicorder {
 namespace {
 
-constexpr size_t kContexts = 8;
-constexpr unsigned kOrders = 3;  // values, differences, differences of differences
 constexpr size_t kSampleMaxValues = 512;
-constexpr uint64_t kPlainTokens = 16;  // tokens that are the number itself
-constexpr unsigned kPlainBits = 4;
-
-// Numbers of n + 1 bits from 16 on have eight tokens: two bits below the first, and the last one,
-// which is the sign. The n − 3 bits between are the raw ones.
-uint16_t TokenOf(uint64_t number) {
-  if (number < kPlainTokens) return static_cast<uint16_t>(number);
-  const unsigned n = static_cast<unsigned>(std::bit_width(number)) - 1;
-  const uint64_t top = number >> (n - 2) & 3;
-  return static_cast<uint16_t>(kPlainTokens + (n - kPlainBits) * 8 + top * 2 + (number & 1));
-}
-
-struct TokenShape {
-  uint64_t number;  // its raw bits 0
-  uint8_t raw_bits;
-  uint8_t context;  // of the value that follows
-};
-
-constexpr std::array<TokenShape, kTokens> TokenShapes() {
-  std::array<TokenShape, kTokens> shapes{};
-  for (uint64_t token = 0; token < kTokens; token++) {
-    const unsigned n = static_cast<unsigned>((token - kPlainTokens) / 8) + kPlainBits;
-    TokenShape& shape = shapes[token];
-    shape.number = token;
-    if (token >= kPlainTokens) {
-      shape.number = (4 | (token >> 1 & 3)) << (n - 2) | (token & 1);
-      shape.raw_bits = static_cast<uint8_t>(n - 3);
-    }
-    const size_t magnitude = (std::bit_width(shape.number) + 1) / 2;
-    shape.context = static_cast<uint8_t>(std::min(magnitude, kContexts - 1));
-  }
-  return shapes;
-}
-
-constexpr auto kShapes = TokenShapes();
 
 // Bits of a value that are not coded, LSB first, behind each other.
 class RawBitsWriter {
@@ -77,36 +39,6 @@ class RawBitsWriter {
   uint8_t* at_;
   uint64_t word_ = 0;
   unsigned held_ = 0;
-};
-
-class RawBitsReader {
- public:
-  RawBitsReader(const uint8_t* bytes, size_t length) : bytes_(bytes), length_(length) {}
-
-  // Behind the end there are zeros; Ended() tells.
-  uint64_t Get(unsigned width) {
-    if (width > 32) {
-      const uint64_t low = Get(32);
-      return Get(width - 32) << 32 | low;
-    }
-    uint64_t word = 0;
-    const size_t byte = bit_ / 8;
-    if (byte + sizeof word <= length_) {
-      std::memcpy(&word, bytes_ + byte, sizeof word);
-    } else if (byte < length_) {
-      std::memcpy(&word, bytes_ + byte, length_ - byte);
-    }
-    const uint64_t bits = word >> (bit_ % 8) & LowMask(width);
-    bit_ += width;
-    return bits;
-  }
-
-  bool Ended() const { return (bit_ + 7) / 8 == length_; }
-
- private:
-  const uint8_t* bytes_;
-  size_t length_;
-  size_t bit_ = 0;
 };
 
 uint64_t NumberOf(int64_t value, int64_t base) {
@@ -182,7 +114,7 @@ Plan PlanFor(const int64_t* values, size_t count) {
   std::vector<int64_t> rest(values, values + count);
   Plan best;
   uint64_t firsts = 0;
-  for (unsigned order = 0; order < kOrders && !rest.empty(); order++) {
+  for (unsigned order = 0; order < kDenseOrders && !rest.empty(); order++) {
     auto tokens = std::make_unique<Tokens>(rest);
     const size_t end = tokens->end;
     const uint64_t head = 256 * 8 * (firsts + VarintBytes(Zigzag(tokens->base)));
@@ -238,41 +170,6 @@ uint8_t* PutTokens(uint8_t* out, const std::vector<int64_t>& values, const Plan&
   return raw.Finish();
 }
 
-bool DecodeTokens(ByteReader* reader, int64_t* values, size_t count) {
-  int64_t base;
-  uint8_t contexts;
-  uint64_t words;
-  const uint8_t* state;
-  const uint8_t* coded;
-  const uint8_t* raw;
-  if (!reader->Svarint(&base) || !reader->U8(&contexts)) return false;
-  if (contexts != 1 && contexts != kContexts) return false;
-  const std::unique_ptr<RansTable[]> tables(new RansTable[contexts]);
-  for (size_t context = 0; context < contexts; context++) {
-    Frequencies frequencies;
-    if (!ReadFrequencies(reader, &frequencies)) return false;
-    tables[context].Set(frequencies);
-  }
-  if (!reader->Varint(&words) || !reader->Take(sizeof(uint32_t), &state)) return false;
-  if (words > reader->left() / 2 || !reader->Take(2 * words, &coded)) return false;
-  const size_t raw_bytes = reader->left();
-  if (!reader->Take(raw_bytes, &raw)) return false;
-  uint32_t first_state;
-  std::memcpy(&first_state, state, sizeof first_state);
-  RansDecoder decoder(first_state, coded, words);
-  RawBitsReader bits(raw, raw_bytes);
-  const uint8_t context_mask = contexts == 1 ? 0 : 0xff;
-  size_t context = 0;
-  for (size_t i = 0; i < count; i++) {
-    const TokenShape& shape = kShapes[decoder.Get(tables[context])];
-    uint64_t number = shape.number;
-    if (shape.raw_bits > 0) number |= bits.Get(shape.raw_bits) << 1;
-    values[i] = Add(base, Unzigzag(number));
-    context = shape.context & context_mask;
-  }
-  return decoder.Ended() && bits.Ended();
-}
-
 }  // namespace
 
 size_t DenseBoundBytes(size_t count) {
@@ -303,20 +200,6 @@ EncodedColumn EncodeShorter(const int64_t* values, size_t count, uint8_t* out) {
   if (dense.bytes < plain.bytes) return dense;
   std::memcpy(out, bytes.get(), plain.bytes);
   return plain;
-}
-
-int DecodeDense(uint8_t codec, const uint8_t* bytes, size_t length, int64_t* values, size_t count) {
-  if (codec < kRans || codec > kDelta2Rans) return -EBADMSG;
-  const unsigned order = codec - kRans;
-  ByteReader reader(bytes, length);
-  if (count < order) return -EBADMSG;
-  for (unsigned i = 0; i < order; i++) {
-    if (!reader.Svarint(&values[i])) return -EBADMSG;
-  }
-  if (count > order && !DecodeTokens(&reader, values + order, count - order)) return -EBADMSG;
-  if (reader.left() > 0) return -EBADMSG;
-  SumUp(values, count, order);
-  return 0;
 }
 
 }  // namespace helicorder

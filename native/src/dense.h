@@ -24,7 +24,17 @@ EncodedColumn EncodeDense(const int64_t* values, size_t count, uint8_t* out);
 // The shorter one of that and EncodeIntegers; the latter if they are equally long.
 EncodedColumn EncodeShorter(const int64_t* values, size_t count, uint8_t* out);
 
-// As DecodeIntegers, for codecs 8–10. Allocates its tables, of a fixed size.
-int DecodeDense(uint8_t codec, const uint8_t* bytes, size_t length, int64_t* values, size_t count);
+struct DenseColumn {
+  uint8_t codec;
+  const uint8_t* bytes;
+  size_t length;
+  int64_t* values;
+  size_t count;             // of values
+  bool as_doubles = false;  // in the place of each integer stands the double of its value
+};
+
+// As DecodeIntegers, for columns of codecs 8–10. Two take little longer than the longer one of
+// them. Allocates their tables, of a fixed size.
+int DecodeDense(const DenseColumn* columns, size_t count);
 
 }  // namespace helicorder

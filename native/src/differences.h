@@ -26,11 +26,4 @@ void TakeDifferences(T* values, size_t count) {
   }
 }
 
-// Undoes `order` rounds of differences in place: values[i] for i < order is the first of round i.
-inline void SumUp(int64_t* values, size_t count, unsigned order) {
-  for (unsigned first = order; first-- > 0;) {
-    for (size_t i = first + 1; i < count; i++) values[i] = Add(values[i], values[i - 1]);
-  }
-}
-
 }  // namespace helicorder

@@ -99,6 +99,7 @@ class RansTable {
 
 class RansDecoder {
  public:
+  RansDecoder() = default;
   RansDecoder(uint32_t state, const uint8_t* words, size_t count)
       : state_(state), words_(words), count_(count) {}
 
@@ -110,9 +111,10 @@ class RansDecoder {
     // no branch: whether a word is due has no pattern. Past the end it is 0, and is counted.
     uint16_t word = 0;
     if (next_ < count_) std::memcpy(&word, words_ + next_ * sizeof word, sizeof word);
-    const bool due = state_ < kStateLeast;
-    state_ = due ? state_ << 16 | word : state_;
-    next_ += due;
+    const uint32_t longer = state_ << 16 | word;
+    const uint32_t due = 0 - uint32_t{state_ < kStateLeast};
+    state_ ^= (state_ ^ longer) & due;
+    next_ -= static_cast<int32_t>(due);
     return token;
   }
 
@@ -120,9 +122,9 @@ class RansDecoder {
   bool Ended() const { return next_ == count_ && state_ == kStateLeast; }
 
  private:
-  uint32_t state_;
-  const uint8_t* words_;
-  size_t count_;
+  uint32_t state_ = kStateLeast;
+  const uint8_t* words_ = nullptr;
+  size_t count_ = 0;
   size_t next_ = 0;
 };
 

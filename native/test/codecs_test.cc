@@ -107,6 +107,47 @@ void EveryWidthComesBack(Random& random) {
   }
 }
 
+// A column and room for its values, of exactly their sizes.
+struct Place {
+  Place(const Column& column, size_t count, bool as_doubles)
+      : bytes(new uint8_t[column.bytes.size()]), values(new int64_t[count]), count(count) {
+    if (!column.bytes.empty()) std::memcpy(bytes.get(), column.bytes.data(), column.bytes.size());
+    dense = {column.codec, bytes.get(), column.bytes.size(), values.get(), count, as_doubles};
+  }
+  std::unique_ptr<uint8_t[]> bytes;
+  std::unique_ptr<int64_t[]> values;
+  size_t count;
+  helicorder::DenseColumn dense;
+};
+
+// What several columns give side by side is what each gives by itself, damaged ones too.
+void ColumnsComeBackTogether(Random& random) {
+  for (int round = 0; round < 400; round++) {
+    std::vector<Place> together, alone;
+    bool all = true;
+    for (size_t i = 0; i < 1 + random() % 5; i++) {
+      const auto values = Signal(random);
+      Column column = Encoded(values, true);
+      if (random() % 8 == 0 && !column.bytes.empty()) {
+        column.bytes[random() % column.bytes.size()] ^= 1 << random() % 8;
+      }
+      const bool as_doubles = random() % 2;
+      together.emplace_back(column, values.size(), as_doubles);
+      alone.emplace_back(column, values.size(), as_doubles);
+      all &= helicorder::DecodeDense(&alone.back().dense, 1) == 0;
+    }
+    std::vector<helicorder::DenseColumn> columns;
+    for (const Place& place : together) columns.push_back(place.dense);
+    const bool came = helicorder::DecodeDense(columns.data(), columns.size()) == 0;
+    Check(came == all, "columns are sound together if each is");
+    for (size_t i = 0; came && i < together.size(); i++) {
+      const bool same = std::memcmp(together[i].values.get(), alone[i].values.get(),
+                                    together[i].count * sizeof(int64_t)) == 0;
+      Check(same, "values are the same together and alone");
+    }
+  }
+}
+
 void ChangedColumnsAreSurvived(Random& random) {
   for (int round = 0; round < 8000; round++) {
     const auto values = Signal(random);
@@ -232,6 +273,7 @@ int main() {
   Check(Crc32c("6789", 4, Crc32c("12345", 5, 0)) == 0xe3069283u, "CRC32C goes on from a seed");
   ColumnsComeBack(random);
   EveryWidthComesBack(random);
+  ColumnsComeBackTogether(random);
   ChangedColumnsAreSurvived(random);
   RandomBytesAreSurvived(random);
   BoundsOfNarrowTypesHold(random);

@@ -1,9 +1,9 @@
 #!/bin/sh
 # Builds every native/test/*_test.cc with all plain files of native/src under AddressSanitizer and
-# UBSan; those with threads (ring, sampler, mark) under ThreadSanitizer as well; runs them. What
-# computes, and so depends on the processor, also runs as 64-bit ARM where that can be emulated
-# (packages g++-aarch64-linux-gnu and qemu-user-static). With a file as argument it only gives that
-# input to fuzz_test.
+# UBSan; those with threads (ring, sampler, mark, read_ahead) under ThreadSanitizer as well; runs
+# them. What computes, and so depends on the processor, also runs as 64-bit ARM where that can be
+# emulated (packages g++-aarch64-linux-gnu and qemu-user-static). With a file as argument it only
+# gives that input to fuzz_test.
 cd "$(dirname "$0")/../.." || exit 1
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
@@ -42,7 +42,7 @@ if [ $# -gt 0 ]; then
 fi
 for test in native/test/*_test.cc; do run_test address,undefined asan "$test"; done
 build_objects thread tsan
-for test in native/test/ring_test.cc native/test/sampler_test.cc native/test/mark_test.cc; do run_test thread tsan "$test"; done
+for test in ring sampler mark read_ahead; do run_test thread tsan native/test/${test}_test.cc; done
 if command -v aarch64-linux-gnu-g++ >/dev/null && command -v qemu-aarch64-static >/dev/null; then
   sources=$(ls native/src/*.cc | grep -v -e addon.cc -e binding_)
   for test in crc32c codecs batch chain; do

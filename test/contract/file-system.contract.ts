@@ -3,7 +3,7 @@
  * the simulated one. `make` gives a fresh file system and an empty directory in it.
  */
 import { describe, expect, it } from 'vitest';
-import { BLOCK_BYTES } from '../../engine/base/constants.ts';
+import { BLOCK_BYTES, MIB } from '../../engine/base/constants.ts';
 import { errnoCode } from '../../engine/base/errors.ts';
 import type { FileSystem } from '../../engine/files/file-system.ts';
 
@@ -133,6 +133,39 @@ function describeFiles(make: () => Place): void {
     expect(into.subarray(0, 4)).toEqual(text('6789'));
     expect(file.read(into, 10)).toBe(0);
     expect(file.read(into, 100)).toBe(0);
+    file.close();
+  });
+
+  it('what was said to be read next is read as it is, in calls of any length, and behind it too', () => {
+    const { fs, dir } = make();
+    const content = Uint8Array.from({ length: 5 * MIB + 300 }, (_, i) => i ^ (i >> 8) ^ (i >> 16));
+    fs.writeFileDurably(`${dir}/file`, content);
+    const file = fs.open(`${dir}/file`, 'read');
+    for (const end of [content.length, 4 * MIB + 1000, 10 * MIB, BLOCK_BYTES]) {
+      file.readAhead(BLOCK_BYTES, end);
+      let at = BLOCK_BYTES;
+      for (let length = 100; at < content.length; length = 3 * length + 1) {
+        const into = new Uint8Array(length);
+        const count = file.read(into, at);
+        expect(count).toBe(Math.min(length, content.length - at));
+        expect(Buffer.compare(into.subarray(0, count), content.subarray(at, at + count))).toBe(0);
+        at += count;
+      }
+    }
+    file.close();
+  });
+
+  it('what is read out of turn is read as usual', () => {
+    const { fs, dir } = make();
+    const content = Uint8Array.from({ length: 3 * MIB }, (_, i) => i >> 8);
+    fs.writeFileDurably(`${dir}/file`, content);
+    const file = fs.open(`${dir}/file`, 'read');
+    file.readAhead(0, content.length);
+    for (const at of [0, 100, 2 * MIB, 200, 3 * MIB - 50]) {
+      const into = new Uint8Array(100);
+      const count = file.read(into, at);
+      expect(into.subarray(0, count)).toEqual(content.subarray(at, at + 100));
+    }
     file.close();
   });
 

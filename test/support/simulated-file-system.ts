@@ -167,14 +167,23 @@ export class SimulatedFileSystem implements CatalogFiles {
     this.#begin('open', path);
     const content = mode === 'create' ? this.#make(path) : this.#find(path);
     if (mode === 'create') content.truncate(0);
+    // as old as it may be
+    let ahead = { at: 0, bytes: new Uint8Array(0) };
     return this.#opened<File>({
       path,
       size: () => content.size,
       read: (into, position) => {
         this.#begin('read', path);
-        const found = content.seen.subarray(position, position + into.length);
-        into.set(found);
-        return found.length;
+        const early = position === ahead.at ? ahead.bytes.subarray(0, into.length) : undefined;
+        const at = early?.length ?? 0;
+        ahead = { at: position + at, bytes: ahead.bytes.subarray(early ? at : Infinity) };
+        if (early) into.set(early);
+        const found = content.seen.subarray(position + at, position + into.length);
+        into.set(found, at);
+        return at + found.length;
+      },
+      readAhead: (position, end) => {
+        ahead = { at: position, bytes: content.seen.slice(position, end) };
       },
       write: (bytes, position) => this.#write(content, path, bytes, position),
       sync: () => this.#sync(content, path),

@@ -58,6 +58,8 @@ export interface BadRange {
 export type ScanItem = ScannedGroup | BadRange;
 
 const WINDOW_MIN_BYTES = 16 * KIB;
+/** One that has come to be as large as this is moved in order. */
+const WINDOW_IN_ORDER_BYTES = 64 * KIB;
 const WINDOW_MAX_BYTES = MIB;
 
 /**
@@ -71,6 +73,7 @@ export class Window {
   #start = 0;
   #length = 0;
   #end = BLOCK_BYTES;
+  #isHinted = false;
   /** how often it has moved: what it holds may have been written anew between two moves */
   moves = 0;
 
@@ -82,6 +85,7 @@ export class Window {
   readAheadTo(end: number): void {
     this.#end = end;
     this.#length = 0;
+    this.#isHinted = false;
   }
 
   /** Up to `length` bytes at `at`, fewer at the end; a view, valid until the next call. */
@@ -91,13 +95,34 @@ export class Window {
     return this.#memory.subarray(from, Math.min(from + length, this.#length));
   }
 
+  /** What it holds already stays: of a range that is read in order each byte is read once. */
   #fill(at: number, length: number): void {
     const wanted = Math.max(length, Math.min(this.#ahead, this.#end - at));
     this.#ahead = Math.min(2 * this.#ahead, WINDOW_MAX_BYTES);
-    if (wanted > this.#memory.length) this.#memory = new Uint8Array(wanted);
+    const held = this.#heldFrom(at);
+    if (wanted > this.#memory.length) {
+      const memory = new Uint8Array(wanted);
+      memory.set(held);
+      this.#memory = memory;
+    } else this.#memory.set(held);
     this.#start = at;
     this.moves++;
-    this.#length = this.#file.read(this.#memory.subarray(0, wanted), at);
+    const from = at + held.length;
+    if (held.length > 0) this.#hint(from);
+    this.#length = held.length + this.#file.read(this.#memory.subarray(held.length, wanted), from);
+  }
+
+  /** Once it is clear that the range is read in order, and not looked into. */
+  #hint(from: number): void {
+    const isEarly = this.#ahead < WINDOW_IN_ORDER_BYTES;
+    if (this.#isHinted || isEarly || from % BLOCK_BYTES !== 0 || from >= this.#end) return;
+    this.#isHinted = true;
+    this.#file.readAhead(from, this.#end);
+  }
+
+  #heldFrom(at: number): Uint8Array {
+    const from = at - this.#start;
+    return this.#memory.subarray(from < 0 ? this.#length : from, this.#length);
   }
 }
 
