@@ -42,6 +42,9 @@ export const EVENTS_RAW_MAX_BYTES = EVENT_MAX_BYTES + GROUP_MAX_BYTES;
 const FLAG_LZ4 = 1;
 const FLAG_TICKS = 1;
 const FLAG_BOUNDS = 2;
+/** Room for what is short in an entry, and for what stands before each column. */
+const HEAD_BYTES = 256;
+const COLUMN_HEAD_BYTES = 5;
 
 export interface TimesEntry {
   /** monotonic ns of tick 0 */
@@ -211,7 +214,11 @@ function readHistogram(reader: ByteReader, rows: number): Histogram {
 }
 
 export function encodeBatch(entry: BatchEntry): Uint8Array {
-  const writer = begin(MAGIC.batch);
+  const columnBytes = entry.columns.reduce(
+    (sum, { bytes }) => sum + COLUMN_HEAD_BYTES + bytes.length,
+    0,
+  );
+  const writer = begin(MAGIC.batch, columnBytes);
   const { timesDistance, run, firstSeq, firstOffset, ordinal, samples } = entry;
   for (const count of [timesDistance, run, firstSeq, firstOffset, ordinal, samples]) {
     writer.varint(count);
@@ -276,7 +283,7 @@ export function recordsOf(times: TimesEntry, batch: BatchEntry): number {
 export function encodeEvents(entry: EventsEntry): Uint8Array {
   assert(entry.events <= EVENTS_MAX, `an entry has at most ${EVENTS_MAX} events`);
   assert(entry.rawBytes <= EVENTS_RAW_MAX_BYTES, 'events of one entry fit in a run of groups');
-  const writer = begin(MAGIC.events);
+  const writer = begin(MAGIC.events, entry.lengths.bytes.length + entry.bytes.length);
   writer.u8(entry.compressed ? FLAG_LZ4 : 0);
   for (const count of [entry.run, entry.firstSeq, entry.firstOffset, entry.events]) {
     writer.varint(count);
@@ -341,8 +348,9 @@ export function decodeGap(payload: Uint8Array): GapEntry {
   return { reason, run, firstSeq, firstOffset, records, ticks, bounds };
 }
 
-function begin(magic: number): ByteWriter {
-  const writer = new ByteWriter();
+/** @param bytes of what is long in it: then the memory is of its size */
+function begin(magic: number, bytes = 0): ByteWriter {
+  const writer = new ByteWriter(bytes + HEAD_BYTES);
   writer.u8(magic);
   writer.u8(BATCH_VERSION);
   return writer;
