@@ -203,7 +203,7 @@ export interface NativeAddon {
   DurableFile: new (path: string, direct: boolean) => DurableFile;
   /**
    * Begins to read [position, end) of the file open for reading as `fd`; `position` is a multiple
-   * of 4096, and nothing before `end` is written any more.
+   * of 4096. Of what is written there meanwhile any part may be seen or not.
    */
   ReadAhead: new (fd: number, position: number, end: number) => ReadAhead;
   /** Takes an OFD lock on the whole file without waiting; false if somebody else holds it. */

@@ -42,9 +42,10 @@ export const EVENTS_RAW_MAX_BYTES = EVENT_MAX_BYTES + GROUP_MAX_BYTES;
 const FLAG_LZ4 = 1;
 const FLAG_TICKS = 1;
 const FLAG_BOUNDS = 2;
-/** Room for what is short in an entry, and for what stands before each column. */
+/** Room for what is short in an entry, before each column, and for each failed range. */
 const HEAD_BYTES = 256;
 const COLUMN_HEAD_BYTES = 5;
+const RANGE_BYTES = 6;
 
 export interface TimesEntry {
   /** monotonic ns of tick 0 */
@@ -126,7 +127,7 @@ export function encodeTimes(entry: TimesEntry): Uint8Array {
   assert(entry.ticks === entry.rows + missing, 'every tick is a row or inside a gap');
   const filtered = filteredIn(entry.gaps);
   assert(entry.rows + filtered <= ROWS_MAX, `a batch has at most ${ROWS_MAX} rows`);
-  const writer = begin(MAGIC.times);
+  const writer = begin(MAGIC.times, entry.time.bytes.length);
   writer.varint(entry.t0Nanos);
   writer.varint(entry.periodNanos);
   writer.varint(entry.resolutionNanos);
@@ -214,11 +215,9 @@ function readHistogram(reader: ByteReader, rows: number): Histogram {
 }
 
 export function encodeBatch(entry: BatchEntry): Uint8Array {
-  const columnBytes = entry.columns.reduce(
-    (sum, { bytes }) => sum + COLUMN_HEAD_BYTES + bytes.length,
-    0,
-  );
-  const writer = begin(MAGIC.batch, columnBytes);
+  const heads = COLUMN_HEAD_BYTES * entry.columns.length + RANGE_BYTES * entry.failed.length;
+  const bytes = entry.columns.reduce((sum, column) => sum + column.bytes.length, heads);
+  const writer = begin(MAGIC.batch, bytes);
   const { timesDistance, run, firstSeq, firstOffset, ordinal, samples } = entry;
   for (const count of [timesDistance, run, firstSeq, firstOffset, ordinal, samples]) {
     writer.varint(count);

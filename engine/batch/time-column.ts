@@ -1,5 +1,5 @@
 /**
- * The time columns that were decoded last, so that none is decoded twice: the sources of a group
+ * The time columns that were decoded last, since most are asked for twice: the sources of a group
  * share one, and accounting for a batch has looked at its ends before anybody asks for its samples.
  */
 import {
@@ -14,32 +14,34 @@ import { ROWS_MAX, type TimesEntry } from './format.ts';
 
 /** Those of which values were asked for last: as many as a full group of long batches has. */
 const LATEST_COLUMNS = 16;
-const latest = { columns: [] as ReturnType<typeof newLatest>[], next: 0 };
+const latest = { columns: [] as Latest[], next: 0 };
 
-function newLatest(): { of: EncodedColumn | undefined; memory: BigInt64Array } {
-  return { of: undefined, memory: new BigInt64Array(ROWS_MAX) };
+interface Latest {
+  of: EncodedColumn | undefined;
+  values: BigInt64Array<ArrayBuffer>;
 }
 
 /**
  * One value of the time column, without an array for all of them: accounting for a batch takes the
  * first and the last. @throws DAMAGED
  */
-export function timeValueOf({ time, rows }: TimesEntry, row: number): bigint {
-  return (latestOf(time) ?? decodeLatest(time, rows))[row]!;
+export function timeValueOf(times: TimesEntry, row: number): bigint {
+  return (latestOf(times) ?? decodeLatest(times))[row]!;
 }
 
-function latestOf(time: EncodedColumn): BigInt64Array | undefined {
-  return latest.columns.find(({ of }) => of === time)?.memory;
+function latestOf({ time, rows }: TimesEntry): BigInt64Array | undefined {
+  return latest.columns.find(({ of, values }) => of === time && values.length === rows)?.values;
 }
 
 /** In the place of the one that was decoded first. */
-function decodeLatest(time: EncodedColumn, rows: number): BigInt64Array {
-  const column = (latest.columns[latest.next] ??= newLatest());
-  column.of = undefined;
-  decodeIntegersInto(time, column.memory.subarray(0, rows));
+function decodeLatest({ time, rows }: TimesEntry): BigInt64Array {
+  const memory = latest.columns[latest.next]?.values.buffer ?? new ArrayBuffer(8 * ROWS_MAX);
+  const column: Latest = { of: undefined, values: new BigInt64Array(memory, 0, rows) };
+  latest.columns[latest.next] = column;
+  decodeIntegersInto(time, column.values);
   column.of = time;
   latest.next = (latest.next + 1) % LATEST_COLUMNS;
-  return column.memory;
+  return column.values;
 }
 
 /** By what they were decoded from. */
@@ -62,15 +64,12 @@ export function decodeWithTimes(
   return values;
 }
 
-function knownTimes(
-  { time, rows }: TimesEntry,
-  pool: ArrayPool | undefined,
-): BigInt64Array | undefined {
-  const known = timeColumns.get(time);
-  if (known?.length === rows) return known;
-  const decoded = latestOf(time);
+function knownTimes(times: TimesEntry, pool: ArrayPool | undefined): BigInt64Array | undefined {
+  const known = timeColumns.get(times.time);
+  if (known?.length === times.rows) return known;
+  const decoded = latestOf(times);
   if (decoded === undefined) return undefined;
-  const values = newArray(BigInt64Array, rows, pool);
-  values.set(decoded.subarray(0, rows));
+  const values = newArray(BigInt64Array, times.rows, pool);
+  values.set(decoded);
   return values;
 }

@@ -30,13 +30,10 @@ export function encodeDense(values: Integers): EncodedColumn {
 
 /** Fills `into`, as integers or as doubles. @throws HelicorderError DAMAGED */
 export function decodeInto({ codec, bytes }: EncodedColumn, into: Integers): void {
-  try {
+  orDamaged('column', () => {
     if (into instanceof Float64Array) native.decodeNumbers(codec, bytes, into);
     else native.decodeIntegers(codec, bytes, into);
-  } catch (error) {
-    // the addon knows nothing of our codes: what it refuses is a damaged column
-    throw damaged(`column: ${(error as Error).message}`);
-  }
+  });
 }
 
 /** A column, and where its values go: as integers, or as doubles. */
@@ -48,19 +45,25 @@ export interface IntegerPlace {
 /** As `decodeInto` of each, but two dense ones take little longer than one. */
 export function decodeAllInto(places: readonly IntegerPlace[]): void {
   const dense = places.filter(({ column }) => column.codec >= CODEC.rans);
-  if (dense.length < 2) {
-    for (const { column, into } of places) decodeInto(column, into);
-    return;
-  }
-  for (const { column, into } of places) if (column.codec < CODEC.rans) decodeInto(column, into);
-  try {
+  const others =
+    dense.length < 2 ? places : places.filter(({ column }) => column.codec < CODEC.rans);
+  for (const { column, into } of others) decodeInto(column, into);
+  if (dense.length < 2) return;
+  orDamaged('column', () => {
     native.decodeDense(
       dense.map(({ column }) => column.codec),
       dense.map(({ column }) => column.bytes),
       dense.map(({ into }) => into),
     );
+  });
+}
+
+/** The addon knows nothing of our codes: what it refuses is damaged. */
+function orDamaged<T>(what: string, work: () => T): T {
+  try {
+    return work();
   } catch (error) {
-    throw damaged(`column: ${(error as Error).message}`);
+    throw damaged(`${what}: ${(error as Error).message}`);
   }
 }
 
@@ -72,11 +75,9 @@ export function decodeAllInto(places: readonly IntegerPlace[]): void {
 export function joinIntegers(columns: ChannelColumns, values: number): EncodedColumn {
   const out = scratchOf(denseBoundBytes(values));
   const { rows, first, stride, channel, memory } = columns;
-  try {
-    return columnOf(native.joinColumns(rows, first, stride, channel, memory, values, out), out);
-  } catch (error) {
-    throw damaged(`joined columns: ${(error as Error).message}`);
-  }
+  return orDamaged('joined columns', () =>
+    columnOf(native.joinColumns(rows, first, stride, channel, memory, values, out), out),
+  );
 }
 
 /** What a column is encoded into before it is copied: its bound is many times its length. */

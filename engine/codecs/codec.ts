@@ -212,7 +212,9 @@ function encodeWith(encode: IntegerEncoder, type: ValueType, values: Column): En
 
 function decodeFloats(type: FloatType, column: EncodedColumn, into: Float64Array): void {
   const codec = FLOAT_CODECS.find(({ id }) => id === column.codec);
-  if (codec === undefined) throw damaged(`column: codec ${column.codec} is not one for floats`);
+  if (codec === undefined || !('decode' in codec)) {
+    throw damaged(`column: codec ${column.codec} is not one for floats`);
+  }
   codec.decode(column.bytes, into, type);
 }
 

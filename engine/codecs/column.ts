@@ -37,8 +37,8 @@ export interface IntegerCodec {
 
 export type FloatType = 'f32' | 'f64';
 
-/** Doubles (of type f32: doubles that are floats) ↔ bytes, bit for bit. */
-export interface FloatCodec {
+/** Doubles (of type f32: doubles that are floats) → bytes. */
+export interface FloatEncoder {
   readonly id: number;
   readonly name: string;
   /** @param encodeInner for the integers of `scaled`; the log's choice if left out */
@@ -47,6 +47,10 @@ export interface FloatCodec {
     type: FloatType,
     encodeInner?: (integers: Integers) => EncodedColumn,
   ): Uint8Array | undefined;
+}
+
+/** And back, bit for bit. */
+export interface FloatCodec extends FloatEncoder {
   decode(bytes: Uint8Array, values: Float64Array, type: FloatType): void;
 }
 

@@ -4,9 +4,9 @@
  * every value comes back bit for bit; −0, NaN and infinities have no integer and are refused.
  */
 import { ByteReader, ByteWriter } from '../base/bytes.ts';
-import { decodeInto, encodeIntegers } from './addon.ts';
+import { encodeIntegers } from './addon.ts';
 import { CODEC } from './column.ts';
-import type { EncodedColumn, FloatCodec, FloatType } from './column.ts';
+import type { EncodedColumn, FloatEncoder, FloatType } from './column.ts';
 
 const DIVISORS = [1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
 
@@ -16,7 +16,8 @@ interface Step {
   scale: number;
 }
 
-export const scaled: FloatCodec = {
+/** `openScaled` decodes: its integers go with those of other columns. */
+export const scaled: FloatEncoder = {
   id: CODEC.scaled,
   name: 'scaled',
 
@@ -31,12 +32,6 @@ export const scaled: FloatCodec = {
     writer.u8(codec);
     writer.put(bytes);
     return writer.finish();
-  },
-
-  decode(bytes, values, type) {
-    const { inner, scaleUp } = openScaled(bytes, type);
-    decodeInto(inner, values);
-    scaleUp(values);
   },
 };
 

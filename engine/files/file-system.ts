@@ -8,7 +8,8 @@
  *
  * Three kinds of access, because there are three kinds of promise:
  *
- *   File           buffered; durable after `sync()`. Reading, and what is written once.
+ *   File           buffered; durable after `sync()`. Reading, and what is written once. What is
+ *                  read in order may be read ahead, past the page cache (`readAhead`).
  *   DurableFile    each write is durable when it returns: the log. O_DIRECT|O_DSYNC where the file
  *                  system has it (no page cache to lose, one trip to the device), else a buffered
  *                  write and fdatasync. Which of the two a store uses is found out by
@@ -34,8 +35,8 @@ export interface File {
   /** Fills `into` from `position` on. @returns bytes read, fewer than asked only at the end */
   read(into: Uint8Array, position: number): number;
   /**
-   * A hint: [position, end) will be read next, in order, and nothing of it is written any more.
-   * What is read then may be as old as this call. `position` is a multiple of 4096.
+   * A hint: [position, end) will be read next, in order. Of what is written there meanwhile any
+   * part may be seen or not, whatever else of the file was seen. `position` is a multiple of 4096.
    */
   readAhead(position: number, end: number): void;
   /** Writes all of `bytes`; durable after the next `sync()`. */

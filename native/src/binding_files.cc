@@ -144,8 +144,8 @@ class ReadAheadObject : public Napi::ObjectWrap<ReadAheadObject> {
     const auto position = static_cast<int64_t>(Whole(info[1], "position", 0, kSafeIntegerMax));
     const auto end = static_cast<int64_t>(Whole(info[2], "end", 0, kSafeIntegerMax));
     ahead_ = std::make_unique<helicorder::ReadAhead>();
-    // where it cannot, it has nothing to give
-    ahead_->Start(fd, position, end);
+    // where it cannot, there is nothing to give
+    if (ahead_->Start(fd, position, end) < 0) ahead_.reset();
   }
 
  private:

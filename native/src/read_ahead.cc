@@ -61,6 +61,8 @@ size_t ReadAhead::Read(uint8_t* into, size_t length, int64_t position) {
     Take(static_cast<int64_t>(count));
     done += count;
   }
+  // who has come to the end may stay there for long
+  if (taken_ == end_ - start_) Stop();
   return done;
 }
 

@@ -25,8 +25,8 @@ class ReadAhead {
   ~ReadAhead() { Stop(); }
 
   // Once. Begins to read [position, end) of the file that `fd` is open for reading; `position` is a
-  // multiple of 4096. Nothing before `end` is written any more. Returns 0 or -errno: there is no
-  // O_DIRECT here, or no thread.
+  // multiple of 4096. Of what is written there meanwhile any part may be seen or not. Returns 0 or
+  // -errno: there is no O_DIRECT here, or no thread.
   int Start(int fd, int64_t position, int64_t end);
 
   // Copies bytes from `position` on, which is where the last call ended (else it stops). Returns

@@ -55,6 +55,8 @@ export const calmHost: Host = {
   },
 };
 
+const AHEAD_BLOCKS = 32;
+
 /** By size, of processes that have ended: to make them anew costs more than all the rest. */
 const freeBuffers = new Map<number, Uint8Array[]>();
 
@@ -167,7 +169,6 @@ export class SimulatedFileSystem implements CatalogFiles {
     this.#begin('open', path);
     const content = mode === 'create' ? this.#make(path) : this.#find(path);
     if (mode === 'create') content.truncate(0);
-    // as old as it may be
     let ahead = { at: 0, bytes: new Uint8Array(0) };
     return this.#opened<File>({
       path,
@@ -182,8 +183,10 @@ export class SimulatedFileSystem implements CatalogFiles {
         into.set(found, at);
         return at + found.length;
       },
+      // of what is read ahead some is as old as it may be, and what is behind it as new
       readAhead: (position, end) => {
-        ahead = { at: position, bytes: content.seen.slice(position, end) };
+        const early = position + (1 + this.#host.random.below(AHEAD_BLOCKS)) * BLOCK_BYTES;
+        ahead = { at: position, bytes: content.seen.slice(position, Math.min(early, end)) };
       },
       write: (bytes, position) => this.#write(content, path, bytes, position),
       sync: () => this.#sync(content, path),

@@ -95,21 +95,26 @@ export class Window {
     return this.#memory.subarray(from, Math.min(from + length, this.#length));
   }
 
-  /** What it holds already stays: of a range that is read in order each byte is read once. */
+  /**
+   * What it holds already stays: of a range that is read in order each byte is read once. What is
+   * read later may be newer, where the file has become another one meanwhile.
+   */
   #fill(at: number, length: number): void {
     const wanted = Math.max(length, Math.min(this.#ahead, this.#end - at));
     this.#ahead = Math.min(2 * this.#ahead, WINDOW_MAX_BYTES);
     const held = this.#heldFrom(at);
+    const goesOn = held.length > 0 && at > this.#start;
     if (wanted > this.#memory.length) {
       const memory = new Uint8Array(wanted);
       memory.set(held);
       this.#memory = memory;
     } else this.#memory.set(held);
     this.#start = at;
+    this.#length = held.length;
     this.moves++;
     const from = at + held.length;
-    if (held.length > 0) this.#hint(from);
-    this.#length = held.length + this.#file.read(this.#memory.subarray(held.length, wanted), from);
+    if (goesOn) this.#hint(from);
+    this.#length += this.#file.read(this.#memory.subarray(held.length, wanted), from);
   }
 
   /** Once it is clear that the range is read in order, and not looked into. */
