@@ -118,7 +118,8 @@ export class Peeker {
     if (id === undefined) return;
     const { random, world } = this.#process;
     this.#isReading = true;
-    this.#readChunks(id, from ?? random.below(nextOffset! + 1))
+    const isExact = from !== undefined;
+    this.#readChunks(id, from ?? random.below(nextOffset! + 1), isExact)
       .catch((error: unknown) => {
         if (!this.#process.isAlive || isExpected(error, this.#process, this.#oracle)) return;
         world.fail(error);
@@ -126,9 +127,10 @@ export class Peeker {
       .finally(() => (this.#isReading = false));
   }
 
-  async #readChunks(stream: number, from: number): Promise<void> {
+  /** @param isExact of a batch that is in one with those before it by now, only what was not seen */
+  async #readChunks(stream: number, from: number, isExact: boolean): Promise<void> {
     const reader = this.#reader!;
-    for await (const item of new StreamReader(reader, stream, from).items()) {
+    for await (const item of new StreamReader(reader, stream, from, { isExact }).items()) {
       // a gap of what was let go of meanwhile is given whole: it begins before what was seen
       const seen = this.#pass!.nextOffset ?? 0;
       const isBack = item.kind === 'gap' && item.reason === 'retired' && item.firstOffset < seen;
