@@ -5,7 +5,7 @@
 import { BLOCK_BYTES } from '../../base/constants.ts';
 import { HelicorderError, errnoCode } from '../../base/errors.ts';
 import { edge } from '../../base/failpoint.ts';
-import type { FileSystem } from '../../files/file-system.ts';
+import type { File, FileSystem } from '../../files/file-system.ts';
 import { checkVersion } from '../version.ts';
 import {
   LOG_VERSION,
@@ -58,25 +58,32 @@ export function openSegment(
   logDir: string,
   segment: number,
 ): OpenSegment | undefined {
-  const path = segmentPath(logDir, segment);
-  const file = fs.open(path, 'read');
+  const file = fs.open(segmentPath(logDir, segment), 'read');
+  let open: OpenSegment | undefined;
+  try {
+    open = openedAs(segment, file);
+    return open;
+  } finally {
+    if (open === undefined) file.close();
+  }
+}
+
+function openedAs(segment: number, file: File): OpenSegment | undefined {
+  const { path } = file;
   const window = new Window(file);
-  const close = (): void => file.close();
   const heldBytes = (): number => Math.floor(file.size() / BLOCK_BYTES) * BLOCK_BYTES;
+  const held = { path, window, heldBytes, close: () => file.close() };
   const header = decodeSegmentHeader(window.bytes(0, BLOCK_BYTES));
   if (header === 'version') {
     const version = viewOf(window.bytes(0, BLOCK_BYTES)).getUint16(4, true);
-    close();
     checkVersion(path, version, LOG_VERSION);
     return undefined;
   }
   if (header !== 'invalid' && header.segment === segment) {
-    return { path, header, headerRebuilt: false, window, heldBytes, close };
+    return { ...held, header, headerRebuilt: false };
   }
   const rebuilt = rebuildHeader(window, segment, file.size());
-  if (rebuilt) return { path, header: rebuilt, headerRebuilt: true, window, heldBytes, close };
-  close();
-  return undefined;
+  return rebuilt && { ...held, header: rebuilt, headerRebuilt: true };
 }
 
 /** The same of one that may have gone since it was listed: then it is sealed. */
