@@ -260,8 +260,17 @@ class RowEncoder : public Napi::ObjectWrap<RowEncoder> {
 
   Napi::Value Bound(const Napi::CallbackInfo& info) {
     const double rows = Whole(info[0], "maxRows", 1, helicorder::kRowsMax);
-    const size_t bytes = encoder_->BoundBytes(static_cast<size_t>(rows));
+    const size_t bytes = BoundBytes(static_cast<size_t>(rows));
     return Napi::Number::New(info.Env(), static_cast<double>(bytes));
+  }
+
+  // Asked for twice at each drain, nearly always of as many rows.
+  size_t BoundBytes(size_t rows) {
+    if (rows != bound_rows_) {
+      bound_ = encoder_->BoundBytes(rows);
+      bound_rows_ = rows;
+    }
+    return bound_;
   }
 
   // encode(out, at, maxRows, utcOffsetNanos, cursors, entries, result)
@@ -274,7 +283,7 @@ class RowEncoder : public Napi::ObjectWrap<RowEncoder> {
     auto cursors = ArrayOf<Napi::Float64Array>(info[4], "cursors");
     auto entries = ArrayOf<Napi::Uint32Array>(info[5], "entries");
     auto result = ArrayOf<Napi::Float64Array>(info[6], "result");
-    if (at > out.ByteLength() || out.ByteLength() - at < encoder_->BoundBytes(rows)) {
+    if (at > out.ByteLength() || out.ByteLength() - at < BoundBytes(rows)) {
       throw Napi::RangeError::New(env, "out is smaller than bound(maxRows)");
     }
     if (cursors.ElementLength() < kCursorNumbers * cursors_.size() ||
@@ -330,6 +339,8 @@ class RowEncoder : public Napi::ObjectWrap<RowEncoder> {
 
   Napi::ObjectReference ring_;
   std::unique_ptr<helicorder::RowEncoder> encoder_;
+  size_t bound_ = 0;
+  size_t bound_rows_ = 0;
   std::vector<Cursor> cursors_;
   std::vector<helicorder::EntryInfo> entries_;
 };
