@@ -76,9 +76,10 @@ export async function strikeEach(
     if (findings.length >= FINDINGS_MAX) return;
     if (isSoak && kind !== strike.kind) tell(name, (kind = strike.kind), findings.length);
     const where = `${strike.kind} ${strike.nth} ${strike.fault}, HELICORDER_SEED=${STRIKES}`;
-    await live(strike, where).catch((error: unknown) =>
-      findings.push(`${where}: ${messageOf(error)}`),
-    );
+    await live(strike, where).catch((error: unknown) => {
+      findings.push(`${where}: ${messageOf(error)}`);
+      if (isSoak) process.stderr.write(`io-faults: ${name}: ${findings.at(-1)}\n`);
+    });
     count('I/O faults');
   });
   expect(findings).toEqual([]);
@@ -121,15 +122,16 @@ function isOfNames({ kind, path }: Call): boolean {
 }
 
 /**
- * What an owner can do without: catalog, chunks, its socket, what is to become one; the removal of
- * garbage; and a look of its upkeep at what the store is, which is repeated.
+ * What an owner can do without: catalog, chunks, its socket, what is to become one; a claim, which
+ * only keeps others back; the removal of garbage; and a look of its upkeep at what the store is,
+ * which is repeated.
  */
 function isDispensable({ kind, path }: Call, dirs: readonly string[]): boolean {
   // SQLite syncs the directory of its files
   if (/^(open|fsync)$/.test(kind) && dirs.includes(path)) return true;
   if (/catalog\.db|\/chunks|\/control/.test(path)) return true;
   if (kind === 'unlink' && path.endsWith('.spill')) return true;
-  return /^(open|mmap)$/.test(kind) && /\.seg$|\/(mark|store\.json|lock)$/.test(path);
+  return /^(open|mmap)$/.test(kind) && /\.seg$|\/(mark|store\.json|lock|claim)$/.test(path);
 }
 
 /**

@@ -184,13 +184,7 @@ export class Content {
   }
 
   #resize(size: number): void {
-    if (size > this.#seen.length) {
-      const larger = new Uint8Array(
-        Math.max(size, Math.min(2 * this.#seen.length, size + 2 ** 20)),
-      );
-      larger.set(this.seen);
-      this.#seen = larger;
-    }
+    this.#seen = grown(this.#seen, this.size, size);
     if (size < this.size) this.#seen.fill(0, size, this.size);
     this.size = size;
   }
@@ -200,14 +194,23 @@ export class Content {
   }
 
   #setDurableSize(size: number): void {
-    if (size > this.#durable.length) {
-      const larger = new Uint8Array(Math.max(size, this.#seen.length));
-      larger.set(this.durable);
-      this.#durable = larger;
-    }
+    this.#durable = grown(this.#durable, this.durableSize, size);
     if (size < this.durableSize) this.#durable.fill(0, size, this.durableSize);
     this.durableSize = size;
   }
+}
+
+/** The same bytes in memory for `size`, and for some more: large files grow by many small writes. */
+function grown(
+  memory: Uint8Array<ArrayBuffer>,
+  used: number,
+  size: number,
+): Uint8Array<ArrayBuffer> {
+  if (size <= memory.length) return memory;
+  const room = Math.min(2 * memory.length, size + Math.max(MIB, size / 2));
+  const larger = new Uint8Array(Math.max(size, Math.floor(room)));
+  larger.set(memory.subarray(0, used));
+  return larger;
 }
 
 function without(range: Range, gone: Range): Range[] {
