@@ -1,7 +1,8 @@
 /** The public face of Helicorder: what `import … from 'helicorder'` gives. Re-exports only. */
 export { ERRORS, HelicorderError, type ErrorCode } from './base/errors.ts';
 export type { Channel, ChannelType, Schema } from './batch/schema.ts';
-export type { SampleBatch, SampleGap } from './batch/samples.ts';
+export type { SampleGap } from './batch/ledger.ts';
+export type { SampleBatch } from './batch/samples.ts';
 export { resolveConfig, type RecorderConfig, type SourceConfig } from './config/config.ts';
 export { defineTransform } from './derive/transform.ts';
 export type {

@@ -13,9 +13,9 @@
  * does a sample that was left out.
  */
 import { assert } from '../base/assert.ts';
-import type { Reason } from './ledger.ts';
+import type { Reason, SampleGap } from './ledger.ts';
 import { recordOf } from './record-place.ts';
-import type { Column, SampleBatch, SampleGap } from './samples.ts';
+import type { Column, SampleBatch } from './samples.ts';
 
 /** A gap among an event's records. */
 export interface EventGap {

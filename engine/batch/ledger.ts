@@ -59,6 +59,21 @@ export interface GroupGap {
   nanos: bigint;
 }
 
+/**
+ * A gap of a batch, in its place among the samples: one record, or, of reason `filtered`, one for
+ * each of its ticks (`gapRecords`).
+ */
+export interface SampleGap {
+  /** records of the batch before it: its offset is firstOffset + recordIndex */
+  recordIndex: number;
+  samplesBefore: number;
+  reason: Reason;
+  firstTick: number;
+  ticks: number;
+  /** for `suspended`; else 0 */
+  nanos: bigint;
+}
+
 export const LATENESS_BUCKETS = 65;
 
 /** Bucket of a lateness in ns: 0 for 0 (or less), else b where 2^(b−1) ≤ lateness < 2^b. */

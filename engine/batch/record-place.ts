@@ -2,8 +2,7 @@
  * Records of a batch by their number: samples and gaps in one order. Every gap is one record, but
  * for that of samples left out: it covers as many records as ticks, and may be cut.
  */
-import { gapRecords } from './ledger.ts';
-import type { SampleGap } from './samples.ts';
+import { gapRecords, type SampleGap } from './ledger.ts';
 
 /** What lies before a record of a batch. */
 export interface RecordPlace {

@@ -4,7 +4,7 @@
  */
 import { native } from '../../native/index.ts';
 import type { TimesEntry } from './format.ts';
-import type { SampleGap } from './samples.ts';
+import type { SampleGap } from './ledger.ts';
 
 const TWO_32 = 2 ** 32;
 

@@ -9,7 +9,7 @@ import type { ArrayPool, Column } from '../codecs/codec.ts';
 import { encodeBatch, encodeTimes, recordsOf } from './format.ts';
 import type { BatchEntry, FailedRange, TimesEntry } from './format.ts';
 import { LATENESS_BUCKETS, gapRecords, histogramOf, latenessBucket } from './ledger.ts';
-import type { GroupGap, Reason } from './ledger.ts';
+import type { GroupGap, Reason, SampleGap } from './ledger.ts';
 import { gapsBetween, placeOf } from './record-place.ts';
 import { fillLateness, fillTicks, fillTimes, stretchesOf } from './sample-times.ts';
 import type { Channel, Schema } from './schema.ts';
@@ -121,21 +121,6 @@ function keep(column: Column, valid: readonly boolean[]): Column {
   const chosen = (_: unknown, row: number): boolean => valid[row]!;
   if (column instanceof Float64Array) return column.filter(chosen);
   return column instanceof BigInt64Array ? column.filter(chosen) : column.filter(chosen);
-}
-
-/**
- * A gap of a batch, in its place among the samples: one record, or, of reason `filtered`, one for
- * each of its ticks (`gapRecords`).
- */
-export interface SampleGap {
-  /** records of the batch before it: its offset is firstOffset + recordIndex */
-  recordIndex: number;
-  samplesBefore: number;
-  reason: Reason;
-  firstTick: number;
-  ticks: number;
-  /** for `suspended`; else 0 */
-  nanos: bigint;
 }
 
 /**

@@ -8,9 +8,9 @@ import type {
   RecordContent,
   TimesEntry,
 } from '../batch/format.ts';
-import type { GroupGap } from '../batch/ledger.ts';
+import type { GroupGap, SampleGap } from '../batch/ledger.ts';
 import { packEvents, unpackEvents } from '../batch/opaque.ts';
-import type { Column, RawSamples, SampleGap } from '../batch/samples.ts';
+import type { Column, RawSamples } from '../batch/samples.ts';
 import type { Channel } from '../batch/schema.ts';
 import { encodeColumn, encodeIntegers } from '../codecs/codec.ts';
 import { contentBytes } from '../txn/piece-format.ts';

@@ -3,8 +3,8 @@ import { physicalColumn } from '../batch/json.ts';
 import { recordOf } from '../batch/record-place.ts';
 import { EventRepacker } from '../batch/event.ts';
 import type { Channel } from '../batch/schema.ts';
-import { gapRecords } from '../batch/ledger.ts';
-import type { Column, SampleGap } from '../batch/samples.ts';
+import { gapRecords, type SampleGap } from '../batch/ledger.ts';
+import type { Column } from '../batch/samples.ts';
 import type { EventsItem, GapItem, SamplesItem } from '../store/stream-reader.ts';
 
 import type { Wanted } from './wanted.ts';

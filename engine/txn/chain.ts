@@ -13,9 +13,9 @@
 import { assert } from '../base/assert.ts';
 import { damaged } from '../base/bytes.ts';
 import { EVENTS_MAX } from '../batch/format.ts';
-import { REASONS, gapRecords, type Reason } from '../batch/ledger.ts';
+import { REASONS, gapRecords, type Reason, type SampleGap } from '../batch/ledger.ts';
 import { unpackEvents } from '../batch/opaque.ts';
-import { decodeRaw, type SampleGap } from '../batch/samples.ts';
+import { decodeRaw } from '../batch/samples.ts';
 import { isFloat, isWide, schemaId, type Schema } from '../batch/schema.ts';
 import { CHAIN_STRETCH, CHAIN_WORDS, native } from '../../native/index.ts';
 import type { EventsEntry, GapEntry, TimesEntry } from '../batch/format.ts';

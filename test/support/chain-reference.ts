@@ -3,7 +3,8 @@
  * Slow; it is what tests hold `engine/txn/chain.ts` and the addon against.
  */
 import { unpackEvents } from '../../engine/batch/opaque.ts';
-import { decodeSamples, type Column, type SampleGap } from '../../engine/batch/samples.ts';
+import type { SampleGap } from '../../engine/batch/ledger.ts';
+import { decodeSamples, type Column } from '../../engine/batch/samples.ts';
 import { isFloat, isWide, type Schema } from '../../engine/batch/schema.ts';
 import {
   canonicalOrigin,

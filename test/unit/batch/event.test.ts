@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { EventRepacker } from '../../../engine/batch/event.ts';
 import type { SampleEvent } from '../../../engine/batch/event.ts';
 import { eventJson } from '../../../engine/batch/json.ts';
-import type { SampleBatch, SampleGap } from '../../../engine/batch/samples.ts';
+import type { SampleGap } from '../../../engine/batch/ledger.ts';
+import type { SampleBatch } from '../../../engine/batch/samples.ts';
 import type { Channel } from '../../../engine/batch/schema.ts';
 
 /** `filtered`: a sample that a copy has left out. */
