@@ -127,7 +127,7 @@ export class Peeker {
       .finally(() => (this.#isReading = false));
   }
 
-  /** @param isExact of a batch that is in one with those before it by now, only what was not seen */
+  /** @param isExact of a batch that has been joined with those before it, what was not seen */
   async #readChunks(stream: number, from: number, isExact: boolean): Promise<void> {
     const reader = this.#reader!;
     for await (const item of new StreamReader(reader, stream, from, { isExact }).items()) {

@@ -200,7 +200,7 @@ export class Content {
   }
 }
 
-/** The same bytes in memory for `size`, and for some more: large files grow by many small writes. */
+/** The same bytes in memory for `size`, and for more: large files grow by many small writes. */
 function grown(
   memory: Uint8Array<ArrayBuffer>,
   used: number,
