@@ -15,7 +15,6 @@ namespace {
 
 constexpr size_t kProbeMaxValues = 512;
 constexpr size_t kProbeRuns = 4;
-constexpr unsigned kOrders = 3;  // values, differences, differences of differences
 
 // Most blocks are worked on in 32 bits, where twice as many values go through an instruction.
 // Bounded like this around the first of them, values, their differences and the differences of
@@ -215,16 +214,15 @@ bool ReadBlock(ByteReader* reader, uint64_t* distances, size_t count, int64_t* b
 template <unsigned kOrder, typename Value>
 bool DecodeBlocks(ByteReader* reader, Value* values, size_t count) {
   if (count < kOrder) return false;
-  int64_t value = 0;
-  int64_t difference = 0;
+  RunningSum<kOrder> sum;
+  int64_t stored;
   if (kOrder > 0) {
-    if (!reader->Svarint(&value)) return false;
-    values[0] = static_cast<Value>(value);
+    if (!reader->Svarint(&stored)) return false;
+    values[0] = static_cast<Value>(sum.First(stored));
   }
   if (kOrder > 1) {
-    if (!reader->Svarint(&difference)) return false;
-    value = Add(value, difference);
-    values[1] = static_cast<Value>(value);
+    if (!reader->Svarint(&stored)) return false;
+    values[1] = static_cast<Value>(sum.Second(stored));
   }
   for (size_t at = kOrder; at < count; at += kBlockValues) {
     uint64_t distances[kBlockValues];
@@ -234,10 +232,7 @@ bool DecodeBlocks(ByteReader* reader, Value* values, size_t count) {
     Value* const block = values + at;
 #pragma GCC unroll 8
     for (size_t i = 0; i < length; i++) {
-      const int64_t stored = Add(base, static_cast<int64_t>(distances[i]));
-      if (kOrder > 1) difference = Add(difference, stored);
-      value = kOrder == 0 ? stored : Add(value, kOrder == 1 ? stored : difference);
-      block[i] = static_cast<Value>(value);
+      block[i] = static_cast<Value>(sum.Next(Add(base, static_cast<int64_t>(distances[i]))));
     }
   }
   return true;

@@ -114,7 +114,7 @@ Plan PlanFor(const int64_t* values, size_t count) {
   std::vector<int64_t> rest(values, values + count);
   Plan best;
   uint64_t firsts = 0;
-  for (unsigned order = 0; order < kDenseOrders && !rest.empty(); order++) {
+  for (unsigned order = 0; order < kOrders && !rest.empty(); order++) {
     auto tokens = std::make_unique<Tokens>(rest);
     const size_t end = tokens->end;
     const uint64_t head = 256 * 8 * (firsts + VarintBytes(Zigzag(tokens->base)));

@@ -106,7 +106,7 @@ class DenseDecoder {
     count_ = column.count;
     as_doubles_ = column.as_doubles;
     order_ = static_cast<unsigned>(column.codec - kRans);
-    if (column.codec < kRans || order_ >= kDenseOrders || count_ < order_) return false;
+    if (column.codec < kRans || order_ >= kOrders || count_ < order_) return false;
     ByteReader reader(column.bytes, column.length);
     for (unsigned i = 0; i < order_; i++) {
       if (!reader.Svarint(&values_[i])) return false;
@@ -166,15 +166,11 @@ class DenseDecoder {
       const auto value = static_cast<Value>(integer);
       std::memcpy(values_ + i, &value, sizeof value);
     };
-    int64_t value = 0;
-    int64_t difference = 0;
-    if (kOrder > 0) store(0, value = values_[0]);
-    if (kOrder > 1) store(1, value = Add(value, difference = values_[1]));
+    RunningSum<kOrder> sum;
+    if (kOrder > 0) store(0, sum.First(values_[0]));
+    if (kOrder > 1) store(1, sum.Second(values_[1]));
     for (size_t i = kOrder; i < count_; i++) {
-      const int64_t stored = Add(base_, Unzigzag(static_cast<uint64_t>(values_[i])));
-      if (kOrder > 1) difference = Add(difference, stored);
-      value = kOrder == 0 ? stored : Add(value, kOrder == 1 ? stored : difference);
-      store(i, value);
+      store(i, sum.Next(Add(base_, Unzigzag(static_cast<uint64_t>(values_[i])))));
     }
   }
 

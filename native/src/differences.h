@@ -8,6 +8,8 @@
 
 namespace helicorder {
 
+inline constexpr unsigned kOrders = 3;  // values, differences, differences of differences
+
 inline int64_t Add(int64_t a, int64_t b) {
   return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
 }
@@ -25,5 +27,22 @@ void TakeDifferences(T* values, size_t count) {
     values[i] = static_cast<T>(static_cast<U>(values[i + 1]) - static_cast<U>(values[i]));
   }
 }
+
+// Undoes kOrder rounds of differences: for each one that was stored, the value it stands for.
+// Before them come the first values, as they are stored: one of each order.
+template <unsigned kOrder>
+struct RunningSum {
+  int64_t value = 0;
+  int64_t difference = 0;
+
+  // The first value, and with order 2 the first difference behind it.
+  int64_t First(int64_t stored) { return value = stored; }
+  int64_t Second(int64_t stored) { return value = Add(value, difference = stored); }
+
+  int64_t Next(int64_t stored) {
+    if (kOrder > 1) difference = Add(difference, stored);
+    return value = kOrder == 0 ? stored : Add(value, kOrder == 1 ? stored : difference);
+  }
+};
 
 }  // namespace helicorder

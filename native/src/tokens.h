@@ -12,7 +12,6 @@
 namespace helicorder {
 
 inline constexpr size_t kContexts = 8;
-inline constexpr unsigned kDenseOrders = 3;   // values, differences, differences of differences
 inline constexpr uint64_t kPlainTokens = 16;  // tokens that are the number itself
 inline constexpr unsigned kPlainBits = 4;
 

@@ -104,17 +104,15 @@ export class Window {
     this.#ahead = Math.min(2 * this.#ahead, WINDOW_MAX_BYTES);
     const held = this.#heldFrom(at);
     const goesOn = held.length > 0 && at > this.#start;
-    if (wanted > this.#memory.length) {
-      const memory = new Uint8Array(wanted);
-      memory.set(held);
-      this.#memory = memory;
-    } else this.#memory.set(held);
+    const memory = wanted > this.#memory.length ? new Uint8Array(wanted) : this.#memory;
+    memory.set(held);
+    this.#memory = memory;
     this.#start = at;
     this.#length = held.length;
     this.moves++;
     const from = at + held.length;
     if (goesOn) this.#hint(from);
-    this.#length += this.#file.read(this.#memory.subarray(held.length, wanted), from);
+    this.#length += this.#file.read(memory.subarray(held.length, wanted), from);
   }
 
   /** Once it is clear that the range is read in order, and not looked into. */
