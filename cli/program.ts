@@ -8,7 +8,7 @@
  * stack.
  */
 import { Command, CommanderError } from 'commander';
-import { ERRORS, errnoCode, HelicorderError } from '../engine/base/errors.ts';
+import { ERRORS, HelicorderError, codeOf, errnoCode, messageOf } from '../engine/base/errors.ts';
 import { ignore, type CliContext, type CliIo, type CommandFactory, type Run } from './command.ts';
 
 const COMMANDS: Readonly<Record<string, () => Promise<CommandFactory>>> = {
@@ -85,11 +85,9 @@ async function report(error: unknown, io: CliIo): Promise<number> {
   // commander has printed its message, or the help or version that was asked for
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : ERRORS.USAGE.exit;
   if (errnoCode(error) === 'EPIPE') return 0;
-  if (error instanceof HelicorderError) {
-    await print(`helicorder: ${error.message}\n${ERRORS[error.code].advice}\n`);
-    return error.exitCode;
-  }
-  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  await print(`helicorder: ${text}\n${ERRORS.ASSERTION.advice}\n`);
-  return ERRORS.ASSERTION.exit;
+  const code = codeOf(error);
+  const isBug = code === 'ASSERTION' && error instanceof Error && error.stack !== undefined;
+  const text = isBug ? error.stack : messageOf(error);
+  await print(`helicorder: ${text}\n${ERRORS[code].advice}\n`);
+  return ERRORS[code].exit;
 }

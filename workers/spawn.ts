@@ -1,7 +1,7 @@
 /** The home of `new Worker`. Workers run compiled code, from source (tests) as from dist. */
 import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
-import { HelicorderError } from '../engine/base/errors.ts';
+import { HelicorderError, codeOf, messageOf } from '../engine/base/errors.ts';
 import type { FromCopy, FromSampler, FromWriter, PlainError } from './protocol.ts';
 
 const require = createRequire(import.meta.url);
@@ -55,9 +55,7 @@ export async function spawnWorker<In extends FromWriter | FromSampler | FromCopy
 
 export function plainError(error: unknown): PlainError {
   const stack = error instanceof Error ? (error.stack ?? '') : '';
-  if (error instanceof HelicorderError) return { code: error.code, message: error.message, stack };
-  const message = error instanceof Error ? error.message : String(error);
-  return { code: 'ASSERTION', message, stack };
+  return { code: codeOf(error), message: messageOf(error), stack };
 }
 
 /** The error as it was thrown in the worker. */

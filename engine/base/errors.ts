@@ -183,14 +183,30 @@ export function isNoSpace(error: unknown): boolean {
   return errno === 'ENOSPC' || errno === 'EDQUOT';
 }
 
-/** Wraps a failed system call on `file` into the error that tells a user what to do. */
-export function ioError(error: unknown, doing: string, file: string): HelicorderError {
+/** Under which an error is told. A system call that fails where nobody expects it is no bug. */
+export function codeOf(error: unknown): ErrorCode {
+  if (error instanceof HelicorderError) return error.code;
+  if (isNoSpace(error)) return 'NO_SPACE';
+  return errnoCode(error) === undefined ? 'ASSERTION' : 'STORE_IO';
+}
+
+/**
+ * Wraps a failed system call on `file` into the error that tells a user what to do.
+ * @param range of the file, bytes; undefined: it is about all of it
+ */
+export function ioError(
+  error: unknown,
+  doing: string,
+  file: string,
+  range?: { offset: number; length: number },
+): HelicorderError {
   if (error instanceof HelicorderError) return error;
   const errno = errnoCode(error);
   const code = isNoSpace(error) ? 'NO_SPACE' : 'STORE_IO';
-  return new HelicorderError(code, `${doing} ${file}: ${errno ?? String(error)}`, {
+  const place = range ? ` (${range.length} bytes at ${range.offset})` : '';
+  return new HelicorderError(code, `${doing} ${file}${place}: ${errno ?? String(error)}`, {
     cause: error,
-    details: { file, ...(errno === undefined ? {} : { errno }) },
+    details: { file, ...range, ...(errno === undefined ? {} : { errno }) },
   });
 }
 

@@ -14,7 +14,7 @@
  * looks at it, on both sides.
  */
 import * as z from 'zod';
-import { ERRORS, HelicorderError, type ErrorCode, messageOf } from '../base/errors.ts';
+import { ERRORS, HelicorderError, codeOf, type ErrorCode, messageOf } from '../base/errors.ts';
 import { NAME_MAX_LENGTH } from '../base/constants.ts';
 import { hexWord } from '../base/bytes.ts';
 import { CURSOR_NAME, STREAM_NAME } from '../base/names.ts';
@@ -208,9 +208,7 @@ export function short(message: string): string {
 }
 
 export function failureOf(error: unknown): Failure {
-  const code = error instanceof HelicorderError ? error.code : 'ASSERTION';
-  const message = messageOf(error);
-  return { type: 'failed', code, message: short(message) };
+  return { type: 'failed', code: codeOf(error), message: short(messageOf(error)) };
 }
 
 /** The owner's error as the client throws it. */

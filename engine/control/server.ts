@@ -36,7 +36,7 @@
  * owner lets go of the lock, so one that is there either answers or belongs to nobody.
  *
  * One watch, once a second, looks at all connections; no timer per request. This file and client.ts
- * are the home of node:net.
+ * are the home of node:net (`selftest/relay.ts` stands between the two).
  */
 import { createServer, type Server, type Socket } from 'node:net';
 import { monotonicMs } from '../base/clock.ts';

@@ -158,15 +158,17 @@ function writeFileDurably(path: string, bytes: Uint8Array): void {
 
 /** A failure is final, also for want of space: a second sync may say OK and the name be gone. */
 function syncDirectory(dir: string): void {
-  const fd = openSync(dir, 'r');
   try {
-    fsyncSync(fd);
+    const fd = openSync(dir, 'r');
+    try {
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
   } catch (error) {
     const details = { file: dir, errno: errnoCode(error) ?? '' };
     const message = `cannot sync ${dir}: ${errnoCode(error) ?? String(error)}`;
     throw new HelicorderError('STORE_IO', message, { cause: error, details });
-  } finally {
-    closeSync(fd);
   }
 }
 

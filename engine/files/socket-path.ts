@@ -57,6 +57,11 @@ export class SocketPath {
   }
 }
 
+/** A socket that is listened at gets another name on the same file system, in the place of any. */
+export function moveSocket(path: string, to: string): void {
+  renameSync(path, to);
+}
+
 /**
  * Calls `use` with a path that `connect` takes; the path is good until `use` returns.
  * @returns undefined if the directory of the socket does not exist

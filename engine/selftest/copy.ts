@@ -1,77 +1,144 @@
 /**
- * `stream cp --follow` between two recorders, one of the three killed −9 at random moments: for the
- * others that is a connection that is cut. In the end both stores hold the same.
+ * `stream cp --follow` between two recorders: first one of the three is killed −9 at random
+ * moments, then all live, and the connections between them are cut. In the end both stores hold
+ * the same.
  */
 import { createHash } from 'node:crypto';
 import { Store } from '../store/store.ts';
 import { cat } from '../tools/cat.ts';
-import type { Child } from './child.ts';
+import type { Child, Ended } from './child.ts';
 import { BOX, type Lab, type StepResult } from './lab.ts';
 import { BrokenPromise, promised } from './promise.ts';
+import { Relay } from './relay.ts';
 
 const LEAST_KILLS = 3;
+const LEAST_CUTS = 10;
+/** Of the time; the rest is for cuts. */
+const KILLS_SHARE = 0.6;
+/** The least number of cuts has come long before, unless the copy has given up. */
+const CUTS_MAX_MS = 60_000;
+const LOOK_AGAIN_MS = 50;
 /** Moments are chosen from so many times what a start and an end take here, or from this. */
 const STARTS = 2;
 const MOMENT_MIN_MS = 800;
 const STORE = { flush: '20ms', segmentSize: '1MiB' };
 
-export async function copyUnderKills(lab: Lab): Promise<StepResult> {
+export async function copyUnderFire(lab: Lab): Promise<StepResult> {
   const [from, to] = [`${lab.dir}/copy-from`, `${lab.dir}/copy-to`];
   const source = lab.configure('source', STORE, { rate: 2000, channels: 5 });
   const target = lab.configure('target', STORE, { rate: 100, stream: 'selftest/own' });
-  const startMs = lab.nowMs();
-  await lab.run(['run', '--config', source, '--data-dir', from, '--quiet', '--duration', '100ms']);
-  const momentMs = Math.max(MOMENT_MIN_MS, STARTS * (lab.nowMs() - startMs));
+  const momentMs = await momentOf(lab, ['run', '--config', source, '--data-dir', from]);
   const words = ['stream', 'cp', BOX, '--data-dir', from, '--to-data-dir', to];
-  const run = (config: string, dir: string): string[] => [
-    ...['run', '--config', config, '--data-dir', dir, '--quiet', '--duration', '150s'],
-  ];
-  const actors = [
-    new Actor(lab, run(source, from)),
-    new Actor(lab, run(target, to)),
-    new Actor(lab, [...words, '--follow', '--quiet']),
-  ];
-  let kills = 0;
-  for (; kills < LEAST_KILLS || lab.hasTime; kills++) {
-    await lab.pause(lab.chance.next() * momentMs);
-    await actors[lab.chance.below(actors.length)]!.kill();
-    lab.progress(`${kills} kills`);
-  }
+  const owners = [new Owner(lab, source, from), new Owner(lab, target, to)];
+  const copy = new Actor(lab, [...words, '--follow', '--quiet']);
+  const kills = await kill(lab, [...owners, copy], momentMs);
+  const cuts = await cut(lab, owners, copy);
   await lab.pause(momentMs);
-  for (const actor of actors) await actor.end();
+  for (const actor of [...owners, copy]) await actor.end();
   await lab.run([...words, '--quiet']);
   const { records } = JSON.parse((await lab.run([...words, '--json'])).stdout) as {
     records: string;
   };
   promised(records === '0', () => `a copy that is complete copied ${records} records once more`);
-  return compare(lab, from, to, kills);
+  return compare(lab, { from, to, kills, cuts });
+}
+
+/** @returns a time in which much happens on this machine, ms */
+async function momentOf(lab: Lab, words: readonly string[]): Promise<number> {
+  const startMs = lab.nowMs();
+  await lab.run([...words, '--quiet', '--duration', '100ms']);
+  return Math.max(MOMENT_MIN_MS, STARTS * (lab.nowMs() - startMs));
+}
+
+async function kill(lab: Lab, actors: readonly Actor[], momentMs: number): Promise<number> {
+  let kills = 0;
+  for (; kills < LEAST_KILLS || lab.hasTime(KILLS_SHARE); kills++) {
+    await lab.pause(lab.chance.next() * momentMs);
+    await actors[lab.chance.below(actors.length)]!.kill();
+    lab.progress(`${kills} kills`);
+  }
+  return kills;
+}
+
+/** The copy's connections to both owners, which it makes anew, are cut again and again. */
+async function cut(lab: Lab, owners: readonly Owner[], copy: Actor): Promise<number> {
+  // the owner is to be the recorder, and not the copy in its place
+  await copy.end();
+  const relays: Relay[] = [];
+  for (const owner of owners) relays.push(await owner.behindRelay());
+  copy.start();
+  const cuts = (): number => relays.reduce((sum, relay) => sum + relay.cuts, 0);
+  const deadlineMs = lab.nowMs() + CUTS_MAX_MS;
+  while (cuts() < LEAST_CUTS || lab.hasTime()) {
+    await lab.pause(LOOK_AGAIN_MS);
+    await copy.check();
+    promised(
+      cuts() >= LEAST_CUTS || lab.nowMs() < deadlineMs,
+      () => `a copy that was cut off ${cuts()} times did not come again within a minute`,
+    );
+    lab.progress(`${cuts()} connections cut`);
+  }
+  for (const relay of relays) await relay.close();
+  return cuts();
 }
 
 /** One that should run, started again whenever it has been killed. */
 class Actor {
-  readonly #lab: Lab;
+  protected readonly lab: Lab;
   readonly #words: readonly string[];
-  #child: Child;
+  protected child: Child;
 
   constructor(lab: Lab, words: readonly string[]) {
-    this.#lab = lab;
+    this.lab = lab;
     this.#words = words;
-    this.#child = lab.start(words);
+    this.child = lab.start(words);
+  }
+
+  start(): void {
+    this.child = this.lab.start(this.#words);
   }
 
   async kill(): Promise<void> {
-    const ended = await this.#child.kill();
-    if (ended.signal !== 'SIGKILL') this.#child.expectWell(ended);
-    promised(ended.signal === 'SIGKILL', () => `"${this.#words.join(' ')}" ended by itself`);
-    this.#child = this.#lab.start(this.#words);
+    const ended = await this.child.kill();
+    if (ended.signal !== 'SIGKILL') this.#endedByItself(ended);
+    this.start();
+  }
+
+  /** @throws BrokenPromise if it has ended */
+  async check(): Promise<void> {
+    if (this.child.isEnded) this.#endedByItself(await this.child.ended);
+  }
+
+  #endedByItself(ended: Ended): never {
+    this.child.expectWell(ended);
+    throw new BrokenPromise(`"${this.#words.join(' ')}" ended by itself`);
   }
 
   async end(): Promise<void> {
-    await this.#child.stop();
+    await this.child.stop();
   }
 }
 
-async function compare(lab: Lab, from: string, to: string, kills: number): Promise<StepResult> {
+class Owner extends Actor {
+  readonly #dir: string;
+
+  constructor(lab: Lab, config: string, dir: string) {
+    const words = ['run', '--config', config, '--data-dir', dir, '--quiet', '--duration', '150s'];
+    super(lab, words);
+    this.#dir = dir;
+  }
+
+  /** Once it serves its store: whoever connects from now on is cut off by and by. */
+  async behindRelay(): Promise<Relay> {
+    await this.lab.waitForStatus(this.child, this.#dir, () => true);
+    return Relay.before(this.#dir, `${this.#dir}.control`, this.lab.chance);
+  }
+}
+
+async function compare(
+  lab: Lab,
+  { from, to, kills, cuts }: { from: string; to: string; kills: number; cuts: number },
+): Promise<StepResult> {
   const [there, here] = [await digestOf(lab, from), await digestOf(lab, to)];
   const [a, b] = [await lab.verified(from), await lab.verified(to)];
   const [source, copy] = [a, b].map(({ streams }) => streams.find(({ name }) => name === BOX));
@@ -82,10 +149,10 @@ async function compare(lab: Lab, from: string, to: string, kills: number): Promi
   promised(there === here, () => 'the copy holds as many records as its source, and others');
   return {
     found: [
-      `${kills} kills −9 of source, target and copy: ${copy!.records} records (samples, gaps and ` +
-        'their ledger) are the same on both sides, each once',
+      `${kills} kills −9 of source, target and copy, ${cuts} connections cut: ${copy!.records} ` +
+        'records (samples, gaps and their ledger) are the same on both sides, each once',
     ],
-    counts: { kills, records: Number(copy!.records) },
+    counts: { kills, cuts, records: Number(copy!.records) },
   };
 }
 

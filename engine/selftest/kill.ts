@@ -21,7 +21,7 @@ export async function killLoop(lab: Lab): Promise<StepResult> {
   const pen = new Pen(lab, dir);
   const kills = { recorder: 0, writer: 0 };
   let accepted = 0;
-  for (let round = 0; round < LEAST_ROUNDS || lab.hasTime; round++) {
+  for (let round = 0; round < LEAST_ROUNDS || lab.hasTime(); round++) {
     // the first store is made by a recorder, with segments of its configuration
     const withRecorder = round === 0 || lab.chance.below(3) > 0;
     const recorder = withRecorder ? await lab.startRecorder(config, dir) : undefined;

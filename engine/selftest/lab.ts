@@ -41,7 +41,7 @@ export class Lab {
   readonly progress: (text: string) => void;
   readonly #options: LabOptions;
   readonly #children = new Set<Child>();
-  readonly #endMs: number;
+  readonly #startMs: number;
 
   constructor(options: LabOptions) {
     this.#options = options;
@@ -49,11 +49,12 @@ export class Lab {
     this.environment = options.environment;
     this.chance = options.chance;
     this.progress = options.onProgress;
-    this.#endMs = this.nowMs() + options.budgetMs;
+    this.#startMs = this.nowMs();
   }
 
-  get hasTime(): boolean {
-    return this.nowMs() < this.#endMs;
+  /** @param share of the step's time */
+  hasTime(share = 1): boolean {
+    return this.nowMs() < this.#startMs + share * this.#options.budgetMs;
   }
 
   /** @throws the signal's reason */

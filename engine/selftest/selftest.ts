@@ -6,7 +6,7 @@
  *   torn tail    a write of which the disk has a part
  *   full budget  a store that may take no more, and is given more
  *   clock step   the wall clock set ahead and back
- *   copy         `stream cp --follow` with either side, or itself, killed
+ *   copy         `stream cp --follow` with either side, or itself, killed, and connections cut
  *
  * What kills and is killed is the program itself, as children; what it left behind is read by the
  * library and held against an oracle outside of the store: what producers were told is durable
@@ -25,7 +25,7 @@ import { hex } from '../store/files.ts';
 import { systemEnvironment, type StoreEnvironment } from '../store/store.ts';
 import { Chance } from './chance.ts';
 import { clockStep } from './clock-step.ts';
-import { copyUnderKills } from './copy.ts';
+import { copyUnderFire } from './copy.ts';
 import { fullBudget } from './full-budget.ts';
 import { killLoop } from './kill.ts';
 import { Lab, type StepResult } from './lab.ts';
@@ -88,7 +88,7 @@ const STEPS: readonly Step[] = [
     name: 'copy',
     promise: 'a copy holds what its source holds, once, whatever is killed or cut off',
     share: 0.45,
-    run: copyUnderKills,
+    run: copyUnderFire,
   },
 ];
 

@@ -42,7 +42,8 @@ export async function locatePlace(
 
 /**
  * The place is where the chunk before the one that is looked for ends: what is missing between them
- * may hold it. @returns undefined if a chunk has gone meanwhile
+ * may hold it.
+ * @returns `isIn`: a chunk says that it is in chunks; undefined if a chunk has gone meanwhile
  */
 async function locateInChunks(
   { chunks }: StoreReader,
@@ -52,16 +53,22 @@ async function locateInChunks(
 ): Promise<(StreamPlace & { isIn: boolean }) | undefined> {
   let [low, high] = [0, chain.length];
   let nextOffset = 0;
+  let isIn = false;
   while (low < high) {
     const middle = (low + high) >> 1;
-    const row = await rowOf(chunks, chain[middle]!, stream);
+    // chunks that cannot be read may hold anything: unless the next one, or the log, says that what
+    // is looked for comes later, the search goes to them, and finds the damage
+    let at = middle;
+    let row = await rowOf(chunks, chain[at]!, stream);
+    while (row === 'damaged' && ++at < high) row = await rowOf(chunks, chain[at]!, stream);
     if (row === 'gone') return undefined;
-    // a chunk that cannot be read may hold anything: the search goes to it, and finds the damage
-    if (row === 'damaged' || inChunk(row)) high = middle;
-    else [low, nextOffset] = [middle + 1, row?.nextOffset ?? 0];
+    const isReached = row !== 'damaged' && inChunk(row);
+    isIn ||= isReached;
+    if (row === 'damaged' || isReached) high = middle;
+    else [low, nextOffset] = [at + 1, row?.nextOffset ?? 0];
   }
   const lsn = chain[low - 1]?.end ?? makeLsn(1, 0);
-  return { lsn, nextOffset, isIn: low < chain.length };
+  return { lsn, nextOffset, isIn };
 }
 
 async function rowOf(
@@ -73,7 +80,7 @@ async function rowOf(
     const found = await chunks.use(range, (chunk) => ({ row: chunk.row(stream) }));
     return found === undefined ? 'gone' : found.row;
   } catch (error) {
-    if (isCode(error, 'DAMAGED')) return 'damaged';
+    if (isUnreadable(error)) return 'damaged';
     throw error;
   }
 }
@@ -119,7 +126,7 @@ function streamAtOrBefore(
   return undefined;
 }
 
-/** What has gone since it was listed is sealed, and those before it are. */
+/** What has gone since it was listed is sealed, and those before it are; or it cannot be read. */
 function streamIfThere(
   { fs, paths, end }: StoreReader,
   segment: number,
@@ -128,7 +135,11 @@ function streamIfThere(
   try {
     return streamAtBeginning(fs, paths.log, segment, stream, end);
   } catch (error) {
-    if (errnoCode(error) === 'ENOENT') return undefined;
+    if (errnoCode(error) === 'ENOENT' || isUnreadable(error)) return undefined;
     throw error;
   }
+}
+
+function isUnreadable(error: unknown): boolean {
+  return isCode(error, 'DAMAGED') || isCode(error, 'STORE_IO');
 }

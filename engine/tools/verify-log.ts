@@ -6,11 +6,17 @@
  * have looked like anything, so what was found is thrown away and the rest of the log read again.
  * Each time it begins further on, and what has gone is read in its chunk.
  */
-import { HelicorderError, messageOf } from '../base/errors.ts';
+import { HelicorderError, isCode, messageOf } from '../base/errors.ts';
 import type { DataItem } from '../store/data.ts';
 import type { StorePaths } from '../store/files.ts';
 import { KIND, type Lsn } from '../store/log/format.ts';
-import { readLog, segmentStart, type LogFault, type LogGroup } from '../store/log/log.ts';
+import {
+  readLog,
+  segmentStart,
+  type LogFault,
+  type LogGroup,
+  type LogItem,
+} from '../store/log/log.ts';
 import { SegmentIndex } from '../store/log/segment-index.ts';
 import { listSegments, segmentPath } from '../store/log/segment.ts';
 import { isCorruptGap } from '../store/losses.ts';
@@ -21,6 +27,16 @@ import type { Damage, VerifyReport } from './types.ts';
 
 export function damage(file: string, what: string, offset = 0, length = 0): Damage {
   return { file, offset: String(offset), length: String(length), what };
+}
+
+/** @param file where the error does not name one */
+export function damageOf(error: unknown, file: string): Damage {
+  if (!(error instanceof HelicorderError)) return damage(file, messageOf(error));
+  const { details, message } = error;
+  const what = isCode(error, 'STORE_IO') ? `cannot be read: ${details.errno}` : message;
+  const { offset = 0, length = 0 } = details;
+  const found = damage(String(details.file ?? file), what, Number(offset), Number(length));
+  return isCode(error, 'FORMAT_VERSION') ? { ...found, code: 'FORMAT_VERSION' } : found;
 }
 
 type LogPaths = Pick<StorePaths, 'log' | 'spills'>;
@@ -59,21 +75,26 @@ function readLogFrom(
   end: Lsn | undefined,
 ): FoundLog {
   const found: FoundLog = { damage: [], tornTails: [], badSegments: [] };
-  const { log } = paths;
   const checker = new LogChecker(found, fs, paths);
-  try {
-    for (const item of readLog(fs, log, { lsn: segmentStart(first), last: undefined }, end)) {
-      if (item.kind === 'group') checker.group(item);
-      else if (item.lost) checker.damage(item, item.what);
-      else {
-        const { segment, file, offset, length } = item;
-        found.tornTails.push({ file, offset: String(offset), length: String(length) });
-        found.badSegments.push(segment);
+  for (let from: number | undefined = first; from !== undefined;) {
+    try {
+      for (const item of readLog(
+        fs,
+        paths.log,
+        { lsn: segmentStart(from), last: undefined },
+        end,
+      )) {
+        checker.item(item);
       }
+      from = undefined;
+    } catch (error) {
+      const told = damageOf(error, paths.log);
+      const segments = listSegments(fs, paths.log);
+      const bad = segments.find((number) => segmentPath(paths.log, number) === told.file);
+      // whichever it was: if the first has gone by now, this one may have as well
+      checker.found(told, bad ?? first);
+      from = segments.find((number) => number > (bad ?? Infinity));
     }
-  } catch (error) {
-    // whichever it was: if the first has gone by now, this one may have as well
-    checker.damage({ segment: first, file: log, offset: 0, length: 0 }, messageOf(error));
   }
   return found;
 }
@@ -93,25 +114,39 @@ class LogChecker {
     this.#paths = paths;
   }
 
-  damage({ segment, file, offset, length }: DamagedRange, what: string): void {
-    this.#report.damage.push(damage(file, what, offset, length));
+  item(item: LogItem): void {
+    if (item.kind === 'group') this.#group(item);
+    else if (item.lost) this.#damage(item, item.what);
+    else {
+      const { segment, file, offset, length } = item;
+      this.#report.tornTails.push({ file, offset: String(offset), length: String(length) });
+      this.#report.badSegments.push(segment);
+    }
+  }
+
+  #damage({ segment, file, offset, length }: DamagedRange, what: string): void {
+    this.found(damage(file, what, offset, length), segment);
+  }
+
+  found(found: Damage, segment: number): void {
+    this.#report.damage.push(found);
     this.#report.badSegments.push(segment);
     this.#lossy = true;
   }
 
-  group(group: LogGroup): void {
+  #group(group: LogGroup): void {
     const { segment, offset, size } = group;
     const file = segmentPath(this.#paths.log, segment);
     const range = { segment, file, offset, length: size.padded };
     if (group.entries.all().some((entry) => !entry.intact)) this.#lossy = true;
     else if (!group.entries.areIntact()) {
-      this.damage(range, 'checksum of an entry');
+      this.#damage(range, 'checksum of an entry');
     }
     try {
       if (group.isSnapshot) this.#snapshot(group);
       else this.#records(group);
     } catch (error) {
-      this.damage(range, messageOf(error));
+      this.#damage(range, messageOf(error));
     }
   }
 
@@ -119,7 +154,7 @@ class LogChecker {
   #spills(group: LogGroup, accounted: readonly DataItem[]): void {
     const held = { records: 0, samples: 0, ticks: 0 };
     for (const found of heldItems(this.#fs, this.#paths.spills, group)) {
-      if (found.kind === 'fault') return this.damage(found, found.what);
+      if (found.kind === 'fault') return this.#damage(found, found.what);
       addTo(held, found.items);
     }
     const stated = addTo({ records: 0, samples: 0, ticks: 0 }, accounted);

@@ -4,7 +4,7 @@
  * and per stream the chain of seqs, offsets and ticks. It only reads, also beside a recorder, and
  * always has an answer: what cannot be read is damage in the report.
  */
-import { HelicorderError, errnoCode, messageOf, isCode } from '../base/errors.ts';
+import { HelicorderError, messageOf, isCode } from '../base/errors.ts';
 import { hex, readStoreJson, storePaths } from '../store/files.ts';
 import { idsOf, identityOfLog, isOneStore } from '../store/identity.ts';
 import type { Lsn, StoreIdentity } from '../store/log/format.ts';
@@ -17,8 +17,8 @@ import { Store, systemEnvironment, type StoreEnvironment } from '../store/store.
 import { TickAccount } from './gaps.ts';
 import { StreamReader, type Fault, type RecordItem } from '../store/stream-reader.ts';
 import { Succession } from './succession.ts';
-import type { Damage, VerifiedStream, VerifyReport } from './types.ts';
-import { damage, verifyLog } from './verify-log.ts';
+import type { VerifiedStream, VerifyReport } from './types.ts';
+import { damage, damageOf, verifyLog } from './verify-log.ts';
 
 export async function verify(
   dir: string,
@@ -66,11 +66,21 @@ function checkIdentity(report: VerifyReport, stated: StoreIdentity, { reader }: 
   }
   const ids = idsOf(stated, state);
   for (const number of listSegments(fs, paths.log)) {
-    const segment = openIfThere(fs, paths.log, number);
+    const segment = readable(() => openIfThere(fs, paths.log, number));
     segment?.close();
     if (segment === undefined || segment.headerRebuilt) continue;
     if (ids.has(hex(segment.header.storeId))) continue;
     report.damage.push(damage(segment.path, 'segment of another store'));
+  }
+}
+
+/** @returns undefined if the disk does not give it: that has been told of the log by now */
+function readable<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (isCode(error, 'STORE_IO')) return undefined;
+    throw error;
   }
 }
 
@@ -116,21 +126,6 @@ async function checkChunks(report: VerifyReport, { reader }: Store): Promise<voi
   }
 }
 
-/** @param chunk where the error does not say it */
-function damageOf(error: unknown, chunk: string): Damage {
-  const errno = errnoCode(error);
-  if (errno !== undefined) return damage(chunk, `cannot be read: ${errno}`);
-  if (!(error instanceof HelicorderError)) throw error;
-  const { file = chunk, offset = 0, length = 0 } = error.details;
-  const found = damage(String(file), error.message, Number(offset), Number(length));
-  return { ...found, ...codeOf(error) };
-}
-
-function codeOf(error: unknown): Pick<Damage, 'code'> {
-  const isOther = isCode(error, 'FORMAT_VERSION');
-  return isOther ? { code: 'FORMAT_VERSION' } : {};
-}
-
 async function readStreams(
   report: VerifyReport,
   environment: StoreEnvironment,
@@ -159,7 +154,7 @@ async function checkStreams(report: VerifyReport, store: Store, dir: string): Pr
     try {
       report.streams.push(await readStream(store, name, report));
     } catch (error) {
-      report.damage.push({ ...damage(dir, `${name}: ${messageOf(error)}`), ...codeOf(error) });
+      report.damage.push({ ...damageOf(error, dir), what: `${name}: ${messageOf(error)}` });
     }
   }
   const isShort = report.streams.some(({ awayRecords }) => awayRecords !== '0');

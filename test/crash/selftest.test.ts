@@ -67,6 +67,7 @@ describe('selftest', () => {
       expect(report).toMatchObject({ ok: true, kept: null });
       expect(report.sync!.micros.map(({ bytes }) => bytes)).toEqual([4096, 65536]);
       for (const { counts } of report.steps) count('kills', Number(counts['kills'] ?? 0));
+      expect(Number(report.steps.at(-1)!.counts['cuts'])).toBeGreaterThanOrEqual(10);
       expect(readdirSync(dir)).toEqual([]);
     },
     LIFE_MS,

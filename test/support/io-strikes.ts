@@ -108,7 +108,7 @@ export function checkEnd(life: StruckLife, { fault }: Strike, where: string): vo
   if (struck && fault.startsWith('kill')) {
     return expect([code, signal], about).toEqual([null, 'SIGKILL']);
   }
-  const isFinal = fault === 'EIO' || (fault === 'ENOSPC' && struck && isOfNames(struck));
+  const isFinal = fault === 'EIO' || (fault === 'ENOSPC' && struck && endsForSpace(struck));
   if (struck === undefined || !isFinal) return expect([code, signal], about).toEqual([0, null]);
   if (code === 0 && (fault === 'ENOSPC' || isDispensable(struck, dirs))) return;
   expect([code, signal], about).toEqual([74, null]);
@@ -116,9 +116,12 @@ export function checkEnd(life: StruckLife, { fault }: Strike, where: string): vo
   expect(stderr, about).toContain(dirs.find((dir) => struck.path.startsWith(dir)));
 }
 
-/** A sync of names, which is final; all else that a disk full for a moment delays is done then. */
-function isOfNames({ kind, path }: Call): boolean {
-  return kind === 'fsync' || (kind === 'open' && path.endsWith('/log'));
+/**
+ * A sync of names is final, and so is what a program cannot open that only reads, or has begun; all
+ * else that a disk full for a moment delays is done then.
+ */
+function endsForSpace({ kind }: Call): boolean {
+  return kind === 'fsync' || kind === 'open' || kind === 'mmap';
 }
 
 /**

@@ -5,7 +5,7 @@
  *
  * Three reads find a stream (trailer, table, directory), one or two more give a block.
  */
-import { HelicorderError, isCode } from '../../base/errors.ts';
+import { HelicorderError, errnoCode, ioError, isCode } from '../../base/errors.ts';
 import { decodeBatch, decodeTimes } from '../../batch/format.ts';
 import { chunkHeadEntry, type ChunkHead } from '../control-entries.ts';
 import { batchItem, standaloneItem, type DataItem } from '../data.ts';
@@ -63,17 +63,20 @@ export class ChunkReader {
   /**
    * @param storeId whose chunk it must be; undefined: that is not known
    * @returns undefined if there is none of this name
-   * @throws DAMAGED, FORMAT_VERSION, or what the place throws
+   * @throws DAMAGED, FORMAT_VERSION, STORE_IO, or what the place throws
    */
   static async open(
     place: ChunkPlace,
     name: string,
     storeId: Uint8Array | undefined,
   ): Promise<ChunkReader | undefined> {
-    const source = await place.open(name);
+    const path = `${place.name}/${name}`;
+    const source = await place.open(name).catch((error: unknown) => {
+      throw ioError(error, 'cannot open', path);
+    });
     if (source === undefined) return undefined;
     try {
-      return await ChunkReader.of(source, `${place.name}/${name}`, name, storeId);
+      return await ChunkReader.of(source, path, name, storeId);
     } catch (error) {
       source.close();
       throw error;
@@ -149,9 +152,8 @@ export class ChunkReader {
   }
 
   async #read(place: Place, what: string): Promise<Uint8Array> {
-    const bytes = await this.#source.read(place.at, place.length);
     try {
-      return checkPlace(bytes, place, what);
+      return checkPlace(await this.#source.read(place.at, place.length), place, what);
     } catch (error) {
       throw inFile(error, this.path, place.at, place.length);
     }
@@ -197,6 +199,8 @@ export async function skipDamaged(work: () => Promise<unknown>): Promise<void> {
 }
 
 function inFile(error: unknown, file: string, offset: number, length: number): unknown {
+  if (errnoCode(error) !== undefined)
+    return ioError(error, 'cannot read', file, { offset, length });
   if (!isCode(error, 'DAMAGED')) return error;
   if (error.details.file !== undefined) return error;
   const details = { file, offset, length };

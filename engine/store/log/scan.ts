@@ -17,6 +17,7 @@
 import { assert } from '../../base/assert.ts';
 import { BLOCK_BYTES, KIB, MIB } from '../../base/constants.ts';
 import { crc32c } from '../../base/crc32c.ts';
+import { ioError } from '../../base/errors.ts';
 import type { File } from '../../files/file-system.ts';
 import {
   GROUP_CRC_BYTES,
@@ -88,7 +89,10 @@ export class Window {
     this.#isHinted = false;
   }
 
-  /** Up to `length` bytes at `at`, fewer at the end; a view, valid until the next call. */
+  /**
+   * Up to `length` bytes at `at`, fewer at the end; a view, valid until the next call.
+   * @throws STORE_IO
+   */
   bytes(at: number, length: number): Uint8Array {
     if (at < this.#start || at + length > this.#start + this.#length) this.#fill(at, length);
     const from = at - this.#start;
@@ -112,7 +116,15 @@ export class Window {
     this.moves++;
     const from = at + held.length;
     if (goesOn) this.#hint(from);
-    this.#length += this.#file.read(memory.subarray(held.length, wanted), from);
+    this.#length += this.#read(memory.subarray(held.length, wanted), from);
+  }
+
+  #read(into: Uint8Array, offset: number): number {
+    try {
+      return this.#file.read(into, offset);
+    } catch (error) {
+      throw ioError(error, 'cannot read', this.#file.path, { offset, length: into.length });
+    }
   }
 
   /** Once it is clear that the range is read in order, and not looked into. */

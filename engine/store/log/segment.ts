@@ -3,7 +3,7 @@
  * comes to be: `next-segment.ts`.
  */
 import { BLOCK_BYTES } from '../../base/constants.ts';
-import { HelicorderError, errnoCode } from '../../base/errors.ts';
+import { HelicorderError, errnoCode, ioError } from '../../base/errors.ts';
 import { edge } from '../../base/failpoint.ts';
 import type { File, FileSystem } from '../../files/file-system.ts';
 import { checkVersion } from '../version.ts';
@@ -51,20 +51,29 @@ export interface OpenSegment {
 /**
  * Opens a segment for reading.
  * @returns undefined if the file holds nothing that was ever a segment: it was being made
- * @throws HelicorderError FORMAT_VERSION, or the system's error
+ * @throws HelicorderError FORMAT_VERSION, STORE_IO, NO_SPACE; the system's ENOENT
  */
 export function openSegment(
   fs: FileSystem,
   logDir: string,
   segment: number,
 ): OpenSegment | undefined {
-  const file = fs.open(segmentPath(logDir, segment), 'read');
+  const file = openedFile(fs, segmentPath(logDir, segment));
   let open: OpenSegment | undefined;
   try {
     open = openedAs(segment, file);
     return open;
   } finally {
     if (open === undefined) file.close();
+  }
+}
+
+function openedFile(fs: FileSystem, path: string): File {
+  try {
+    return fs.open(path, 'read');
+  } catch (error) {
+    if (errnoCode(error) === 'ENOENT') throw error;
+    throw ioError(error, 'cannot open', path);
   }
 }
 
