@@ -9,7 +9,7 @@ const require = createRequire(import.meta.url);
 /** Where a segment is full every few seconds a thread stays, and what V8 has compiled with it. */
 const IDLE_TIMEOUT_MS = 15_000;
 /** A step looks up from its work between two blocks; opening the store takes longer. */
-const GIVE_UP_MS = 2000;
+const GIVE_UP_MS = 10_000;
 
 /** What a thread of the pool is given. */
 export interface UpkeepTask {

@@ -210,6 +210,20 @@ export function ioError(
   });
 }
 
+/** Does something with a file: a system call that fails there is told as `ioError` has it. */
+export function doingIo<T>(
+  doing: string,
+  file: string,
+  work: () => T,
+  range?: { offset: number; length: number },
+): T {
+  try {
+    return work();
+  } catch (error) {
+    throw errnoCode(error) === undefined ? error : ioError(error, doing, file, range);
+  }
+}
+
 /** As `ioError`, for the opening of a directory: what cannot be one is a wrong setting. */
 export function openError(error: unknown, doing: string, dir: string): HelicorderError {
   const errno = errnoCode(error);

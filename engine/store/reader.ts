@@ -12,7 +12,7 @@
  */
 import type { Clock } from '../base/clock.ts';
 import { LOCK_WAIT_MS } from '../base/constants.ts';
-import { HelicorderError, errnoCode, ioError, openError } from '../base/errors.ts';
+import { HelicorderError, doingIo, errnoCode, openError } from '../base/errors.ts';
 import type { FileSystem, MarkFile } from '../files/file-system.ts';
 import { usingFile } from '../files/using-file.ts';
 import { identityFromLog, readStoreJson, storePaths, type StorePaths } from './files.ts';
@@ -121,12 +121,12 @@ export class StoreReader {
   /** undefined if nothing names it. @throws STORE_IO */
   get storeId(): Uint8Array | undefined {
     const { fs, paths } = this;
-    try {
-      this.#identity ??= readStoreJson(fs, paths.storeJson) ?? identityFromLog(fs, paths.log);
-      return this.#identity?.storeId;
-    } catch (error) {
-      throw ioError(error, 'cannot read', paths.storeJson);
-    }
+    this.#identity ??= doingIo(
+      'cannot read',
+      paths.storeJson,
+      () => readStoreJson(fs, paths.storeJson) ?? identityFromLog(fs, paths.log),
+    );
+    return this.#identity?.storeId;
   }
 
   /** The control state as of `end`. */

@@ -8,8 +8,8 @@
  * IO_SHIM_PATH    only calls on paths that contain this are looked at
  * IO_SHIM_LOG     a line for each of them: number within its kind, kind, result (`ok`, `failed` if
  *                 the kernel refused it, or what it was struck with), path
- * IO_SHIM_CALL    the kind that is struck: open, write, pwrite, pwritev, fsync, fdatasync, rename,
- *                 unlink, ftruncate, fallocate, mmap
+ * IO_SHIM_CALL    the kind that is struck: open, read, pread, write, pwrite, pwritev, fsync,
+ *                 fdatasync, rename, unlink, ftruncate, fallocate, mmap
  * IO_SHIM_NTH     which one of that kind, from 1
  * IO_SHIM_FAULT   EIO, ENOSPC: it fails, and nothing has happened
  *                 short: half of the bytes are written
@@ -41,6 +41,8 @@
 
 enum kind {
   OPEN,
+  READ,
+  PREAD,
   WRITE,
   PWRITE,
   PWRITEV,
@@ -54,8 +56,8 @@ enum kind {
   KINDS
 };
 
-static const char *const NAMES[KINDS] = {"open",      "write",     "pwrite", "pwritev",
-                                         "fsync",     "fdatasync", "rename", "unlink",
+static const char *const NAMES[KINDS] = {"open",      "read",      "pread",     "write",  "pwrite",
+                                         "pwritev",   "fsync",     "fdatasync", "rename", "unlink",
                                          "ftruncate", "fallocate", "mmap"};
 
 enum { PATH_BYTES = 4096, BLOCK_BYTES = 4096 };
@@ -188,6 +190,28 @@ OPEN_FUNCTION(open)
 OPEN_FUNCTION(open64)
 OPENAT_FUNCTION(openat)
 OPENAT_FUNCTION(openat64)
+
+ssize_t read(int fd, void *bytes, size_t count) {
+  struct call call;
+  begin_fd(&call, READ, fd);
+  if (fails(&call)) return -1;
+  return done(&call, syscall(SYS_read, fd, bytes, count));
+}
+
+static ssize_t read_at(int fd, void *bytes, size_t count, off64_t position) {
+  struct call call;
+  begin_fd(&call, PREAD, fd);
+  if (fails(&call)) return -1;
+  return done(&call, syscall(SYS_pread64, fd, bytes, count, position));
+}
+
+ssize_t pread(int fd, void *bytes, size_t count, off_t position) {
+  return read_at(fd, bytes, count, position);
+}
+
+ssize_t pread64(int fd, void *bytes, size_t count, off64_t position) {
+  return read_at(fd, bytes, count, position);
+}
 
 ssize_t write(int fd, const void *bytes, size_t count) {
   struct call call;

@@ -4,6 +4,8 @@ import { existsSync, readFileSync } from 'node:fs';
 /** Calls that the shim knows; those that nobody makes are struck nowhere. */
 export type CallKind =
   | 'open'
+  | 'read'
+  | 'pread'
   | 'write'
   | 'pwrite'
   | 'pwritev'

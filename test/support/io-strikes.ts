@@ -55,8 +55,9 @@ function countsOf(calls: readonly Call[]): Map<CallKind, number> {
   return counts;
 }
 
-/** A short call is a write. */
+/** A short call is a write; a kill where something is read is one where nothing happens. */
 function isPossible(kind: CallKind, fault: Strike['fault']): boolean {
+  if (/read/.test(kind)) return fault === 'EIO';
   return fault !== 'short' || /write/.test(kind);
 }
 
@@ -134,7 +135,7 @@ function isDispensable({ kind, path }: Call, dirs: readonly string[]): boolean {
   if (/^(open|fsync)$/.test(kind) && dirs.includes(path)) return true;
   if (/catalog\.db|\/chunks|\/control/.test(path)) return true;
   if (kind === 'unlink' && path.endsWith('.spill')) return true;
-  return /^(open|mmap)$/.test(kind) && /\.seg$|\/(mark|store\.json|lock|claim)$/.test(path);
+  return /^(open|p?read|mmap)$/.test(kind) && /\.seg$|\/(mark|store\.json|lock|claim)$/.test(path);
 }
 
 /**

@@ -72,7 +72,7 @@ export class ChunkReader {
   ): Promise<ChunkReader | undefined> {
     const path = `${place.name}/${name}`;
     const source = await place.open(name).catch((error: unknown) => {
-      throw ioError(error, 'cannot open', path);
+      throw errnoCode(error) === undefined ? error : ioError(error, 'cannot open', path);
     });
     if (source === undefined) return undefined;
     try {

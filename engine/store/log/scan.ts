@@ -17,7 +17,7 @@
 import { assert } from '../../base/assert.ts';
 import { BLOCK_BYTES, KIB, MIB } from '../../base/constants.ts';
 import { crc32c } from '../../base/crc32c.ts';
-import { ioError } from '../../base/errors.ts';
+import { doingIo } from '../../base/errors.ts';
 import type { File } from '../../files/file-system.ts';
 import {
   GROUP_CRC_BYTES,
@@ -120,11 +120,8 @@ export class Window {
   }
 
   #read(into: Uint8Array, offset: number): number {
-    try {
-      return this.#file.read(into, offset);
-    } catch (error) {
-      throw ioError(error, 'cannot read', this.#file.path, { offset, length: into.length });
-    }
+    const range = { offset, length: into.length };
+    return doingIo('cannot read', this.#file.path, () => this.#file.read(into, offset), range);
   }
 
   /** Once it is clear that the range is read in order, and not looked into. */

@@ -72,7 +72,7 @@ function openedFile(fs: FileSystem, path: string): File {
   try {
     return fs.open(path, 'read');
   } catch (error) {
-    if (errnoCode(error) === 'ENOENT') throw error;
+    if (errnoCode(error) === undefined || errnoCode(error) === 'ENOENT') throw error;
     throw ioError(error, 'cannot open', path);
   }
 }
