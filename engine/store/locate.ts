@@ -35,8 +35,9 @@ export async function locatePlace(
     const chain = await reader.chunks.chain(reader.state.sealedEnd);
     const sealed = await locateInChunks(reader, chain, stream, goal);
     if (sealed === undefined) continue;
-    if (sealed.isIn) return sealed;
-    return locateInLog(reader, stream, goal) ?? sealed;
+    const place = sealed.isIn ? sealed : locateInLog(reader, stream, goal);
+    const found = place ?? (await lastBefore(reader, chain, stream, goal));
+    if (found !== undefined) return found;
   }
 }
 
@@ -69,6 +70,26 @@ async function locateInChunks(
   }
   const lsn = chain[low - 1]?.end ?? makeLsn(1, 0);
   return { lsn, nextOffset, isIn };
+}
+
+/**
+ * Where neither chunks nor log say that it is theirs: chunks that do not know the stream, since
+ * they were made of damaged snapshots, have misled the search. What is looked for comes behind the
+ * last one that says it has not come so far. @returns undefined if a chunk has gone meanwhile
+ */
+async function lastBefore(
+  { chunks }: StoreReader,
+  chain: readonly ChunkRange[],
+  stream: number,
+  { inChunk }: Goal,
+): Promise<StreamPlace | undefined> {
+  for (const range of chain.toReversed()) {
+    const row = await rowOf(chunks, range, stream);
+    if (row === 'gone') return undefined;
+    if (row === undefined || row === 'damaged' || inChunk(row)) continue;
+    return { lsn: range.end, nextOffset: row.nextOffset };
+  }
+  return { lsn: makeLsn(1, 0), nextOffset: 0 };
 }
 
 async function rowOf(

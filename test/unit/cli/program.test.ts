@@ -132,6 +132,13 @@ describe('exit codes', () => {
   });
 });
 
+test.each(['EIO', 'ENOSPC'])('a system call that fails (%s) is no bug', async (code) => {
+  const failed = Object.assign(new Error(`${code}: open '/a'`), { code });
+  const ended = await call('verify', { verify: () => Promise.reject(failed) });
+  const first = ended.err.split('\n')[0];
+  expect([ended.code, first]).toEqual([74, `helicorder: ${code}: open '/a'`]);
+});
+
 describe('reading', () => {
   test('cat hands on every option and prints what comes', async () => {
     const seen: CatOptions[] = [];
