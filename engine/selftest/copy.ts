@@ -65,21 +65,29 @@ async function cut(lab: Lab, owners: readonly Owner[], copy: Actor): Promise<num
   // the owner is to be the recorder, and not the copy in its place
   await copy.end();
   const relays: Relay[] = [];
-  for (const owner of owners) relays.push(await owner.behindRelay());
-  copy.start();
-  const cuts = (): number => relays.reduce((sum, relay) => sum + relay.cuts, 0);
+  try {
+    for (const owner of owners) relays.push(await owner.behindRelay());
+    copy.start();
+    return await untilCut(lab, relays, copy);
+  } finally {
+    for (const relay of relays) await relay.close();
+  }
+}
+
+/** @returns how often it was cut off */
+async function untilCut(lab: Lab, relays: readonly Relay[], copy: Actor): Promise<number> {
   const deadlineMs = lab.nowMs() + CUTS_MAX_MS;
-  while (cuts() < LEAST_CUTS || lab.hasTime()) {
+  for (;;) {
+    const cuts = relays.reduce((sum, relay) => sum + relay.cuts, 0);
+    if (cuts >= LEAST_CUTS && !lab.hasTime()) return cuts;
+    promised(
+      cuts >= LEAST_CUTS || lab.nowMs() < deadlineMs,
+      () => `a copy that was cut off ${cuts} times did not come again within a minute`,
+    );
+    lab.progress(`${cuts} connections cut`);
     await lab.pause(LOOK_AGAIN_MS);
     await copy.check();
-    promised(
-      cuts() >= LEAST_CUTS || lab.nowMs() < deadlineMs,
-      () => `a copy that was cut off ${cuts()} times did not come again within a minute`,
-    );
-    lab.progress(`${cuts()} connections cut`);
   }
-  for (const relay of relays) await relay.close();
-  return cuts();
 }
 
 /** One that should run, started again whenever it has been killed. */
