@@ -118,11 +118,11 @@ export function checkEnd(life: StruckLife, { fault }: Strike, where: string): vo
 }
 
 /**
- * A sync of names is final, and so is what a program cannot open that only reads, or has begun; all
- * else that a disk full for a moment delays is done then.
+ * A sync of names is final, and so is what a program cannot open, or sync before it believes it,
+ * that only reads, or has begun; all else that a disk full for a moment delays is done then.
  */
 function endsForSpace({ kind }: Call): boolean {
-  return kind === 'fsync' || kind === 'open' || kind === 'mmap';
+  return /^(open|mmap|f(data)?sync)$/.test(kind);
 }
 
 /**
