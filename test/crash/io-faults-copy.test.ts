@@ -97,7 +97,15 @@ async function lifeOf<T>(
     const how = { shim, dir: stores, log, isBuffered, ...(strike && { strike }) };
     const batch = ['--batch-records', String(batchRecords)];
     const ended = await helicorder([...words, ...batch], { env: shimEnvironment(how) }).ended;
-    return await check({ from, to, dirs: [from, to], words, ended, calls: callsIn(log) });
+    return await check({
+      from,
+      to,
+      source: from,
+      dirs: [from, to],
+      words,
+      ended,
+      calls: callsIn(log),
+    });
   } finally {
     rmSync(work, { recursive: true, force: true });
   }

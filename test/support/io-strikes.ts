@@ -24,6 +24,8 @@ export const STRIKES_TIMEOUT_MS = isSoak ? 7_200_000 : 360_000;
 export interface StruckLife {
   /** of its stores */
   dirs: readonly string[];
+  /** the one among them that it reads before it owns it */
+  source?: string;
   ended: Ended;
   calls: readonly Call[];
 }
@@ -109,7 +111,7 @@ export function checkEnd(life: StruckLife, { fault }: Strike, where: string): vo
   if (struck && fault.startsWith('kill')) {
     return expect([code, signal], about).toEqual([null, 'SIGKILL']);
   }
-  const isFinal = fault === 'EIO' || (fault === 'ENOSPC' && struck && endsForSpace(struck));
+  const isFinal = fault === 'EIO' || (fault === 'ENOSPC' && struck && endsForSpace(struck, life));
   if (struck === undefined || !isFinal) return expect([code, signal], about).toEqual([0, null]);
   if (code === 0 && (fault === 'ENOSPC' || isDispensable(struck, dirs))) return;
   expect([code, signal], about).toEqual([74, null]);
@@ -118,11 +120,14 @@ export function checkEnd(life: StruckLife, { fault }: Strike, where: string): vo
 }
 
 /**
- * A sync of names is final, and so is what a program cannot open, or sync before it believes it,
- * that only reads, or has begun; all else that a disk full for a moment delays is done then.
+ * A sync of names is final, and so is what a reader cannot open, or sync before it believes it; all
+ * else that a disk full for a moment delays is done then.
  */
-function endsForSpace({ kind }: Call): boolean {
-  return /^(open|mmap|f(data)?sync)$/.test(kind);
+function endsForSpace({ kind, path }: Call, { dirs, source }: StruckLife): boolean {
+  if (kind === 'fsync') return true;
+  if (kind === 'open' && (path.endsWith('/log') || dirs.includes(path))) return true;
+  const isRead = source !== undefined && path.startsWith(source);
+  return isRead && /^(open|mmap|fdatasync)$/.test(kind);
 }
 
 /**
