@@ -156,6 +156,7 @@ export class Copier {
       this.#writer = writer;
       const state = await this.#drive(beginCoordination(cursor, intent));
       await this.#released;
+      this.#checkSource();
       const { acked } = state.cursor;
       return { acked, ended: this.#isDone(state.cursor) ? 'done' : 'stopped' };
     } finally {
@@ -172,7 +173,7 @@ export class Copier {
       state = next.state;
       const last = defined(next.effects.at(-1), 'an effect');
       for (const effect of next.effects.slice(0, -1)) this.#begin(effect);
-      if (this.#sourceError !== undefined) throw this.#sourceError;
+      this.#checkSource();
       if (last.kind === 'idle' && this.#isDone(state.cursor)) return state;
       if (this.#signal.aborted && last.kind !== 'alarm') return state;
       event = await this.#answer(last, state);
@@ -193,6 +194,11 @@ export class Copier {
         this.#sourceError ??= error;
       },
     );
+  }
+
+  /** What is not waited for may have failed. */
+  #checkSource(): void {
+    if (this.#sourceError !== undefined) throw this.#sourceError;
   }
 
   async #writeCursor(cursor: Cursor): Promise<void> {

@@ -161,6 +161,15 @@ describe.each(['store', 'two-phase'] as const)('a copy to a participant of kind 
     TIMEOUT_MS,
   );
 
+  test('is not done before its last cursor is durable', async () => {
+    const scene = sceneOf(kind, SEED);
+    scene.source.record(Infinity);
+    scene.source.writeCursor = ({ acked }) =>
+      acked < scene.source.lastSeq ? Promise.resolve() : Promise.reject(new Error('EIO'));
+    expect(await live(scene, {})).toBe('EIO');
+    expect(scene.records).toEqual(scene.source.texts());
+  });
+
   test('equal seeds take equal ways', async () => {
     const way = async (): Promise<string> => {
       const scene = sceneOf(kind, SEED);
