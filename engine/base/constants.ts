@@ -22,6 +22,8 @@ export const BUDGET_MIN_SEGMENTS = 8;
 /** A budget without a given segment size is cut into at least this many. */
 export const BUDGET_SEGMENTS = 16;
 export const GROUP_MAX_BYTES = 4 * MIB;
+/** Memory for groups that are no larger: those of a few dozen sources at ordinary flushes. */
+export const GROUP_SMALL_BYTES = 256 * KIB;
 /** A group is committed once it holds this much, so that a backlog is written in large pieces. */
 export const GROUP_TARGET_BYTES = 1 * MIB;
 /** Of zeros written ahead at once, at most, so that no flush waits long behind them. */

@@ -1,6 +1,5 @@
 /** Files whose writes are durable when they return, and the memory that O_DIRECT asks for. */
 import { native } from '../../native/index.ts';
-import { BLOCK_BYTES } from '../base/constants.ts';
 import type { DurableFile } from './file-system.ts';
 
 export function openDurable(path: string, direct: boolean): DurableFile {
@@ -16,7 +15,5 @@ export function openDurable(path: string, direct: boolean): DurableFile {
 
 /** Zeroed memory at an address that is a multiple of 4096. */
 export function alignedBuffer(bytes: number): Uint8Array {
-  const memory = new Uint8Array(bytes + BLOCK_BYTES);
-  const offset = native.alignedOffset(memory, BLOCK_BYTES);
-  return memory.subarray(offset, offset + bytes);
+  return new Uint8Array(native.alignedMemory(bytes));
 }

@@ -21,12 +21,7 @@
  * On the owner's thread: a write takes as long as that of a group.
  */
 import type { Clock, Random } from '../base/clock.ts';
-import {
-  BLOCK_BYTES,
-  GROUP_MAX_BYTES,
-  SEGMENT_MAX_BYTES,
-  TXN_PARTS_MAX,
-} from '../base/constants.ts';
+import { BLOCK_BYTES, SEGMENT_MAX_BYTES, TXN_PARTS_MAX } from '../base/constants.ts';
 import { HelicorderError, errnoCode, ioError } from '../base/errors.ts';
 import { edge } from '../base/failpoint.ts';
 import type { DurableFile, FileSystem } from '../files/file-system.ts';
@@ -41,7 +36,7 @@ import {
   type SegmentHeader,
   type StoreIdentity,
 } from './log/format.ts';
-import { GroupBuilder, plannedSize, type PlannedGroup } from './log/group.ts';
+import { GroupBuilder, GroupMemory, plannedSize, type PlannedGroup } from './log/group.ts';
 import { SpillParts, type LiveSpills, type SpillEntry } from './spill-entry.ts';
 
 /** The segment number in every spill. */
@@ -95,7 +90,7 @@ export class Spills {
     const { fs, dir } = this.#options;
     fs.makeDirectory(dir);
     this.#workspace ??= {
-      memory: fs.alignedBuffer(GROUP_MAX_BYTES),
+      memory: new GroupMemory(fs),
       builder: new GroupBuilder(BLOCK_BYTES),
     };
     return new Spill(this.#options, this.#workspace, {
@@ -172,7 +167,7 @@ interface SpillFile {
 
 /** Of one owner: one group is built at a time. */
 interface Workspace {
-  memory: Uint8Array;
+  memory: GroupMemory;
   builder: GroupBuilder;
 }
 
@@ -294,8 +289,7 @@ export class Spill {
     const target: SpillFile = { ...made, parts: new SpillParts() };
     this.#files.push(target);
     this.#file = fs.openDurable(spillPath(dir, name), direct);
-    const block = this.#workspace.memory.subarray(0, BLOCK_BYTES);
-    encodeSegmentHeader(header, block);
+    const block = encodeSegmentHeader(header, this.#workspace.memory.blocks(BLOCK_BYTES));
     edge('spill-header', () => this.#file!.write(block, 0));
     return target;
   }

@@ -2,6 +2,7 @@
 // registers is declared and documented in native/index.ts.
 #include <unistd.h>
 
+#include <cerrno>
 #include <memory>
 
 #include "binding_arguments.h"
@@ -49,14 +50,14 @@ Napi::Value JsKernelClock(const Napi::CallbackInfo& info) {
   return result;
 }
 
-Napi::Value JsAlignedOffset(const Napi::CallbackInfo& info) {
-  const Napi::Uint8Array memory = Bytes(info[0], "memory");
-  const auto alignment = static_cast<size_t>(Whole(info[1], "alignment", 0, INT32_MAX));
-  if (alignment == 0 || (alignment & (alignment - 1)) != 0) {
-    throw Napi::RangeError::New(info.Env(), "alignment is not a power of two");
-  }
-  const size_t offset = helicorder::AlignedOffset(memory.Data(), alignment);
-  return Napi::Number::New(info.Env(), static_cast<double>(offset));
+Napi::Value JsAlignedMemory(const Napi::CallbackInfo& info) {
+  const auto length = static_cast<size_t>(Whole(info[0], "bytes", 1, INT32_MAX));
+  auto memory = std::make_unique<helicorder::AlignedMemory>(length);
+  if (memory->data() == nullptr) throw SystemError(info.Env(), -ENOMEM, "mmap");
+  auto* const held = memory.release();
+  return Napi::ArrayBuffer::New(
+      info.Env(), held->data(), length,
+      [](Napi::Env, void*, helicorder::AlignedMemory* freed) { delete freed; }, held);
 }
 
 // The descriptor is closed with the object, so also when the environment that made it is torn down.
@@ -195,7 +196,7 @@ void BindFiles(Napi::Env env, Napi::Object exports) {
   exports.Set("readClocks", Napi::Function::New<JsReadClocks>(env, "readClocks"));
   exports.Set("bootId", Napi::Function::New<JsBootId>(env, "bootId"));
   exports.Set("kernelClock", Napi::Function::New<JsKernelClock>(env, "kernelClock"));
-  exports.Set("alignedOffset", Napi::Function::New<JsAlignedOffset>(env, "alignedOffset"));
+  exports.Set("alignedMemory", Napi::Function::New<JsAlignedMemory>(env, "alignedMemory"));
   exports.Set("lockFile", Napi::Function::New<JsLockFile>(env, "lockFile"));
   exports.Set("unlockFile", Napi::Function::New<JsUnlockFile>(env, "unlockFile"));
   exports.Set("dropCache", Napi::Function::New<JsDropCache>(env, "dropCache"));

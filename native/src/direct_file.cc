@@ -1,6 +1,7 @@
 #include "direct_file.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/statfs.h>
 #include <unistd.h>
 
@@ -14,6 +15,8 @@ namespace helicorder {
 namespace {
 
 constexpr size_t kBlockBytes = 4096;
+// Of x86-64, and of ARM with pages of 4 KiB; where they are of another size it does no harm.
+constexpr size_t kHugePageBytes = 2 << 20;
 // One system call is bounded, because terminating a worker waits for it.
 constexpr size_t kWriteMaxBytes = 4 << 20;
 constexpr mode_t kFileMode = 0644;
@@ -26,8 +29,23 @@ bool IsAligned(const void* bytes, size_t length, int64_t position) {
 
 }  // namespace
 
-size_t AlignedOffset(const void* memory, size_t alignment) {
-  return -reinterpret_cast<uintptr_t>(memory) & (alignment - 1);
+AlignedMemory::AlignedMemory(size_t length) : data_(nullptr) {
+  // below half a huge page more would be wasted than used
+  const size_t page = length >= kHugePageBytes / 2 ? kHugePageBytes : kBlockBytes;
+  mapped_ = (length + page - 1) / page * page;
+  const size_t asked = mapped_ + page;
+  void* mapping = mmap(nullptr, asked, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (mapping == MAP_FAILED) return;
+  auto* const start = static_cast<uint8_t*>(mapping);
+  const size_t before = -reinterpret_cast<uintptr_t>(start) % page;
+  data_ = start + before;
+  if (before > 0) munmap(start, before);
+  munmap(data_ + mapped_, asked - before - mapped_);
+  if (page == kHugePageBytes) madvise(data_, mapped_, MADV_HUGEPAGE);
+}
+
+AlignedMemory::~AlignedMemory() {
+  if (data_ != nullptr) munmap(data_, mapped_);
 }
 
 int OpenDurable(const char* path, bool create, bool direct) {

@@ -9,8 +9,24 @@
 
 namespace helicorder {
 
-// Bytes from `memory` to the first address that is a multiple of `alignment` (a power of two).
-size_t AlignedOffset(const void* memory, size_t alignment);
+// Memory for direct files, zeroed, at an address that is a multiple of 4096. What is written by the
+// MiB lies in huge pages where the kernel has some: a device takes a limited number of places in
+// memory with a request (virtio 254), and a MiB of pages of 4 KiB are 256. Of huge pages that are
+// only read, all zeros, the kernel keeps one for all.
+class AlignedMemory {
+ public:
+  explicit AlignedMemory(size_t length);
+  ~AlignedMemory();
+  AlignedMemory(const AlignedMemory&) = delete;
+  AlignedMemory& operator=(const AlignedMemory&) = delete;
+
+  // Null if there is no memory.
+  uint8_t* data() const { return data_; }
+
+ private:
+  uint8_t* data_;
+  size_t mapped_;
+};
 
 // Opens `path` for reading and durable writing, and makes it if `create`. With `direct` writes
 // bypass the page cache (O_DIRECT) and return when the device has them (O_DSYNC). Returns a file

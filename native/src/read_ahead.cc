@@ -30,8 +30,8 @@ int OpenAgain(int fd) {
 
 int ReadAhead::Start(int fd, int64_t position, int64_t end) {
   if (position % kBlockBytes != 0) return -EINVAL;
-  memory_.reset(static_cast<uint8_t*>(std::aligned_alloc(kBlockBytes, kPieces * kPieceBytes)));
-  if (memory_ == nullptr) return -ENOMEM;
+  memory_ = std::make_unique<AlignedMemory>(kPieces * kPieceBytes);
+  if (memory_->data() == nullptr) return -ENOMEM;
   fd_ = OpenAgain(fd);
   if (fd_ < 0) return fd_;
   start_ = position;
@@ -57,7 +57,7 @@ size_t ReadAhead::Read(uint8_t* into, size_t length, int64_t position) {
       Stop();
       break;
     }
-    std::memcpy(into + done, memory_.get() + at, count);
+    std::memcpy(into + done, memory_->data() + at, count);
     Take(static_cast<int64_t>(count));
     done += count;
   }
@@ -105,7 +105,7 @@ void ReadAhead::ReadOn() {
 }
 
 int64_t ReadAhead::ReadPiece(int64_t piece, int64_t length) {
-  uint8_t* const into = memory_.get() + piece % (kPieces * kPieceBytes);
+  uint8_t* const into = memory_->data() + piece % (kPieces * kPieceBytes);
   const int64_t blocks = (length + kBlockBytes - 1) / kBlockBytes * kBlockBytes;
   ssize_t count;
   do {

@@ -8,9 +8,10 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <mutex>
+
+#include "direct_file.h"
 
 namespace helicorder {
 
@@ -34,10 +35,6 @@ class ReadAhead {
   size_t Read(uint8_t* into, size_t length, int64_t position);
 
  private:
-  struct Freed {
-    void operator()(uint8_t* memory) const { std::free(memory); }
-  };
-
   static void* Main(void* self);
   void ReadOn();
   // Both count from start_. Returns how many bytes came.
@@ -48,7 +45,7 @@ class ReadAhead {
   void Stop();
 
   // pieces in a ring: what counts from start_ lies at its place modulo the ring's size
-  std::unique_ptr<uint8_t, Freed> memory_;
+  std::unique_ptr<AlignedMemory> memory_;
   int fd_ = -1;
   int64_t start_ = 0;
   int64_t end_ = 0;

@@ -7,8 +7,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <string>
-#include <vector>
 
 #include "../src/clock.h"
 #include "../src/direct_file.h"
@@ -19,6 +19,7 @@ using namespace helicorder;
 namespace {
 
 constexpr size_t kBlock = 4096;
+constexpr size_t kMib = 1 << 20;
 
 void Check(bool condition, const char* law) {
   if (condition) return;
@@ -31,12 +32,10 @@ void WritesArriveWhole(const std::string& path, bool direct) {
   if (direct && (fd == -EINVAL || fd == -EOPNOTSUPP)) return;  // this file system cannot
   Check(fd >= 0, "a file is made");
   constexpr size_t kLength = 6 << 20;
-  std::vector<uint8_t> memory(kLength + kBlock);
-  uint8_t* bytes = memory.data() + AlignedOffset(memory.data(), kBlock);
+  const AlignedMemory memory(kLength), back_memory(kLength);
+  uint8_t *const bytes = memory.data(), *const back = back_memory.data();
   for (size_t i = 0; i < kLength; i++) bytes[i] = static_cast<uint8_t>(i * 131 >> 7);
   Check(WriteDurable(fd, bytes, kLength, kBlock, direct) == 0, "6 MiB are written");
-  std::vector<uint8_t> back_memory(kLength + kBlock);
-  uint8_t* back = back_memory.data() + AlignedOffset(back_memory.data(), kBlock);
   Check(pread(fd, back, kLength, kBlock) == static_cast<ssize_t>(kLength), "6 MiB are read");
   Check(std::memcmp(bytes, back, kLength) == 0, "what was written is read");
   close(fd);
@@ -44,14 +43,46 @@ void WritesArriveWhole(const std::string& path, bool direct) {
 
 void MisalignedIsRefused(const std::string& path) {
   const int fd = OpenDurable(path.c_str(), true, false);
-  std::vector<uint8_t> memory(3 * kBlock);
-  const uint8_t* bytes = memory.data() + AlignedOffset(memory.data(), kBlock);
+  const AlignedMemory memory(2 * kBlock);
+  const uint8_t* bytes = memory.data();
   Check(WriteDurable(fd, bytes + 1, kBlock, 0, true) == -EINVAL, "the address is a block's");
   Check(WriteDurable(fd, bytes, kBlock - 1, 0, true) == -EINVAL, "the length is whole blocks");
   Check(WriteDurable(fd, bytes, kBlock, 1, true) == -EINVAL, "the position is a block's");
   close(fd);
   Check(WriteDurable(-1, bytes, kBlock, 0, false) == -EBADF, "errors are passed on");
   Check(OpenDurable("/nowhere/file", true, false) == -ENOENT, "and so are those of open");
+}
+
+uintptr_t AddressOf(const AlignedMemory& memory) {
+  return reinterpret_cast<uintptr_t>(memory.data());
+}
+
+// Was the kernel told to use huge pages ("hg") for the mapping that holds `address`?
+bool IsAdvisedHuge(uintptr_t address) {
+  std::ifstream maps("/proc/self/smaps");
+  bool is_it = false;
+  for (std::string line; std::getline(maps, line);) {
+    unsigned long begin, end;
+    if (std::sscanf(line.c_str(), "%lx-%lx", &begin, &end) == 2) {
+      is_it = begin <= address && address < end;
+    }
+    if (is_it && line.rfind("VmFlags:", 0) == 0) return line.find(" hg") != std::string::npos;
+  }
+  return false;
+}
+
+void MemoryIsAligned() {
+  for (const size_t length : {size_t{1}, kBlock, kMib - 1, kMib, 3 * kMib + 1}) {
+    const AlignedMemory memory(length);
+    const size_t alignment = length < kMib ? kBlock : 2 * kMib;
+    Check(AddressOf(memory) % alignment == 0, "memory begins at a page, from a MiB on a huge one");
+    for (size_t i = 0; i < length; i++) Check(memory.data()[i] == 0, "it is zeroed");
+    std::memset(memory.data(), 1, length);
+  }
+  if (access("/sys/kernel/mm/transparent_hugepage", F_OK) != 0) return;
+  const AlignedMemory small(kMib - 1), large(kMib);
+  Check(IsAdvisedHuge(AddressOf(large)), "a MiB is to lie in huge pages");
+  Check(!IsAdvisedHuge(AddressOf(small)), "less is not");
 }
 
 void FullDiskIsAnError() {
@@ -99,6 +130,7 @@ int main() {
   const std::string path = dir + "/file";
   WritesArriveWhole(path, false);
   WritesArriveWhole(path, true);
+  MemoryIsAligned();
   MisalignedIsRefused(path);
   FullDiskIsAnError();
   LocksExclude(path);

@@ -131,7 +131,8 @@ export interface SegmentHeader {
   storeCreatedNanos: bigint;
 }
 
-export function encodeSegmentHeader(header: SegmentHeader, block: Uint8Array): void {
+/** @returns `block` */
+export function encodeSegmentHeader(header: SegmentHeader, block: Uint8Array): Uint8Array {
   assert(block.length === BLOCK_BYTES, 'a segment header is one block');
   block.fill(0);
   const view = viewOf(block);
@@ -149,6 +150,7 @@ export function encodeSegmentHeader(header: SegmentHeader, block: Uint8Array): v
   view.setBigUint64(96, BigInt(header.storeSegmentBytes), true);
   view.setBigInt64(104, header.storeCreatedNanos, true);
   view.setUint32(156, crc32c(block.subarray(0, 156)), true);
+  return block;
 }
 
 /** The header, or why there is none: `version` if only the version is not ours. */

@@ -8,8 +8,9 @@
  * the payloads behind their table, and an entry of many is four numbers.
  */
 import { assert } from '../../base/assert.ts';
-import { BLOCK_BYTES } from '../../base/constants.ts';
+import { BLOCK_BYTES, GROUP_MAX_BYTES, GROUP_SMALL_BYTES } from '../../base/constants.ts';
 import { crc32c } from '../../base/crc32c.ts';
+import type { FileSystem } from '../../files/file-system.ts';
 import type { GroupSize } from '../data.ts';
 import { EntryTable, type TimeEnds } from './entries.ts';
 import {
@@ -42,6 +43,24 @@ export interface PlannedGroup {
 interface Rest {
   rows: Uint8Array;
   start: number;
+}
+
+/** Where one group after the other lies while it is written: little, where all of them are small. */
+export class GroupMemory {
+  readonly #fs: Pick<FileSystem, 'alignedBuffer'>;
+  #bytes: Uint8Array;
+
+  constructor(fs: Pick<FileSystem, 'alignedBuffer'>) {
+    this.#fs = fs;
+    this.#bytes = fs.alignedBuffer(GROUP_SMALL_BYTES);
+  }
+
+  /** Whole blocks for `length` bytes, at most a group's, until the next call. */
+  blocks(length: number): Uint8Array {
+    const bytes = alignUp(length);
+    if (bytes > this.#bytes.length) this.#bytes = this.#fs.alignedBuffer(GROUP_MAX_BYTES);
+    return this.#bytes.subarray(0, bytes);
+  }
 }
 
 const FIRST_ROWS = 64;
@@ -137,17 +156,16 @@ export class GroupBuilder {
 
   /**
    * The group as it is to be written, header and CRC included.
-   * @param memory where it is put
    * @returns whole blocks of `memory`, and how the next group names this one
    */
   seal(
     group: PlannedGroup,
-    memory: Uint8Array,
+    memory: GroupMemory,
     segment: { segment: number; salt: bigint },
     place: Omit<GroupHeader, 'length' | 'entries'>,
   ): { bytes: Uint8Array; link: Link } {
     const { length, entries } = group;
-    const bytes = memory.subarray(0, alignUp(length));
+    const bytes = memory.blocks(length);
     this.layOut(group, bytes);
     const crc = sealGroup(bytes, segment, { ...place, length, entries });
     return { bytes, link: { lsn: makeLsn(segment.segment, place.offset), length, crc } };

@@ -14,7 +14,7 @@
  */
 import { assert } from '../../base/assert.ts';
 import type { Clock, Random } from '../../base/clock.ts';
-import { BLOCK_BYTES, GROUP_MAX_BYTES } from '../../base/constants.ts';
+import { BLOCK_BYTES } from '../../base/constants.ts';
 import { HelicorderError, ioError } from '../../base/errors.ts';
 import { edge } from '../../base/failpoint.ts';
 import type { DurableFile, Meanwhile } from '../../files/file-system.ts';
@@ -34,7 +34,7 @@ import {
   type SegmentHeader,
   type StoreIdentity,
 } from './format.ts';
-import { GroupBuilder, plannedSize, type PlannedGroup } from './group.ts';
+import { GroupBuilder, GroupMemory, plannedSize, type PlannedGroup } from './group.ts';
 import { SegmentIndex } from './segment-index.ts';
 import { NextSegment, Pace, type SegmentPlace } from './next-segment.ts';
 import { openSegment, recycleBefore, segmentPath, tooLarge } from './segment.ts';
@@ -88,7 +88,7 @@ const LETTING_GO = 'cannot let go of what is sealed in';
 
 export class LogWriter {
   readonly #options: LogWriterOptions;
-  readonly #memory: Uint8Array;
+  readonly #memory: GroupMemory;
   #segment: CurrentSegment | undefined;
   #offset = 0;
   #last: Link = NO_LINK;
@@ -100,7 +100,7 @@ export class LogWriter {
 
   constructor(options: LogWriterOptions, start: LogStart | undefined) {
     this.#options = options;
-    this.#memory = options.fs.alignedBuffer(GROUP_MAX_BYTES);
+    this.#memory = new GroupMemory(options.fs);
     this.#next = new NextSegment(options, options.identity.segmentBytes);
     if (start === undefined) return;
     const { fs, logDir, direct } = options;
@@ -393,8 +393,8 @@ export class LogWriter {
     const planned = this.#plan(snapshot);
     const needed = plannedSize(planned).padded;
     if (this.#offset + needed > header.size) throw tooLarge(needed, header.size, 0);
-    encodeSegmentHeader(header, this.#memory.subarray(0, BLOCK_BYTES));
-    edge('segment-header', () => file.write(this.#memory.subarray(0, BLOCK_BYTES), 0));
+    const block = encodeSegmentHeader(header, this.#memory.blocks(BLOCK_BYTES));
+    edge('segment-header', () => file.write(block, 0));
     edge('snapshot', () => this.#write(snapshot, planned, GROUP_FLAG.snapshot));
   }
 }

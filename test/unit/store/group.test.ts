@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { crc32c } from '../../../engine/base/crc32c.ts';
-import { GIB, KIB } from '../../../engine/base/constants.ts';
+import { BLOCK_BYTES, GIB, GROUP_MAX_BYTES, KIB } from '../../../engine/base/constants.ts';
 import {
   ENTRY_FLAG,
   GROUP_FLAG,
@@ -16,7 +16,7 @@ import {
   joinFragments,
   type Entry,
 } from '../../../engine/store/log/entries.ts';
-import { GroupBuilder } from '../../../engine/store/log/group.ts';
+import { GroupBuilder, GroupMemory } from '../../../engine/store/log/group.ts';
 import { SeededRandom } from '../../support/random.ts';
 
 interface Added {
@@ -183,5 +183,24 @@ describe('a group', () => {
       ),
       { numRuns: 60 },
     );
+  });
+});
+
+describe('the memory of groups', () => {
+  it('is small until a group is large, and then has room for any', () => {
+    const made: number[] = [];
+    const memory = new GroupMemory({
+      alignedBuffer: (bytes) => {
+        made.push(bytes);
+        return new Uint8Array(bytes);
+      },
+    });
+    expect(memory.blocks(100)).toHaveLength(BLOCK_BYTES);
+    const [small = 0] = made;
+    expect(small).toBeLessThan(GROUP_MAX_BYTES / 8);
+    for (const length of [small, small + 1, GROUP_MAX_BYTES - 1, 1]) {
+      expect(memory.blocks(length)).toHaveLength(alignUp(length));
+    }
+    expect(made).toEqual([small, GROUP_MAX_BYTES]);
   });
 });
