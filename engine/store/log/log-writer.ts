@@ -147,25 +147,23 @@ export class LogWriter {
 
   /**
    * Commits control entries though a commit of records waits for space: what frees space must not
-   * wait for it.
+   * wait for it. The state takes them in once they are written: a disk that is full is asked again
+   * by whoever wants them.
    * @throws NO_SPACE if the disk itself is full: nothing of it has happened
    */
   commitAhead(builder: GroupBuilder): void {
-    const waiting = this.#pending;
-    if (waiting?.items !== undefined) {
+    if (this.#failure) throw this.#failure;
+    if (this.#pending?.items !== undefined) {
       throw new HelicorderError('NO_SPACE', 'a group that has begun to be written comes first');
     }
-    const ahead: Pending = { builder, items: undefined, isControl: true };
-    this.#pending = ahead;
-    try {
-      this.resume();
-    } catch (error) {
-      // the state is ahead of the log: there is no way back
-      if (ahead.items !== undefined) throw this.#fail(ioError(error, 'cannot write to', 'the log'));
-      throw error;
-    } finally {
-      this.#pending = waiting;
-    }
+    const groupOffset = this.#guarded(() => {
+      this.#makeRoom(builder, true);
+      const offset = this.#offset;
+      this.#write(builder, this.#plan(builder), 0);
+      return offset;
+    });
+    const items = this.#apply(builder, this.#plan(builder));
+    this.#committed(builder, items, groupOffset);
   }
 
   /** Goes on with a commit that found the disk full. */
@@ -177,17 +175,24 @@ export class LogWriter {
     const groupOffset = this.#guarded(() => {
       if (pending.items === undefined) this.#makeRoom(builder, pending.isControl);
       const groups = this.#plan(builder);
-      const { segment } = this.#segment!.header;
-      const group = { segment, entries: builder.entries(), size: plannedSize(groups) };
-      pending.items ??= this.#options.state.apply(group);
+      pending.items ??= this.#apply(builder, groups);
       const offset = this.#offset;
       this.#write(builder, groups, 0, meanwhile);
       return offset;
     });
-    const items = pending.items!;
+    this.#pending = undefined;
+    return this.#committed(builder, pending.items!, groupOffset);
+  }
+
+  #apply(builder: GroupBuilder, groups: readonly PlannedGroup[]): DataItem[] {
+    const { segment } = this.#segment!.header;
+    const group = { segment, entries: builder.entries(), size: plannedSize(groups) };
+    return this.#options.state.apply(group);
+  }
+
+  #committed(builder: GroupBuilder, items: DataItem[], groupOffset: number): DataItem[] {
     this.#segment!.index.add(items, groupOffset);
     builder.clear();
-    this.#pending = undefined;
     edge('mark-publish', () => this.#options.onDurable(this.end));
     return items;
   }
@@ -334,16 +339,11 @@ export class LogWriter {
 
   #hasRoom(segment: CurrentSegment, builder: GroupBuilder, isControl: boolean): boolean {
     if (segment.finished) return false;
-    const needed =
-      plannedSize(this.#plan(builder)).padded +
-      this.#footerReserve(segment, builder.count) +
-      (isControl ? 0 : CONTROL_RESERVE_BYTES);
+    // as if the group about to be written added all new streams
+    const footer = alignUp(BLOCK_BYTES + (segment.index.streamCount + builder.count) * 768);
+    const reserve = footer + (isControl ? 0 : CONTROL_RESERVE_BYTES);
+    const needed = plannedSize(this.#plan(builder)).padded + reserve;
     return this.#offset + needed <= segment.header.size;
-  }
-
-  /** Bytes kept free for the footer, if the group about to be written added all new streams. */
-  #footerReserve(segment: CurrentSegment, entries: number): number {
-    return alignUp(BLOCK_BYTES + (segment.index.streamCount + entries) * 768);
   }
 
   #finishSegment(segment: CurrentSegment): void {

@@ -1,11 +1,12 @@
 /** An owner whose disk is full, or who may take no more of it, when it begins and ends. */
 import { describe, expect, it } from 'vitest';
 import { GIB } from '../../../engine/base/constants.ts';
+import { setCursor } from '../../../engine/store/changes.ts';
 import { Appender, systemEnvironment, type StoreEnvironment } from '../../../engine/store/store.ts';
 import { SeededRandom } from '../../support/random.ts';
 import { SimulatedDisk } from '../../support/simulated-disk.ts';
 import { SimulatedFileSystem, calmHost } from '../../support/simulated-file-system.ts';
-import { bytes, openWriter, readEvents } from '../../support/stores.ts';
+import { beginEvents, bytes, openWriter, readEvents } from '../../support/stores.ts';
 
 const DIR = '/store';
 
@@ -54,6 +55,35 @@ describe.each(['ENOSPC', 'EDQUOT'])('%s', (errno) => {
     writer.keepMark();
     expect(rig.fs.exists(mark)).toBe(true);
     writer.close();
+  });
+});
+
+describe('a change that the disk has no room for, for a moment', () => {
+  const cursor = { name: 'reader', stream: 'test/events', offset: 1 };
+
+  it.each([false, true])('has not happened, and does when asked again (restart: %s)', (isNext) => {
+    const rig = new Rig();
+    let writer = openWriter(DIR, undefined, rig.environment);
+    const run = beginEvents(writer);
+    writer.appendEvents(run, [bytes('one')]);
+    rig.fault = { errno: 'ENOSPC', isMeant: (path) => path.endsWith('.seg') };
+    for (let i = 0; i < 2; i++) {
+      expect(() => setCursor(writer, cursor, 1n)).toThrow(
+        expect.objectContaining({ code: 'NO_SPACE' }),
+      );
+    }
+    expect(writer.state.cursors.size).toBe(0);
+    rig.fault = undefined;
+    if (isNext) {
+      writer.abandon();
+      writer = openWriter(DIR, undefined, rig.environment);
+    } else {
+      writer.appendEvents(run, [bytes('two')]);
+    }
+    setCursor(writer, cursor, 2n);
+    writer.close();
+    const { state } = openWriter(DIR, undefined, rig.environment);
+    expect(state.cursors.get('reader')).toMatchObject({ offset: 1 });
   });
 });
 
