@@ -2,13 +2,7 @@
  * `npm run bench`: measures the rows of the project's table of gates, prints them and keeps them in
  * `bench/results/`. Progress and the table go to stderr; with `--json` exactly one object,
  * `{machine, rows}`, goes to stdout.
- *
- *   node dist/bench/run.js [--quick] [--growth | --micro] [--filter 3,1-p99] [--dir DIR] [--json]
- *                          [--save-baseline] [--compare [FILE]]
- *
- * `--growth` measures the growth figures instead, which takes half an hour; `--micro` parts by
- * themselves, which takes seconds. Beside the results lies
- * a picture of them, `<UTC>.svg`.
+ * `--help` says what it takes. Beside the results lies a picture of them, `<UTC>.svg`.
  *
  * Exit code 1 if a gate was missed, or with `--compare` if a ratio is more than 15 % worse than
  * the baseline's; 64 for a wrong argument; 70 if a measurement went wrong, which is never shown as
@@ -28,6 +22,30 @@ import { pictureOf } from './picture.ts';
 import { killPrograms } from './process.ts';
 import { failedRows, regressions, summaryOf, tableOf, type Report } from './report.ts';
 
+const HELP = `Usage: npm run bench -- [options]
+
+Measures the rows of the table in README.md, each against its reference in the same run, and keeps
+them in bench/results/ with a picture. Half an hour, on a machine that does nothing else.
+
+  --quick            some rows, less of each: two minutes
+  --filter ROWS      rows by number or id (3,1-p99), or by a part of their name
+  --growth           instead: what grows with history, sensors, readers, streams (half an hour)
+  --micro            instead: ring, codecs, CRC, JSON by themselves (seconds)
+  --dir DIR          where stores and files are made: the disk that is measured (default: the
+                     temporary directory)
+  --json             exactly one object on stdout: {machine, rows}
+  --compare [FILE]   fails if a ratio is more than 15 % worse than FILE's (default: the committed
+                     baseline)
+  --save-baseline    makes this run, of all rows, the committed baseline
+  -h, --help         this
+
+Exit code: 0; 1 a gate was missed, or a ratio is worse; 64 a wrong argument; 70 a measurement
+went wrong.
+
+  npm run bench -- --quick --json > row.json
+  npm run bench -- --filter 4,12 --dir /mnt/data
+`;
+
 interface Options {
   quick: boolean;
   growth: boolean;
@@ -37,6 +55,7 @@ interface Options {
   json: boolean;
   saveBaseline: boolean;
   compare: string | undefined;
+  help: boolean;
 }
 
 function parseOptions(args: string[]): Options {
@@ -54,6 +73,7 @@ function parseOptions(args: string[]): Options {
         json: { type: 'boolean', default: false },
         'save-baseline': { type: 'boolean', default: false },
         compare: { type: 'string' },
+        help: { type: 'boolean', short: 'h', default: false },
       },
     });
     const { 'save-baseline': saveBaseline, ...others } = values;
@@ -64,7 +84,9 @@ function parseOptions(args: string[]): Options {
     }
     return { filter: undefined, compare: undefined, ...others, saveBaseline };
   } catch (error) {
-    throw new HelicorderError('USAGE', (error as Error).message, { cause: error });
+    throw new HelicorderError('USAGE', `${(error as Error).message}; --help says what there is`, {
+      cause: error,
+    });
   }
 }
 
@@ -127,7 +149,9 @@ function fileNameOf(utc: string): string {
 }
 
 try {
-  process.exitCode = await main(parseOptions(process.argv.slice(2)));
+  const options = parseOptions(process.argv.slice(2));
+  if (options.help) process.stdout.write(HELP);
+  else process.exitCode = await main(options);
 } catch (error) {
   const known = error instanceof HelicorderError;
   const text = known ? error.message : ((error as Error).stack ?? String(error));
