@@ -49,6 +49,8 @@ export class StoreReader {
   #mark: MarkFile | undefined;
   #recovered: Recovered;
   #position: LogPosition;
+  /** the state is ahead of the position: reading on has failed half way */
+  #isAhead = false;
   #identity: { storeId: Uint8Array } | undefined;
 
   private constructor(
@@ -167,17 +169,19 @@ export class StoreReader {
     this.#mark = fresh.#mark;
     this.#recovered = fresh.#recovered;
     this.#position = fresh.#position;
+    this.#isAhead = false;
   }
 
   #advance(end: Lsn): boolean {
     if (end <= this.end) return false;
-    if (!this.#readUpTo(end)) this.renew();
+    if (this.#isAhead || !this.#readUpTo(end)) this.renew();
     return true;
   }
 
   /** @returns false if a segment on the way has gone: it is sealed by now */
   #readUpTo(end: Lsn): boolean {
     const log = readLog(this.fs, this.paths.log, this.#position, end, this.kept);
+    this.#isAhead = true;
     try {
       let step = log.next();
       for (; !step.done; step = log.next()) {
@@ -189,6 +193,7 @@ export class StoreReader {
       }
       if (step.value.lsn < end && !this.#hasSegmentOf(end)) return false;
       this.#position = { ...step.value, lsn: end };
+      this.#isAhead = false;
       return true;
     } catch (error) {
       if (errnoCode(error) === 'ENOENT') return false;

@@ -3,15 +3,20 @@
  * and nothing that lies in other files is any worse for it.
  */
 import { describe, expect, it } from 'vitest';
+import { StoreReader } from '../../../engine/store/reader.ts';
 import { Store } from '../../../engine/store/store.ts';
 import { verify } from '../../../engine/tools/verify.ts';
 import { ChunkStore, DIR, SAMPLES } from '../../support/chunk-store.ts';
 import { calmHost, type Host } from '../../support/simulated-file-system.ts';
 
 const LAST_SEGMENT = 4;
-let failing: { operation: string; path: string } | undefined;
-const fault: Host['fault'] = (operation, path) =>
-  operation === failing?.operation && path === failing.path ? 'EIO' : undefined;
+/** `skip`: so many of them do not fail yet */
+let failing: { operation: string; path: string; skip?: number } | undefined;
+const fault: Host['fault'] = (operation, path) => {
+  if (operation !== failing?.operation || path !== failing.path) return undefined;
+  failing.skip = (failing.skip ?? 0) - 1;
+  return failing.skip < 0 ? 'EIO' : undefined;
+};
 
 /** Of several segments, sealed or not. */
 async function makeStore(isSealed: boolean): Promise<ChunkStore> {
@@ -76,6 +81,30 @@ describe.each([
     expect(damage[0]).toMatchObject({ file: paths[0], what: 'cannot be read: EIO' });
     expect(damage.map(({ file }) => file)).toContain(paths.at(-1));
   });
+});
+
+it('met while a reader reads on, it leaves one that reads on when the disk gives it', async () => {
+  for (let nth = 1, isMet = true; isMet; nth++) {
+    const store = await makeStore(false);
+    const reader = StoreReader.open(DIR, store.environment);
+    store.fillUpTo(LAST_SEGMENT + 1);
+    store.append();
+    failing = { operation: 'read', path: segment(LAST_SEGMENT + 1), skip: nth - 1 };
+    try {
+      reader.refresh();
+      isMet = false;
+      expect(nth).toBeGreaterThan(2);
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'STORE_IO' });
+    }
+    failing = undefined;
+    reader.refresh();
+    const other = StoreReader.open(DIR, store.environment);
+    expect(reader.end).toBe(other.end);
+    expect(reader.state.streamNamed(SAMPLES)).toEqual(other.state.streamNamed(SAMPLES));
+    reader.close();
+    other.close();
+  }
 });
 
 /** A block in the middle of a file is another one. */
