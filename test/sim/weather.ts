@@ -72,6 +72,8 @@ export class Weather {
   readonly #syncNanos: number;
   readonly #stallChance: number;
   readonly #faultChance: Partial<Record<Operation, number>>;
+  /** of a write, also over what is there: so it is where that takes new blocks (btrfs, ZFS) */
+  readonly #noRoomChance: number;
 
   constructor(random: SeededRandom) {
     this.#random = random;
@@ -108,6 +110,7 @@ export class Weather {
       open: some(0.05, 0.005),
       names: some(0.05, 0.01),
     };
+    this.#noRoomChance = some(0.15, 0.02);
   }
 
   /** For few seeds only: it costs. */
@@ -128,6 +131,9 @@ export class Weather {
     if (says) {
       const isFault = this.#random.next() < (this.catalog?.faultChance ?? 0);
       return isFault ? says[this.#random.below(says.length)] : undefined;
+    }
+    if (operation === 'write' && this.#noRoomChance > 0) {
+      if (this.#random.next() < this.#noRoomChance) return 'ENOSPC';
     }
     const chance = this.#faultChance[operation];
     return chance && this.#random.next() < chance ? 'EIO' : undefined;
