@@ -45,7 +45,7 @@ interface Rest {
   start: number;
 }
 
-/** Where one group after the other lies while it is written: little, where all of them are small. */
+/** Where one group after the other lies while it is written: little, where all are small. */
 export class GroupMemory {
   readonly #fs: Pick<FileSystem, 'alignedBuffer'>;
   #bytes: Uint8Array;
