@@ -156,14 +156,13 @@ export class LogWriter {
     if (this.#pending?.items !== undefined) {
       throw new HelicorderError('NO_SPACE', 'a group that has begun to be written comes first');
     }
-    const groupOffset = this.#guarded(() => {
+    const { groups, offset } = this.#guarded(() => {
       this.#makeRoom(builder, true);
-      const offset = this.#offset;
-      this.#write(builder, this.#plan(builder), 0);
-      return offset;
+      const placed = { groups: this.#plan(builder), offset: this.#offset };
+      this.#write(builder, placed.groups, 0);
+      return placed;
     });
-    const items = this.#apply(builder, this.#plan(builder));
-    this.#committed(builder, items, groupOffset);
+    this.#committed(builder, this.#apply(builder, groups), offset);
   }
 
   /** Goes on with a commit that found the disk full. */
