@@ -25,11 +25,15 @@ const post = (message: FromWriter): void => port.postMessage(message);
 /** Below real time, which is the samplers'. */
 const URGENT_NICE = -10;
 
+/** Timers count whole milliseconds: with one, a flush interval of 1 ms would be two. */
+const TIMER_MS = 1;
+
 class WriterThread {
   readonly #agent: WriterAgent;
   #flushIntervalMs: number;
   #dueMs = monotonicMs();
   #timer: NodeJS.Timeout | undefined;
+  #next: NodeJS.Immediate | undefined;
   #serving: NodeJS.Immediate | undefined;
 
   constructor({ options, flushIntervalMs, isUrgent }: WriterData) {
@@ -51,9 +55,23 @@ class WriterThread {
     const more = this.#agent.flush();
     const now = monotonicMs();
     this.#dueMs = nextFlush(this.#dueMs, now, this.#flushIntervalMs);
-    const waitMs = more ? 0 : Math.max(0, this.#dueMs - now);
-    this.#timer = setTimeout(() => guarded(() => this.#tick()), waitMs);
     this.#serveSoon();
+    this.#tickAt(more ? now : this.#dueMs);
+  }
+
+  /** What is less than a timer can tell is waited out, behind the messages that have come by now. */
+  #tickAt(dueMs: number): void {
+    const waitMs = dueMs - monotonicMs();
+    if (waitMs >= TIMER_MS) {
+      this.#timer = setTimeout(() => guarded(() => this.#tick()), waitMs);
+      return;
+    }
+    this.#next = setImmediate(() =>
+      guarded(() => {
+        systemEnvironment.pause(Math.max(0, dueMs - monotonicMs()));
+        this.#tick();
+      }),
+    );
   }
 
   /** What has come by then shares a write; a flush that is due comes between two of them. */
@@ -115,6 +133,7 @@ class WriterThread {
   /** Nothing happens by itself any more. */
   end(): void {
     clearTimeout(this.#timer);
+    clearImmediate(this.#next);
     clearImmediate(this.#serving);
   }
 }
