@@ -66,6 +66,8 @@ export const SIGNAL_REPEAT_MS = 500;
 export const UPKEEP_INTERVAL_MS = 60_000;
 /** The same while records wait for space. */
 export const UPKEEP_WAITING_INTERVAL_MS = 5_000;
+/** Its first look: an owner that is gone by then leaves it to the next one. */
+export const UPKEEP_FIRST_MS = 5_000;
 /** A status is shown this often, and made twice as often. */
 export const STATUS_INTERVAL_MS = 1000;
 

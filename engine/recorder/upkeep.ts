@@ -2,12 +2,17 @@
  * When upkeep is done, on the main thread: a step as soon as a segment of the log is finished, or
  * somebody has changed what is to be kept, and at least once a minute, more often while records
  * wait for space; then step after step until nothing is left. Steps run in the pool; what they have
- * found is carried out by the writer worker.
+ * found is carried out by the writer worker. An owner that has just begun has other things to load
+ * than the pool's thread: the first look is a little later.
  *
  * A step that fails changes nothing. It is tried again at the next occasion; the status says so.
  */
 import { messageOf } from '../base/errors.ts';
-import { UPKEEP_INTERVAL_MS, UPKEEP_WAITING_INTERVAL_MS } from '../base/constants.ts';
+import {
+  UPKEEP_FIRST_MS,
+  UPKEEP_INTERVAL_MS,
+  UPKEEP_WAITING_INTERVAL_MS,
+} from '../base/constants.ts';
 import { monotonicMs } from '../base/clock.ts';
 import type { UpkeepOptions, UpkeepResult } from '../store/upkeep.ts';
 
@@ -22,7 +27,7 @@ export class Upkeep {
   readonly #dataDir: string;
   readonly #actions: UpkeepActions;
   #segment = 0;
-  #begunMs = -Infinity;
+  #begunMs = monotonicMs() + UPKEEP_FIRST_MS - UPKEEP_INTERVAL_MS;
   #isRunning = false;
   /** there may be more to do than the step that is under way has seen */
   #isWanted = false;

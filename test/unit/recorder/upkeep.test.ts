@@ -73,3 +73,21 @@ test('a place for chunks that is away is told until it is back', async () => {
   await back.run();
   expect(back.warnings).toEqual([]);
 });
+
+test('the first look is not at once, but where a segment is finished, or records wait', () => {
+  const steps: number[] = [];
+  const upkeepAt = (life: number): Upkeep =>
+    new Upkeep('/store', {
+      step: () => {
+        steps.push(life);
+        return Promise.resolve(NOTHING);
+      },
+      apply: () => Promise.resolve(),
+    });
+  upkeepAt(1).heard(1, false);
+  upkeepAt(2).heard(1, true);
+  const third = upkeepAt(3);
+  third.heard(1, false);
+  third.heard(2, false);
+  expect(steps).toEqual([2, 3]);
+});
