@@ -281,6 +281,7 @@ export class StoreWriter {
   change(add: (builder: GroupBuilder) => void): void {
     const builder = this.group();
     add(builder);
+    addReached(builder, this.state, this.state.progress.last);
     this.#log.commitAhead(builder);
   }
 

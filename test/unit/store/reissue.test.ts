@@ -8,6 +8,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { MIB } from '../../../engine/base/constants.ts';
+import { setCursor } from '../../../engine/store/changes.ts';
 import { readLog, segmentStart } from '../../../engine/store/log/log.ts';
 import { segmentPath } from '../../../engine/store/log/segment.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../../../engine/store/store.ts';
@@ -49,7 +50,8 @@ const environmentOf = (fs: SimulatedFileSystem): StoreEnvironment => ({
 });
 
 /**
- * Streams that end at different groups, one of them with two writers; a life before, and one now.
+ * Streams that end at different groups, one of them with two writers; a life before, and one now,
+ * which ends with a group that holds no records.
  */
 function play(fs: SimulatedFileSystem, ending: 'crash' | 'clean'): void {
   const environment = environmentOf(fs);
@@ -67,6 +69,7 @@ function play(fs: SimulatedFileSystem, ending: 'crash' | 'clean'): void {
   second.appendEvents(two, [bytes('two 0')]);
   commitSamples(second, samples, 20, 20);
   second.appendEvents(one, [bytes('one 3')]);
+  setCursor(second, { name: 'reader', stream: 'a/shared', offset: 1 }, 0n);
   if (ending === 'crash') return second.abandon();
   const builder = second.group();
   for (const { run } of [samples, one, two]) second.addRunEnd(builder, run, 'stopped');
