@@ -18,22 +18,26 @@ export function makeBallast(fs: FileSystem, { ballast, dir }: StorePaths): boole
   return true;
 }
 
-/** Does what on a full disk takes the place of what was kept in reserve. */
-export function fromReserve<T>(fs: FileSystem, paths: StorePaths, work: () => T): T {
+/** What may go while nobody writes the log: zeros written ahead, or else the ballast. */
+export function wholeReserve(fs: FileSystem, paths: StorePaths): string[] {
+  const ahead = fs.list(paths.log).filter((name) => SPARE_NAME.test(name));
+  if (ahead.length === 0) return ballastAlone(fs, paths);
+  return ahead.map((name) => `${paths.log}/${name}`);
+}
+
+/** What may go beside whoever writes the log, and has its zeros in hand. */
+export function ballastAlone(fs: FileSystem, { ballast }: StorePaths): string[] {
+  return fs.exists(ballast) ? [ballast] : [];
+}
+
+/** Does what on a full disk takes the place of what was kept in reserve: of the files it names. */
+export function fromReserve<T>(fs: FileSystem, reserve: () => string[], work: () => T): T {
   try {
     return work();
   } catch (error) {
-    if (!isNoSpace(error) || !removeReserve(fs, paths)) throw error;
+    const files = isNoSpace(error) ? reserve() : [];
+    if (files.length === 0) throw error;
+    for (const file of files) fs.remove(file);
     return work();
   }
-}
-
-/** Zeros written ahead, or else the ballast. @returns false if there was neither */
-function removeReserve(fs: FileSystem, { log, ballast }: StorePaths): boolean {
-  const ahead = fs.list(log).filter((name) => SPARE_NAME.test(name));
-  for (const name of ahead) fs.remove(`${log}/${name}`);
-  if (ahead.length > 0) return true;
-  if (!fs.exists(ballast)) return false;
-  fs.remove(ballast);
-  return true;
 }

@@ -48,7 +48,7 @@ import { takeLock } from './lock.ts';
 import { addPosition, type InputPosition } from './positions.ts';
 import { addReached } from './reached.ts';
 import { recoverUnowned, startOf, type Recovered } from './recover.ts';
-import { fromReserve, makeBallast } from './reserve.ts';
+import { ballastAlone, fromReserve, makeBallast, wholeReserve } from './reserve.ts';
 import { RunPlan, type RunRequest } from './run-plan.ts';
 import { Spills } from './spill.ts';
 import { ControlState } from './state.ts';
@@ -117,7 +117,7 @@ export class StoreWriter {
     checkBudget(dir, this.identity.segmentBytes, this.budget);
     if (this.recovered) this.#settle(this.recovered);
     this.#generation = this.state.generation + 1;
-    this.#mark = this.#createMark();
+    this.#mark = this.#createMark(wholeReserve);
     const { paths, identity, direct, state } = this;
     this.admission = new Admission({ fs, dir, state, identity, budget: this.budget });
     const mayGrow = (bytes: number) => allowsGrowth(fs, paths.dir, bytes, this.budget);
@@ -224,7 +224,7 @@ export class StoreWriter {
     const lost = this.#mark;
     try {
       if (isInPlace(fs, this.paths.mark, clock.bootId(), lost)) return;
-      this.#mark = this.#createMark();
+      this.#mark = this.#createMark(ballastAlone);
     } catch (error) {
       // on a full disk it has to wait, like everything else
       if (isNoSpace(error)) return;
@@ -370,11 +370,15 @@ export class StoreWriter {
     fs.syncDirectory(this.paths.log);
   }
 
-  #createMark(): MarkFile {
+  #createMark(reserve: typeof wholeReserve): MarkFile {
     const { fs, clock } = this.#options;
-    const { storeId } = this.identity;
-    const ids = { storeId, bootId: clock.bootId(), generation: this.#generation };
-    return fromReserve(fs, this.paths, () => createMark(fs, this.paths.mark, ids));
+    const ids = {
+      storeId: this.identity.storeId,
+      bootId: clock.bootId(),
+      generation: this.#generation,
+    };
+    const create = () => createMark(fs, this.paths.mark, ids);
+    return fromReserve(fs, () => reserve(fs, this.paths), create);
   }
 
   #start(identity: IdentityEntry | undefined): void {

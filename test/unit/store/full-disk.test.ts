@@ -1,7 +1,9 @@
 /** An owner whose disk is full, or who may take no more of it, when it begins and ends. */
 import { describe, expect, it } from 'vitest';
-import { GIB } from '../../../engine/base/constants.ts';
+import { GIB, MIB } from '../../../engine/base/constants.ts';
 import { setCursor } from '../../../engine/store/changes.ts';
+import { segmentOf } from '../../../engine/store/log/format.ts';
+import { NEW_NAME } from '../../../engine/store/log/segment.ts';
 import { Appender, systemEnvironment, type StoreEnvironment } from '../../../engine/store/store.ts';
 import { SeededRandom } from '../../support/random.ts';
 import { SimulatedDisk } from '../../support/simulated-disk.ts';
@@ -55,6 +57,25 @@ describe.each(['ENOSPC', 'EDQUOT'])('%s', (errno) => {
     writer.keepMark();
     expect(rig.fs.exists(mark)).toBe(true);
     writer.close();
+  });
+
+  it('for a mark takes nothing of what the log has in hand', async () => {
+    const rig = new Rig();
+    const writer = openWriter(DIR, MIB, rig.environment);
+    const events = beginEvents(writer);
+    const noise = (seed: number): Uint8Array => new SeededRandom(seed).bytes(40_000);
+    let count = 0;
+    const append = (): unknown => writer.appendEvents(events, [noise(count++)]);
+    const spare = `${writer.paths.log}/${NEW_NAME}`;
+    while (!rig.fs.exists(spare)) append();
+    rig.fs.remove(writer.paths.mark);
+    rig.fault = { errno, isMeant: (path) => path.includes('mark') };
+    writer.keepMark();
+    rig.fault = undefined;
+    expect(rig.fs.exists(spare)).toBe(true);
+    while (segmentOf(writer.durableEnd) < 3) append();
+    writer.close();
+    expect(await readEvents(DIR, undefined, rig.environment)).toHaveLength(count);
   });
 });
 
