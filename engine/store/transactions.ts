@@ -88,10 +88,12 @@ export class Transactions {
   /**
    * Adds the writer's next epoch to the group, and the stream if there is none.
    * @returns what may be answered once the group is durable
-   * @throws USAGE if the stream there is of another kind, or of events of another length
+   * @throws USAGE if the stream there is of another kind, or of events of another length, or is
+   *   being recorded
    */
   open(builder: GroupBuilder, request: StreamRequest, writer: string): HeldPosition {
-    const { state } = this.#writer;
+    const { state, openRuns } = this.#writer;
+    openRuns.checkUnsampled(request.stream);
     const known = state.streamNamed(request.stream);
     if (known && known.samplesPerEvent !== request.samplesPerEvent) {
       throw new HelicorderError(
@@ -117,9 +119,13 @@ export class Transactions {
     return held;
   }
 
-  /** @param owner the connection whose end is the transaction's */
+  /**
+   * @param owner the connection whose end is the transaction's
+   * @throws Refused; USAGE while the stream is being recorded
+   */
   begin(owner: number, writer: TransactionWriter, epoch: number, lo: number): string {
     this.position(writer, epoch);
+    this.#writer.openRuns.checkUnsampled(writer.stream);
     this.expire();
     this.#endOf(writer.stream, writer.writer);
     if (this.#open.size >= TXN_OPEN_MAX) throw new Refused({ kind: 'REJECTED', reason: 'LIMIT' });
@@ -136,7 +142,8 @@ export class Transactions {
 
   /**
    * Takes pieces; their bytes are the transaction's from now on.
-   * @throws Refused; NO_SPACE if they cannot be spilled: the transaction has ended
+   * @throws Refused; USAGE for what may never stand there; NO_SPACE if they cannot be spilled: the
+   *   transaction has ended
    */
   append(txn: string, pieces: readonly Piece[]): void {
     const open = this.#live(txn);
@@ -221,6 +228,14 @@ export class Transactions {
   }
 
   /**
+   * Who may have begun to write there since the transaction was.
+   * @throws USAGE
+   */
+  #checkOthers({ stream }: OpenTransaction): void {
+    this.#writer.openRuns.checkUnsampled(stream);
+  }
+
+  /**
    * Everything appended has arrived, and what is spilled is durable; the writer is still the live
    * one.
    * @throws Refused; NO_SPACE: the transaction has ended
@@ -236,6 +251,8 @@ export class Transactions {
   /**
    * Adds the records and the new position to the group.
    * @returns what may be answered once the group is durable; at once, if nothing was added
+   * @throws USAGE where others have begun to write to the stream, NO_SPACE: the transaction has
+   *   ended
    */
   commit(
     builder: GroupBuilder,
@@ -250,6 +267,7 @@ export class Transactions {
     const open = this.#open.get(txn);
     if (open?.epoch !== epoch || open.writer !== writer.writer) return { kind: 'ABORTED' };
     if (!open.tally.isRange(range)) return { kind: 'REJECTED', reason: 'CONTENT' };
+    this.#orEnd(txn, () => this.#checkOthers(open));
     this.#prepare(txn, open);
     this.#open.delete(txn);
     const { id, nextOffset } = namedStream(this.#writer.state, writer.stream);
