@@ -40,7 +40,14 @@ import {
 } from '../txn/position.ts';
 import { Tally } from '../txn/tally.ts';
 import { transactionEntry } from './control-entries.ts';
-import { addPiece, checkOverlap, copiedRun, derivationOf, isSameRun } from './copied-records.ts';
+import {
+  addPiece,
+  checkForeign,
+  checkOverlap,
+  copiedRun,
+  derivationOf,
+  isSameRun,
+} from './copied-records.ts';
 import { dataItems } from './data.ts';
 import { KIND } from './log/format.ts';
 import type { GroupBuilder } from './log/group.ts';
@@ -170,13 +177,14 @@ export class Transactions {
   }
 
   #take(open: OpenTransaction, piece: Piece): void {
+    const { state } = this.#writer;
     const { origin, originSeq } = piece;
     const index = open.origins.size;
     const known = open.origins.get(origin.writer) ?? { origin, firstSeq: originSeq, index };
     if (!isSameRun(known.origin, origin)) {
       throw new Refused({ kind: 'REJECTED', reason: 'CONTENT' });
     }
-    this.#checkDerivation(open.stream, piece);
+    checkForeign(state, namedStream(state, open.stream), piece);
     open.tally.add(piece);
     open.origins.set(origin.writer, known);
     open.pieces.push(piece);
@@ -211,28 +219,16 @@ export class Transactions {
   }
 
   /**
-   * Records that were derived in another way may follow those that are here, not repeat them.
-   * @throws USAGE
-   */
-  #checkDerivation(stream: string, { origin, originSeq }: Piece): void {
-    const { state } = this.#writer;
-    const latest = state.latestRun(namedStream(state, stream).id, origin.writer);
-    if (latest?.copied === undefined || originSeq >= latest.nextSeq) return;
-    const [here, there] = [derivationOf(latest), derivationOf(origin)];
-    if (here === there) return;
-    throw new HelicorderError(
-      'USAGE',
-      `${stream} holds records of ${origin.writer} up to seq ${latest.nextSeq - 1}, ` +
-        `${here ? `derived (${here})` : 'as they were recorded'}; choose another target`,
-    );
-  }
-
-  /**
    * Who may have begun to write there since the transaction was.
    * @throws USAGE
    */
-  #checkOthers({ stream }: OpenTransaction): void {
-    this.#writer.openRuns.checkUnsampled(stream);
+  #checkOthers({ stream, origins }: OpenTransaction): void {
+    const { state, openRuns } = this.#writer;
+    openRuns.checkUnsampled(stream);
+    const target = namedStream(state, stream);
+    for (const { origin, firstSeq } of origins.values()) {
+      checkForeign(state, target, { origin, originSeq: firstSeq });
+    }
   }
 
   /**

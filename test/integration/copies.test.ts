@@ -172,3 +172,26 @@ test('a stream that is recorded takes no copy, and its recorder goes on', async 
     expect(await helicorderJson(['verify', '--data-dir', store])).toMatchObject({ ok: true });
   }
 });
+
+test('a writer of the target keeps its name, and its numbers', async () => {
+  const [a, b] = [temporaryDirectory(), temporaryDirectory()];
+  const write = (dir: string, lines: string, ...words: string[]): Promise<string> =>
+    helicorderOut(['stream', 'write', 'x/a', '--data-dir', dir, ...words], lines);
+  await write(a, 'a1\na2\na3\n');
+  await write(b, '1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n');
+  const copy = ['stream', 'cp', 'x/a', '--data-dir', a, '--to-data-dir', b];
+  for (const follow of [[], ['--follow']]) {
+    const refused = await helicorderRun([...copy, ...follow]);
+    expect(refused).toMatchObject({ code: 64 });
+    expect(refused.stderr).toContain('x/a has a writer stdin of its own');
+  }
+  expect(await write(b, 'next\n', '--ack')).toContain('"lastSeq":"10"');
+  await helicorderOut(['stream', 'cp', 'x/a', 'x/of-a', ...copy.slice(3)]);
+  const words = ['stream', 'write', 'x/of-a', '--data-dir', b];
+  const local = await helicorderRun(words, 'not here\n');
+  expect(local).toMatchObject({ code: 64 });
+  expect(local.stderr).toContain('x/of-a holds records of a writer stdin of another store');
+  await helicorderOut([...words, '--writer', 'own'], 'here\n');
+  expect(parsed(await records(b, 'x/of-a')).map(({ seq }) => seq)).toEqual(['1', '2', '3', '1']);
+  expect(await helicorderJson(['verify', '--data-dir', b])).toMatchObject({ ok: true });
+});
