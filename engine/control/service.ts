@@ -231,6 +231,7 @@ export class ControlService {
   #open(job: Job, { stream, writer: id }: Extract<StoreRequest, { type: 'open' }>): void {
     const writer = this.#writer;
     const begun = writer.addRuns(this.#builder, [eventRun(stream, id)]);
+    writer.openRuns.checkUnsampled(stream);
     this.#commitBuilder(() => {
       const [opened] = begun() as [OpenedRun];
       const { id: run, epoch, nextSeq } = opened.run;

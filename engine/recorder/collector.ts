@@ -148,10 +148,14 @@ export class Collector {
     }
   }
 
-  /** Could these be begun? @throws USAGE for a stream that holds something else */
+  /**
+   * Could these be begun? If so, nobody else gets into their streams before `replaceGroups`.
+   * @throws USAGE for a stream that holds something else, or a writer of another store
+   */
   checkGroups(specs: readonly GroupSpec[]): void {
     const requests = specs.flatMap((spec) => requestsOf(spec));
     this.#writer.addRuns(this.#writer.group(), requests);
+    this.#writer.openRuns.expect(requests.map(({ stream }) => stream));
   }
 
   /**
@@ -172,6 +176,7 @@ export class Collector {
       },
       () => {
         this.#addGroups(begun, opened());
+        this.#writer.openRuns.expect([]);
         whenBegun();
       },
     );

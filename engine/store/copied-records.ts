@@ -3,6 +3,9 @@
  * once. Each copy is a writer of its own, named `source store/incarnation/base`, whose seq n is the
  * source's offset base + n − 1: two copies of one source that began at different offsets would
  * bring the same records twice, each of them exactly once.
+ *
+ * A writer is known by its latest run, and one name in a stream is one writer: of this store, which
+ * issues its epochs and seqs, or of others. Where it were both, seqs would be issued twice.
  */
 import { HelicorderError } from '../base/errors.ts';
 import { encodeBatch, encodeEvents, encodeGap, encodeTimes } from '../batch/format.ts';
@@ -37,6 +40,35 @@ export function checkOverlap(
 function sourceOf(writer: string): { source: string; base: number } {
   const slash = writer.lastIndexOf('/');
   return { source: writer.slice(0, slash), base: Number(writer.slice(slash + 1)) };
+}
+
+/**
+ * Records of a writer that this store has itself do not come into its stream; those that were
+ * derived in another way may follow those that are here, not repeat them.
+ * @throws USAGE
+ */
+export function checkForeign(
+  state: ControlState,
+  stream: { id: number; name: string },
+  { origin, originSeq }: Pick<Piece, 'origin' | 'originSeq'>,
+): void {
+  const latest = state.latestRun(stream.id, origin.writer);
+  if (latest === undefined) return;
+  if (latest.copied === undefined) {
+    throw new HelicorderError(
+      'USAGE',
+      `${stream.name} has a writer ${origin.writer} of its own: records of another one of that ` +
+        'name would be taken for its; choose another target',
+    );
+  }
+  if (originSeq >= latest.nextSeq) return;
+  const [here, there] = [derivationOf(latest), derivationOf(origin)];
+  if (here === there) return;
+  throw new HelicorderError(
+    'USAGE',
+    `${stream.name} holds records of ${origin.writer} up to seq ${latest.nextSeq - 1}, ` +
+      `${here ? `derived (${here})` : 'as they were recorded'}; choose another target`,
+  );
 }
 
 /** A writer's epoch and first seq tell its runs apart; a copied store may have used both again. */

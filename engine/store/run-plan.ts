@@ -78,10 +78,12 @@ export class RunPlan {
     this.#builder = builder;
   }
 
+  /** @throws USAGE for a stream that holds something else, or a writer of another store */
   add(request: RunRequest): RunSnapshot | undefined {
     const id = this.#schema(request.schema);
     const stream = this.#stream(request, id);
     const before = this.#state.latestRun(stream.id, request.writer);
+    if (before?.copied) throw isCopied(request);
     const { monotonicNanos, boottimeNanos, utcNanos } = this.#options.clock.read();
     const number = this.#state.nextRun + this.#runs++;
     const run: RunEntry = {
@@ -169,4 +171,13 @@ export class RunPlan {
       `stream ${stream.name} holds ${holds}; choose another stream`,
     );
   }
+}
+
+/** Its epochs and seqs are issued elsewhere. */
+function isCopied({ stream, writer }: RunRequest): HelicorderError {
+  return new HelicorderError(
+    'USAGE',
+    `stream ${stream} holds records of a writer ${writer} of another store, which were copied: ` +
+      'give this one another name (writer), or choose another stream',
+  );
 }

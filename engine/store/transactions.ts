@@ -40,7 +40,14 @@ import {
 } from '../txn/position.ts';
 import { Tally } from '../txn/tally.ts';
 import { transactionEntry } from './control-entries.ts';
-import { addPiece, checkOverlap, copiedRun, derivationOf, isSameRun } from './copied-records.ts';
+import {
+  addPiece,
+  checkForeign,
+  checkOverlap,
+  copiedRun,
+  derivationOf,
+  isSameRun,
+} from './copied-records.ts';
 import { dataItems } from './data.ts';
 import { KIND } from './log/format.ts';
 import type { GroupBuilder } from './log/group.ts';
@@ -88,10 +95,12 @@ export class Transactions {
   /**
    * Adds the writer's next epoch to the group, and the stream if there is none.
    * @returns what may be answered once the group is durable
-   * @throws USAGE if the stream there is of another kind, or of events of another length
+   * @throws USAGE if the stream there is of another kind, or of events of another length, or is
+   *   being recorded
    */
   open(builder: GroupBuilder, request: StreamRequest, writer: string): HeldPosition {
-    const { state } = this.#writer;
+    const { state, openRuns } = this.#writer;
+    openRuns.checkUnsampled(request.stream);
     const known = state.streamNamed(request.stream);
     if (known && known.samplesPerEvent !== request.samplesPerEvent) {
       throw new HelicorderError(
@@ -117,9 +126,13 @@ export class Transactions {
     return held;
   }
 
-  /** @param owner the connection whose end is the transaction's */
+  /**
+   * @param owner the connection whose end is the transaction's
+   * @throws Refused; USAGE while the stream is being recorded
+   */
   begin(owner: number, writer: TransactionWriter, epoch: number, lo: number): string {
     this.position(writer, epoch);
+    this.#writer.openRuns.checkUnsampled(writer.stream);
     this.expire();
     this.#endOf(writer.stream, writer.writer);
     if (this.#open.size >= TXN_OPEN_MAX) throw new Refused({ kind: 'REJECTED', reason: 'LIMIT' });
@@ -136,7 +149,8 @@ export class Transactions {
 
   /**
    * Takes pieces; their bytes are the transaction's from now on.
-   * @throws Refused; NO_SPACE if they cannot be spilled: the transaction has ended
+   * @throws Refused; USAGE for what may never stand there; NO_SPACE if they cannot be spilled: the
+   *   transaction has ended
    */
   append(txn: string, pieces: readonly Piece[]): void {
     const open = this.#live(txn);
@@ -163,13 +177,14 @@ export class Transactions {
   }
 
   #take(open: OpenTransaction, piece: Piece): void {
+    const { state } = this.#writer;
     const { origin, originSeq } = piece;
     const index = open.origins.size;
     const known = open.origins.get(origin.writer) ?? { origin, firstSeq: originSeq, index };
     if (!isSameRun(known.origin, origin)) {
       throw new Refused({ kind: 'REJECTED', reason: 'CONTENT' });
     }
-    this.#checkDerivation(open.stream, piece);
+    checkForeign(state, namedStream(state, open.stream), piece);
     open.tally.add(piece);
     open.origins.set(origin.writer, known);
     open.pieces.push(piece);
@@ -204,20 +219,16 @@ export class Transactions {
   }
 
   /**
-   * Records that were derived in another way may follow those that are here, not repeat them.
+   * Who may have begun to write there since the transaction was.
    * @throws USAGE
    */
-  #checkDerivation(stream: string, { origin, originSeq }: Piece): void {
-    const { state } = this.#writer;
-    const latest = state.latestRun(namedStream(state, stream).id, origin.writer);
-    if (latest?.copied === undefined || originSeq >= latest.nextSeq) return;
-    const [here, there] = [derivationOf(latest), derivationOf(origin)];
-    if (here === there) return;
-    throw new HelicorderError(
-      'USAGE',
-      `${stream} holds records of ${origin.writer} up to seq ${latest.nextSeq - 1}, ` +
-        `${here ? `derived (${here})` : 'as they were recorded'}; choose another target`,
-    );
+  #checkOthers({ stream, origins }: OpenTransaction): void {
+    const { state, openRuns } = this.#writer;
+    openRuns.checkUnsampled(stream);
+    const target = namedStream(state, stream);
+    for (const { origin, firstSeq } of origins.values()) {
+      checkForeign(state, target, { origin, originSeq: firstSeq });
+    }
   }
 
   /**
@@ -236,6 +247,8 @@ export class Transactions {
   /**
    * Adds the records and the new position to the group.
    * @returns what may be answered once the group is durable; at once, if nothing was added
+   * @throws USAGE where others have begun to write to the stream, NO_SPACE: the transaction has
+   *   ended
    */
   commit(
     builder: GroupBuilder,
@@ -250,6 +263,7 @@ export class Transactions {
     const open = this.#open.get(txn);
     if (open?.epoch !== epoch || open.writer !== writer.writer) return { kind: 'ABORTED' };
     if (!open.tally.isRange(range)) return { kind: 'REJECTED', reason: 'CONTENT' };
+    this.#orEnd(txn, () => this.#checkOthers(open));
     this.#prepare(txn, open);
     this.#open.delete(txn);
     const { id, nextOffset } = namedStream(this.#writer.state, writer.stream);

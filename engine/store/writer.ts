@@ -45,6 +45,7 @@ import { MARK_STATE, createMark, isInPlace } from './mark.ts';
 import { idsOf, settleIdentity } from './identity.ts';
 import { addLosses } from './lost-entries.ts';
 import { takeLock } from './lock.ts';
+import { OpenRuns } from './open-runs.ts';
 import { addPosition, type InputPosition } from './positions.ts';
 import { addReached } from './reached.ts';
 import { recoverUnowned, startOf, type Recovered } from './recover.ts';
@@ -85,6 +86,7 @@ export class StoreWriter {
   readonly budget: StoreBudget | undefined;
   /** which streams may take records */
   readonly admission: Admission;
+  readonly openRuns: OpenRuns;
   /** what a person should know of this opening */
   readonly warnings: readonly string[];
   /** where transactions go that are larger than a group */
@@ -95,8 +97,6 @@ export class StoreWriter {
   readonly #lock: Lock;
   #mark: MarkFile;
   readonly #log: LogWriter;
-  /** runs that this owner has begun and not ended */
-  readonly #openRuns = new Set<number>();
   /** grows with each owner */
   readonly #generation: number;
 
@@ -112,6 +112,7 @@ export class StoreWriter {
     this.identity = settled.identity;
     this.warnings = settled.warnings;
     this.state = this.recovered?.state ?? new ControlState();
+    this.openRuns = new OpenRuns(this.state);
     const { budget } = options;
     this.budget = budget === 'as-told' ? this.state.retention?.budget : budget;
     checkBudget(dir, this.identity.segmentBytes, this.budget);
@@ -264,7 +265,7 @@ export class StoreWriter {
       requests.map((request, i) => {
         const stream = defined(this.state.streamNamed(request.stream), request.stream);
         const run = defined(this.state.latestRun(stream.id, request.writer), request.writer);
-        this.#openRuns.add(run.id);
+        this.openRuns.begun(run);
         return { stream, run, before: before[i] };
       });
   }
@@ -287,12 +288,11 @@ export class StoreWriter {
 
   /** Does a run that this owner has begun write to the stream, or what waits for space? */
   isRecording(stream: number): boolean {
-    const runs = this.state.writersOf(stream);
-    return runs.some(({ id }) => this.#openRuns.has(id)) || this.#log.isPending(stream);
+    return this.openRuns.of(stream).length > 0 || this.#log.isPending(stream);
   }
 
   addRunEnd(builder: GroupBuilder, run: RunSnapshot, reason = 'stopped'): void {
-    this.#openRuns.delete(run.id);
+    this.openRuns.ended(run);
     const entry = runEndEntry.encode({ run: run.id, lastTick: run.lastTick, reason });
     builder.add(KIND.runEnd, run.stream, entry);
   }

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { nodeFileSystem } from '../../engine/files/node-file-system.ts';
 import { Store } from '../../engine/store/store.ts';
 import type { CursorInfo } from '../../engine/tools/types.ts';
-import { helicorder, helicorderJson, helicorderOut } from '../support/cli.ts';
+import { helicorder, helicorderJson, helicorderOut, helicorderRun } from '../support/cli.ts';
 import { temporaryDirectory } from '../support/directory.ts';
 import { parseRecords, type RecordLine } from '../support/records.ts';
 
@@ -133,4 +133,65 @@ test('a recorder comes before any number of copies that keep its store', async (
   }
   for (const copy of copies) copy.signal('SIGTERM');
   for (const copy of copies) expect(await copy.ended).toMatchObject({ code: 0 });
+});
+
+/** Resolves once the recorder of a store says so in its status. */
+async function warned(dir: string, sentence: string): Promise<void> {
+  for (;;) {
+    const words = ['status', '--data-dir', dir];
+    const { warnings } = await helicorderJson<{ warnings: string[] }>(words);
+    if (warnings.some((warning) => warning.includes(sentence))) return;
+    await sleep(LOOK_MS);
+  }
+}
+
+test('a stream that is recorded takes no copy, and its recorder goes on', async () => {
+  const dir = temporaryDirectory();
+  const [a, b] = [join(dir, 'a'), join(dir, 'b')];
+  const source = ['--source', 'synthetic', '--stream', 'plant/x', '--count', '2', '--quiet'];
+  const live = helicorder(['run', '--data-dir', b, ...source, '--rate', '1000', '--json']);
+  await live.stdout.next();
+  const copying = helicorder(['run', '--config', configured(dir), '--quiet', '--json']);
+  await copying.stdout.next();
+  const [stream] = STREAMS as [string];
+  const refusal = `${stream} is being recorded: choose another stream, or end what writes`;
+  await warned(a, `the copy of ${stream} to ${b}: ${refusal}`);
+  const copy = ['stream', 'cp', stream, '--data-dir', a, '--to-data-dir', b];
+  for (const follow of [[], ['--follow']]) {
+    const refused = await helicorderRun([...copy, ...follow]);
+    expect(refused).toMatchObject({ code: 64 });
+    expect(refused.stderr).toContain(refusal);
+  }
+  const count = parsed(await records(b, stream)).length;
+  await arrived(b, count + 500);
+  for (const recorder of [copying, live]) {
+    recorder.signal('SIGTERM');
+    expect(await recorder.ended).toMatchObject({ code: 0 });
+  }
+  for (const store of [a, b]) {
+    expect(await helicorderJson(['verify', '--data-dir', store])).toMatchObject({ ok: true });
+  }
+});
+
+test('a writer of the target keeps its name, and its numbers', async () => {
+  const [a, b] = [temporaryDirectory(), temporaryDirectory()];
+  const write = (dir: string, lines: string, ...words: string[]): Promise<string> =>
+    helicorderOut(['stream', 'write', 'x/a', '--data-dir', dir, ...words], lines);
+  await write(a, 'a1\na2\na3\n');
+  await write(b, '1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n');
+  const copy = ['stream', 'cp', 'x/a', '--data-dir', a, '--to-data-dir', b];
+  for (const follow of [[], ['--follow']]) {
+    const refused = await helicorderRun([...copy, ...follow]);
+    expect(refused).toMatchObject({ code: 64 });
+    expect(refused.stderr).toContain('x/a has a writer stdin of its own');
+  }
+  expect(await write(b, 'next\n', '--ack')).toContain('"lastSeq":"10"');
+  await helicorderOut(['stream', 'cp', 'x/a', 'x/of-a', ...copy.slice(3)]);
+  const words = ['stream', 'write', 'x/of-a', '--data-dir', b];
+  const local = await helicorderRun(words, 'not here\n');
+  expect(local).toMatchObject({ code: 64 });
+  expect(local.stderr).toContain('x/of-a holds records of a writer stdin of another store');
+  await helicorderOut([...words, '--writer', 'own'], 'here\n');
+  expect(parsed(await records(b, 'x/of-a')).map(({ seq }) => seq)).toEqual(['1', '2', '3', '1']);
+  expect(await helicorderJson(['verify', '--data-dir', b])).toMatchObject({ ok: true });
 });

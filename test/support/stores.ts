@@ -27,11 +27,15 @@ export function beginEvents(writer: StoreWriter, stream = 'test/events', id = 'w
 
 export const PERIOD_NANOS = 1_000_000n;
 
-export function beginSamples(writer: StoreWriter, stream = 'test/samples'): OpenedRun {
+export function beginSamples(
+  writer: StoreWriter,
+  stream = 'test/samples',
+  id = 'source',
+): OpenedRun {
   const channel = { name: 'X', type: 'i16' as const, unit: '1', scale: 1, offset: 0 };
   const schedule = { t0Nanos: 0n, periodNanos: PERIOD_NANOS, resolutionNanos: 1n };
   const schema = { kind: 'samples' as const, channels: [channel] };
-  const what = { stream, writer: 'source', schema, samplesPerEvent: 10 };
+  const what = { stream, writer: id, schema, samplesPerEvent: 10 };
   return writer.beginRuns([{ ...what, ...schedule, attributes: [] }])[0]!;
 }
 

@@ -242,6 +242,15 @@ describe('refusals', () => {
     expect(scene.open(1, 'pen')).toMatchObject({ lastSeq: 0 });
   });
 
+  it('a writer of a stream that a sampler is about to make', () => {
+    const scene = opened();
+    scene.writer.openRuns.expect(['test/samples']);
+    const request = { type: 'open', stream: 'test/samples', writer: 'pen' };
+    expect(scene.ask(1, request)).toMatchObject({ code: 'USAGE' });
+    beginSamples(scene.writer);
+    expect(scene.writer.state.runs.size).toBe(1);
+  });
+
   it.each([
     ['of no stream', { stream: 77, lowWater: 0 }],
     ['beyond its end', { stream: 1, lowWater: 9 }],

@@ -84,6 +84,30 @@ async function ticksOf(fs: SimulatedFileSystem): Promise<number[][]> {
 
 const everyTick = Array.from({ length: ROWS }, (_, tick) => tick);
 
+describe('a new configuration', () => {
+  test('lets nobody into its streams from the look at it to the end of their runs', () => {
+    const collector = collectorOn(new SimulatedFileSystem());
+    const group = fullGroup('z', 10, new SeededRandom(8));
+    const { openRuns, state } = collector.writer;
+    const check = (): void => openRuns.checkUnsampled('test/z');
+    const replaced = (...groups: [number[], GroupSpec[]]): boolean => {
+      let isDone = false;
+      collector.replaceGroups(...groups, () => (isDone = true));
+      return isDone;
+    };
+    check();
+    collector.checkGroups([group]);
+    expect(check).toThrow('test/z is being recorded');
+    expect(replaced([], [group])).toBe(true);
+    expect(check).toThrow('test/z is being recorded');
+    collector.checkGroups([]);
+    expect(replaced([2], [])).toBe(true);
+    check();
+    expect(state.streamNamed('test/z')).toMatchObject({ nextOffset: 10 });
+    expect(collector.close()).toBe(true);
+  });
+});
+
 describe('in a backlog', () => {
   test('groups are filled while others are written, and every tick is there once', async () => {
     const fs = new WatchedDisk();
