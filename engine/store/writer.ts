@@ -372,11 +372,8 @@ export class StoreWriter {
 
   #createMark(reserve: typeof wholeReserve): MarkFile {
     const { fs, clock } = this.#options;
-    const ids = {
-      storeId: this.identity.storeId,
-      bootId: clock.bootId(),
-      generation: this.#generation,
-    };
+    const { storeId } = this.identity;
+    const ids = { storeId, bootId: clock.bootId(), generation: this.#generation };
     const create = () => createMark(fs, this.paths.mark, ids);
     return fromReserve(fs, () => reserve(fs, this.paths), create);
   }
@@ -384,17 +381,14 @@ export class StoreWriter {
   #start(identity: IdentityEntry | undefined): void {
     const { clock, version } = this.#options;
     const builder = this.group();
-    builder.add(
-      KIND.start,
-      0,
-      startEntry.encode({
-        bootId: clock.bootId(),
-        machineId: hex(this.identity.machineId),
-        generation: this.#generation,
-        utcNanos: clock.read().utcNanos,
-        version,
-      }),
-    );
+    const start = {
+      bootId: clock.bootId(),
+      machineId: hex(this.identity.machineId),
+      generation: this.#generation,
+      utcNanos: clock.read().utcNanos,
+      version,
+    };
+    builder.add(KIND.start, 0, startEntry.encode(start));
     if (identity) {
       builder.add(KIND.identity, 0, identityEntry.encode(identity), ENTRY_FLAG.ignorable);
     }
