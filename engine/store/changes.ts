@@ -83,12 +83,26 @@ export function removeStream(writer: StoreWriter, name: string): void {
  * @param trim made by `planTrim`
  */
 export function trimStream(writer: StoreWriter, trim: TrimEntry): void {
-  const stream = writer.state.streams.get(trim.stream);
-  if (stream === undefined || trim.lowWater <= writer.state.lowWaterOf(trim.stream)) return;
-  assert(trim.lowWater <= stream.nextOffset, 'only what is durable can be let go of');
-  edge('trim-entry', () =>
-    writer.change((builder) => builder.add(KIND.trim, trim.stream, trimEntry.encode(trim))),
-  );
+  trimStreams(writer, [trim]);
+}
+
+/** The same of many, which grow old together: a write for each group full of them. */
+function trimStreams(writer: StoreWriter, trims: readonly TrimEntry[]): void {
+  const left = trims.filter((trim) => movesForward(writer, trim));
+  const addSome = (builder: GroupBuilder): void => {
+    while (left.length > 0 && builder.bytes < writer.groupLimit) {
+      const trim = left.shift()!;
+      builder.add(KIND.trim, trim.stream, trimEntry.encode(trim));
+    }
+  };
+  while (left.length > 0) edge('trim-entry', () => writer.change(addSome));
+}
+
+function movesForward({ state }: StoreWriter, { stream: id, lowWater }: TrimEntry): boolean {
+  const stream = state.streams.get(id);
+  if (stream === undefined || lowWater <= state.lowWaterOf(id)) return false;
+  assert(lowWater <= stream.nextOffset, 'only what is durable can be let go of');
+  return true;
 }
 
 /** Says that everything before `end`, the beginning of a segment, lies in chunks. */
@@ -107,7 +121,7 @@ export function sealUpTo(writer: StoreWriter, end: Lsn): void {
  */
 export function applyUpkeep(writer: StoreWriter, result: UpkeepResult): void {
   if (result.did === 'sealed') sealUpTo(writer, result.end);
-  if (result.did === 'planned') for (const trim of result.trims) trimStream(writer, trim);
+  if (result.did === 'planned') trimStreams(writer, result.trims);
   // also what could not go before
   writer.recycleSealed();
   if (result.droppableBytes !== undefined) writer.admission.hear(result.droppableBytes);

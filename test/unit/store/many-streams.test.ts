@@ -8,8 +8,11 @@ import { MIB } from '../../../engine/base/constants.ts';
 import { HelicorderError } from '../../../engine/base/errors.ts';
 import { KEEP_ALL } from '../../../engine/base/retention.ts';
 import { applyUpkeep } from '../../../engine/store/changes.ts';
+import type { TrimEntry } from '../../../engine/store/control-entries.ts';
+import { StoreReader } from '../../../engine/store/reader.ts';
 import { eventRun } from '../../../engine/store/run-plan.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../../../engine/store/store.ts';
+import { planTrim } from '../../../engine/store/trim.ts';
 import { upkeepStep } from '../../../engine/store/upkeep.ts';
 import { StoreWriter, type OpenedRun } from '../../../engine/store/writer.ts';
 import { verify } from '../../../engine/tools/verify.ts';
@@ -95,3 +98,24 @@ it(
   },
   IS_SOAK ? 3_600_000 : 360_000,
 );
+
+it('streams that grow old together are let go of in one write', async () => {
+  const dir = '/old';
+  const writer = StoreWriter.open(dir, { ...environment, segmentBytes: SEGMENT_BYTES });
+  const names = Array.from({ length: STREAMS }, (_, i) => smallName(i));
+  const runs = writer.beginRuns(names.map((name) => eventRun(name, 'w')));
+  for (const run of runs) writer.appendEvents(run, [SMALL, SMALL]);
+  const reader = StoreReader.open(dir, environment);
+  const trims: TrimEntry[] = [];
+  for (const { stream } of runs) trims.push(await planTrim(reader, stream.id, 1));
+  reader.close();
+  const before = writer.durableEnd;
+  let writes = 0;
+  const change = writer.change.bind(writer);
+  writer.change = (add) => (writes++, change(add));
+  applyUpkeep(writer, { did: 'planned', trims, isFull: false });
+  expect(writes).toBe(1);
+  expect(writer.durableEnd).toBeGreaterThan(before);
+  expect(runs.every(({ stream }) => writer.state.lowWaterOf(stream.id) === 1)).toBe(true);
+  writer.close();
+});
