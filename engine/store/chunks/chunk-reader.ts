@@ -21,7 +21,6 @@ import {
   decodeTable,
   decodeTrailer,
   rangeOfName,
-  sameStore,
   type BlockRow,
   type ChunkHeader,
   type ChunkRange,
@@ -30,6 +29,7 @@ import {
   type Place,
   type TableRow,
 } from './format.ts';
+import { mayRead, type ChunkOwner } from './owner.ts';
 import { decodePack } from './pack.ts';
 import type { ChunkPlace, ChunkSource } from './place.ts';
 
@@ -61,14 +61,14 @@ export class ChunkReader {
   }
 
   /**
-   * @param storeId whose chunk it must be; undefined: that is not known
+   * @param owner who must be allowed to read it; undefined: that is not known
    * @returns undefined if there is none of this name
    * @throws DAMAGED, FORMAT_VERSION, STORE_IO, or what the place throws
    */
   static async open(
     place: ChunkPlace,
     name: string,
-    storeId: Uint8Array | undefined,
+    owner: ChunkOwner | undefined,
   ): Promise<ChunkReader | undefined> {
     const path = `${place.name}/${name}`;
     const source = await place.open(name).catch((error: unknown) => {
@@ -76,7 +76,7 @@ export class ChunkReader {
     });
     if (source === undefined) return undefined;
     try {
-      return await ChunkReader.of(source, path, name, storeId);
+      return await ChunkReader.of(source, place.name, name, owner);
     } catch (error) {
       source.close();
       throw error;
@@ -86,17 +86,18 @@ export class ChunkReader {
   /** The same over an open source, which stays the caller's if this throws. */
   static async of(
     source: ChunkSource,
-    path: string,
+    place: string,
     name: string,
-    storeId: Uint8Array | undefined,
+    owner: ChunkOwner | undefined,
   ): Promise<ChunkReader> {
+    const path = `${place}/${name}`;
     try {
       const header = decodeHeader(await source.read(0, CHUNK_HEADER_BYTES));
       const end = source.bytes - CHUNK_TRAILER_BYTES;
       const trailer = decodeTrailer(await source.read(Math.max(0, end), CHUNK_TRAILER_BYTES));
       const sound = trailer.fileBytes === source.bytes && chunkName(header) === name;
       if (!sound) throw new HelicorderError('DAMAGED', 'a chunk of another name or length');
-      if (storeId && !sameStore(header, storeId)) {
+      if (owner && !mayRead(owner, header, place)) {
         throw new HelicorderError('DAMAGED', 'a chunk of another store');
       }
       const { at, length } = trailer.table;
