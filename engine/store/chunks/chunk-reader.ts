@@ -9,6 +9,7 @@ import { HelicorderError, errnoCode, ioError, isCode } from '../../base/errors.t
 import { decodeBatch, decodeTimes } from '../../batch/format.ts';
 import { chunkHeadEntry, type ChunkHead } from '../control-entries.ts';
 import { batchItem, standaloneItem, type DataItem } from '../data.ts';
+import type { ControlState } from '../state.ts';
 import {
   BLOCK_KIND,
   CHUNK_HEADER_BYTES,
@@ -120,12 +121,21 @@ export class ChunkReader {
     return this.table.of(stream);
   }
 
-  /** @returns undefined if the chunk holds nothing of the stream */
-  async directory(stream: number): Promise<StreamDirectory | undefined> {
+  /**
+   * @param state what it says the number means: records of another stream that had it, before
+   * damage took what the log said of it, are not the stream's
+   * @returns undefined if the chunk holds nothing of the stream
+   */
+  async directory(
+    stream: number,
+    state?: Pick<ControlState, 'streams'>,
+  ): Promise<StreamDirectory | undefined> {
     const row = this.row(stream);
     if (row === undefined || row.directory.length === 0) return undefined;
     const { head, rows } = decodeDirectory(await this.#read(row.directory, 'directory of a chunk'));
-    return { ...chunkHeadEntry.decode(head), blocks: rows };
+    const directory = { ...chunkHeadEntry.decode(head), blocks: rows };
+    const { incarnation } = state?.streams.get(stream) ?? directory.stream;
+    return incarnation === directory.stream.incarnation ? directory : undefined;
   }
 
   /** The records of a block, with the numbers the directory gives it. @throws DAMAGED */

@@ -107,9 +107,8 @@ export async function joinChunks(
   const streams: ChunkStream[] = [];
   const times = new Map<string, Load>();
   for (const { stream: id, nextOffset, latestNanos } of newestRows(chunks)) {
-    const lowWater = context.lowWaters.get(id);
-    if (lowWater === undefined) continue;
-    const joined = await joinedStream(chunks, id, lowWater, times);
+    if (!context.lowWaters.has(id)) continue;
+    const joined = await joinedStream(chunks, context, id, times);
     streams.push({ id, nextOffset, latestNanos, ...joined });
     await context.pause();
   }
@@ -260,16 +259,17 @@ class Collected {
 /** A stream's blocks of several chunks, carried over as they are. */
 async function joinedStream(
   chunks: readonly ChunkReader[],
+  { state, lowWaters }: SealContext,
   id: number,
-  lowWater: number,
   times: Map<string, Load>,
 ): Promise<Pick<ChunkStream, 'blocks' | 'head'>> {
+  const lowWater = lowWaters.get(id) ?? Infinity;
   const blocks: Block[] = [];
   const runs = new Map<number, RunEntry>();
   const schemas = new Map<string, SchemaEntry>();
   let stream: StreamEntry | undefined;
   for (const chunk of chunks) {
-    const directory = await chunk.directory(id);
+    const directory = await chunk.directory(id, state);
     if (directory === undefined) continue;
     stream = directory.stream;
     for (const run of directory.runs) runs.set(run.id, run);
