@@ -4,6 +4,7 @@
  */
 import type { RunFacts } from '../batch/run-facts.ts';
 import type { HeldPosition } from '../txn/position.ts';
+import type { Lsn } from './log/format.ts';
 import {
   control,
   count,
@@ -156,6 +157,8 @@ export interface IdentityEntry {
   machineId: string;
   /** the id it had until then */
   was: string;
+  /** how far it was sealed by then; undefined: an older version did not say */
+  sealedEnd: Lsn | undefined;
 }
 
 /**
@@ -338,6 +341,7 @@ export const identityEntry = control<IdentityEntry>('identity', {
   storeId: text,
   machineId: text,
   was: text,
+  sealedEnd: optional(count),
 });
 export const lostEntry = control<LostEntry>('lost', {
   stream: count,

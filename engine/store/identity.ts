@@ -24,7 +24,7 @@ import {
   writeStoreJson,
   type StorePaths,
 } from './files.ts';
-import type { StoreIdentity } from './log/format.ts';
+import type { Lsn, StoreIdentity } from './log/format.ts';
 import type { ControlState } from './state.ts';
 
 export interface SettledIdentity {
@@ -71,7 +71,7 @@ export function settleIdentity(
   if (!isStated || !same(stated.machineId, identity.machineId)) {
     writeStoreJson(fs, paths.storeJson, identity);
   }
-  return { identity, entry: entryFor(identity, logged), warnings };
+  return { identity, entry: entryFor(identity, logged, state?.sealedEnd), warnings };
 }
 
 /** As the newest readable header repeats it, and later entries have changed it. */
@@ -101,6 +101,18 @@ export function idsOf(identity: StoreIdentity, state: ControlState): Set<string>
   return new Set([hex(storeId), ...(origin ? [hex(origin)] : []), ...past]);
 }
 
+/**
+ * How far the store was sealed under each of its earlier ids, as hex (`chunks/owner.ts`). Of an id
+ * that only store.json names, nothing has been sealed since; of one whose entry does not say how
+ * far, or may be lost, nothing is known.
+ */
+export function sealedUnder({ origin }: StoreIdentity, state: ControlState): Map<string, Lsn> {
+  const ends = new Map<string, Lsn>();
+  if (origin) ends.set(hex(origin), state.isPartial ? 0 : state.sealedEnd);
+  for (const { was, sealedEnd = 0 } of state.identities) ends.set(was, sealedEnd);
+  return ends;
+}
+
 function believed(
   stated: StoreIdentity | undefined,
   logged: StoreIdentity | undefined,
@@ -121,9 +133,10 @@ function newIdentity(
 function entryFor(
   { storeId, machineId }: StoreIdentity,
   logged: StoreIdentity | undefined,
+  sealedEnd: Lsn | undefined,
 ): IdentityEntry | undefined {
   if (logged === undefined || same(storeId, logged.storeId)) return undefined;
-  return { storeId: hex(storeId), machineId: hex(machineId), was: hex(logged.storeId) };
+  return { storeId: hex(storeId), machineId: hex(machineId), was: hex(logged.storeId), sealedEnd };
 }
 
 function isElsewhere(stated: Uint8Array, found: Uint8Array): boolean {

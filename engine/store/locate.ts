@@ -43,11 +43,12 @@ export async function locatePlace(
 
 /**
  * The place is where the chunk before the one that is looked for ends: what is missing between them
- * may hold it.
+ * may hold it. What chunks say of a number in a store that is partial may be of another stream that
+ * had it, and lies before all that is the stream's: the place holds, the offset says nothing.
  * @returns `isIn`: a chunk says that it is in chunks; undefined if a chunk has gone meanwhile
  */
 async function locateInChunks(
-  { chunks }: StoreReader,
+  { chunks, state }: StoreReader,
   chain: readonly ChunkRange[],
   stream: number,
   { inChunk }: Goal,
@@ -69,7 +70,7 @@ async function locateInChunks(
     else [low, nextOffset] = [at + 1, row?.nextOffset ?? 0];
   }
   const lsn = chain[low - 1]?.end ?? makeLsn(1, 0);
-  return { lsn, nextOffset, isIn };
+  return { lsn, nextOffset: state.isPartial ? 0 : nextOffset, isIn };
 }
 
 /**
@@ -78,7 +79,7 @@ async function locateInChunks(
  * last one that says it has not come so far. @returns undefined if a chunk has gone meanwhile
  */
 async function lastBefore(
-  { chunks }: StoreReader,
+  { chunks, state }: StoreReader,
   chain: readonly ChunkRange[],
   stream: number,
   { inChunk }: Goal,
@@ -87,7 +88,7 @@ async function lastBefore(
     const row = await rowOf(chunks, range, stream);
     if (row === 'gone') return undefined;
     if (row === undefined || row === 'damaged' || inChunk(row)) continue;
-    return { lsn: range.end, nextOffset: row.nextOffset };
+    return { lsn: range.end, nextOffset: state.isPartial ? 0 : row.nextOffset };
   }
   return { lsn: makeLsn(1, 0), nextOffset: 0 };
 }

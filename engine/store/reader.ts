@@ -15,10 +15,12 @@ import { LOCK_WAIT_MS } from '../base/constants.ts';
 import { HelicorderError, doingIo, errnoCode, openError } from '../base/errors.ts';
 import type { FileSystem, MarkFile } from '../files/file-system.ts';
 import { usingFile } from '../files/using-file.ts';
-import { identityFromLog, readStoreJson, storePaths, type StorePaths } from './files.ts';
-import { offsetOf, segmentOf, type Lsn } from './log/format.ts';
+import { readStoreJson, storePaths, type StorePaths } from './files.ts';
+import { identityOfLog, sealedUnder } from './identity.ts';
+import { offsetOf, segmentOf, type Lsn, type StoreIdentity } from './log/format.ts';
 import { DirectoryPlace } from './chunks/directory-place.ts';
 import { ChunkSet } from './chunks/chunk-set.ts';
+import type { ChunkOwner } from './chunks/owner.ts';
 import type { ChunkPlace } from './chunks/place.ts';
 import { KeptSegment, readLog, type LogFault, type LogGroup, type LogPosition } from './log/log.ts';
 import { SegmentIndex } from './log/segment-index.ts';
@@ -51,7 +53,6 @@ export class StoreReader {
   #position: LogPosition;
   /** the state is ahead of the position: reading on has failed half way */
   #isAhead = false;
-  #identity: { storeId: Uint8Array } | undefined;
 
   private constructor(
     paths: StorePaths,
@@ -64,7 +65,7 @@ export class StoreReader {
     this.#options = options;
     this.chunks = new ChunkSet(
       () => this.#places(),
-      () => this.storeId,
+      () => this.owner,
     );
     this.#clock = options.clock;
     this.#sleep = options.sleep;
@@ -122,13 +123,24 @@ export class StoreReader {
 
   /** undefined if nothing names it. @throws STORE_IO */
   get storeId(): Uint8Array | undefined {
-    const { fs, paths } = this;
-    this.#identity ??= doingIo(
+    return this.#identity()?.storeId;
+  }
+
+  #identity(): StoreIdentity | undefined {
+    const { fs, paths, state } = this;
+    return doingIo(
       'cannot read',
       paths.storeJson,
-      () => readStoreJson(fs, paths.storeJson) ?? identityFromLog(fs, paths.log),
+      () => readStoreJson(fs, paths.storeJson) ?? identityOfLog(fs, paths, state),
     );
-    return this.#identity?.storeId;
+  }
+
+  /** Whose chunks it reads; undefined if nothing names it. @throws STORE_IO */
+  get owner(): ChunkOwner | undefined {
+    const identity = this.#identity();
+    if (identity === undefined) return undefined;
+    const { storeId } = identity;
+    return { storeId, sealedUnder: sealedUnder(identity, this.state), dir: this.paths.chunks };
   }
 
   /** The control state as of `end`. */

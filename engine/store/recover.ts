@@ -46,6 +46,13 @@ export interface Wanted {
   isControlOnly?: boolean | undefined;
 }
 
+/** Streams or runs that a store makes before its first damage, at most, beside these. */
+const NUMBERS_EVER = 2 ** 24;
+/** And in a segment, on average. */
+const NUMBERS_PER_SEGMENT = 2 ** 12;
+/** A stream's number has 32 bits in the log, the counter of an epoch 33. */
+const NUMBERS_UNKNOWN_MAX = 2 ** 30;
+
 /** A segment that was being made, and the one before it. */
 const WRITTEN_LAST = 2;
 
@@ -93,8 +100,19 @@ export function recover(
 /** Before the first segment there was nothing to be known. */
 function unknownBefore(segment: number): ControlState {
   const state = new ControlState();
-  state.isPartial = segment > 1;
+  if (segment === 1) return state;
+  state.isPartial = true;
+  state.nextStream = state.nextRun = unusedBefore(segment);
   return state;
+}
+
+/**
+ * A number that no stream and no run has that was begun before the segment. Only chunks may still
+ * name them, in places that nobody knows of: so it is not looked for, but as large as no store ever
+ * comes by counting, and larger the next time that nothing is known.
+ */
+function unusedBefore(segment: number): number {
+  return Math.min(NUMBERS_EVER + segment * NUMBERS_PER_SEGMENT, NUMBERS_UNKNOWN_MAX);
 }
 
 /**
@@ -182,7 +200,7 @@ function readForward(
         if (!unbegun.includes(item.segment)) faults.push(item);
         lossy ||= item.lost;
       } else if (item.isSnapshot) {
-        if (state === unknown) state = fromIntact(item) ?? state;
+        if (state === unknown) state = fromIntact(item, unknown) ?? state;
         index = new SegmentIndex();
       } else if (isControlOnly) {
         state?.applyControl(item);
@@ -208,10 +226,19 @@ function behind({ segment, offset, size, link }: LogGroup): LogPosition {
   return { lsn: makeLsn(segment, offset + size.padded), last: link };
 }
 
-/** What is intact of a snapshot. */
-function fromIntact({ entries }: LogGroup): ControlState | undefined {
+/** What is intact of a snapshot; the rest of it is unknown. */
+function fromIntact(
+  { entries }: LogGroup,
+  unknown: ControlState | undefined,
+): ControlState | undefined {
   const intact = entries.all().filter((entry) => entry.intact);
-  return intact.length > 0 ? ControlState.fromSnapshot(intact) : undefined;
+  if (intact.length === 0) return undefined;
+  const state = ControlState.fromSnapshot(intact);
+  if (!unknown?.isPartial) return state;
+  state.isPartial = true;
+  state.nextStream = Math.max(state.nextStream, unknown.nextStream);
+  state.nextRun = Math.max(state.nextRun, unknown.nextRun);
+  return state;
 }
 
 function hasDamage(group: LogGroup): boolean {

@@ -234,7 +234,7 @@ export class StreamReader {
       chunk = await chunks.open(range);
       if (chunk === undefined) return false;
       this.#missing = missing ?? this.#missing;
-      const directory = await chunk.directory(this.#stream);
+      const directory = await chunk.directory(this.#stream, this.#reader.state);
       if (directory === undefined) return true;
       this.#known.learn(directory.runs, directory.schemas);
       for (const row of directory.blocks) {

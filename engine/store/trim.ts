@@ -25,7 +25,7 @@ export async function planTrim(
     await skipDamaged(() =>
       reader.chunks.use(range, async (chunk) => {
         if ((chunk.row(stream)?.nextOffset ?? 0) > sums.reached) {
-          await addChunk(sums, chunk, stream);
+          await addChunk(sums, await chunk.directory(stream, reader.state), chunk);
         }
       }),
     );
@@ -36,18 +36,23 @@ export async function planTrim(
   return { stream, lowWater, writers: sums.writers };
 }
 
-async function addChunk(sums: RetiredSums, chunk: ChunkReader, stream: number): Promise<void> {
-  const directory = await chunk.directory(stream);
-  for (const row of directory?.blocks ?? []) {
+async function addChunk(
+  sums: RetiredSums,
+  directory: StreamDirectory | undefined,
+  chunk: ChunkReader,
+): Promise<void> {
+  if (directory === undefined) return;
+  const { stream } = directory;
+  for (const row of directory.blocks) {
     if (sums.isComplete) return;
     if (row.firstOffset + row.records <= sums.reached) continue;
     if (sums.takesWhole(row)) {
-      sums.addRow(row, infoOf(directory!, row.run).run.writer);
+      sums.addRow(row, infoOf(directory, row.run).run.writer);
       continue;
     }
     await skipDamaged(async () => {
-      for (const item of await chunk.items(stream, row)) {
-        sums.addItem(item, infoOf(directory!, item.run));
+      for (const item of await chunk.items(stream.id, row)) {
+        sums.addItem(item, infoOf(directory, item.run));
       }
     });
   }

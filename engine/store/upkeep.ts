@@ -15,6 +15,7 @@
  * segment's worth below it is kept free, so that recording does not wait for what is being dropped.
  */
 import type { RetentionRule } from '../base/retention.ts';
+import { defined } from '../base/assert.ts';
 import { MIB } from '../base/constants.ts';
 import { HelicorderError, isCode } from '../base/errors.ts';
 import { NO_NANOS, type ChunkRange } from './chunks/format.ts';
@@ -178,7 +179,7 @@ class Step {
     const { fs, paths, state } = this.#reader;
     return {
       ...{ fs, logDir: paths.log, spillDir: paths.spills, place },
-      storeId: this.#identity.storeId,
+      owner: defined(this.#reader.owner, 'the id of the store'),
       createdNanos: this.#environment.clock.read().utcNanos,
       lowWaters: new Map([...state.streams.keys()].map((id) => [id, state.lowWaterOf(id)])),
       ...{ state, pause: this.#pause },

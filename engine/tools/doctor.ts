@@ -112,6 +112,11 @@ function damageFinding({ fs }: StoreEnvironment, dir: string, found: Damage): Fi
     const advice = 'The next owner makes it anew from the log; --repair does it now.';
     return { ...note('small-file', found.what, advice, found.file), severity: 'damage' };
   }
+  if (found.file === paths.log) {
+    const advice =
+      'Keep the store as it is, and go on in another one: streams may be missing here.';
+    return { ...note('log', found.what, advice, found.file), severity: 'damage' };
+  }
   if (isQuarantined(readManifest(fs, dir), dir, found)) {
     const advice = 'Nothing: its records read as gap(corrupt), its bytes are in the quarantine.';
     return { ...note('known-damage', found.what, advice), ...found };

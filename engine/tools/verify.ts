@@ -112,6 +112,12 @@ function checkEnd(report: VerifyReport, { reader }: Store): void {
   }
 }
 
+/** Where no snapshot could be read, nobody knows what else there was. */
+function checkKnowledge(report: VerifyReport, { reader }: Store): void {
+  if (!reader.state.isPartial) return;
+  report.damage.push(damage(reader.paths.log, 'damage has taken what the log said of its streams'));
+}
+
 /** Every byte of every chunk that counts. */
 async function checkChunks(report: VerifyReport, { reader }: Store): Promise<void> {
   for (const range of await reader.chunks.chain(reader.state.sealedEnd)) {
@@ -141,6 +147,7 @@ async function readStreams(
   }
   try {
     checkEnd(report, store);
+    checkKnowledge(report, store);
     if (stated) checkIdentity(report, stated, store);
     await checkChunks(report, store);
     await checkStreams(report, store, dir);

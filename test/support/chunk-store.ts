@@ -17,8 +17,12 @@ export const [SAMPLES, EVENTS, FILLER] = ['test/samples', 'test/events', 'test/f
 const NOISE = new SeededRandom(5).bytes(100_000);
 const TICKS = 20;
 
+let environments = 1;
+
+/** Each draws other ids. */
 export function environmentOf(fs: SimulatedFileSystem): StoreEnvironment {
-  return { ...systemEnvironment, fs, random: new SeededRandom(2), pause: () => {} };
+  environments++;
+  return { ...systemEnvironment, fs, random: new SeededRandom(environments), pause: () => {} };
 }
 
 /** The same files on another disk, all of them durable. */

@@ -70,7 +70,11 @@ function entries(): MadeInput[] {
     made('cursor', 'with-detail', cursorEntry.encode(cursor)),
     made('cursor', 'removed', cursorEntry.encode({ ...cursor, offset: null, detail: null })),
     made('transaction', 'committed', transactionEntry.encode(moved)),
-    made('identity', 'moved', identityEntry.encode({ storeId: hex, machineId: hex, was: hex })),
+    made(
+      'identity',
+      'moved',
+      identityEntry.encode({ storeId: hex, machineId: hex, was: hex, sealedEnd: undefined }),
+    ),
     made('lost', 'records', lostEntry.encode(lost)),
     made('sealed', 'end', sealedEntry.encode({ end: 2 ** 33 })),
     made('place', 'a-directory', placeEntry.encode({ dir: '/mnt/chunks' })),

@@ -4,6 +4,7 @@ import { applyUpkeep, sealUpTo } from '../../engine/store/changes.ts';
 import { DirectoryPlace } from '../../engine/store/chunks/directory-place.ts';
 import { sealSegments, type SealContext } from '../../engine/store/chunks/sealer.ts';
 import type { FileSystem } from '../../engine/files/file-system.ts';
+import { sealedUnder } from '../../engine/store/identity.ts';
 import { makeLsn, segmentOf } from '../../engine/store/log/format.ts';
 import { listSegments } from '../../engine/store/log/segment.ts';
 import { systemEnvironment } from '../../engine/store/store.ts';
@@ -19,7 +20,11 @@ export function sealContext(fs: FileSystem, writer: StoreWriter): SealContext {
     logDir: paths.log,
     spillDir: paths.spills,
     place: new DirectoryPlace(fs, paths.chunks),
-    storeId: identity.storeId,
+    owner: {
+      storeId: identity.storeId,
+      sealedUnder: sealedUnder(identity, state),
+      dir: paths.chunks,
+    },
     createdNanos: 0n,
     lowWaters: new Map([...state.streams.keys()].map((id) => [id, state.lowWaterOf(id)])),
     state,

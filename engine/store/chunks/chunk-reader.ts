@@ -9,6 +9,7 @@ import { HelicorderError, errnoCode, ioError, isCode } from '../../base/errors.t
 import { decodeBatch, decodeTimes } from '../../batch/format.ts';
 import { chunkHeadEntry, type ChunkHead } from '../control-entries.ts';
 import { batchItem, standaloneItem, type DataItem } from '../data.ts';
+import type { ControlState } from '../state.ts';
 import {
   BLOCK_KIND,
   CHUNK_HEADER_BYTES,
@@ -21,7 +22,6 @@ import {
   decodeTable,
   decodeTrailer,
   rangeOfName,
-  sameStore,
   type BlockRow,
   type ChunkHeader,
   type ChunkRange,
@@ -30,6 +30,7 @@ import {
   type Place,
   type TableRow,
 } from './format.ts';
+import { mayRead, type ChunkOwner } from './owner.ts';
 import { decodePack } from './pack.ts';
 import type { ChunkPlace, ChunkSource } from './place.ts';
 
@@ -61,14 +62,14 @@ export class ChunkReader {
   }
 
   /**
-   * @param storeId whose chunk it must be; undefined: that is not known
+   * @param owner who must be allowed to read it; undefined: that is not known
    * @returns undefined if there is none of this name
    * @throws DAMAGED, FORMAT_VERSION, STORE_IO, or what the place throws
    */
   static async open(
     place: ChunkPlace,
     name: string,
-    storeId: Uint8Array | undefined,
+    owner: ChunkOwner | undefined,
   ): Promise<ChunkReader | undefined> {
     const path = `${place.name}/${name}`;
     const source = await place.open(name).catch((error: unknown) => {
@@ -76,7 +77,7 @@ export class ChunkReader {
     });
     if (source === undefined) return undefined;
     try {
-      return await ChunkReader.of(source, path, name, storeId);
+      return await ChunkReader.of(source, place.name, name, owner);
     } catch (error) {
       source.close();
       throw error;
@@ -86,17 +87,18 @@ export class ChunkReader {
   /** The same over an open source, which stays the caller's if this throws. */
   static async of(
     source: ChunkSource,
-    path: string,
+    place: string,
     name: string,
-    storeId: Uint8Array | undefined,
+    owner: ChunkOwner | undefined,
   ): Promise<ChunkReader> {
+    const path = `${place}/${name}`;
     try {
       const header = decodeHeader(await source.read(0, CHUNK_HEADER_BYTES));
       const end = source.bytes - CHUNK_TRAILER_BYTES;
       const trailer = decodeTrailer(await source.read(Math.max(0, end), CHUNK_TRAILER_BYTES));
       const sound = trailer.fileBytes === source.bytes && chunkName(header) === name;
       if (!sound) throw new HelicorderError('DAMAGED', 'a chunk of another name or length');
-      if (storeId && !sameStore(header, storeId)) {
+      if (owner && !mayRead(owner, header, place)) {
         throw new HelicorderError('DAMAGED', 'a chunk of another store');
       }
       const { at, length } = trailer.table;
@@ -119,12 +121,21 @@ export class ChunkReader {
     return this.table.of(stream);
   }
 
-  /** @returns undefined if the chunk holds nothing of the stream */
-  async directory(stream: number): Promise<StreamDirectory | undefined> {
+  /**
+   * @param state what it says the number means: records of another stream that had it, before
+   * damage took what the log said of it, are not the stream's
+   * @returns undefined if the chunk holds nothing of the stream
+   */
+  async directory(
+    stream: number,
+    state?: Pick<ControlState, 'streams'>,
+  ): Promise<StreamDirectory | undefined> {
     const row = this.row(stream);
     if (row === undefined || row.directory.length === 0) return undefined;
     const { head, rows } = decodeDirectory(await this.#read(row.directory, 'directory of a chunk'));
-    return { ...chunkHeadEntry.decode(head), blocks: rows };
+    const directory = { ...chunkHeadEntry.decode(head), blocks: rows };
+    const { incarnation } = state?.streams.get(stream) ?? directory.stream;
+    return incarnation === directory.stream.incarnation ? directory : undefined;
   }
 
   /** The records of a block, with the numbers the directory gives it. @throws DAMAGED */

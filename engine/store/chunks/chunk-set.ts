@@ -7,6 +7,7 @@ import { isCode } from '../../base/errors.ts';
 import type { Lsn } from '../log/format.ts';
 import { ChunkReader, chainOf } from './chunk-reader.ts';
 import { chunkName, type ChunkRange } from './format.ts';
+import type { ChunkOwner } from './owner.ts';
 import type { ChunkPlace } from './place.ts';
 
 /** Chunks that are kept open with their tables: what a reader walks through and comes back to. */
@@ -26,16 +27,16 @@ interface OpenChunk {
 
 export class ChunkSet {
   readonly #places: () => readonly ChunkPlace[];
-  readonly #storeId: () => Uint8Array | undefined;
+  readonly #owner: () => ChunkOwner | undefined;
   /** why a place could not be asked when the chunks were last listed: there may be more of them */
   away: HelicorderError | undefined;
   #known = new Map<string, ChunkPlace>();
   readonly #open = new Map<string, OpenChunk>();
 
   /** @param places the nearest first: it is asked first for what several hold */
-  constructor(places: () => readonly ChunkPlace[], storeId: () => Uint8Array | undefined) {
+  constructor(places: () => readonly ChunkPlace[], owner: () => ChunkOwner | undefined) {
     this.#places = places;
-    this.#storeId = storeId;
+    this.#owner = owner;
   }
 
   get places(): readonly ChunkPlace[] {
@@ -118,7 +119,7 @@ export class ChunkSet {
 
   async #openNew(name: string): Promise<ChunkReader | undefined> {
     const place = this.#known.get(name);
-    return place && ChunkReader.open(place, name, this.#storeId());
+    return place && ChunkReader.open(place, name, this.#owner());
   }
 
   #drop(name: string, entry: OpenChunk): void {

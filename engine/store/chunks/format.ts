@@ -7,7 +7,6 @@ import { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import { crc32c } from '../../base/crc32c.ts';
 import { HelicorderError } from '../../base/errors.ts';
 import { BLOCK_VALUES, decodeIntegers, encodeIntegers } from '../../codecs/codec.ts';
-import { hex } from '../files.ts';
 import { viewOf, type Lsn } from '../log/format.ts';
 
 const CHUNK_VERSION = 1;
@@ -370,8 +369,4 @@ function rowAt<Row>(
 export function checkPlace(bytes: Uint8Array, { length, crc }: Place, what: string): Uint8Array {
   if (bytes.length === length && crc32c(bytes) === crc) return bytes;
   throw new HelicorderError('DAMAGED', `${what}: checksum`);
-}
-
-export function sameStore(header: ChunkHeader, storeId: Uint8Array): boolean {
-  return hex(header.storeId) === hex(storeId);
 }

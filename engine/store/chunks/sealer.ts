@@ -34,13 +34,13 @@ import {
   CHUNK_HEADER_BYTES,
   chunkName,
   decodeHeader,
-  sameStore,
   type BlockRow,
   type ChunkHeader,
   type ChunkRange,
   type Place,
   type TableRow,
 } from './format.ts';
+import { mayChange, type ChunkOwner } from './owner.ts';
 import type { ChunkPlace, ChunkSource } from './place.ts';
 
 /** What of each stream still counts: removed streams are absent. */
@@ -51,7 +51,7 @@ export interface SealContext {
   logDir: string;
   spillDir: string;
   place: ChunkPlace;
-  storeId: Uint8Array;
+  owner: ChunkOwner;
   /** UTC ns, for the header */
   createdNanos: bigint;
   lowWaters: LowWaters;
@@ -107,9 +107,8 @@ export async function joinChunks(
   const streams: ChunkStream[] = [];
   const times = new Map<string, Load>();
   for (const { stream: id, nextOffset, latestNanos } of newestRows(chunks)) {
-    const lowWater = context.lowWaters.get(id);
-    if (lowWater === undefined) continue;
-    const joined = await joinedStream(chunks, id, lowWater, times);
+    if (!context.lowWaters.has(id)) continue;
+    const joined = await joinedStream(chunks, context, id, times);
     streams.push({ id, nextOffset, latestNanos, ...joined });
     await context.pause();
   }
@@ -260,16 +259,17 @@ class Collected {
 /** A stream's blocks of several chunks, carried over as they are. */
 async function joinedStream(
   chunks: readonly ChunkReader[],
+  { state, lowWaters }: SealContext,
   id: number,
-  lowWater: number,
   times: Map<string, Load>,
 ): Promise<Pick<ChunkStream, 'blocks' | 'head'>> {
+  const lowWater = lowWaters.get(id) ?? Infinity;
   const blocks: Block[] = [];
   const runs = new Map<number, RunEntry>();
   const schemas = new Map<string, SchemaEntry>();
   let stream: StreamEntry | undefined;
   for (const chunk of chunks) {
-    const directory = await chunk.directory(id);
+    const directory = await chunk.directory(id, state);
     if (directory === undefined) continue;
     stream = directory.stream;
     for (const run of directory.runs) runs.set(run.id, run);
@@ -299,8 +299,8 @@ async function finish(
   streams: readonly ChunkStream[],
 ): Promise<SealedChunk> {
   if (streams.every(({ blocks }) => blocks.length === 0)) return { ...range, bytes: 0 };
-  const { storeId, createdNanos, place, pause } = context;
-  const header: ChunkHeader = { ...range, storeId, createdNanos };
+  const { owner, createdNanos, place, pause } = context;
+  const header: ChunkHeader = { ...range, storeId: owner.storeId, createdNanos };
   await checkIsOurs(context, range);
   const check = (source: ChunkSource) => readBack(context, header, source);
   const bytes = await writeChunk(place, header, streams, check, pause);
@@ -308,35 +308,39 @@ async function finish(
 }
 
 /** A directory that two stores were given: neither replaces what the other has there. */
-export async function checkIsOurs(
-  { place, storeId }: SealContext,
-  range: ChunkRange,
-): Promise<void> {
-  const source = await place.open(chunkName(range));
-  if (source === undefined) return;
-  try {
-    const header = decodeHeader(await source.read(0, CHUNK_HEADER_BYTES));
-    if (sameStore(header, storeId)) return;
-  } catch (error) {
-    // whatever it was, it is not another store's
-    if (isCode(error, 'DAMAGED')) return;
-    throw error;
-  } finally {
-    source.close();
-  }
+export async function checkIsOurs({ place, owner }: SealContext, range: ChunkRange): Promise<void> {
+  const header = await headerAt(place, range);
+  if (header === undefined || mayChange(owner, header, place.name)) return;
   throw new HelicorderError(
     'USAGE',
     `${place.name} holds the chunks of another store: give each store a chunks.dir of its own`,
   );
 }
 
+/** @returns undefined if there is none, or a damaged one: whatever it was, it is nobody else's */
+export async function headerAt(
+  place: ChunkPlace,
+  range: ChunkRange,
+): Promise<ChunkHeader | undefined> {
+  const source = await place.open(chunkName(range));
+  if (source === undefined) return undefined;
+  try {
+    return decodeHeader(await source.read(0, CHUNK_HEADER_BYTES));
+  } catch (error) {
+    if (isCode(error, 'DAMAGED')) return undefined;
+    throw error;
+  } finally {
+    source.close();
+  }
+}
+
 /** Reads every byte that a reader would, and checks it. @throws DAMAGED */
 async function readBack(
-  { place, storeId, pause }: SealContext,
+  { place, owner, pause }: SealContext,
   range: ChunkRange,
   source: ChunkSource,
 ): Promise<void> {
   const name = chunkName(range);
-  const chunk = await ChunkReader.of(source, `${place.name}/${name}`, name, storeId);
+  const chunk = await ChunkReader.of(source, place.name, name, owner);
   await checkChunk(chunk, fail, pause);
 }

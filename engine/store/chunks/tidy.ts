@@ -10,8 +10,9 @@ import { chainOf, type ChunkReader } from './chunk-reader.ts';
 import type { ChunkSet, StoredChunk } from './chunk-set.ts';
 import { commitChecked, type ChunkPlace, type ChunkSink, type ChunkSource } from './place.ts';
 import { chunkName } from './format.ts';
+import { isCurrent, mayChange } from './owner.ts';
 import { checkChunk, fail } from './check.ts';
-import { checkIsOurs, joinChunks, type LowWaters, type SealContext } from './sealer.ts';
+import { checkIsOurs, headerAt, joinChunks, type LowWaters, type SealContext } from './sealer.ts';
 
 /** Chunks are joined until they have about this size. */
 const CHUNK_TARGET_BYTES = 64 * MIB;
@@ -80,6 +81,7 @@ export class Tidy {
     roomBytes: number,
     eagerly: boolean,
   ): Promise<boolean> {
+    if (!this.#isOurs(stored, chunk)) return false;
     const { dead, needed } = sharesOf(chunk, this.#context.lowWaters);
     if (needed === 0) {
       await stored.place.remove(stored.name);
@@ -89,6 +91,11 @@ export class Tidy {
     if (!isWorth || needed > roomBytes) return false;
     await joinChunks({ ...this.#context, place: stored.place }, [chunk]);
     return true;
+  }
+
+  /** A clone may read what was sealed before there were two of them. */
+  #isOurs({ place }: StoredChunk, { header }: ChunkReader): boolean {
+    return mayChange(this.#context.owner, header, place.name);
   }
 
   /** Damage in one chunk does not keep the others from being tidied; it is left as it is. */
@@ -112,7 +119,7 @@ export class Tidy {
     const broken = await this.#brokenCovers(covered);
     for (const stored of covered) {
       // what cannot be read may be another store's
-      if (!(await this.#unlessDamaged(stored, () => true))) continue;
+      if (!(await this.#unlessDamaged(stored, (chunk) => this.#isOurs(stored, chunk)))) continue;
       if (broken.some((cover) => overlaps(cover, stored))) continue;
       await stored.place.remove(stored.name);
       isRemoved = true;
@@ -138,10 +145,25 @@ export class Tidy {
   /** Moves a chunk that had to be kept elsewhere to its place. */
   async moveHome(): Promise<boolean> {
     const { place } = this.#context;
-    const stranded = this.#chain.find((chunk) => chunk.place.name !== place.name);
-    if (stranded === undefined || place.name !== this.#chunks.places.at(-1)!.name) return false;
+    if (place.name !== this.#chunks.places.at(-1)!.name) return false;
+    for (const stranded of this.#chain.filter((chunk) => chunk.place.name !== place.name)) {
+      if (await this.#move(stranded)) return true;
+    }
+    return false;
+  }
+
+  /** What an earlier id has sealed is written anew: in a place elsewhere it would be a clone's. */
+  async #move(stranded: StoredChunk): Promise<boolean> {
+    const { owner, place } = this.#context;
+    const header = await headerAt(stranded.place, stranded);
+    if (header && !mayChange(owner, header, stranded.place.name)) return false;
     await checkIsOurs(this.#context, stranded);
-    await this.#copy(stranded, await place.put(stranded.name));
+    if (header === undefined || isCurrent(owner, header)) {
+      await this.#copy(stranded, await place.put(stranded.name));
+    } else {
+      const rewrite = (chunk: ChunkReader) => joinChunks(this.#context, [chunk]).then(() => true);
+      if (!(await this.#unlessDamaged(stranded, rewrite))) return false;
+    }
     await stranded.place.remove(stranded.name);
     return true;
   }
@@ -192,7 +214,7 @@ export class Tidy {
     }
   }
 
-  /** @returns the chunk that cannot be read, if there is one */
+  /** @returns the chunk that cannot be read, or must not be removed, if there is one */
   async #join(run: readonly StoredChunk[]): Promise<StoredChunk | undefined> {
     const readers: ChunkReader[] = [];
     try {
@@ -200,6 +222,7 @@ export class Tidy {
         const reader = await this.#chunks.open(chunk);
         if (reader === undefined) return chunk;
         readers.push(reader);
+        if (!this.#isOurs(chunk, reader)) return chunk;
       }
       await joinChunks(this.#context, readers);
     } catch (error) {

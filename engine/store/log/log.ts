@@ -4,7 +4,7 @@
  */
 import { BLOCK_BYTES } from '../../base/constants.ts';
 import type { FileSystem } from '../../files/file-system.ts';
-import { NO_LINK, makeLsn, offsetOf, segmentOf, type Link, type Lsn } from './format.ts';
+import { makeLsn, offsetOf, segmentOf, type Link, type Lsn } from './format.ts';
 import { joinRuns, scanSegment, type BadRange, type ScannedGroup } from './scan.ts';
 import { listSegments, openSegment, segmentPath, type OpenSegment } from './segment.ts';
 
@@ -130,8 +130,9 @@ function* readSegment(
 ): Generator<LogItem, LogPosition> {
   const { header, window } = open;
   const isLast = end !== undefined && segmentOf(end) === header.segment;
-  const isLogStart = header.predecessor.lsn === 0 && offsetOf(position.lsn) <= BLOCK_BYTES;
-  const last = position.last ?? (isLogStart ? NO_LINK : undefined);
+  // one that is rebuilt names what the first group does that can be read
+  const isStart = offsetOf(position.lsn) <= BLOCK_BYTES && !open.headerRebuilt;
+  const last = position.last ?? (isStart ? header.predecessor : undefined);
   const scanEnd = Math.min(isLast ? offsetOf(end) : header.size, open.heldBytes());
   window.readAheadTo(scanEnd);
   const scan = scanSegment(window, header, {

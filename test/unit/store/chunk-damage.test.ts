@@ -14,6 +14,7 @@ import { namedStream } from '../../../engine/store/named.ts';
 import { Store, type StoreEnvironment } from '../../../engine/store/store.ts';
 import { segmentPath } from '../../../engine/store/log/segment.ts';
 import { planTrim } from '../../../engine/store/trim.ts';
+import { doctor } from '../../../engine/tools/doctor.ts';
 import { verify } from '../../../engine/tools/verify.ts';
 import {
   ChunkStore,
@@ -224,6 +225,28 @@ describe('a log of which no snapshot can be read', () => {
     writer.close();
   });
 
+  it('is damaged, to verify and doctor, before and after the next owner', async () => {
+    const disk = new SimulatedDisk();
+    const store = new ChunkStore(disk);
+    store.append(200);
+    store.endSegment();
+    await store.settle();
+    store.writer.close();
+    spoilSnapshot(store.fs, 2);
+    const file = segmentPath(`${DIR}/log`, 2);
+    for (let owner = 0; owner < 2; owner++) {
+      const { ok, damage } = await verify(DIR, store.environment);
+      expect(ok).toBe(false);
+      expect(damage).toContainEqual(expect.objectContaining({ file, what: 'lost group' }));
+      const unknown = { file: `${DIR}/log`, what: expect.stringContaining('streams') as string };
+      expect(damage).toContainEqual(expect.objectContaining(unknown));
+      const { findings } = await doctor(DIR, store.environment);
+      const damaged = findings.filter(({ severity }) => severity === 'damage');
+      expect(damaged.map((finding) => finding.file)).toEqual([file, `${DIR}/log`]);
+      new ChunkStore(disk).writer.close();
+    }
+  });
+
   it('lets nothing be removed by the owners that come, who know no stream of before', async () => {
     const disk = new SimulatedDisk();
     const store = new ChunkStore(disk);
@@ -266,7 +289,9 @@ describe('chunks that are joined', () => {
       await context.place.remove(nameOf(chunk.path));
     }
     expect(store.chunks()).toHaveLength(1);
-    expect(await recordsOf(store.environment, SAMPLES)).toEqual(store.written.samples);
+    // the newest of the two snapshots that were spoiled is still in the log
+    const found = await recordsOf(store.environment, SAMPLES);
+    expect(found).toEqual([...store.written.samples, 'fault lost group']);
     writer.close();
   });
 });

@@ -5,11 +5,16 @@
 import { describe, expect, it } from 'vitest';
 import { MIB } from '../../../engine/base/constants.ts';
 import { HelicorderError } from '../../../engine/base/errors.ts';
+import { trimStream } from '../../../engine/store/changes.ts';
 import { offsetOf } from '../../../engine/store/log/format.ts';
-import { segmentPath } from '../../../engine/store/log/segment.ts';
+import { readLog, segmentStart } from '../../../engine/store/log/log.ts';
+import { listSegments, segmentPath } from '../../../engine/store/log/segment.ts';
+import { namedStream } from '../../../engine/store/named.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../../../engine/store/store.ts';
+import { planTrim } from '../../../engine/store/trim.ts';
 import { cat } from '../../../engine/tools/cat.ts';
 import { verify } from '../../../engine/tools/verify.ts';
+import { ChunkStore, FILLER } from '../../support/chunk-store.ts';
 import { count } from '../../support/counts.ts';
 import { SimulatedFileSystem } from '../../support/simulated-file-system.ts';
 import {
@@ -42,6 +47,31 @@ function smallStore(closed: boolean): SmallStore {
   second.appendEvents(beginEvents(second), [bytes('three')]);
   if (closed) second.close();
   return { fs, environment, end: offsetOf(second.durableEnd) };
+}
+
+/** A chunk, and of the log the segment behind it alone, up to the end of its snapshot. */
+async function sealedStore(): Promise<SmallStore> {
+  const store = new ChunkStore();
+  const { fs, environment, writer } = store;
+  store.append(200);
+  store.endSegment();
+  const { reader } = Store.open(DIR, environment);
+  const { id, nextOffset } = namedStream(reader.state, FILLER);
+  trimStream(writer, await planTrim(reader, id, nextOffset));
+  reader.close();
+  await store.settle();
+  store.append(200);
+  writer.close();
+  expect(listSegments(fs, `${DIR}/log`)).toEqual([2]);
+  for (const item of readLog(
+    fs,
+    `${DIR}/log`,
+    { lsn: segmentStart(2), last: undefined },
+    undefined,
+  )) {
+    if (item.kind === 'group') return { fs, environment, end: item.offset + item.size.padded };
+  }
+  return expect.fail('there is no snapshot');
 }
 
 /** Everything that can be read, as text; or the code of the error that said why not. */
@@ -116,6 +146,24 @@ async function recordOnAfterEach(store: SmallStore, file: string, end: number): 
   }
 }
 
+/** What a next owner, who may not know of it any more, makes of a store with any byte changed. */
+async function ownAfterEach(store: SmallStore, file: string, end: number): Promise<void> {
+  const before = (await readAll(store)).trim().split('\n');
+  const all = [...places(store.fs.bytesOf(file).slice(0, end))];
+  for (const at of all.filter((_, i) => i % 2 === 0)) {
+    const fs = store.fs.clone();
+    fs.bytesOf(file)[at]! ^= 0xff;
+    const next = { ...store, fs, environment: { ...store.environment, fs } };
+    const writer = openWriter(DIR, MIB, next.environment);
+    writer.appendEvents(beginEvents(writer, 'test/other'), [bytes('recorded after all')]);
+    writer.close();
+    const text = await readAll(next);
+    const isThere = before.every((line) => text.includes(line));
+    expect(isThere || !(await isSound(next)), `byte ${at} of ${file}`).toBe(true);
+    expect(text, `byte ${at} of ${file}`).toContain('recorded after all');
+  }
+}
+
 describe('a changed byte', () => {
   it.each(['store.json', 'mark', 'log/00000000000000000001.seg'])(
     'of %s outside of the groups stops no recording and takes no record',
@@ -127,6 +175,16 @@ describe('a changed byte', () => {
   it('of a segment is seen, or changes nothing', async () => {
     const store = smallStore(true);
     await flipEach(store, segmentPath(`${DIR}/log`, 1), store.end);
+  });
+
+  it('of the only segment behind a chunk is seen, or changes nothing', async () => {
+    const store = await sealedStore();
+    await flipEach(store, segmentPath(`${DIR}/log`, 2), store.end);
+  });
+
+  it('of it is seen after a next owner as well, who may know of nothing any more', async () => {
+    const store = await sealedStore();
+    await ownAfterEach(store, segmentPath(`${DIR}/log`, 2), store.end);
   });
 
   it('of store.json is seen, or changes nothing', async () => {

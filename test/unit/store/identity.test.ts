@@ -16,19 +16,11 @@ import { doctor } from '../../../engine/tools/doctor.ts';
 import { migrateStore, storeInfo } from '../../../engine/tools/store-info.ts';
 import { verify } from '../../../engine/tools/verify.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
+import { MACHINE_A, MACHINE_B, on } from '../../support/machines.ts';
 import { SimulatedFileSystem } from '../../support/simulated-file-system.ts';
 import { beginEvents, bytes, openWriter } from '../../support/stores.ts';
 
 const DIR = '/store';
-const [MACHINE_A, MACHINE_B] = ['a'.repeat(32), 'b'.repeat(32)];
-
-function on(fs: SimulatedFileSystem, machine: string | undefined): StoreEnvironment {
-  fs.makeDirectory('/etc');
-  if (machine !== undefined) fs.writeFileDurably('/etc/machine-id', bytes(`${machine}\n`));
-  else if (fs.exists('/etc/machine-id')) fs.remove('/etc/machine-id');
-  return { ...systemEnvironment, fs, pause: () => {} };
-}
-
 function record(environment: StoreEnvironment, event: string): StoreWriter {
   const writer = openWriter(DIR, MIB, environment);
   writer.appendEvents(beginEvents(writer), [bytes(event)]);
