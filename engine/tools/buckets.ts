@@ -100,7 +100,7 @@ interface ItemOptions extends BucketOptions {
 function addItem(
   table: BucketTable,
   grid: Grid,
-  { item, info }: RawItem,
+  { item, info, from }: RawItem,
   { fromTime, toTime, wanted, lowWater }: ItemOptions,
 ): void {
   const { content, samples } = item;
@@ -111,7 +111,7 @@ function addItem(
   const range = {
     from: fromTime === undefined ? -Infinity : Number(fromTime - baseNanos),
     to: toTime === undefined ? Infinity : Number(toTime - baseNanos),
-    first: retiredSamples(item, info, lowWater),
+    first: samplesBefore(item, info, Math.max(lowWater, from)),
   };
   const runs = [...bucketRuns(table, nanos, gridBefore(grid, baseNanos), range)];
   if (runs.length === 0) return;
@@ -125,11 +125,11 @@ function addItem(
   }
 }
 
-/** How many of a piece's samples a trim has let go of; they are still stored with the rest. */
-function retiredSamples(item: RawItem['item'], info: RunInfo, lowWater: number): number {
-  if (item.firstOffset >= lowWater) return 0;
-  if (item.firstOffset + item.records <= lowWater) return item.samples;
-  const rest = itemFrom(decodeItem(item, info, { schema: info.schema, channels: [] }), lowWater);
+/** How many of a piece's samples a trim has let go of, or have been given before it was sealed. */
+function samplesBefore(item: RawItem['item'], info: RunInfo, offset: number): number {
+  if (item.firstOffset >= offset) return 0;
+  if (item.firstOffset + item.records <= offset) return item.samples;
+  const rest = itemFrom(decodeItem(item, info, { schema: info.schema, channels: [] }), offset);
   return item.samples - (rest.kind === 'samples' ? rest.batch.samples : 0);
 }
 
