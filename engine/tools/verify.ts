@@ -279,14 +279,7 @@ function tellOnce(report: VerifyReport, { file, offset, length, what }: Place): 
 
 /** Per reason; ticks are null where one of its gaps has none. */
 function gapsOf(account: TickAccount): VerifiedStream['gaps'] {
-  const sums = new Map<string, number | null>();
-  for (const { reason, ticks } of account.gaps) {
-    const sum = sums.has(reason) ? sums.get(reason)! : 0;
-    sums.set(reason, sum === null || ticks === undefined ? null : sum + ticks.count);
-  }
-  if (account.filtered.gaps > 0) sums.set('filtered', account.filtered.ticks);
-  return [...sums].map(([reason, ticks]) => ({
-    reason,
-    ticks: ticks === null ? null : String(ticks),
-  }));
+  return account.byReason().map(([reason, { ticks, isPartial }]) => {
+    return { reason, ticks: isPartial ? null : String(ticks) };
+  });
 }
