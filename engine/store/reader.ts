@@ -23,7 +23,7 @@ import type { ChunkPlace } from './chunks/place.ts';
 import { KeptSegment, readLog, type LogFault, type LogGroup, type LogPosition } from './log/log.ts';
 import { SegmentIndex } from './log/segment-index.ts';
 import { listSegments, segmentPath } from './log/segment.ts';
-import { openMark } from './mark.ts';
+import { markTag, openMark } from './mark.ts';
 import { locatePlace, type StreamPlace } from './locate.ts';
 import { recover, recoverUnowned, type Recovered, type Wanted } from './recover.ts';
 import { ControlState } from './state.ts';
@@ -47,6 +47,8 @@ export class StoreReader {
   readonly #clock: Clock;
   readonly #sleep: (ms: number) => Promise<void>;
   #mark: MarkFile | undefined;
+  /** of the last owner, as long as nobody owns the store */
+  #leftTag: string | undefined;
   #recovered: Recovered;
   #position: LogPosition;
   /** the state is ahead of the position: reading on has failed half way */
@@ -71,6 +73,7 @@ export class StoreReader {
     this.#mark = mark;
     this.#recovered = recovered;
     this.#position = { lsn: recovered.end, last: recovered.last };
+    if (mark === undefined) this.#leftTag = markTag(this.fs, paths.mark);
   }
 
   /** @throws NOT_A_STORE, FORMAT_VERSION, DAMAGED, STORE_IO */
@@ -167,6 +170,7 @@ export class StoreReader {
     const fresh = StoreReader.open(this.paths.dir, this.#options);
     this.#mark?.close();
     this.#mark = fresh.#mark;
+    this.#leftTag = fresh.#leftTag;
     this.#recovered = fresh.#recovered;
     this.#position = fresh.#position;
     this.#isAhead = false;
@@ -213,6 +217,18 @@ export class StoreReader {
   }
 
   /**
+   * For who looks now and then and never waits: like `refresh`, and sees owners go and come.
+   * @throws STORE_IN_USE while one that is beginning has not said yet how far its log is durable
+   */
+  look(): void {
+    if (this.#mark) {
+      this.refresh();
+      this.#checkOwner();
+      this.refresh();
+    } else if (markTag(this.fs, this.paths.mark) !== this.#leftTag) this.renew();
+  }
+
+  /**
    * Resolves when more may be durable, or after at most `timeoutMs`, or at once without an owner.
    */
   async wait(timeoutMs: number): Promise<void> {
@@ -227,7 +243,7 @@ export class StoreReader {
     if (seen === undefined || mark.read()?.word === seen.word) this.#checkOwner();
   }
 
-  /** After a wait in vain: the owner may have gone, or a new one may have come with a new mark. */
+  /** The owner may have gone, or a new one may have come with a new mark. */
   #checkOwner(): void {
     const { fs, paths } = this;
     const lock = fs.lock(paths.lock, false);
@@ -239,6 +255,7 @@ export class StoreReader {
           syncNewest(fs, paths, left);
           this.#advance(left.end);
         }
+        this.#leftTag = markTag(fs, paths.mark);
       } finally {
         lock.release();
       }
