@@ -33,6 +33,7 @@ export interface StoreReaderOptions {
   clock: Clock;
   pause: (ms: number) => void;
   sleep: (ms: number) => Promise<void>;
+  turn?: () => Promise<void> | undefined;
   /** the state is not to account for records: see `Wanted` */
   isControlOnly?: boolean;
 }
@@ -132,6 +133,11 @@ export class StoreReader {
       () => readStoreJson(fs, paths.storeJson) ?? identityFromLog(fs, paths.log),
     );
     return this.#identity?.storeId;
+  }
+
+  /** To be awaited between the items of a stream: a long one leaves the thread to others, too. */
+  turn(): Promise<void> | undefined {
+    return this.#options.turn?.();
   }
 
   /** The control state as of `end`. */
