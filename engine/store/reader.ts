@@ -77,44 +77,45 @@ export class StoreReader {
     if (mark === undefined) this.#leftTag = markTag(this.fs, paths.mark);
   }
 
-  /** @throws NOT_A_STORE, FORMAT_VERSION, DAMAGED, STORE_IO */
+  /** @throws NOT_A_STORE, FORMAT_VERSION, DAMAGED, STORE_IO, STORE_IN_USE */
   static open(dir: string, options: StoreReaderOptions): StoreReader {
     const paths = storePaths(dir);
     try {
       checkIsStore(options.fs, paths);
-      const lock = options.fs.lock(paths.lock, false);
-      if (lock === undefined) return StoreReader.#besideOwner(paths, options);
-      try {
-        const { fs, clock } = options;
-        const recovered = recoverUnowned(fs, paths, clock.bootId(), options) ?? emptyLog();
-        syncNewest(fs, paths, recovered);
-        return new StoreReader(paths, options, undefined, recovered);
-      } finally {
-        lock.release();
-      }
+      return untilOwnerIsKnown(
+        paths,
+        options.pause,
+        () => StoreReader.#unowned(paths, options) ?? StoreReader.#besideOwner(paths, options),
+      );
     } catch (error) {
       if (errnoCode(error) === undefined) throw error;
       throw openError(error, 'cannot read the store in', dir);
     }
   }
 
-  static #besideOwner(paths: StorePaths, options: StoreReaderOptions): StoreReader {
-    const { fs, clock, pause, isControlOnly } = options;
-    const stepMs = 10;
-    for (let waitedMs = 0; waitedMs <= LOCK_WAIT_MS; waitedMs += stepMs) {
-      const mark = openMark(fs, paths.mark, clock.bootId());
-      const durable = mark?.read();
-      if (mark && durable && durable.durableLsn > 0) {
-        const recovered = recoverUpTo(fs, paths.log, { end: durable.durableLsn, isControlOnly });
-        if (recovered) return new StoreReader(paths, options, mark, recovered);
-      }
-      mark?.close();
-      pause(stepMs);
+  static #unowned(paths: StorePaths, options: StoreReaderOptions): StoreReader | undefined {
+    const { fs, clock } = options;
+    const lock = fs.lock(paths.lock, false);
+    if (lock === undefined) return undefined;
+    try {
+      const recovered = recoverUnowned(fs, paths, clock.bootId(), options) ?? emptyLog();
+      syncNewest(fs, paths, recovered);
+      return new StoreReader(paths, options, undefined, recovered);
+    } finally {
+      lock.release();
     }
-    throw new HelicorderError(
-      'STORE_IN_USE',
-      `the owner of ${paths.dir} has not said yet how far its log is durable; try again`,
-    );
+  }
+
+  static #besideOwner(paths: StorePaths, options: StoreReaderOptions): StoreReader | undefined {
+    const { fs, clock, isControlOnly } = options;
+    const mark = openMark(fs, paths.mark, clock.bootId());
+    const durable = mark?.read();
+    if (mark && durable && durable.durableLsn > 0) {
+      const recovered = recoverUpTo(fs, paths.log, { end: durable.durableLsn, isControlOnly });
+      if (recovered) return new StoreReader(paths, options, mark, recovered);
+    }
+    mark?.close();
+    return undefined;
   }
 
   /** The store's own directory, and the places the configuration has named by now. */
@@ -293,6 +294,28 @@ export class StoreReader {
       inSegment: (snapshot) => (snapshot?.nextOffset ?? 0) > offset,
     });
   }
+}
+
+/**
+ * What `look` finds, which finds nothing while an owner begins or ends: for moments, it has the
+ * lock and no mark that says how far its log is durable.
+ * @throws STORE_IN_USE
+ */
+export function untilOwnerIsKnown<T>(
+  { dir }: Pick<StorePaths, 'dir'>,
+  pause: (ms: number) => void,
+  look: () => T | undefined,
+): T {
+  const stepMs = 10;
+  for (let waitedMs = 0; waitedMs <= LOCK_WAIT_MS; waitedMs += stepMs) {
+    const found = look();
+    if (found !== undefined) return found;
+    pause(stepMs);
+  }
+  throw new HelicorderError(
+    'STORE_IN_USE',
+    `the owner of ${dir} has not said yet how far its log is durable; try again`,
+  );
 }
 
 function checkIsStore(fs: FileSystem, paths: StorePaths): void {
