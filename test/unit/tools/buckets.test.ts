@@ -105,6 +105,16 @@ describe.each([
     store.close();
   });
 
+  it('asked for by their number, begin with the first sample that is still there', async () => {
+    const store = Store.open(DIR, environment);
+    const all = (await expected(store, 1n, {})) as [bigint, number][];
+    const { startNanos, channels } = await buckets(store, STREAM, { count: 7 });
+    expect(startNanos[0]).toBe(all[0]![0]);
+    const there = all.reduce((sum, [, count]) => sum + count, 0);
+    expect(channels[0]!.count.reduce((sum, count) => sum + count, 0)).toBe(there);
+    store.close();
+  });
+
   it('have only the columns that are asked for, and no others exist', async () => {
     const store = Store.open(DIR, environment);
     const { channels } = await buckets(store, STREAM, { columns: ['X'] });
