@@ -10,7 +10,7 @@ export { cat } from './tools/cat.ts';
 export { describeCursor, describeCursors } from './tools/cursors.ts';
 export { describeStream, describeStreams } from './tools/describe.ts';
 export { doctor } from './tools/doctor.ts';
-export { gaps } from './tools/gaps.ts';
+export { gapPieces, gaps, type GapsPiece } from './tools/gaps.ts';
 export { migrateStore, storeInfo } from './tools/store-info.ts';
 export { Top } from './tools/top.ts';
 export { verify } from './tools/verify.ts';

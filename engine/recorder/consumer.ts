@@ -156,6 +156,8 @@ export class Consumer {
         if (this.#isOver(signal)) return;
         if (item.kind !== 'fault') this.#position = item.firstOffset + item.records;
         yield item;
+        await this.#store.reader.turn();
+        if (this.#isOver(signal)) return;
       }
       if (!follow) return;
       await this.#more(signal);

@@ -73,6 +73,12 @@ export function isInPlace(fs: FileSystem, path: string, bootId: string, mark: Ma
   );
 }
 
+/** Tells the mark at `path` from those of all other owners, even if nothing else is known of it. */
+export function markTag(fs: FileSystem, path: string): string | undefined {
+  const generation = readHeader(fs, path)?.generation;
+  return generation === undefined ? undefined : `${generation} ${fs.inode(path)}`;
+}
+
 /** Is there a mark, of whatever boot and version, whose header is not what was written? */
 export function isMarkDamaged(fs: FileSystem, path: string): boolean {
   return fs.exists(path) && readHeader(fs, path) === undefined;

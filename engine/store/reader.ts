@@ -25,7 +25,7 @@ import type { ChunkPlace } from './chunks/place.ts';
 import { KeptSegment, readLog, type LogFault, type LogGroup, type LogPosition } from './log/log.ts';
 import { SegmentIndex } from './log/segment-index.ts';
 import { listSegments, segmentPath } from './log/segment.ts';
-import { openMark } from './mark.ts';
+import { markTag, openMark } from './mark.ts';
 import { locatePlace, type StreamPlace } from './locate.ts';
 import { recover, recoverUnowned, type Recovered, type Wanted } from './recover.ts';
 import { ControlState } from './state.ts';
@@ -35,6 +35,7 @@ export interface StoreReaderOptions {
   clock: Clock;
   pause: (ms: number) => void;
   sleep: (ms: number) => Promise<void>;
+  turn?: () => Promise<void> | undefined;
   /** the state is not to account for records: see `Wanted` */
   isControlOnly?: boolean;
 }
@@ -49,6 +50,8 @@ export class StoreReader {
   readonly #clock: Clock;
   readonly #sleep: (ms: number) => Promise<void>;
   #mark: MarkFile | undefined;
+  /** of the last owner, as long as nobody owns the store */
+  #leftTag: string | undefined;
   #recovered: Recovered;
   #position: LogPosition;
   /** the state is ahead of the position: reading on has failed half way */
@@ -72,46 +75,48 @@ export class StoreReader {
     this.#mark = mark;
     this.#recovered = recovered;
     this.#position = { lsn: recovered.end, last: recovered.last };
+    if (mark === undefined) this.#leftTag = markTag(this.fs, paths.mark);
   }
 
-  /** @throws NOT_A_STORE, FORMAT_VERSION, DAMAGED, STORE_IO */
+  /** @throws NOT_A_STORE, FORMAT_VERSION, DAMAGED, STORE_IO, STORE_IN_USE */
   static open(dir: string, options: StoreReaderOptions): StoreReader {
     const paths = storePaths(dir);
     try {
       checkIsStore(options.fs, paths);
-      const lock = options.fs.lock(paths.lock, false);
-      if (lock === undefined) return StoreReader.#besideOwner(paths, options);
-      try {
-        const { fs, clock } = options;
-        const recovered = recoverUnowned(fs, paths, clock.bootId(), options) ?? emptyLog();
-        syncNewest(fs, paths, recovered);
-        return new StoreReader(paths, options, undefined, recovered);
-      } finally {
-        lock.release();
-      }
+      return untilOwnerIsKnown(
+        paths,
+        options.pause,
+        () => StoreReader.#unowned(paths, options) ?? StoreReader.#besideOwner(paths, options),
+      );
     } catch (error) {
       if (errnoCode(error) === undefined) throw error;
       throw openError(error, 'cannot read the store in', dir);
     }
   }
 
-  static #besideOwner(paths: StorePaths, options: StoreReaderOptions): StoreReader {
-    const { fs, clock, pause, isControlOnly } = options;
-    const stepMs = 10;
-    for (let waitedMs = 0; waitedMs <= LOCK_WAIT_MS; waitedMs += stepMs) {
-      const mark = openMark(fs, paths.mark, clock.bootId());
-      const durable = mark?.read();
-      if (mark && durable && durable.durableLsn > 0) {
-        const recovered = recoverUpTo(fs, paths.log, { end: durable.durableLsn, isControlOnly });
-        if (recovered) return new StoreReader(paths, options, mark, recovered);
-      }
-      mark?.close();
-      pause(stepMs);
+  static #unowned(paths: StorePaths, options: StoreReaderOptions): StoreReader | undefined {
+    const { fs, clock } = options;
+    const lock = fs.lock(paths.lock, false);
+    if (lock === undefined) return undefined;
+    try {
+      const recovered = recoverUnowned(fs, paths, clock.bootId(), options) ?? emptyLog();
+      syncNewest(fs, paths, recovered);
+      return new StoreReader(paths, options, undefined, recovered);
+    } finally {
+      lock.release();
     }
-    throw new HelicorderError(
-      'STORE_IN_USE',
-      `the owner of ${paths.dir} has not said yet how far its log is durable; try again`,
-    );
+  }
+
+  static #besideOwner(paths: StorePaths, options: StoreReaderOptions): StoreReader | undefined {
+    const { fs, clock, isControlOnly } = options;
+    const mark = openMark(fs, paths.mark, clock.bootId());
+    const durable = mark?.read();
+    if (mark && durable && durable.durableLsn > 0) {
+      const recovered = recoverUpTo(fs, paths.log, { end: durable.durableLsn, isControlOnly });
+      if (recovered) return new StoreReader(paths, options, mark, recovered);
+    }
+    mark?.close();
+    return undefined;
   }
 
   /** The store's own directory, and the places the configuration has named by now. */
@@ -141,6 +146,11 @@ export class StoreReader {
     if (identity === undefined) return undefined;
     const { storeId } = identity;
     return { storeId, sealedUnder: sealedUnder(identity, this.state), dir: this.paths.chunks };
+  }
+
+  /** To be awaited between the items of a stream: a long one leaves the thread to others, too. */
+  turn(): Promise<void> | undefined {
+    return this.#options.turn?.();
   }
 
   /** The control state as of `end`. */
@@ -179,6 +189,7 @@ export class StoreReader {
     const fresh = StoreReader.open(this.paths.dir, this.#options);
     this.#mark?.close();
     this.#mark = fresh.#mark;
+    this.#leftTag = fresh.#leftTag;
     this.#recovered = fresh.#recovered;
     this.#position = fresh.#position;
     this.#isAhead = false;
@@ -225,6 +236,18 @@ export class StoreReader {
   }
 
   /**
+   * For who looks now and then and never waits: like `refresh`, and sees owners go and come.
+   * @throws STORE_IN_USE while one that is beginning has not said yet how far its log is durable
+   */
+  look(): void {
+    if (this.#mark) {
+      this.refresh();
+      this.#checkOwner();
+      this.refresh();
+    } else if (markTag(this.fs, this.paths.mark) !== this.#leftTag) this.renew();
+  }
+
+  /**
    * Resolves when more may be durable, or after at most `timeoutMs`, or at once without an owner.
    */
   async wait(timeoutMs: number): Promise<void> {
@@ -239,7 +262,7 @@ export class StoreReader {
     if (seen === undefined || mark.read()?.word === seen.word) this.#checkOwner();
   }
 
-  /** After a wait in vain: the owner may have gone, or a new one may have come with a new mark. */
+  /** The owner may have gone, or a new one may have come with a new mark. */
   #checkOwner(): void {
     const { fs, paths } = this;
     const lock = fs.lock(paths.lock, false);
@@ -251,6 +274,7 @@ export class StoreReader {
           syncNewest(fs, paths, left);
           this.#advance(left.end);
         }
+        this.#leftTag = markTag(fs, paths.mark);
       } finally {
         lock.release();
       }
@@ -282,6 +306,28 @@ export class StoreReader {
       inSegment: (snapshot) => (snapshot?.nextOffset ?? 0) > offset,
     });
   }
+}
+
+/**
+ * What `look` finds, which finds nothing while an owner begins or ends: for moments, it has the
+ * lock and no mark that says how far its log is durable.
+ * @throws STORE_IN_USE
+ */
+export function untilOwnerIsKnown<T>(
+  { dir }: Pick<StorePaths, 'dir'>,
+  pause: (ms: number) => void,
+  look: () => T | undefined,
+): T {
+  const stepMs = 10;
+  for (let waitedMs = 0; waitedMs <= LOCK_WAIT_MS; waitedMs += stepMs) {
+    const found = look();
+    if (found !== undefined) return found;
+    pause(stepMs);
+  }
+  throw new HelicorderError(
+    'STORE_IN_USE',
+    `the owner of ${dir} has not said yet how far its log is durable; try again`,
+  );
 }
 
 function checkIsStore(fs: FileSystem, paths: StorePaths): void {

@@ -26,6 +26,7 @@ import { defined } from '../base/assert.ts';
 import type { HelicorderError } from '../base/errors.ts';
 import { isCode } from '../base/errors.ts';
 import { systemClock, systemRandom, type Clock, type Random } from '../base/clock.ts';
+import { turn } from '../base/turn.ts';
 import { parseSchema } from '../batch/schema.ts';
 import type { FileSystem } from '../files/file-system.ts';
 import { nodeFileSystem, pauseThread } from '../files/node-file-system.ts';
@@ -47,6 +48,8 @@ export interface StoreEnvironment {
   /** blocks the thread */
   pause: (ms: number) => void;
   sleep: (ms: number) => Promise<void>;
+  /** a turn for timers and signals, if one is due; default: they wait for whoever reads */
+  turn?: () => Promise<void> | undefined;
   version: string;
 }
 
@@ -56,6 +59,7 @@ export const systemEnvironment: StoreEnvironment = {
   random: systemRandom,
   pause: pauseThread,
   sleep,
+  turn,
   version: VERSION,
 };
 
@@ -139,6 +143,7 @@ export class Store {
       for await (const item of reader.items()) {
         if (item.kind !== 'fault' && item.firstOffset >= to) return;
         yield item;
+        await this.reader.turn();
         if (signal?.aborted) return;
       }
       const isDone = reader.isDone || reader.nextOffset >= to;
@@ -157,7 +162,11 @@ export class Store {
     name: string,
     options: Pick<ReadOptions, 'from' | 'fromTime' | 'toTime' | 'columns'> = {},
   ): AsyncGenerator<RawItem | FaultItem> {
-    yield* (await this.#streamReader(name, options)).raw();
+    const reader = await this.#streamReader(name, options);
+    for await (const item of reader.raw()) {
+      yield item;
+      await this.reader.turn();
+    }
   }
 
   async #streamReader(name: string, options: ReadOptions): Promise<StreamReader> {

@@ -20,6 +20,7 @@ import type { Store } from '../store/store.ts';
 import { placesOf } from '../store/view.ts';
 import { BucketTable } from './bucket-table.ts';
 import { damageOf } from './cat.ts';
+import { firstHeldNanos } from './describe.ts';
 import type { BucketsReport, Damage } from './types.ts';
 
 export interface BucketOptions {
@@ -28,7 +29,7 @@ export interface BucketOptions {
   toTime?: bigint;
   /** length of a bucket, at least 1 µs; they begin at whole multiples of it since 1970 */
   bucketNanos?: bigint;
-  /** instead: this many buckets from the first sample or `fromTime` on */
+  /** instead: this many buckets from the first sample that is not retired or `fromTime` on */
   count?: number;
   columns?: readonly string[];
   /** told of each range that cannot be read; default: it is passed over */
@@ -51,11 +52,15 @@ export async function buckets(
   options: BucketOptions = {},
 ): Promise<BucketsReport> {
   const stream = store.stream(name);
-  if (parseSchema(store.reader.state.schemaOf(stream)).kind === 'opaque') {
+  const schema = parseSchema(store.reader.state.schemaOf(stream));
+  if (schema.kind === 'opaque') {
     throw new HelicorderError('USAGE', `${name} holds opaque events: they have no values`);
   }
   const { fromTime, toTime, columns, onDamage } = options;
-  const grid = gridOf(options, stream.totals);
+  const isFirstAsked = options.count !== undefined && fromTime === undefined;
+  const trim = store.reader.state.trims.get(stream.id);
+  const firstNanos = isFirstAsked ? await firstHeldNanos(store, stream, schema, trim) : undefined;
+  const grid = gridOf(options, firstNanos, stream.totals.lastNanos);
   const table = new BucketTable();
   const wanted = columns && new Set(columns);
   const lowWater = store.reader.state.lowWaterOf(stream.id);
@@ -73,7 +78,8 @@ export async function buckets(
 
 function gridOf(
   { bucketNanos, count, fromTime, toTime }: BucketOptions,
-  { firstNanos, lastNanos }: { firstNanos: bigint | null; lastNanos: bigint | null },
+  firstNanos: bigint | null | undefined,
+  lastNanos: bigint | null,
 ): Grid {
   if (bucketNanos !== undefined && count !== undefined) {
     throw new HelicorderError('USAGE', 'either the length of a bucket or their number: not both');
@@ -100,7 +106,7 @@ interface ItemOptions extends BucketOptions {
 function addItem(
   table: BucketTable,
   grid: Grid,
-  { item, info }: RawItem,
+  { item, info, from }: RawItem,
   { fromTime, toTime, wanted, lowWater }: ItemOptions,
 ): void {
   const { content, samples } = item;
@@ -111,7 +117,7 @@ function addItem(
   const range = {
     from: fromTime === undefined ? -Infinity : Number(fromTime - baseNanos),
     to: toTime === undefined ? Infinity : Number(toTime - baseNanos),
-    first: retiredSamples(item, info, lowWater),
+    first: samplesBefore(item, info, Math.max(lowWater, from)),
   };
   const runs = [...bucketRuns(table, nanos, gridBefore(grid, baseNanos), range)];
   if (runs.length === 0) return;
@@ -125,11 +131,11 @@ function addItem(
   }
 }
 
-/** How many of a piece's samples a trim has let go of; they are still stored with the rest. */
-function retiredSamples(item: RawItem['item'], info: RunInfo, lowWater: number): number {
-  if (item.firstOffset >= lowWater) return 0;
-  if (item.firstOffset + item.records <= lowWater) return item.samples;
-  const rest = itemFrom(decodeItem(item, info, { schema: info.schema, channels: [] }), lowWater);
+/** How many of a piece's samples a trim has let go of, or have been given before it was sealed. */
+function samplesBefore(item: RawItem['item'], info: RunInfo, offset: number): number {
+  if (item.firstOffset >= offset) return 0;
+  if (item.firstOffset + item.records <= offset) return item.samples;
+  const rest = itemFrom(decodeItem(item, info, { schema: info.schema, channels: [] }), offset);
   return item.samples - (rest.kind === 'samples' ? rest.batch.samples : 0);
 }
 

@@ -178,6 +178,8 @@ async function* eventsFrom(
     }
     if (item.firstOffset >= range.end && repacker.pendingSamples === 0) return undefined;
   }
+  // what ended there was not the stream
+  if (options.signal?.aborted) return undefined;
   if (store.reader.isOwned && !runIsOver(store, [...runs.keys()].at(-1))) return undefined;
   const last = repacker.flush();
   if (last && range.takesEvent(last)) yield found(last);

@@ -76,8 +76,8 @@ function extent(
   };
 }
 
-/** UTC ns; undefined: no record has a time, or the place of the chunk that holds it is away. */
-async function firstHeldNanos(
+/** UTC ns, of what is not retired; undefined: no record has a time, or the place of the chunk that holds it is away. */
+export async function firstHeldNanos(
   store: Store,
   { name, totals }: StreamSnapshot,
   { kind }: Schema,

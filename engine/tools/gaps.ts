@@ -21,6 +21,26 @@ interface Gap {
   seconds: { exact: number } | { min: number; max: number } | undefined;
 }
 
+/** Of one reason. */
+interface GapSum {
+  gaps: number;
+  ticks: number;
+  /** not all of them are known in ticks */
+  isPartial: boolean;
+}
+
+/**
+ * Some of a stream's gaps, in their order: none only where it has none at all. The `rest` of the
+ * report comes with the last of them.
+ */
+export interface GapsPiece {
+  gaps: GapReport[];
+  rest?: Omit<GapsReport, 'gaps'>;
+}
+
+/** How many gaps a piece has, or somewhat more: there may be millions. */
+const PIECE_GAPS = 1000;
+
 /** Quantiles at most 0.8 % above the truth: a period of 1 ms prints as one. */
 const QUANTILE_SUB_BITS = 7;
 
@@ -32,12 +52,20 @@ export class TickAccount {
   scheduled = 0;
   samples = 0;
   gapTicks = 0;
-  readonly gaps: Gap[] = [];
-  readonly filtered = { gaps: 0, ticks: 0 };
   readonly imbalances: string[] = [];
+  readonly #sums = new Map<string, GapSum>();
+  readonly #filtered: GapSum = { gaps: 0, ticks: 0, isPartial: false };
   #filteredEnd: number | undefined;
   /** the last run of each writer, and the tick that is due in it */
   readonly #due = new Map<string, { run: RunEntry; tick: number }>();
+  /** neighbours may still join it */
+  #last: Gap | undefined;
+  readonly #onGap: (gap: Gap) => void;
+
+  /** @param onGap told of each gap once it is whole, in their order */
+  constructor(onGap: (gap: Gap) => void = () => {}) {
+    this.#onGap = onGap;
+  }
 
   /** @param follows a seam of copies is one of ticks too */
   add(item: SamplesItem | GapItem, follows: Follows): void {
@@ -110,38 +138,51 @@ export class TickAccount {
 
   /** Neighbours are one, however batches cut them. */
   #addFiltered(first: number, count: number): void {
-    if (count === 0 || first !== this.#filteredEnd) this.filtered.gaps++;
-    this.filtered.ticks += count;
+    if (count === 0 || first !== this.#filteredEnd) this.#filtered.gaps++;
+    this.#filtered.ticks += count;
     this.#filteredEnd = first + count;
   }
 
   /** Per reason, in the order in which they came; those left out by a copy last. */
-  byReason(): GapsReport['gapsByReason'] {
-    const sums = new Map<string, { gaps: number; ticks: number }>();
-    for (const { reason, ticks } of this.gaps) {
-      const sum = sums.get(reason) ?? { gaps: 0, ticks: 0 };
-      sums.set(reason, { gaps: sum.gaps + 1, ticks: sum.ticks + (ticks?.count ?? 0) });
-    }
-    if (this.filtered.gaps > 0) sums.set('filtered', this.filtered);
-    return [...sums].map(([reason, { gaps: count, ticks }]) => {
-      return { reason, gaps: count, ticks: String(ticks) };
-    });
+  byReason(): [string, Readonly<GapSum>][] {
+    const filtered: [string, GapSum][] =
+      this.#filtered.gaps > 0 ? [['filtered', this.#filtered]] : [];
+    return [...this.#sums, ...filtered];
+  }
+
+  /** There are no more: the last gap is whole, too. */
+  end(): void {
+    if (this.#last) this.#onGap(this.#last);
+    this.#last = undefined;
   }
 
   /** Neighbours of one reason are one gap to a user, however flushes cut them. */
   #list(run: RunEntry, gap: Gap): void {
-    const last = this.gaps.at(-1);
+    const last = this.#last;
     const joins =
       last?.reason === gap.reason &&
       last.ticks !== undefined &&
       gap.ticks !== undefined &&
       last.ticks.first + last.ticks.count === gap.ticks.first &&
       gap.ticks.count > 0;
+    this.#sum(gap, joins);
     const period = Number(run.periodNanos) / NANOS_PER_SECOND;
     const count = (gap.ticks?.count ?? 0) + (joins ? last.ticks!.count : 0);
     const seconds = gap.seconds ?? (gap.ticks ? { exact: count * period } : undefined);
-    if (joins) Object.assign(last, { ticks: { first: last.ticks!.first, count }, seconds });
-    else this.gaps.push({ ...gap, seconds });
+    if (joins) {
+      this.#last = { ...last, ticks: { first: last.ticks!.first, count }, seconds };
+    } else {
+      this.end();
+      this.#last = { ...gap, seconds };
+    }
+  }
+
+  #sum({ reason, ticks }: Gap, joins: boolean): void {
+    const sum = this.#sums.get(reason) ?? { gaps: 0, ticks: 0, isPartial: false };
+    this.#sums.set(reason, sum);
+    sum.gaps += joins ? 0 : 1;
+    sum.ticks += ticks?.count ?? 0;
+    sum.isPartial ||= ticks === undefined;
   }
 }
 
@@ -159,7 +200,22 @@ export async function gaps(
   name: string,
   times: Pick<ReadOptions, 'fromTime' | 'toTime'> = {},
 ): Promise<GapsReport> {
-  const account = new TickAccount();
+  const all: GapReport[] = [];
+  for await (const { gaps: some, rest } of gapPieces(store, name, times)) {
+    for (const gap of some) all.push(gap);
+    if (rest) return { ...rest, gaps: all };
+  }
+  throw new Error('the last piece has the rest of the report');
+}
+
+/** The same in bounded memory, however many gaps there are. */
+export async function* gapPieces(
+  store: Store,
+  name: string,
+  times: Pick<ReadOptions, 'fromTime' | 'toTime'> = {},
+): AsyncGenerator<GapsPiece> {
+  let piece: GapReport[] = [];
+  const account = new TickAccount((gap) => piece.push(reportOf(gap)));
   const pace = new Pace();
   const succession = new Succession();
   let run: RunEntry | undefined;
@@ -173,9 +229,23 @@ export async function gaps(
     if (follows === 'seam') pace.skip();
     account.add(item, follows);
     pace.add(item);
+    // the last gap, which neighbours may join, is not among them: there is one for the last piece
+    if (piece.length < PIECE_GAPS) continue;
+    yield { gaps: piece };
+    piece = [];
   }
+  account.end();
+  yield { gaps: piece, rest: restOf(name, account, pace, run) };
+}
+
+function restOf(
+  stream: string,
+  account: TickAccount,
+  pace: Pace,
+  run: RunEntry | undefined,
+): Omit<GapsReport, 'gaps'> {
   return {
-    stream: name,
+    stream,
     firstTimestampNanos: stringOrNull(pace.firstNanos),
     lastTimestampNanos: stringOrNull(pace.lastNanos),
     ticksScheduled: String(account.scheduled),
@@ -183,8 +253,9 @@ export async function gaps(
     gapTicks: String(account.gapTicks),
     balanced: account.balanced,
     imbalances: account.imbalances,
-    gaps: account.gaps.map(reportOf),
-    gapsByReason: account.byReason(),
+    gapsByReason: account.byReason().map(([reason, { gaps: count, ticks }]) => {
+      return { reason, gaps: count, ticks: String(ticks) };
+    }),
     nominalHz: run && run.periodNanos > 0n ? NANOS_PER_SECOND / Number(run.periodNanos) : null,
     measuredHz: pace.hertz,
     deltaMicros: quantiles(pace.delta),

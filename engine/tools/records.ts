@@ -72,8 +72,10 @@ export async function* recordLines(
       header = columns;
     }
     const lines: string[] = [];
-    for (const { offset, nanos, line } of format === 'csv' ? csvRows(item) : ndjson(item)) {
-      if (offset < end && range.takes(offset, nanos)) lines.push(line);
+    for (const { offset, lastOffset, nanos, line } of format === 'csv'
+      ? csvRows(item)
+      : ndjson(item)) {
+      if (offset < end && range.takes(offset, nanos, lastOffset)) lines.push(line);
     }
     if (lines.length > 0) yield `${lines.join('\n')}\n`;
     if (limit.isReached) return;
@@ -82,6 +84,8 @@ export async function* recordLines(
 
 interface Line {
   offset: number;
+  /** of a gap that may stand for several records */
+  lastOffset?: number;
   /** undefined: a gap */
   nanos: bigint | undefined;
   line: string;
@@ -142,8 +146,8 @@ function* sampleObjects(item: SamplesItem): Generator<Line> {
     if (batch.gaps[gap]?.recordIndex === index) {
       const found = batch.gaps[gap++]!;
       const line = JSON.stringify({ ...identity(item, index), type: 'gap', ...gapFacts(found) });
-      yield { offset, nanos: undefined, line };
-      index += gapRecords(found) - 1;
+      index += Math.max(0, gapRecords(found) - 1);
+      yield { offset, lastOffset: item.firstOffset + index, nanos: undefined, line };
       continue;
     }
     const values = Object.fromEntries(
@@ -203,5 +207,7 @@ function gapObject(item: GapItem): Line {
     ticks: ticks ? String(ticks.count) : null,
     ...(bounds && { minNanos: String(bounds.minNanos), maxNanos: String(bounds.maxNanos) }),
   };
-  return { offset: item.firstOffset, nanos: undefined, line: JSON.stringify(facts) };
+  const offset = item.firstOffset;
+  const lastOffset = offset + Math.max(0, records - 1);
+  return { offset, lastOffset, nanos: undefined, line: JSON.stringify(facts) };
 }

@@ -3,6 +3,7 @@
  * cursor is behind, disk use and when it will be full. Rates are between two looks.
  */
 import { monotonicMs } from '../base/clock.ts';
+import { isCode } from '../base/errors.ts';
 import type { Store } from '../store/store.ts';
 import { describeCursors } from './cursors.ts';
 import { Growth, limitBytes } from './growth.ts';
@@ -30,7 +31,12 @@ export class Top {
    */
   look(owner?: Pick<RecorderStatus, 'fullInSeconds'>): TopReport {
     const { reader } = this.#store;
-    reader.refresh();
+    try {
+      reader.look();
+    } catch (error) {
+      // it is just beginning: a later look tells of it
+      if (!isCode(error, 'STORE_IN_USE')) throw error;
+    }
     const nowMs = monotonicMs();
     const seconds = this.#seenMs === undefined ? null : (nowMs - this.#seenMs) / 1000;
     const streams = this.#streams(seconds);

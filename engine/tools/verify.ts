@@ -12,7 +12,8 @@ import { listSegments, openIfThere } from '../store/log/segment.ts';
 import { checkCatalog } from '../store/catalog.ts';
 import { checkChunk } from '../store/chunks/check.ts';
 import { chunkName } from '../store/chunks/format.ts';
-import { isMarkDamaged, openMark } from '../store/mark.ts';
+import { isMarkDamaged, lastDurable } from '../store/mark.ts';
+import { untilOwnerIsKnown } from '../store/reader.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../store/store.ts';
 import { TickAccount } from './gaps.ts';
 import { StreamReader, type Fault, type RecordItem } from '../store/stream-reader.ts';
@@ -20,6 +21,7 @@ import { Succession } from './succession.ts';
 import type { VerifiedStream, VerifyReport } from './types.ts';
 import { damage, damageOf, verifyLog } from './verify-log.ts';
 
+/** @throws NOT_A_STORE; STORE_IN_USE while an owner is just beginning */
 export async function verify(
   dir: string,
   environment: StoreEnvironment = systemEnvironment,
@@ -84,25 +86,26 @@ function readable<T>(read: () => T): T | undefined {
   }
 }
 
-/** How far the log may be read: up to the owner's mark, or all of it if nobody owns the store. */
+/**
+ * How far the log may be read: up to the owner's mark, or all of it if nobody owns the store.
+ * @throws STORE_IN_USE by an owner that is just beginning, or whose mark is damaged
+ */
 function durableEnd(
   report: VerifyReport,
-  { fs, clock }: StoreEnvironment,
+  { fs, clock, pause }: StoreEnvironment,
   dir: string,
 ): Lsn | undefined {
   const paths = storePaths(dir);
-  const lock = fs.exists(paths.lock) ? fs.lock(paths.lock, false) : undefined;
-  const isOwned = lock === undefined && fs.exists(paths.lock);
-  lock?.release();
-  if (!isOwned) {
-    if (isMarkDamaged(fs, paths.mark)) report.damage.push(damage(paths.mark, 'damaged'));
-    return undefined;
-  }
-  const mark = openMark(fs, paths.mark, clock.bootId());
-  const durable = mark?.read();
-  mark?.close();
-  if (durable === undefined) report.damage.push(damage(paths.mark, 'missing, damaged or stale'));
-  return durable?.durableLsn;
+  const { end, isOwned } = untilOwnerIsKnown(paths, pause, () => {
+    const lock = fs.exists(paths.lock) ? fs.lock(paths.lock, false) : undefined;
+    lock?.release();
+    if (lock !== undefined || !fs.exists(paths.lock)) return { end: undefined, isOwned: false };
+    const durable = lastDurable(fs, paths.mark, clock.bootId()) ?? 0;
+    return durable > 0 ? { end: durable, isOwned: true } : undefined;
+  });
+  const isDamaged = !isOwned && isMarkDamaged(fs, paths.mark);
+  if (isDamaged) report.damage.push(damage(paths.mark, 'damaged'));
+  return end;
 }
 
 /** Rot of the last groups looks like a torn write of them, but for what the mark has proved. */
@@ -142,6 +145,7 @@ async function readStreams(
   try {
     store = Store.open(dir, environment);
   } catch (error) {
+    if (isInUse(error)) throw error;
     report.damage.push(damage(dir, messageOf(error)));
     return;
   }
@@ -161,6 +165,7 @@ async function checkStreams(report: VerifyReport, store: Store, dir: string): Pr
     try {
       report.streams.push(await readStream(store, name, report));
     } catch (error) {
+      if (isInUse(error)) throw error;
       report.damage.push({ ...damageOf(error, dir), what: `${name}: ${messageOf(error)}` });
     }
   }
@@ -181,6 +186,11 @@ export async function awayPlaces({ reader }: Store): Promise<VerifyReport['away'
     }
   }
   return found;
+}
+
+/** Somebody is just beginning to own the store: nothing can be said of it for the moment. */
+function isInUse(error: unknown): boolean {
+  return isCode(error, 'STORE_IN_USE');
 }
 
 function isAway(error: unknown): error is HelicorderError {
@@ -286,14 +296,7 @@ function tellOnce(report: VerifyReport, { file, offset, length, what }: Place): 
 
 /** Per reason; ticks are null where one of its gaps has none. */
 function gapsOf(account: TickAccount): VerifiedStream['gaps'] {
-  const sums = new Map<string, number | null>();
-  for (const { reason, ticks } of account.gaps) {
-    const sum = sums.has(reason) ? sums.get(reason)! : 0;
-    sums.set(reason, sum === null || ticks === undefined ? null : sum + ticks.count);
-  }
-  if (account.filtered.gaps > 0) sums.set('filtered', account.filtered.ticks);
-  return [...sums].map(([reason, ticks]) => ({
-    reason,
-    ticks: ticks === null ? null : String(ticks),
-  }));
+  return account.byReason().map(([reason, { ticks, isPartial }]) => {
+    return { reason, ticks: isPartial ? null : String(ticks) };
+  });
 }

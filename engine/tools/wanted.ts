@@ -18,9 +18,13 @@ export class Wanted {
     this.#times = times;
   }
 
-  /** Asked for each record in order. @param nanos undefined: a gap */
-  takes(offset: number, nanos: bigint | undefined): boolean {
-    if (offset < this.first) return false;
+  /**
+   * Asked for each record in order, and for what stands for several.
+   * @param nanos undefined: a gap
+   * @param lastOffset of a gap of several records: it is wanted if one of them is
+   */
+  takes(offset: number, nanos: bigint | undefined, lastOffset = offset): boolean {
+    if (lastOffset < this.first || this.first >= this.end) return false;
     if (nanos !== undefined) this.#isInside = this.#hasTime(nanos);
     return offset < this.end && this.#isInside;
   }

@@ -5,8 +5,16 @@
  * store has gone, having printed all of it. An owner that begins within the moment in which the
  * follower still waits is followed as if it were the same; there is no promise that it is.
  */
+import { readFileSync, statSync, watch, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { helicorder, helicorderOut, nextOwner, type Program } from '../support/cli.ts';
+import { Appender } from '../../engine/store/store.ts';
+import {
+  helicorder,
+  helicorderInto,
+  helicorderOut,
+  nextOwner,
+  type Program,
+} from '../support/cli.ts';
 import { temporaryDirectory } from '../support/directory.ts';
 import { checkSamples, parseRecords } from '../support/records.ts';
 
@@ -26,6 +34,17 @@ async function writerOf(dir: string): Promise<Program> {
   const writer = helicorder(['stream', 'write', LINES, '--data-dir', dir, '--ack']);
   await writer.stdout.next();
   return writer;
+}
+
+/** Resolves once something is written into the file. */
+function firstChange(file: string): Promise<void> {
+  return new Promise((resolve) => {
+    const watcher = watch(file, () => {
+      if (statSync(file).size === 0) return;
+      watcher.close();
+      resolve();
+    });
+  });
 }
 
 describe('a follower of lines', () => {
@@ -89,6 +108,29 @@ describe('a follower of lines', () => {
     expect(stdout).toBe('line\n');
     writer.endInput();
     expect((await writer.ended).code).toBe(0);
+  });
+});
+
+describe('a reader of history that prints into a file', () => {
+  test.each(['SIGINT', 'SIGTERM'] as const)('ends soon at %s, with whole lines', async (signal) => {
+    const dir = temporaryDirectory();
+    const appender = Appender.open(dir, { stream: LINES, writer: 'w' });
+    const event = Buffer.from('{"a":12345,"text":"abcdefghijklmnopqrstuvwxyz"}');
+    for (let i = 0; i < 25; i++) await appender.append(Array<Uint8Array>(40_000).fill(event));
+    appender.close();
+    const file = `${temporaryDirectory()}/lines`;
+    writeFileSync(file, '');
+    const begun = firstChange(file);
+    const reader = helicorderInto(file, cat(dir, LINES, '--format', 'ndjson-records'));
+    await begun;
+    reader.signal(signal);
+    const { code, stderr } = await reader.ended;
+    expect(code, stderr).toBe(0);
+    const text = readFileSync(file, 'utf8');
+    const lines = parseRecords(text.split('\n'));
+    expect(text.endsWith('\n')).toBe(true);
+    expect(lines.length).toBeLessThan(1_000_000);
+    expect(lines.at(-1)?.offset).toBe(String(lines.length - 1));
   });
 });
 

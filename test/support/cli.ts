@@ -119,6 +119,12 @@ export function helicorder(args: readonly string[], options?: ProgramOptions): P
   return new Program(process.execPath, [MAIN, ...args], options);
 }
 
+/** The same, with its stdout in a file. */
+export function helicorderInto(file: string, args: readonly string[]): Program {
+  const words = [process.execPath, MAIN, ...args];
+  return new Program('sh', ['-c', 'exec "$@" > "$0"', file, ...words]);
+}
+
 /** `helicorder ARGS…`, run to its end. */
 export function helicorderRun(
   args: readonly string[],

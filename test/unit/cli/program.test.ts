@@ -169,11 +169,12 @@ describe('reading', () => {
     const times = { firstTimestampNanos: '1000000000', lastTimestampNanos: '5000000000' };
     const sums = { ticksScheduled: '9', samples: '9', gapTicks: '0', balanced: true };
     const none = { nominalHz: null, measuredHz: null, deltaMicros: null, latenessMicros: null };
-    const lists = { imbalances: [], gaps: [], gapsByReason: [] };
-    const gaps = () => Promise.resolve({ stream: 'a/b', ...times, ...sums, ...none, ...lists });
-    const all = await call('gaps a/b', { Store, gaps });
+    const lists = { imbalances: [], gapsByReason: [] };
+    const rest = { stream: 'a/b', ...times, ...sums, ...none, ...lists };
+    const gapPieces = () => [{ gaps: [], rest }];
+    const all = await call('gaps a/b', { Store, gapPieces });
     expect(all.out).toContain('time      1970-01-01T00:00:01.000Z to 1970-01-01T00:00:05.000Z\n');
-    const some = await call('gaps a/b --from-time 1970-01-01T00:00:02Z', { Store, gaps });
+    const some = await call('gaps a/b --from-time 1970-01-01T00:00:02Z', { Store, gapPieces });
     expect(some.out).toContain('00:05.000Z: all that is stored with a sample of the range');
   });
 

@@ -12,7 +12,6 @@ import {
 import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { offsetOf, segmentOf } from '../../../engine/store/log/format.ts';
-import { systemEnvironment } from '../../../engine/store/store.ts';
 import { verify } from '../../../engine/tools/verify.ts';
 import { count } from '../../support/counts.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
@@ -199,11 +198,11 @@ describe('recovery', () => {
 
   it('why no stream was read is told beside other damage', async () => {
     const dir = temporaryDirectory();
-    const owner = openWriter(dir);
-    losePower(dir);
-    const { damage } = await verify(dir, { ...systemEnvironment, pause: () => undefined });
-    owner.abandon();
-    expect(damage.map(({ file }) => file)).toEqual([join(dir, 'mark'), dir]);
+    openWriter(dir).close();
+    for (const name of ['store.json', 'log']) rmSync(join(dir, name), { recursive: true });
+    const { damage } = await verify(dir);
+    const files = [join(dir, 'store.json'), join(dir, 'log'), dir];
+    expect(damage.map(({ file }) => file)).toEqual(files);
   });
 
   it('crosses segments, with snapshots and footers that agree with the log', async () => {

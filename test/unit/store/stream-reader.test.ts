@@ -24,6 +24,7 @@ import {
 } from '../../support/stores.ts';
 
 const DIR = '/store';
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const PER_EVENT = 10;
 /** of one stored piece */
 const MOST_RECORDS = 16_384;
@@ -244,4 +245,16 @@ describe('damage to the entry of a schema', () => {
       ...['0: one', '1: two', '2: three'],
     ]);
   });
+});
+
+it('hears between two items that it is to end, though it waits for nothing', async () => {
+  const store = Store.open(DIR, { ...unsealed, turn: nextTurn });
+  const stop = new AbortController();
+  let given = 0;
+  for await (const item of store.read('test/samples', { signal: stop.signal })) {
+    expect(item.kind).toBe('samples');
+    if (++given === 2) setImmediate(() => stop.abort());
+  }
+  store.close();
+  expect(given).toBe(2);
 });

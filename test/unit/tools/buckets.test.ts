@@ -10,6 +10,7 @@ import { trimStream } from '../../../engine/store/changes.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../../../engine/store/store.ts';
 import { ChannelBuckets } from '../../../engine/tools/bucket-table.ts';
 import { buckets, type BucketOptions } from '../../../engine/tools/buckets.ts';
+import { ChunkStore, SAMPLES } from '../../support/chunk-store.ts';
 import { SimulatedFileSystem } from '../../support/simulated-file-system.ts';
 import { SEED, SeededRandom } from '../../support/random.ts';
 import { sealAll } from '../../support/sealing.ts';
@@ -104,6 +105,16 @@ describe.each([
     store.close();
   });
 
+  it('asked for by their number, begin with the first sample that is still there', async () => {
+    const store = Store.open(DIR, environment);
+    const all = (await expected(store, 1n, {})) as [bigint, number][];
+    const { startNanos, channels } = await buckets(store, STREAM, { count: 7 });
+    expect(startNanos[0]).toBe(all[0]![0]);
+    const there = all.reduce((sum, [, count]) => sum + count, 0);
+    expect(channels[0]!.count.reduce((sum, count) => sum + count, 0)).toBe(there);
+    store.close();
+  });
+
   it('have only the columns that are asked for, and no others exist', async () => {
     const store = Store.open(DIR, environment);
     const { channels } = await buckets(store, STREAM, { columns: ['X'] });
@@ -116,6 +127,35 @@ describe.each([
     const both = buckets(store, STREAM, { bucketNanos: 1_000_000n, count: 5 });
     await expect(both).rejects.toMatchObject({ code: 'USAGE' });
     store.close();
+  });
+});
+
+describe('buckets of a store that has an owner', () => {
+  /** How many samples there are in all. */
+  async function counted(store: Store): Promise<number> {
+    const { channels } = await buckets(store, SAMPLES);
+    return channels[0]!.count.reduce((sum, count) => sum + count, 0);
+  }
+
+  it('count each sample once, wherever sealing overtakes them', async () => {
+    for (let moment = 1; moment < 30; moment += 4) {
+      const owned = new ChunkStore();
+      for (let i = 0; i < 4; i++) owned.append(200);
+      owned.fillUpTo(4);
+      const store = Store.open(DIR, owned.environment);
+      const readRaw = store.readRaw.bind(store);
+      let given = 0;
+      store.readRaw = async function* (name, options) {
+        for await (const item of readRaw(name, options)) {
+          yield item;
+          if (++given === moment) await owned.settle();
+        }
+      };
+      const { samples } = owned.written.acknowledged;
+      expect(await counted(store), `sealed behind piece ${moment}`).toBe(samples);
+      expect(given).toBeGreaterThanOrEqual(moment);
+      store.close();
+    }
   });
 });
 

@@ -2,14 +2,23 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { encodeSamples } from '../../../engine/batch/samples.ts';
 import type { Channel } from '../../../engine/batch/schema.ts';
 import { KIND } from '../../../engine/store/log/format.ts';
+import { trimStream } from '../../../engine/store/changes.ts';
+import { planTrim } from '../../../engine/store/trim.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../../../engine/store/store.ts';
 import type { StoreWriter } from '../../../engine/store/writer.ts';
 import { buckets } from '../../../engine/tools/buckets.ts';
 import { cat } from '../../../engine/tools/cat.ts';
 import type { CatOptions } from '../../../engine/tools/types.ts';
+import { ChunkStore } from '../../support/chunk-store.ts';
 import { SeededRandom } from '../../support/random.ts';
 import { SimulatedFileSystem } from '../../support/simulated-file-system.ts';
-import { beginEvents, bytes, openWriter } from '../../support/stores.ts';
+import {
+  beginEvents,
+  beginSamples,
+  bytes,
+  commitSamples,
+  openWriter,
+} from '../../support/stores.ts';
 
 const DIR = '/store';
 const STREAM = 'test/axes';
@@ -57,8 +66,8 @@ describe('cat', () => {
     writer.close();
   });
 
-  async function printed(options: Partial<CatOptions>): Promise<string> {
-    const store = Store.open(DIR, environment);
+  async function printed(options: Partial<CatOptions>, of = environment): Promise<string> {
+    const store = Store.open(DIR, of);
     const onDamage = (): void => expect.fail('no damage');
     const all = { stream: STREAM, from: 0, follow: false, withLedger: false, onDamage, ...options };
     let text = '';
@@ -80,6 +89,25 @@ describe('cat', () => {
       expect(await linesOf({ from: 15, to: 16 })).toHaveLength(1);
     },
   );
+
+  it.each([0, 1, 50, 59])('shows what stands for several records from %i on', async (from) => {
+    const { environment: beside, writer } = new ChunkStore();
+    const samples = beginSamples(writer, STREAM);
+    commitSamples(writer, samples, 0, 100);
+    const owned = Store.open(DIR, beside);
+    trimStream(writer, await planTrim(owned.reader, samples.stream.id, 60));
+    owned.close();
+    const format = 'ndjson-records' as const;
+    const offsetsOf = async (to: number): Promise<string[]> => {
+      const lines = (await printed({ format, from, to }, beside)).split('\n').slice(0, -1);
+      return lines.map((line) => {
+        const { offset, type } = JSON.parse(line) as { offset: string; type: string };
+        return `${type} ${offset}`;
+      });
+    };
+    expect(await offsetsOf(62)).toEqual(['gap 0', 'sample 60', 'sample 61']);
+    expect(await offsetsOf(from)).toEqual([]);
+  });
 
   it('gives columns in the order in which they are asked for, and so do stats', async () => {
     const columns = ['C', 'A'];

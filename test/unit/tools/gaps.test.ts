@@ -5,8 +5,10 @@ import { describe, expect, it } from 'vitest';
 import { Store } from '../../../engine/store/store.ts';
 import { trimStream } from '../../../engine/store/changes.ts';
 import { planTrim } from '../../../engine/store/trim.ts';
-import { gaps } from '../../../engine/tools/gaps.ts';
+import { gapPieces, gaps, type GapsPiece } from '../../../engine/tools/gaps.ts';
 import type { GapsReport } from '../../../engine/tools/types.ts';
+import { verify } from '../../../engine/tools/verify.ts';
+import { ChunkStore, DIR } from '../../support/chunk-store.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { beginSamples, commitGap, commitSamples, openWriter } from '../../support/stores.ts';
 
@@ -119,6 +121,28 @@ describe('the account of a stream', () => {
     expect(none).toMatchObject({ firstTimestampNanos: null, lastTimestampNanos: null });
     const rest = await gapsOf(dir, 'test/samples', { fromTime: from });
     expect(rest).toMatchObject({ balanced: true, samples: '300' });
+  });
+
+  it('comes in pieces that memory has room for, however many gaps there are', async () => {
+    const { environment, writer } = new ChunkStore();
+    const opened = beginSamples(writer, 'test/gaps');
+    for (let i = 0; i < 1250; i++) {
+      const ticks = commitGap(writer, opened, 5 * i, 2) + commitGap(writer, opened, 5 * i + 2, 2);
+      commitSamples(writer, opened, 5 * i + ticks, 1);
+    }
+    const store = Store.open(DIR, environment);
+    const pieces: GapsPiece[] = [];
+    for await (const piece of gapPieces(store, 'test/gaps')) pieces.push(piece);
+    const { gaps: list, ...rest } = await gaps(store, 'test/gaps');
+    store.close();
+    expect(pieces.map((piece) => piece.gaps.length)).toEqual([1000, 250]);
+    expect(pieces.flatMap((piece) => piece.gaps)).toEqual(list);
+    expect(pieces.map((piece) => piece.rest)).toEqual([undefined, rest]);
+    expect(list[1249]).toMatchObject({ reason: 'late', firstTick: '6245', ticks: '4' });
+    expect(rest.gapsByReason).toEqual([{ reason: 'late', gaps: 1250, ticks: '5000' }]);
+    const { streams } = await verify(DIR, environment);
+    const verified = streams.find(({ name }) => name === 'test/gaps');
+    expect(verified?.gaps).toEqual([{ reason: 'late', ticks: '5000' }]);
   });
 
   it('names the place where a tick is missing', async () => {

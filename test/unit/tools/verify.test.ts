@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { File, FileSystem } from '../../../engine/files/file-system.ts';
 import { applyUpkeep } from '../../../engine/store/changes.ts';
-import type { StoreEnvironment } from '../../../engine/store/store.ts';
+import { Store, type StoreEnvironment } from '../../../engine/store/store.ts';
 import { upkeepStep } from '../../../engine/store/upkeep.ts';
 import { verify } from '../../../engine/tools/verify.ts';
 import { ChunkStore, DIR } from '../../support/chunk-store.ts';
@@ -65,5 +65,44 @@ describe('verify beside an owner', () => {
     ['are written anew', true],
   ])('segments that %s while it reads are no damage', async (_, isReused) => {
     for (const moment of MOMENTS) expect(await sealedAt(moment, isReused)).toBe(true);
+  });
+});
+
+describe('beside an owner that is just beginning', () => {
+  /** Its lock is held, and there is no mark of it. */
+  function begun(whenAsked: (store: ChunkStore) => void): StoreEnvironment {
+    const store = new ChunkStore();
+    store.append();
+    store.fs.remove(store.writer.paths.mark);
+    let asked = 0;
+    const pause = (): void => {
+      if (++asked === 3) whenAsked(store);
+    };
+    return { ...store.environment, pause };
+  }
+
+  const looks = {
+    verify: async (environment: StoreEnvironment) => verify(DIR, environment),
+    'a reader': (environment: StoreEnvironment) => {
+      const { reader } = Store.open(DIR, environment);
+      const { length } = reader.faults;
+      reader.close();
+      return Promise.resolve({ ok: length === 0, damage: [] });
+    },
+  };
+
+  it.each(Object.entries(looks))('%s waits until it says how far its log is', async (_, look) => {
+    const environment = begun(({ writer }) => writer.keepMark());
+    expect(await look(environment)).toMatchObject({ ok: true, damage: [] });
+  });
+
+  it.each(Object.entries(looks))('%s sees that it has gone again', async (_, look) => {
+    const environment = begun(({ writer }) => writer.close());
+    expect(await look(environment)).toMatchObject({ ok: true, damage: [] });
+  });
+
+  it.each(Object.entries(looks))('%s calls the store in use, and not damaged', async (_, look) => {
+    const ended = (async () => look(begun(() => {})))();
+    await expect(ended).rejects.toMatchObject({ code: 'STORE_IN_USE' });
   });
 });
