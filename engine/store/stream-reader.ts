@@ -171,7 +171,7 @@ export class StreamReader {
     }
   }
 
-  /** What was let go of while this reader was on its way: one gap, of whomever; its seqs a guess. */
+  /** What was let go of while this reader was on its way: one gap, its seqs are a guess. */
   *#overtaken(): Generator<RawItem> {
     const { state } = this.#reader;
     const from = this.#continuity.nextOffset;
