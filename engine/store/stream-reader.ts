@@ -171,7 +171,7 @@ export class StreamReader {
     }
   }
 
-  /** What was let go of while this reader was on its way to it: the rest is one gap. */
+  /** What was let go of while this reader was on its way: one gap, its seqs are a guess. */
   *#overtaken(): Generator<RawItem> {
     const { state } = this.#reader;
     const from = this.#continuity.nextOffset;

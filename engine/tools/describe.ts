@@ -76,7 +76,10 @@ function extent(
   };
 }
 
-/** UTC ns, of what is not retired; undefined: no record has a time, or the place of the chunk that holds it is away. */
+/**
+ * UTC ns, behind what is retired; undefined: no record has a time, or the place of the chunk that
+ * holds it is away.
+ */
 export async function firstHeldNanos(
   store: Store,
   { name, totals }: StreamSnapshot,

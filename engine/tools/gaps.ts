@@ -87,6 +87,7 @@ export class TickAccount {
 
   #follow(item: SamplesItem | GapItem, ticks: Gap['ticks'], follows: Follows): void {
     const { run } = item.info;
+    if (follows === 'unknown') this.skip();
     const due = this.#due.get(run.writer);
     this.#due.delete(run.writer);
     if (ticks === undefined) return;

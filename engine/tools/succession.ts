@@ -10,15 +10,23 @@
 import type { RunEntry } from '../store/control-entries.ts';
 import type { RecordItem } from '../store/stream-reader.ts';
 
-export type Follows = 'next' | 'seam' | 'hole';
+/** `unknown`: what was let go of before the reader had come to it, whoever's records these were. */
+export type Follows = 'next' | 'seam' | 'hole' | 'unknown';
 
 export class Succession {
   readonly #writers = new Map<string, { run: RunEntry; nextSeq: number }>();
+  #hasBegun = false;
 
   /** How an item follows what came before it. */
   take(item: RecordItem): Follows {
     const { info, firstSeq, records } = item;
     const { run } = info;
+    if (isRetired(item) && this.#hasBegun) {
+      // one gap for the records of all writers: how many there were of each is not told
+      this.skip();
+      return 'unknown';
+    }
+    this.#hasBegun ||= !isRetired(item);
     const last = this.#writers.get(run.writer);
     this.#writers.set(run.writer, { run, nextSeq: firstSeq + records });
     if (isRetired(item) && run.copied) {

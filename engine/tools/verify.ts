@@ -251,7 +251,9 @@ class StreamCheck {
     this.#lastOffset = this.#nextOffset - 1;
     const lastSeq = firstSeq + records - 1;
     const known = this.#writers.get(writer);
-    this.#writers.set(writer, { epoch, firstSeq: known?.firstSeq ?? firstSeq, lastSeq });
+    // nobody knows its seqs
+    if (follows !== 'unknown')
+      this.#writers.set(writer, { epoch, firstSeq: known?.firstSeq ?? firstSeq, lastSeq });
     if (item.kind !== 'events') this.#account.add(item, follows);
   }
 

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { turn } from '../../../engine/base/turn.ts';
 
-it('whoever awaits turns and nothing else leaves the thread to timers, and rarely waits', async () => {
+it('whoever awaits turns and nothing else leaves time to timers, and rarely waits', async () => {
   let isOver = false;
   setTimeout(() => (isOver = true), 120);
   let [asked, given] = [0, 0];

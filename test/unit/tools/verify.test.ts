@@ -1,11 +1,15 @@
 /** `verify` beside an owner whose segments go into chunks, and are used again, while it reads. */
 import { describe, expect, it } from 'vitest';
 import type { File, FileSystem } from '../../../engine/files/file-system.ts';
-import { applyUpkeep } from '../../../engine/store/changes.ts';
+import { applyUpkeep, trimStream } from '../../../engine/store/changes.ts';
 import { Store, type StoreEnvironment } from '../../../engine/store/store.ts';
+import { namedStream } from '../../../engine/store/named.ts';
+import { planTrim } from '../../../engine/store/trim.ts';
 import { upkeepStep } from '../../../engine/store/upkeep.ts';
 import { verify } from '../../../engine/tools/verify.ts';
-import { ChunkStore, DIR } from '../../support/chunk-store.ts';
+import { ChunkStore, DIR, FILLER } from '../../support/chunk-store.ts';
+import { sealAll } from '../../support/sealing.ts';
+import { beginEvents, bytes } from '../../support/stores.ts';
 
 const SEGMENTS = 4;
 /** Opens and reads of segments, by their number within one `verify`. */
@@ -68,6 +72,21 @@ describe('verify beside an owner', () => {
   });
 });
 
+const TWO = 'test/two';
+
+/** Ten events of each writer in turns, twenty times in all, each ten in a chunk of their own. */
+async function withChunkEach(ids: string[]): Promise<ChunkStore & { files: string[] }> {
+  const store = new ChunkStore();
+  const runs = [...new Set(ids)].map((id) => beginEvents(store.writer, TWO, id));
+  for (let i = 0; i < 20; i++) {
+    const run = runs[i % runs.length]!;
+    for (let k = 0; k < 10; k++) store.writer.appendEvents(run, [bytes(`event ${k}`)]);
+    store.endSegment();
+    await sealAll(store.fs, store.writer);
+  }
+  return Object.assign(store, { files: store.chunks() });
+}
+
 describe('beside an owner that is just beginning', () => {
   /** Its lock is held, and there is no mark of it. */
   function begun(whenAsked: (store: ChunkStore) => void): StoreEnvironment {
@@ -105,4 +124,30 @@ describe('beside an owner that is just beginning', () => {
     const ended = (async () => look(begun(() => {})))();
     await expect(ended).rejects.toMatchObject({ code: 'STORE_IN_USE' });
   });
+});
+
+it.each(['a a', 'a b'])('retention that overtakes it is no hole, writers %s', async (ids) => {
+  const { fs, environment, writer, files } = await withChunkEach(ids.split(' '));
+  const { reader } = Store.open(DIR, environment);
+  const [two, filler] = [TWO, FILLER].map((name) => namedStream(reader.state, name));
+  const plan = await planTrim(reader, two!.id, 75);
+  trimStream(writer, await planTrim(reader, filler!.id, filler!.nextOffset));
+  reader.close();
+  const open = fs.open.bind(fs);
+  let opened = 0;
+  fs.open = (path, mode) => {
+    // the second time it is read for its streams, and no longer byte by byte
+    if (path === files[3] && ++opened === 2) {
+      trimStream(writer, plan);
+      for (const file of files.slice(0, 7)) if (file !== path) fs.remove(file);
+    }
+    return open(path, mode);
+  };
+  const report = await verify(DIR, environment);
+  expect(opened).toBeGreaterThan(1);
+  const found = report.streams.find(({ name }) => name === TWO);
+  expect(found?.writers.map(({ id, lastSeq }) => [id, lastSeq])).toEqual(
+    [...new Set(ids.split(' '))].map((id, _, { length }) => [id, String(200 / length)]),
+  );
+  expect(report.damage.filter(({ file }) => file === TWO)).toEqual([]);
 });
