@@ -13,11 +13,13 @@
  *
  * Space: over the budget, old data of streams that allow it goes before anything is joined; one
  * segment's worth below it is kept free, so that recording does not wait for what is being dropped.
+ * On a full disk what finds no space is skipped, and what frees some comes to its turn; the failure
+ * is the step's only if nothing else could be done.
  */
 import type { RetentionRule } from '../base/retention.ts';
 import { defined } from '../base/assert.ts';
 import { MIB } from '../base/constants.ts';
-import { HelicorderError, isCode } from '../base/errors.ts';
+import { HelicorderError, codeOf, isCode } from '../base/errors.ts';
 import { NO_NANOS, type ChunkRange } from './chunks/format.ts';
 import { settleCatalog } from './catalog.ts';
 import { DirectoryPlace } from './chunks/directory-place.ts';
@@ -29,7 +31,7 @@ import type { TrimEntry } from './control-entries.ts';
 import { readStoreJson } from './files.ts';
 import { makeLsn, segmentOf, type Lsn, type StoreIdentity } from './log/format.ts';
 import type { LogFault } from './log/log.ts';
-import { listSegments } from './log/segment.ts';
+import { SPARE_NAME, listSegments } from './log/segment.ts';
 import { keepCopies } from './quarantine.ts';
 import { StoreReader, type StoreReaderOptions } from './reader.ts';
 import { planRetention, type HeldPart, type RetentionPlan } from './retain.ts';
@@ -93,6 +95,8 @@ class Step {
   readonly #reader: StoreReader;
   readonly #pause: () => Promise<void>;
   readonly #identity: StoreIdentity;
+  /** what has found no space; undefined: nothing */
+  #noSpace: unknown;
 
   constructor(
     options: UpkeepOptions,
@@ -110,27 +114,45 @@ class Step {
   async run(): Promise<UpkeepResult> {
     settleCatalog(this.#environment.fs, this.#reader.paths.catalog);
     const context = this.#context(await this.#reachablePlace());
-    const range = this.#toSeal();
-    if (range) {
-      await this.#seal(context, range);
-      return { did: 'sealed', end: range.end, isFull: false };
-    }
-    const { chunks, state } = this.#reader;
+    const end = await this.#sealWhatFits(context);
+    if (end !== undefined) return { did: 'sealed', end, isFull: false };
+    const result = await this.#letGo(context);
+    if (result.did === 'nothing' && this.#noSpace !== undefined) throw this.#noSpace;
+    return result;
+  }
+
+  async #letGo(context: SealContext): Promise<UpkeepResult> {
+    const { chunks, state, paths } = this.#reader;
     const over = this.#overBytes();
+    const isSealingShort = this.#noSpace !== undefined && context.place.name === paths.chunks;
+    const toFree = Math.max(over, isSealingShort || this.#isDiskFull() ? this.#fullDiskBytes : 0);
     const tidy = await Tidy.begin(context, chunks, state.sealedEnd, this.#roomBytes());
     // what is gone already is let go of before more goes
-    if (await tidy.freeDead(this.#identity.segmentBytes, over > 0)) {
-      return { did: 'tidied', isFull: false };
-    }
+    if (await tidy.removeDead()) return { did: 'tidied', isFull: false };
+    const { segmentBytes } = this.#identity;
+    const rewrite = () => tidy.rewriteHalfDead(segmentBytes, toFree > 0);
+    if (await this.#unlessFull(rewrite)) return { did: 'tidied', isFull: false };
     // it leaves the store's own directory, and so what the budget is about
-    if (await tidy.moveHome()) return { did: 'tidied', isFull: false };
-    const plan = await this.#plan(over);
-    const isFull = plan.leftOverBytes > 0;
+    if (await this.#unlessFull(() => tidy.moveHome())) return { did: 'tidied', isFull: false };
+    const plan = await this.#plan(toFree);
+    const isFull = over > 0 && plan.leftOverBytes > 0;
     const trims = await this.#trimsOf(plan);
     const away = chunks.away?.message;
     const found = { isFull, droppableBytes: plan.droppableBytes, away };
     if (trims.length > 0) return { did: 'planned', trims, ...found };
-    return { did: (await tidy.joinNeighbours()) ? 'tidied' : 'nothing', ...found };
+    const isJoined = await this.#unlessFull(() => tidy.joinNeighbours());
+    return { did: isJoined ? 'tidied' : 'nothing', ...found };
+  }
+
+  /** What needs space is skipped where there is none. @returns whether it was done */
+  async #unlessFull(work: () => Promise<boolean>): Promise<boolean> {
+    try {
+      return await work();
+    } catch (error) {
+      if (codeOf(error) !== 'NO_SPACE') throw error;
+      this.#noSpace ??= error;
+      return false;
+    }
   }
 
   async #plan(overBytes: number): Promise<RetentionPlan> {
@@ -144,22 +166,34 @@ class Step {
     });
   }
 
+  /** @returns up to where; undefined: there is nothing to seal, or not even room for one segment */
+  async #sealWhatFits(context: SealContext): Promise<Lsn | undefined> {
+    const ranges = [this.#toSeal(Infinity), this.#toSeal(1)];
+    for (const [i, range] of ranges.entries()) {
+      if (range === undefined || (i > 0 && range.end === ranges[0]?.end)) continue;
+      if (await this.#unlessFull(() => this.#seal(context, range))) return range.end;
+    }
+    return undefined;
+  }
+
   /** What cannot be read goes with its segment: copies of it are kept. */
-  async #seal(context: SealContext, range: ChunkRange): Promise<void> {
+  async #seal(context: SealContext, range: ChunkRange): Promise<true> {
     const damaged: LogFault[] = [];
     await sealSegments({ ...context, onDamage: (fault) => damaged.push(fault) }, range);
     const found = damaged.map(({ file, offset, length, what }) => {
       return { file, what, offset: String(offset), length: String(length) };
     });
     if (found.length > 0) keepCopies(this.#environment, this.#reader.paths.dir, found);
+    return true;
   }
 
   /**
    * The finished segments that no chunk holds yet, as many as one chunk is made of, and as there is
    * room for beside them, while the log grows by one. One at a time goes always: beyond the budget
    * there is a reserve of two.
+   * @param most segments
    */
-  #toSeal(): ChunkRange | undefined {
+  #toSeal(most: number): ChunkRange | undefined {
     const { fs, paths, state, end } = this.#reader;
     const newest = segmentOf(end);
     const open = listSegments(fs, paths.log).filter(
@@ -169,7 +203,7 @@ class Step {
     if (first === undefined) return undefined;
     const { segmentBytes } = this.#identity;
     const room = Math.floor(this.#roomBytes() / segmentBytes) - 1;
-    const count = Math.max(1, Math.min(Math.floor(SEAL_LOG_BYTES / segmentBytes), room));
+    const count = Math.max(1, Math.min(Math.floor(SEAL_LOG_BYTES / segmentBytes), room, most));
     const last = Math.min(first + count - 1, open.at(-1)!);
     const from = state.sealedEnd > 0 ? state.sealedEnd : makeLsn(first, 0);
     return { first: from, end: makeLsn(last + 1, 0) };
@@ -210,6 +244,20 @@ class Step {
         ? -Infinity
         : fs.diskUse(paths.dir) + this.#identity.segmentBytes - budgetBytes;
     return Math.max(overBudget, minFreeBytes - fs.info(paths.dir).freeBytes, 0);
+  }
+
+  /** Is there less than the log's next segment takes, beside what has been written of it ahead? */
+  #isDiskFull(): boolean {
+    const { fs, paths } = this.#reader;
+    const ahead = fs.list(paths.log).filter((name) => SPARE_NAME.test(name));
+    const sizes = ahead.map((name) => fs.fileSize(`${paths.log}/${name}`) ?? 0);
+    const { freeBytes } = fs.info(paths.dir);
+    return freeBytes + Math.max(0, ...sizes) < this.#identity.segmentBytes;
+  }
+
+  /** To go on with a full disk: the log grows by one segment, and a chunk is made beside it. */
+  get #fullDiskBytes(): number {
+    return 2 * this.#identity.segmentBytes;
   }
 
   /** What may be written at once without going over the budget. */

@@ -59,54 +59,66 @@ export class Tidy {
   }
 
   /**
-   * Removes what does not count, and what of a chunk is removed or retired.
-   * @param reserveBytes what a rewritten chunk may take beyond the room there is
-   * @param eagerly a chunk is rewritten for whatever little it gives back
+   * Removes what does not count, and chunks of which nothing is needed any more: that takes no space.
+   * @returns whether something was done
+   */
+  async removeDead(): Promise<boolean> {
+    let isRemoved = await this.#removeCovered();
+    for (const stored of this.#chain) {
+      if ((await this.#sharesOf(stored))?.needed !== 0) continue;
+      await stored.place.remove(stored.name);
+      isRemoved = true;
+    }
+    return isRemoved;
+  }
+
+  /**
+   * Writes a chunk again without what of it is removed or retired: the one that takes least space,
+   * so that where there is none for it, there is none for any.
+   * @param reserveBytes what it may take beyond the room there is
+   * @param eagerly it is rewritten for whatever little it gives back
    * @returns whether something was done; more may be left
    */
-  async freeDead(reserveBytes: number, eagerly: boolean): Promise<boolean> {
-    if (await this.#removeCovered()) return true;
+  async rewriteHalfDead(reserveBytes: number, eagerly: boolean): Promise<boolean> {
+    const found: { stored: StoredChunk; needed: number }[] = [];
     for (const stored of this.#chain) {
-      const isFreed = await this.#unlessDamaged(stored, (chunk) =>
-        this.#free(stored, chunk, this.#roomBytes + reserveBytes, eagerly),
-      );
-      if (isFreed) return true;
+      const { dead, needed } = (await this.#sharesOf(stored)) ?? { dead: 0, needed: 0 };
+      const isWorth = eagerly ? dead > 0 : dead > needed;
+      if (isWorth && needed <= this.#roomBytes + reserveBytes) found.push({ stored, needed });
+    }
+    for (const { stored } of found.sort((a, b) => a.needed - b.needed)) {
+      if (await this.#unlessDamaged(stored, (chunk) => this.#rewrite(stored, chunk))) return true;
     }
     return false;
   }
 
-  async #free(
-    stored: StoredChunk,
-    chunk: ChunkReader,
-    roomBytes: number,
-    eagerly: boolean,
-  ): Promise<boolean> {
-    if (!this.#isOurs(stored, chunk)) return false;
-    const { dead, needed } = sharesOf(chunk, this.#context.lowWaters);
-    if (needed === 0) {
-      await stored.place.remove(stored.name);
-      return true;
-    }
-    const isWorth = eagerly ? dead > 0 : dead > needed;
-    if (!isWorth || needed > roomBytes) return false;
-    await joinChunks({ ...this.#context, place: stored.place }, [chunk]);
+  async #rewrite({ place }: StoredChunk, chunk: ChunkReader): Promise<true> {
+    await joinChunks({ ...this.#context, place }, [chunk]);
     return true;
+  }
+
+  /** @returns undefined for one that is damaged, or away, or a clone's as well */
+  #sharesOf(stored: StoredChunk): Promise<Shares | undefined> {
+    return this.#unlessDamaged(stored, (chunk) =>
+      this.#isOurs(stored, chunk) ? sharesOf(chunk, this.#context.lowWaters) : undefined,
+    );
   }
 
   /** A clone may read what was sealed before there were two of them. */
   #isOurs({ place }: StoredChunk, { header }: ChunkReader): boolean {
     return mayChange(this.#context.owner, header, place.name);
   }
+  }
 
   /** Damage in one chunk does not keep the others from being tidied; it is left as it is. */
-  async #unlessDamaged(
+  async #unlessDamaged<T>(
     stored: StoredChunk,
-    work: (chunk: ChunkReader) => boolean | Promise<boolean>,
-  ): Promise<boolean> {
+    work: (chunk: ChunkReader) => T | Promise<T>,
+  ): Promise<T | undefined> {
     try {
-      return (await this.#chunks.use(stored, work)) ?? false;
+      return await this.#chunks.use(stored, work);
     } catch (error) {
-      if (isDamage(error)) return false;
+      if (isDamage(error)) return undefined;
       throw error;
     }
   }
@@ -256,7 +268,12 @@ async function opened(place: ChunkPlace, name: string): Promise<ChunkSource> {
 }
 
 /** Bytes of what nobody will read any more, and of the rest. */
-function sharesOf(chunk: ChunkReader, lowWaters: LowWaters): { dead: number; needed: number } {
+interface Shares {
+  dead: number;
+  needed: number;
+}
+
+function sharesOf(chunk: ChunkReader, lowWaters: LowWaters): Shares {
   const shares = { dead: 0, needed: 0 };
   for (const { stream, nextOffset, bytes, directory } of chunk.table) {
     if (directory.length === 0) continue;
