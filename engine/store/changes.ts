@@ -5,6 +5,7 @@
  * All of them run in the thread of the owner's `StoreWriter`, between two commits.
  */
 import { assert } from '../base/assert.ts';
+import { KIB } from '../base/constants.ts';
 import { HelicorderError } from '../base/errors.ts';
 import { edge } from '../base/failpoint.ts';
 import {
@@ -86,11 +87,14 @@ export function trimStream(writer: StoreWriter, trim: TrimEntry): void {
   trimStreams(writer, [trim]);
 }
 
-/** The same of many, which grow old together: a write for each group full of them. */
+/** They have to fit in what is kept back of a segment for changes, on a full disk. */
+const TRIMS_BYTES = 32 * KIB;
+
+/** The same of many, which grow old together: few writes, each of a part of them. */
 function trimStreams(writer: StoreWriter, trims: readonly TrimEntry[]): void {
   const left = trims.filter((trim) => movesForward(writer, trim));
   const addSome = (builder: GroupBuilder): void => {
-    while (left.length > 0 && builder.bytes < writer.groupLimit) {
+    while (left.length > 0 && builder.bytes < TRIMS_BYTES) {
       const trim = left.shift()!;
       builder.add(KIND.trim, trim.stream, trimEntry.encode(trim));
     }

@@ -96,7 +96,7 @@ class Step {
   readonly #pause: () => Promise<void>;
   readonly #identity: StoreIdentity;
   /** what has found no space; undefined: nothing */
-  #noSpace: unknown;
+  #noSpace: Error | undefined;
 
   constructor(
     options: UpkeepOptions,
@@ -150,7 +150,7 @@ class Step {
       return await work();
     } catch (error) {
       if (codeOf(error) !== 'NO_SPACE') throw error;
-      this.#noSpace ??= error;
+      this.#noSpace ??= error as Error;
       return false;
     }
   }

@@ -108,7 +108,6 @@ export class Tidy {
   #isOurs({ place }: StoredChunk, { header }: ChunkReader): boolean {
     return mayChange(this.#context.owner, header, place.name);
   }
-  }
 
   /** Damage in one chunk does not keep the others from being tidied; it is left as it is. */
   async #unlessDamaged<T>(
