@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { nodeFileSystem } from '../../engine/files/node-file-system.ts';
 import { Store } from '../../engine/store/store.ts';
 import type { CursorInfo } from '../../engine/tools/types.ts';
-import { helicorder, helicorderJson, helicorderOut } from '../support/cli.ts';
+import { helicorder, helicorderJson, helicorderOut, helicorderRun } from '../support/cli.ts';
 import { temporaryDirectory } from '../support/directory.ts';
 import { parseRecords, type RecordLine } from '../support/records.ts';
 
@@ -113,6 +113,26 @@ test('begin and cursor: only what comes from then on, under a name of its own', 
     });
     expect(here).toEqual(expected);
   }
+});
+
+test('a stream cp that is refused leaves no cursor behind, which would hold retention back', async () => {
+  const dir = temporaryDirectory();
+  const [a, file] = [join(dir, 'a'), join(dir, 'file')];
+  writeFileSync(file, '');
+  await helicorderRun(['stream', 'write', 'a/events', '--data-dir', a], 'one\ntwo\n');
+  const run = ['run', '--source', 'synthetic', '--stream', 'a/x', '--data-dir', a, '--quiet'];
+  await helicorderOut([...run, '--duration', '100ms']);
+  const refused = [
+    ['a/x', '--to-data-dir', file],
+    ['a/x', '--to-data-dir', join(file, 'below')],
+    ['a/x', 'a/events'],
+    ['a/events', 'a/x'],
+  ];
+  for (const words of refused) {
+    const { code, stderr } = await helicorderRun(['stream', 'cp', ...words, '--data-dir', a]);
+    expect([words, code], stderr).toEqual([words, 64]);
+  }
+  expect(await helicorderJson(['cursor', 'ls', '--data-dir', a])).toEqual({ cursors: [] });
 });
 
 test('a recorder comes before any number of copies that keep its store', async () => {
