@@ -34,7 +34,7 @@ const EXAMPLES = [
 const LOG_LINE_INTERVAL_MS = 10_000;
 const HELP = `
 Ends well on SIGINT (Ctrl-C), SIGTERM and SIGHUP (its terminal is closed): what was sampled is made
-durable first. What nohup sets is taken back by Node.js: "setsid helicorder run" outlives a terminal.
+durable first. Node.js takes back what nohup sets: "setsid helicorder run" outlives a terminal.
 With --json the last line has "state":"stopped" and the final counts.`;
 
 export async function runCommand({ io, run }: CliContext): Promise<Command> {

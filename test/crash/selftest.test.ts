@@ -74,7 +74,7 @@ describe('selftest', () => {
   );
 
   it(
-    'the default data directory, or any relative one, is where the program works, not its children',
+    'a relative data directory, as the default one is, holds as any other',
     async () => {
       const cwd = temporaryDirectory();
       const words = ['selftest', '--only', 'clock step', '--duration', '1s', '--json'];

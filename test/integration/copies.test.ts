@@ -115,7 +115,7 @@ test('begin and cursor: only what comes from then on, under a name of its own', 
   }
 });
 
-test('a stream cp that is refused leaves no cursor behind, which would hold retention back', async () => {
+test('a stream cp that is refused leaves no cursor behind', async () => {
   const dir = temporaryDirectory();
   const [a, file] = [join(dir, 'a'), join(dir, 'file')];
   writeFileSync(file, '');

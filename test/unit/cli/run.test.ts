@@ -51,7 +51,7 @@ describe('run', () => {
     expect(err).toContain('10 samples of 12 ticks scheduled, gaps: late 2');
   });
 
-  test('stdout that cannot be written is no reason to stop, but exit 74, and not the store’s', async () => {
+  test('stdout that cannot be written is no reason to stop, but exit 74', async () => {
     const full = new HelicorderError('OUTPUT', 'standard output cannot be written: ENOSPC');
     const stdout = {
       ...{ isTTY: false, columns: undefined, rows: undefined },
