@@ -1,4 +1,4 @@
-/** SIGTERM, SIGINT and SIGHUP: what was sampled is durable, and the next start knows that it was an end. */
+/** SIGTERM, SIGINT, SIGHUP: what was sampled is durable, and the next start knows it was an end. */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
