@@ -27,7 +27,25 @@ export interface Output {
   write(chunk: string | Uint8Array): Promise<void>;
 }
 
-export type EndSignal = 'SIGINT' | 'SIGTERM';
+/** `SIGHUP`: the terminal has been closed, or the connection to it. */
+export type EndSignal = 'SIGINT' | 'SIGTERM' | 'SIGHUP';
+
+/** Of a process that a signal has ended, as shells have it. */
+export const SIGNAL_EXITS: Readonly<Record<EndSignal, number>> = {
+  SIGHUP: 129,
+  SIGINT: 130,
+  SIGTERM: 143,
+};
+
+/** A command that was told to end before its work was done. */
+export class Interrupted extends Error {
+  readonly exitCode: number;
+
+  constructor(signal: EndSignal) {
+    super(`ended by ${signal}, nothing is left behind`);
+    this.exitCode = SIGNAL_EXITS[signal];
+  }
+}
 
 export interface CliIo {
   stdout: Output;

@@ -3,14 +3,24 @@
 import { createRequire } from 'node:module';
 import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { ERRORS } from '../engine/base/errors.ts';
+import { ERRORS, HelicorderError, errnoCode, messageOf } from '../engine/base/errors.ts';
 import type { CliIo, EndSignal, Output } from './command.ts';
 import { load } from './engine.ts';
 
-function outputOf(stream: NodeJS.WriteStream): Output {
+/** A reader that has gone is EPIPE, also where it was a terminal that is closed. */
+function failureOf(error: unknown, name: string, { isTTY }: NodeJS.WriteStream): Error {
+  const errno = errnoCode(error);
+  if (errno === 'EPIPE' || (isTTY && errno === 'EIO')) {
+    return Object.assign(new Error(`${name} has no reader any more`), { code: 'EPIPE' });
+  }
+  const sentence = `${name} cannot be written: ${errno ?? messageOf(error)}`;
+  return new HelicorderError('OUTPUT', sentence, { cause: error });
+}
+
+function outputOf(name: string, stream: NodeJS.WriteStream): Output & { failure(): unknown } {
   let failure: Error | undefined;
   stream.on('error', (error) => {
-    failure ??= error;
+    failure ??= failureOf(error, name, stream);
   });
   const writable = async (): Promise<void> => {
     await new Promise<void>((resolve) => {
@@ -36,6 +46,7 @@ function outputOf(stream: NodeJS.WriteStream): Output {
       if (failure) throw failure;
       if (!stream.write(chunk)) await writable();
     },
+    failure: () => failure,
   };
 }
 
@@ -51,18 +62,21 @@ function flushed(stream: NodeJS.WriteStream): Promise<void> {
   });
 }
 
+/** Node.js takes back that SIGHUP is ignored, so `nohup` cannot be told from a terminal. */
+const SIGNALS: readonly EndSignal[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+
 function onSignal(listener: (signal: EndSignal) => void): () => void {
-  process.on('SIGINT', listener as NodeJS.SignalsListener);
-  process.on('SIGTERM', listener as NodeJS.SignalsListener);
+  for (const signal of SIGNALS) process.on(signal, listener as NodeJS.SignalsListener);
   return () => {
-    process.off('SIGINT', listener as NodeJS.SignalsListener);
-    process.off('SIGTERM', listener as NodeJS.SignalsListener);
+    for (const signal of SIGNALS) process.off(signal, listener as NodeJS.SignalsListener);
   };
 }
 
+const stdout = outputOf('standard output', process.stdout);
+
 const io: CliIo = {
-  stdout: outputOf(process.stdout),
-  stderr: outputOf(process.stderr),
+  stdout,
+  stderr: outputOf('standard error', process.stderr),
   stdin: process.stdin,
   isInteractive: process.stdin.isTTY === true && process.stderr.isTTY === true,
   environment: process.env,
@@ -92,6 +106,16 @@ async function begin(): Promise<number> {
 const { version } = createRequire(import.meta.url)('helicorder/package.json') as {
   version: string;
 };
-const exitCode = await begin();
-await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
+/** What was printed last may have failed behind the command's back. */
+async function exitCodeOf(exitCode: number): Promise<number> {
+  await flushed(process.stdout);
+  const failure = stdout.failure();
+  if (exitCode !== 0 || !(failure instanceof HelicorderError)) return exitCode;
+  const { advice, exit } = ERRORS[failure.code];
+  await io.stderr.write(`helicorder: ${failure.message}\n${advice}\n`).catch(() => undefined);
+  return exit;
+}
+
+const exitCode = await exitCodeOf(await begin());
+await flushed(process.stderr);
 process.exit(exitCode);

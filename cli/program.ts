@@ -4,12 +4,20 @@
  *
  * Errors: a HelicorderError prints its message and the advice of its code and exits with the
  * code's number; a misuse found by the parser exits 64 with the nearest name; a reader of stdout
- * that has gone (EPIPE) ends a command quietly; anything else is a bug, exits 70 and prints its
+ * that has gone (EPIPE) ends a command quietly; what a signal has ended exits as the signal would
+ * have had it; anything else is a bug, exits 70 and prints its
  * stack.
  */
 import { Command, CommanderError } from 'commander';
 import { ERRORS, HelicorderError, codeOf, errnoCode, messageOf } from '../engine/base/errors.ts';
-import { ignore, type CliContext, type CliIo, type CommandFactory, type Run } from './command.ts';
+import {
+  Interrupted,
+  ignore,
+  type CliContext,
+  type CliIo,
+  type CommandFactory,
+  type Run,
+} from './command.ts';
 
 const COMMANDS: Readonly<Record<string, () => Promise<CommandFactory>>> = {
   run: async () => (await import('./commands/run.ts')).runCommand,
@@ -85,6 +93,10 @@ async function report(error: unknown, io: CliIo): Promise<number> {
   // commander has printed its message, or the help or version that was asked for
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : ERRORS.USAGE.exit;
   if (errnoCode(error) === 'EPIPE') return 0;
+  if (error instanceof Interrupted) {
+    await print(`helicorder: ${error.message}\n`);
+    return error.exitCode;
+  }
   const code = codeOf(error);
   const isBug = code === 'ASSERTION' && error instanceof Error && error.stack !== undefined;
   const text = isBug ? error.stack : messageOf(error);

@@ -1,16 +1,21 @@
 /**
  * `helicorder run`: records until a signal, the given duration or the end of the last source.
- * The first SIGINT or SIGTERM drains and stops; a repetition within half a second is the same
- * signal (npm passes Ctrl-C on twice); a later one ends the process at once, which loses nothing
- * that was accepted: that is durable, and the next start accounts for the rest as gap(crash).
+ * The first SIGINT, SIGTERM or SIGHUP drains and stops; a repetition within half a second is the
+ * same signal (npm passes Ctrl-C on twice); a later one ends the process at once, which loses
+ * nothing that was accepted: that is durable, and the next start accounts for the rest as
+ * gap(crash).
+ *
+ * Nobody has to read what it prints: a reader that goes changes nothing, and where stdout cannot be
+ * written it records on, and says so when it ends.
  */
 import type { Command } from 'commander';
 import { pino, type Logger } from 'pino';
 import { monotonicMs } from '../../engine/base/clock.ts';
 import { SIGNAL_REPEAT_MS, STATUS_INTERVAL_MS } from '../../engine/base/constants.ts';
+import { isCode } from '../../engine/base/errors.ts';
 import type { RecorderConfig } from '../../engine/config/config.ts';
 import type { RecorderSummary } from '../../engine/tools/types.ts';
-import { ignore, newCommand, printJson } from '../command.ts';
+import { SIGNAL_EXITS, ignore, newCommand, printJson } from '../command.ts';
 import type { CliContext, CliIo, CommonOptions, EndSignal } from '../command.ts';
 import type { Engine } from '../engine.ts';
 import { configurationOf, flagsOf, resolvedBy, withSettings } from '../settings-options.ts';
@@ -27,10 +32,14 @@ const EXAMPLES = [
   'helicorder run --source synthetic --count 32 --duration 60s --json',
 ];
 const LOG_LINE_INTERVAL_MS = 10_000;
-const SIGNAL_NUMBERS: Readonly<Record<EndSignal, number>> = { SIGINT: 2, SIGTERM: 15 };
+const HELP = `
+Ends well on SIGINT (Ctrl-C), SIGTERM and SIGHUP (its terminal is closed): what was sampled is made
+durable first. Node.js takes back what nohup sets: "setsid helicorder run" outlives a terminal.
+With --json the last line has "state":"stopped" and the final counts.`;
 
 export async function runCommand({ io, run }: CliContext): Promise<Command> {
   const command = newCommand('run', 'record the configured sources into the store', EXAMPLES);
+  command.addHelpText('after', HELP);
   return (await withSettings(command, io)).action((options: CommonOptions & { config?: string }) =>
     run(async () => {
       const flags = flagsOf(command);
@@ -38,7 +47,7 @@ export async function runCommand({ io, run }: CliContext): Promise<Command> {
       const log = logOf(options, io);
       log.info({ files: paths, sources: config.sources.length }, 'configuration read');
       const signals = new StopSignals(io);
-      const summary = await signals.during(async () => {
+      const { summary, failure } = await signals.during(async () => {
         const reconfigure = (): RecorderConfig =>
           resolvedBy(engine, io, options.config, flags).config;
         const recorder = await engine.Recorder.start(config, { reconfigure });
@@ -49,6 +58,7 @@ export async function runCommand({ io, run }: CliContext): Promise<Command> {
       log.info(summary, 'stopped');
       if (!options.quiet)
         await io.stderr.write(`helicorder: ${summaryLine(summary)}\n`).catch(ignore);
+      if (options.json && isCode(failure, 'OUTPUT')) throw failure;
       return 0;
     }),
   );
@@ -65,14 +75,21 @@ async function follow(
   io: CliIo,
   recorder: RunningRecorder,
   options: CommonOptions,
-): Promise<RecorderSummary> {
-  const show = viewOf(io, recorder, options);
+): Promise<{ summary: RecorderSummary; failure: unknown }> {
+  const view = viewOf(io, recorder, options);
+  let failure: unknown;
+  // whoever read the status has gone, or his disk is full: that is no reason to stop recording
+  const show = async (): Promise<void> => {
+    await view().catch((error: unknown) => {
+      clearInterval(timer);
+      if (failure === undefined && isCode(error, 'OUTPUT')) {
+        void io.stderr.write(`helicorder: ${error.message}; recording goes on\n`).catch(ignore);
+      }
+      failure ??= error;
+    });
+  };
   const isLine = !options.json && !io.stderr.isTTY;
-  const timer = setInterval(
-    // whoever read the status has gone: that is no reason to stop recording
-    () => void show().catch(() => clearInterval(timer)),
-    isLine ? LOG_LINE_INTERVAL_MS : STATUS_INTERVAL_MS,
-  );
+  const timer = setInterval(() => void show(), isLine ? LOG_LINE_INTERVAL_MS : STATUS_INTERVAL_MS);
   const tellSpace = tellsOfSpace(io, recorder);
   const tellWarnings = tellsOfWarnings(io, recorder);
   const tell = async (): Promise<void> => {
@@ -82,7 +99,10 @@ async function follow(
   // with every status: what is over a moment later was a problem all the same
   recorder.on('status', () => void tell().catch(ignore));
   try {
-    return await recorder.finished;
+    const summary = await recorder.finished;
+    clearInterval(timer);
+    if (options.json) await show();
+    return { summary, failure };
   } finally {
     clearInterval(timer);
     await tellWarnings().catch(ignore);
@@ -95,7 +115,7 @@ function tellsOfSpace(io: CliIo, recorder: RunningRecorder): () => Promise<void>
   return async () => {
     const { state } = recorder.status();
     const isWaiting = state === 'waiting-for-space';
-    if (isWaiting === wasWaiting || state === 'draining') return;
+    if (isWaiting === wasWaiting || state === 'draining' || state === 'stopped') return;
     wasWaiting = isWaiting;
     const what = isWaiting
       ? 'no space (disk or store.budget): waiting; what the rings cannot hold becomes gap(full)'
@@ -149,7 +169,7 @@ class StopSignals {
       return;
     }
     const isRepeated = nowMs - this.#first.atMs <= SIGNAL_REPEAT_MS;
-    if (!isRepeated) this.#io.exitNow(128 + SIGNAL_NUMBERS[signal]);
+    if (!isRepeated) this.#io.exitNow(SIGNAL_EXITS[signal]);
   }
 
   #stop(): void {

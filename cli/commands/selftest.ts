@@ -7,7 +7,7 @@ import { HelicorderError } from '../../engine/base/errors.ts';
 import type { SelfTestReport, StepReport, SyncReport } from '../../engine/index.ts';
 import { formatBytes } from '../../engine/config/units.ts';
 import { dataDirOf, ignore, millisecondsOf, nameList, newCommand } from '../command.ts';
-import { printJson, wholeNumber } from '../command.ts';
+import { Interrupted, printJson, wholeNumber } from '../command.ts';
 import type { CliContext, CliIo, CommonOptions } from '../command.ts';
 
 const EXAMPLES = [
@@ -44,9 +44,7 @@ async function selftest(io: CliIo, options: Options): Promise<number> {
   const durationMs = milliseconds(options.duration);
   const engine = await io.load('engine');
   const interrupted = new AbortController();
-  const stopListening = io.onSignal((signal) =>
-    interrupted.abort(new HelicorderError('USAGE', `ended by ${signal}, nothing is left behind`)),
-  );
+  const stopListening = io.onSignal((signal) => interrupted.abort(new Interrupted(signal)));
   const isText = options.json !== true;
   const print = (text: string): void => {
     if (isText && !options.quiet) void io.stdout.write(text).catch(ignore);

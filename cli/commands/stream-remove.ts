@@ -9,6 +9,7 @@ import {
   dataDirOf,
   momentNanos,
   newCommand,
+  printJson,
   streamName,
   tellers,
   wholeNumber,
@@ -84,6 +85,7 @@ async function takeAway(io: CliIo, options: Options, change: TakesAway): Promise
   if (!options.yes && !(await isConfirmed(io, what))) return 1;
   const { changeStore } = await io.load('control');
   await changeStore({ dataDir: await dataDirOf(options, io), ...tellers(io) }, change);
+  if (options.json) await printJson(io, { ok: true, stream, removedRecords: String(records) });
   if (!options.quiet) await io.stderr.write(`helicorder: removed ${what}\n`);
   return 0;
 }

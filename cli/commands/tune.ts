@@ -7,7 +7,7 @@ import type { Command } from 'commander';
 import { HelicorderError } from '../../engine/base/errors.ts';
 import { formatBytes } from '../../engine/config/units.ts';
 import type { TuneCell, TuneReport } from '../../engine/tools/types.ts';
-import { millisecondsOf, newCommand, printJson } from '../command.ts';
+import { Interrupted, millisecondsOf, newCommand, printJson } from '../command.ts';
 import type { CliContext, CommonOptions } from '../command.ts';
 import { configurationOf, flagsOf, withSettings } from '../settings-options.ts';
 
@@ -40,11 +40,7 @@ export async function tuneCommand({ io, run }: CliContext): Promise<Command> {
         await io.stderr.write(`helicorder: left out: ${source}: ${problem}\n`);
       }
       const interrupted = new AbortController();
-      const stopListening = io.onSignal((signal) =>
-        interrupted.abort(
-          new HelicorderError('USAGE', `ended by ${signal}, nothing is left behind`),
-        ),
-      );
+      const stopListening = io.onSignal((signal) => interrupted.abort(new Interrupted(signal)));
       try {
         const report = await engine.tune({
           dataDir: config.dataDir,

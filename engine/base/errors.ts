@@ -73,6 +73,11 @@ export const ERRORS = {
       'Free some space on the disk that holds the store, or raise the budget (store.budget) if ' +
       'it is spent; a waiting recorder goes on by itself.',
   },
+  OUTPUT: {
+    exit: 74,
+    retryable: false,
+    advice: 'What the command prints goes where it cannot be written; the message says why.',
+  },
   READ_ONLY: {
     exit: 78,
     retryable: false,

@@ -84,6 +84,8 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
   #noteStopping!: () => void;
   /** resolves when it begins to stop */
   readonly #stopping = new Promise<void>((resolve) => (this.#noteStopping = resolve));
+  /** all that was sampled is durable, and counted */
+  #hasStopped = false;
   /** settles when a reload that has begun has ended, well or not */
   #reloading: Promise<unknown> | undefined;
   /** as the writer worker numbers them: in the order in which they were begun */
@@ -297,7 +299,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
       samplers: this.#samplers?.report(),
       uptimeSeconds: (monotonicMs() - this.#startedMs) / 1000,
       samplesPerSecond: this.#rate.perSecond,
-      isDraining: this.#isStopping,
+      ending: this.#hasStopped ? 'stopped' : this.#isStopping ? 'draining' : undefined,
       problems: [
         ...(unserved ? [`other processes cannot change the store: ${unserved.message}`] : []),
         ...(this.#upkeep?.warnings ?? []),
@@ -349,6 +351,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
     if (message.type === 'answer') this.#control?.answered(message.key, message.answer);
     if (message.type === 'waiting') this.#control?.tellWaiting(message.message);
     if (message.type !== 'stopped' || !('status' in message)) return;
+    this.#hasStopped = message.clean;
     this.#take(message.status);
     closeDrivers(this.#plan.groups);
     const seconds = (monotonicMs() - this.#startedMs) / 1000;

@@ -19,20 +19,21 @@ interface Parts {
   samplers: SamplersReport | undefined;
   uptimeSeconds: number;
   samplesPerSecond: number;
-  isDraining: boolean;
+  /** of a recorder that has been told to stop */
+  ending: 'draining' | 'stopped' | undefined;
   /** sentences about what does not work, beside the writer's */
   problems: readonly string[];
 }
 
 export function mergeStatus(parts: Parts): RecorderStatus {
-  const { config, collector, samplers, uptimeSeconds, samplesPerSecond, isDraining } = parts;
+  const { config, collector, samplers, uptimeSeconds, samplesPerSecond, ending } = parts;
   const ticksOf = (reason: string): string =>
     String(collector?.gaps.find((gap) => gap.reason === reason)?.ticks ?? 0);
   const nothing = { p50: 0, p99: 0, max: 0 };
   const { samples = 0, bytes = 0 } = collector ?? {};
   const isWaiting = collector?.waitingForSpace === true;
   return {
-    state: isDraining ? 'draining' : isWaiting ? 'waiting-for-space' : 'recording',
+    state: ending ?? (isWaiting ? 'waiting-for-space' : 'recording'),
     uptimeSeconds,
     sources: config.sources.length,
     samples: String(samples),

@@ -16,6 +16,7 @@
  * What it cannot show: that acknowledged data outlasts a power cut. A kill does not cut the power;
  * the disk is only asked what it says of itself. `docs/durability.md` says what shows it.
  */
+import { resolve } from 'node:path';
 import { monotonicMs, randomUint32 } from '../base/clock.ts';
 import { MIB } from '../base/constants.ts';
 import { HelicorderError, openError, messageOf } from '../base/errors.ts';
@@ -103,11 +104,13 @@ const FIXED_MS = 15_000;
  *   signal's reason
  */
 export async function selfTest(options: SelfTestOptions): Promise<SelfTestReport> {
-  const { dataDir, environment = systemEnvironment, signal, only } = options;
+  const { environment = systemEnvironment, signal, only } = options;
   checkNames(only ?? []);
   const { fs, clock, random } = environment;
   const seed = options.seed ?? randomUint32(random);
   const startMs = monotonicMs(clock);
+  // the children have another working directory
+  const dataDir = resolve(options.dataDir);
   const isNew = !fs.isDirectory(dataDir);
   const dir = `${dataDir}/selftest-${hex(random.bytes(6))}`;
   const report: SelfTestReport = {

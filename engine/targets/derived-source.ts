@@ -55,6 +55,10 @@ export class DerivedSource implements CopySource {
     return this.#inner.writeIntent(intent);
   }
 
+  forget(): Promise<void> {
+    return this.#inner.forget();
+  }
+
   renew(): Promise<void> {
     return this.#inner.renew();
   }

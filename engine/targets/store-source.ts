@@ -69,6 +69,8 @@ export class StoreSource implements CopySource {
   readonly #id: number;
   readonly #origins = new Map<number, Origin>();
   #record: CopyRecord | undefined;
+  /** the cursor was made here, and nothing was sent by it */
+  #isUnused = false;
   #reader: { items: AsyncIterator<RawItem | FaultItem>; stream: StreamReader } | undefined;
   readonly #queue = new PieceQueue(() => this.#pull());
 
@@ -89,8 +91,10 @@ export class StoreSource implements CopySource {
   async open(): Promise<CopyState> {
     await this.#options.store.follow();
     const known = this.#known();
-    if (known === undefined) await this.#begin({ base: this.#firstOffset() });
-    else if (known.halted) await this.#goOn(known);
+    if (known === undefined) {
+      await this.#begin({ base: this.#firstOffset() });
+      this.#isUnused = true;
+    } else if (known.halted) await this.#goOn(known);
     else if (known.writer.store === this.#storeId()) this.#record = known;
     else await this.#begin({ base: ackedOffset(known) });
     return defined(this.#record, 'the copy');
@@ -117,11 +121,21 @@ export class StoreSource implements CopySource {
   }
 
   writeCursor(cursor: Cursor): Promise<void> {
+    if (cursor.acked > 0) this.#isUnused = false;
     return this.#write({ ...this.#copy, cursor, intent: undefined });
   }
 
   writeIntent(intent: Intent): Promise<void> {
+    this.#isUnused = false;
     return this.#write({ ...this.#copy, intent });
+  }
+
+  /** What stands in a configuration is asked for again: its records are to be there then. */
+  async forget(): Promise<void> {
+    if (!this.#isUnused || this.#options.isStanding) return;
+    this.#isUnused = false;
+    const client = await this.#options.store.owner.client();
+    await client.ask({ type: 'remove-cursor', name: this.#options.cursor }, 'done');
   }
 
   /** The copy is another one from now on; a person says where it begins. */

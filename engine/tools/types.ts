@@ -11,7 +11,8 @@ export interface Percentiles {
 }
 
 export interface RecorderStatus {
-  state: 'recording' | 'waiting-for-space' | 'draining';
+  /** `stopped`: the totals are final */
+  state: 'recording' | 'waiting-for-space' | 'draining' | 'stopped';
   uptimeSeconds: number;
   sources: number;
   samples: string;

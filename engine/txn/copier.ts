@@ -159,6 +159,9 @@ export class Copier {
       this.#checkSource();
       const { acked } = state.cursor;
       return { acked, ended: this.#isDone(state.cursor) ? 'done' : 'stopped' };
+    } catch (error) {
+      if (error instanceof HelicorderError && !isAlarm(error)) await this.#forget();
+      throw error;
     } finally {
       await this.#letGo();
     }
@@ -366,19 +369,27 @@ export class Copier {
     }
   }
 
+  /** Refused: what was made for it, and nothing was sent by, is in nobody's way. */
+  async #forget(): Promise<void> {
+    await this.#released;
+    await this.#courtesy(() => this.#source.forget());
+  }
+
   async #letGo(): Promise<void> {
     const txn = this.#openTransaction;
     this.#gathering.forget();
-    const { deadlineMs = DEADLINE_MS } = this.#options;
-    const never = new AbortController().signal;
     try {
-      if (txn !== undefined) {
-        await withDeadline(() => this.#participant.abort(txn), deadlineMs, never, this.#timer);
-      }
-    } catch {
-      // the next open() ends it
+      // in vain: the next open() ends it
+      if (txn !== undefined) await this.#courtesy(() => this.#participant.abort(txn));
     } finally {
       await this.#participant.close();
     }
+  }
+
+  /** Within its deadline, and never an error: another one is on its way to the caller. */
+  async #courtesy(request: () => Promise<void>): Promise<void> {
+    const { deadlineMs = DEADLINE_MS } = this.#options;
+    const never = new AbortController().signal;
+    await withDeadline(request, deadlineMs, never, this.#timer).catch(() => undefined);
   }
 }

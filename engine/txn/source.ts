@@ -54,6 +54,12 @@ export interface CopySource {
   /** @returns when it is durable */
   writeIntent(intent: Intent): Promise<void>;
 
+  /**
+   * The copy was refused: takes back the durable state that `open` has made, if nothing was sent
+   * by it and nobody wants it to stand. It would hold records back for ever.
+   */
+  forget(): Promise<void>;
+
   /** After SOURCE_DIVERGED: gives the stream a new random incarnation, durably. */
   renew(): Promise<void>;
 }

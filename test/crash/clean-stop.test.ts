@@ -1,4 +1,4 @@
-/** SIGTERM and SIGINT: what was sampled is durable, and the next start knows that it was an end. */
+/** SIGTERM, SIGINT, SIGHUP: what was sampled is durable, and the next start knows it was an end. */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
@@ -33,18 +33,21 @@ async function recordsOf(dir: string): Promise<RecordLine[]> {
   return parseRecords((await helicorderOut(words)).split('\n'));
 }
 
-describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
+describe.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('%s', (signal) => {
   test('drains, ends the run, closes the store, prints a summary and exits 0', async () => {
     const dir = temporaryDirectory();
     const run = await recording(dir);
     run.signal(signal);
-    const { code, stderr } = await run.ended;
+    const { code, stdout, stderr } = await run.ended;
     expect(code, stderr).toBe(0);
+    const last = JSON.parse(stdout.trimEnd().split('\n').at(-1)!) as RecorderStatus;
+    expect(last.state, 'the last line has the final counts').toBe('stopped');
     expect(stderr).toMatch(/stopped cleanly .*\d+ samples of \d+ ticks scheduled/);
     const { state } = Store.open(dir).reader;
     expect(state.clean, 'the log ends with a shutdown entry').toBe(true);
     expect([...state.runs.values()].map(({ endReason }) => endReason)).toEqual(['stopped']);
     const [, samples] = /(\d+) samples/.exec(stderr)!;
+    expect(last.samples).toBe(samples);
     const account = checkSamples(await recordsOf(dir));
     expect(account.samples).toBe(Number(samples));
   });

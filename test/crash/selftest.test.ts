@@ -74,6 +74,24 @@ describe('selftest', () => {
   );
 
   it(
+    'a relative data directory, as the default one is, holds as any other',
+    async () => {
+      const cwd = temporaryDirectory();
+      const words = ['selftest', '--only', 'clock step', '--duration', '1s', '--json'];
+      for (const more of [[], ['--data-dir', 'here']]) {
+        const run = helicorder([...words, ...more], { cwd, lifeMs: LIFE_MS });
+        const { code, stdout, stderr } = await run.ended;
+        expect([code, (JSON.parse(stdout) as SelfTestReport).steps[0]?.broken], stderr).toEqual([
+          0,
+          null,
+        ]);
+        expect(readdirSync(cwd)).toEqual([]);
+      }
+    },
+    LIFE_MS,
+  );
+
+  it(
     'a program that tells a wrong offset breaks the promise of acknowledgements',
     async () => {
       const report = await selfTestOf(spoilt(LIAR), 'kill');

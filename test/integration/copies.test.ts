@@ -115,6 +115,26 @@ test('begin and cursor: only what comes from then on, under a name of its own', 
   }
 });
 
+test('a stream cp that is refused leaves no cursor behind', async () => {
+  const dir = temporaryDirectory();
+  const [a, file] = [join(dir, 'a'), join(dir, 'file')];
+  writeFileSync(file, '');
+  await helicorderRun(['stream', 'write', 'a/events', '--data-dir', a], 'one\ntwo\n');
+  const run = ['run', '--source', 'synthetic', '--stream', 'a/x', '--data-dir', a, '--quiet'];
+  await helicorderOut([...run, '--duration', '100ms']);
+  const refused = [
+    ['a/x', '--to-data-dir', file],
+    ['a/x', '--to-data-dir', join(file, 'below')],
+    ['a/x', 'a/events'],
+    ['a/events', 'a/x'],
+  ];
+  for (const words of refused) {
+    const { code, stderr } = await helicorderRun(['stream', 'cp', ...words, '--data-dir', a]);
+    expect([words, code], stderr).toEqual([words, 64]);
+  }
+  expect(await helicorderJson(['cursor', 'ls', '--data-dir', a])).toEqual({ cursors: [] });
+});
+
 test('a recorder comes before any number of copies that keep its store', async () => {
   const [a, b] = [temporaryDirectory(), temporaryDirectory()];
   const words = ['--data-dir', a, '--source', 'synthetic', '--stream', 'plant/x', '--quiet'];

@@ -100,6 +100,10 @@ export class FakeSource implements CopySource {
     this.#durable = { ...this.#durable, intent };
   }
 
+  forget(): Promise<void> {
+    return Promise.resolve();
+  }
+
   renew(): Promise<void> {
     this.incarnation = 'second';
     return Promise.resolve();

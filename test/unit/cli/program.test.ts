@@ -124,6 +124,26 @@ describe('exit codes', () => {
     expect(await call('verify', { verify }, { stdout })).toEqual({ code: 0, out: '', err: '' });
   });
 
+  test('selftest ended by a signal exits as the signal has it, without advice', async () => {
+    for (const [signal, exit] of [
+      ['SIGTERM', 143],
+      ['SIGINT', 130],
+    ] as const) {
+      const selfTest = ({ signal: stop }: { signal: AbortSignal }) => {
+        stop.throwIfAborted();
+      };
+      const onSignal = (listener: (name: typeof signal) => void) => {
+        listener(signal);
+        return () => undefined;
+      };
+      const { code, err } = await call('selftest --data-dir d', { selfTest }, { onSignal });
+      expect([code, err]).toEqual([
+        exit,
+        `helicorder: ended by ${signal}, nothing is left behind\n`,
+      ]);
+    }
+  });
+
   test('a bug exits 70 with its stack', async () => {
     const verify = () => Promise.reject(new Error('impossible'));
     const { code, err } = await call('verify', { verify });

@@ -51,6 +51,21 @@ describe('run', () => {
     expect(err).toContain('10 samples of 12 ticks scheduled, gaps: late 2');
   });
 
+  test('stdout that cannot be written is no reason to stop, but exit 74', async () => {
+    const full = new HelicorderError('OUTPUT', 'standard output cannot be written: ENOSPC');
+    const stdout = {
+      ...{ isTTY: false, columns: undefined, rows: undefined },
+      write: () => Promise.reject(full),
+    };
+    const running = await recorderThat(() => Promise.resolve(SUMMARY)).start({} as RecorderConfig);
+    const recorder = { ...running, status: () => ({ state: 'stopped', warnings: [] }) };
+    const Recorder = { start: () => Promise.resolve(recorder) };
+    const { code, err } = await call('run --json', { Recorder }, { stdout });
+    expect(code).toBe(74);
+    expect(err).toContain('stopped cleanly after');
+    expect(err).not.toMatch(/disk that holds the store/);
+  });
+
   test('a dead worker ends it with an error, never silently', async () => {
     const died = new HelicorderError('WORKER_DIED', 'the writer worker died');
     const { code, err } = await call('run', { Recorder: recorderThat(() => Promise.reject(died)) });

@@ -4,6 +4,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import { MIB } from '../../../engine/base/constants.ts';
+import { HelicorderError } from '../../../engine/base/errors.ts';
 import { nodeFileSystem } from '../../../engine/files/node-file-system.ts';
 import { trimStream } from '../../../engine/store/changes.ts';
 import { Store } from '../../../engine/store/store.ts';
@@ -263,5 +264,36 @@ describe('alarms and refusals', () => {
     record(from, new SeededRandom(SEED));
     beginEvents(to.writer, STREAM);
     await expect(copyOnce(from, to)).rejects.toMatchObject({ code: 'USAGE' });
+    expect([...from.writer.state.cursors.keys()], 'nothing holds records back').toEqual([]);
+  });
+
+  test('a copy that is refused takes its cursor away, unless it has sent something', async () => {
+    const { from, to } = stores();
+    record(from, new SeededRandom(SEED));
+    await copyOnce(from, to, { until: 100 });
+    const cursors = (): string[] => [...from.writer.state.cursors.keys()];
+    const other = { cursor: 'other', from: 99 };
+    await expect(copyOnce(from, to, other)).rejects.toMatchObject({ code: 'USAGE' });
+    expect(cursors()).toEqual(['copy']);
+    beginEvents(to.writer, 'test/events');
+    const standing = { ...other, cursor: 'standing', target: 'test/events', isStanding: true };
+    await expect(copyOnce(from, to, standing)).rejects.toMatchObject({ code: 'USAGE' });
+    expect(cursors(), 'what a configuration asks for is asked again').toEqual(['copy', 'standing']);
+    await copyOnce(from, to);
+    await expectSame(from, to);
+  });
+
+  test('one that was begun goes on existing where the target refuses what was sent', async () => {
+    const { from, to } = stores();
+    record(from, new SeededRandom(SEED));
+    to.fate = (type) => {
+      if (type === 'txn-commit') throw new HelicorderError('USAGE', 'not this one');
+      return 'served';
+    };
+    await expect(copyOnce(from, to)).rejects.toMatchObject({ code: 'USAGE' });
+    expect([...from.writer.state.cursors.keys()], 'an intent was durable').toEqual(['copy']);
+    to.fate = () => 'served';
+    await copyOnce(from, to);
+    await expectSame(from, to);
   });
 });
