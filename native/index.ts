@@ -153,7 +153,8 @@ export interface DurableFile {
   /**
    * Writes all of `bytes` at `position`: one O_DSYNC write, or write + fdatasync.
    * @param meanwhile called once, in this thread, while another one writes: it leaves `bytes` and
-   *   the file alone. What it throws is thrown when the write has ended.
+   *   the file alone. What it throws is thrown when the write has ended. Not called where there is
+   *   no other thread to be had.
    */
   write(bytes: Uint8Array, position: number, meanwhile?: () => void): void;
   /** Within `meanwhile`: does the other thread still write? */

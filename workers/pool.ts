@@ -1,7 +1,7 @@
 /** The pool for whole tasks off the recording threads; where these are rare it has no thread. */
 import { createRequire } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Piscina } from 'piscina';
+import { FixedQueue, Piscina } from 'piscina';
 import type { UpkeepOptions, UpkeepResult } from '../engine/store/upkeep.ts';
 
 const require = createRequire(import.meta.url);
@@ -30,7 +30,9 @@ export interface UpkeepPool {
 
 /** @param giveUpMs after which a step that does not end is ended */
 export function upkeepPool(giveUpMs = GIVE_UP_MS): UpkeepPool {
+  const queue = new FixedQueue();
   const pool = new Piscina<UpkeepTask, UpkeepResult>({
+    taskQueue: queue,
     filename: require.resolve('#workers/upkeep'),
     minThreads: 0,
     maxThreads: 1,
@@ -43,9 +45,24 @@ export function upkeepPool(giveUpMs = GIVE_UP_MS): UpkeepPool {
   });
   const isOver = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
   let underWay: Promise<unknown> = Promise.resolve();
+  let fail: (error: Error) => void = () => undefined;
+  // of a thread that ends before it has taken its task
+  pool.on('error', (error: Error) => fail(error));
   return {
     run: (options) => {
-      const step = pool.run({ options, isOver });
+      const step = new Promise<UpkeepResult>((resolve, reject) => {
+        fail = (error) => {
+          // the task is still queued, and whoever asks next is to wait for his own
+          queue.shift();
+          reject(error);
+        };
+        try {
+          pool.run({ options, isOver }).then(resolve, reject);
+        } catch (error) {
+          // there is no thread to be had
+          fail(error as Error);
+        }
+      });
       underWay = step.catch(() => undefined);
       return step;
     },

@@ -2,7 +2,7 @@
  * A thread of the pool that does the store's upkeep: one step is one task. It runs at a low
  * priority, and sleeps as long as it has worked: recording comes first.
  */
-import { setPriority } from 'node:os';
+import { getPriority, setPriority } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicMs } from '../engine/base/clock.ts';
 import { systemEnvironment } from '../engine/store/store.ts';
@@ -14,8 +14,9 @@ const NICE = 10;
 /** Work between two pauses. */
 const PIECE_MS = 5;
 
-// to Linux a thread is a process of its own: this lowers only who says it (setpriority(2))
-setPriority(0, NICE);
+// to Linux a thread is a process of its own: this lowers only who says it (setpriority(2)), and
+// never raises who was started as nicer still, which most people may not
+setPriority(0, Math.max(NICE, getPriority(0)));
 
 export default function step({ options, isOver }: UpkeepTask): Promise<UpkeepResult> {
   let resumedMs = monotonicMs();

@@ -59,7 +59,7 @@ class WriterThread {
     this.#tickAt(more ? now : this.#dueMs);
   }
 
-  /** What is less than a timer can tell is waited out, behind the messages that have come by now. */
+  /** What is less than a timer can tell is waited out, behind the messages that have come. */
   #tickAt(dueMs: number): void {
     const waitMs = dueMs - monotonicMs();
     if (waitMs >= TIMER_MS) {

@@ -61,7 +61,8 @@ export interface DurableFile {
   /**
    * Durable on return. If `direct`, position, length and the address of `block` are multiples of
    * 4096: take the memory from `alignedBuffer`.
-   * @param meanwhile called once while the device writes; it leaves `block` and this file alone
+   * @param meanwhile called at most once, while the device writes; it leaves `block` and this file
+   *   alone
    */
   write(block: Uint8Array, position: number, meanwhile?: Meanwhile): void;
   close(): void;
@@ -132,7 +133,7 @@ export interface FileSystem {
   fileSize(path: string): number | undefined;
   /** Identity of a file within its file system. */
   inode(path: string): number;
-  /** Bytes of disk taken by everything under `dir`, holes not counted. */
+  /** Bytes of disk taken by everything under `dir` that may be looked at, holes not counted. */
   diskUse(dir: string): number;
   /** Maps a mark; `generation` is the one its header names, without which no pair checks. */
   openMark(path: string, generation: number, writable: boolean): MarkFile;

@@ -1,10 +1,13 @@
 /** The shared page of a mark with its check word (`docs/format-log.md`, Mark). */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { native, type Mark } from '../../native/index.ts';
 import { crc32c } from '../base/crc32c.ts';
+import { errnoCode } from '../base/errors.ts';
 import type { MarkFile, MarkValues } from './file-system.ts';
 
 /** A publication takes nanoseconds: a pair that is still half after this many looks is no pair. */
 const READ_TRIES = 8;
+const LOOK_AGAIN_MS = 10;
 
 export class NativeMarkFile implements MarkFile {
   readonly inode: number;
@@ -51,8 +54,14 @@ export class NativeMarkFile implements MarkFile {
     return undefined;
   }
 
-  wait(word: number, timeoutMs: number): Promise<void> {
-    return this.#mark.wait(word, timeoutMs);
+  async wait(word: number, timeoutMs: number): Promise<void> {
+    try {
+      await this.#mark.wait(word, timeoutMs);
+    } catch (error) {
+      // no thread that could wait: at a limit of them a reader looks again a little later
+      if (errnoCode(error) !== 'EAGAIN') throw error;
+      await sleep(Math.min(timeoutMs, LOOK_AGAIN_MS));
+    }
   }
 
   close(): void {

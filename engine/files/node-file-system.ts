@@ -262,15 +262,25 @@ function info(path: string): FileSystemFacts {
 
 function diskUse(dir: string): number {
   let bytes = 0;
-  for (const name of list(dir)) {
+  for (const name of unlessRefused(() => list(dir)) ?? []) {
     const path = join(dir, name);
     // a file may go between being listed and being looked at: then it takes no space
-    const stat = lstatSync(path, { throwIfNoEntry: false });
+    const stat = unlessRefused(() => lstatSync(path, { throwIfNoEntry: false }));
     if (stat === undefined) continue;
     bytes += stat.blocks * STAT_BLOCK_BYTES;
     if (stat.isDirectory()) bytes += diskUse(path);
   }
   return bytes;
+}
+
+/** What others keep to themselves, as root does `lost+found`, is none of a store's. */
+function unlessRefused<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch (error) {
+    if (errnoCode(error) === 'EACCES' || errnoCode(error) === 'EPERM') return undefined;
+    throw error;
+  }
 }
 
 function openMark(path: string, generation: number, writable: boolean): MarkFile {

@@ -81,6 +81,9 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
   #statusTimer: NodeJS.Timeout | undefined;
   #durationTimer: NodeJS.Timeout | undefined;
   #isStopping = false;
+  #noteStopping!: () => void;
+  /** resolves when it begins to stop */
+  readonly #stopping = new Promise<void>((resolve) => (this.#noteStopping = resolve));
   /** settles when a reload that has begun has ended, well or not */
   #reloading: Promise<unknown> | undefined;
   /** as the writer worker numbers them: in the order in which they were begun */
@@ -244,6 +247,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
       throw error;
     }
     this.#plan = { groups: [...kept, ...begun] };
+    if (this.#isStopping) throw new HelicorderError('OWNER_BUSY', 'the recorder stops');
     this.#config = next;
     this.#tell({ type: 'flush-interval', ms: next.flushIntervalMs });
     return reportOf(now, next, changes);
@@ -257,8 +261,11 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
     ended.forEach((group) => this.#groupNumbers.delete(group));
     this.#numberGroups(begun);
     const specs = begun.map(({ spec }) => spec);
-    await this.#ask({ type: 'replace-groups', ended: numbers, begun: specs });
+    const replaced = this.#ask({ type: 'replace-groups', ended: numbers, begun: specs });
+    // on a full disk the answer comes when there is space
+    await Promise.race([replaced, this.#stopping]);
     closeDrivers(ended);
+    if (this.#isStopping) return;
     await this.#samplers!.begin(begun.map(({ group }) => group));
   }
 
@@ -303,6 +310,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
   stop(): Promise<RecorderSummary> {
     if (this.#isStopping) return this.finished;
     this.#isStopping = true;
+    this.#noteStopping();
     clearInterval(this.#statusTimer);
     clearTimeout(this.#durationTimer);
     void this.#drain();

@@ -96,8 +96,10 @@ class DurableFileObject : public Napi::ObjectWrap<DurableFileObject> {
 
   int WriteWhile(const Napi::Uint8Array& bytes, int64_t position, const Napi::Function& meanwhile) {
     helicorder::WriteInBackground write;
-    const int error = write.Start(fd_, bytes.Data(), bytes.ByteLength(), position, direct_);
-    if (error < 0) return error;
+    if (write.Start(fd_, bytes.Data(), bytes.ByteLength(), position, direct_) < 0) {
+      // no thread for it now (a limit of threads or memory): the disk is not to blame
+      return helicorder::WriteDurable(fd_, bytes.Data(), bytes.ByteLength(), position, direct_);
+    }
     write_ = &write;
     try {
       meanwhile.Call({});

@@ -257,3 +257,23 @@ testOnSmallDisk(
     );
   },
 );
+
+testOnSmallDisk('a reload that waits for space does not hold up the end', async () => {
+  const disk = await smallDisk();
+  const { config, dataDir, fill } = disk;
+  const run = helicorder(['run', '--config', config, '--data-dir', dataDir, '--json']);
+  await run.stdout.next();
+  rmSync(join(dataDir, 'ballast'));
+  fill();
+  // what the runs of so many begin with does not fit in what is left of a segment
+  const sources = '[{source: synthetic, stream: full/more, count: 2000, rate: 1}]';
+  writeFileSync(config, `store: {flush: 20ms, segmentSize: 1MiB}\nsources: ${sources}\n`);
+  const reload = helicorder(['reload', '--data-dir', dataDir]);
+  await run.stdout.next(inState('waiting-for-space'));
+  expect(reload.stdout.text + reload.stderr.text, 'the reload is under way').toBe('');
+  run.child.kill('SIGTERM');
+  const { code, stderr } = await run.ended;
+  expect(code, stderr).toBe(74);
+  expect(stderr).toContain('no space');
+  expect((await reload.ended).code).not.toBe(0);
+});
