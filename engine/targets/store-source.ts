@@ -67,6 +67,8 @@ export class StoreSource implements CopySource {
   readonly #options: StoreSourceOptions;
   readonly #store: Store;
   readonly #id: number;
+  /** tells it from what may have its name later */
+  readonly #incarnation: string;
   readonly #origins = new Map<number, Origin>();
   #record: CopyRecord | undefined;
   #reader: { items: AsyncIterator<RawItem | FaultItem>; stream: StreamReader } | undefined;
@@ -76,7 +78,9 @@ export class StoreSource implements CopySource {
   constructor(options: StoreSourceOptions) {
     this.#options = options;
     this.#store = options.store.store;
-    this.#id = this.#store.stream(options.stream).id;
+    const { id, incarnation } = this.#store.stream(options.stream);
+    this.#id = id;
+    this.#incarnation = incarnation;
   }
 
   /** What a store needs to know to hold a copy of it. */
@@ -233,7 +237,7 @@ export class StoreSource implements CopySource {
   /** The base of a copy is durable before anything is sent. */
   async #begin({ base, incarnation, halted }: Beginning): Promise<void> {
     const { derivation = '', to } = this.#options;
-    const own = incarnation ?? this.#stream().incarnation;
+    const own = incarnation ?? this.#incarnation;
     const writer = { store: this.#storeId(), incarnation: own + derivation, base };
     this.#seek(Number.NaN);
     const cursor = { epoch: 0, acked: 0, chain: 0n };
@@ -247,7 +251,8 @@ export class StoreSource implements CopySource {
     return this.#ask(() => {
       const offset = ackedOffset(this.#copy);
       const detail = encodeCopyRecord(this.#copy);
-      return [{ type: 'set-cursor', name, stream, offset, detail }];
+      const which = { stream, incarnation: this.#incarnation };
+      return [{ type: 'set-cursor', name, ...which, offset, detail }];
     });
   }
 

@@ -21,7 +21,7 @@ import {
 import { temporaryDirectory } from '../../support/directory.ts';
 import { LocalOwner, recordsOf } from '../../support/local-owner.ts';
 import { SEED, SeededRandom } from '../../support/random.ts';
-import { beginEvents, bytes } from '../../support/stores.ts';
+import { beginEvents, bytes, removeRecorded } from '../../support/stores.ts';
 import { sealAll } from '../../support/sealing.ts';
 
 const STREAM = COPIED_STREAM;
@@ -127,6 +127,39 @@ describe('what arrives', () => {
     await copyOnce(from, from, { target: 'test/copy' });
     expect(await recordsOf(from.dir, 'test/copy')).toEqual(await recordsOf(from.dir, STREAM));
   });
+});
+
+describe('a stream that was removed, and made again under its name', () => {
+  const EVENTS = 'test/events';
+  const write = ({ writer }: LocalOwner, ...events: string[]): void =>
+    void writer.appendEvents(beginEvents(writer, EVENTS), events.map(bytes));
+
+  // each of them as the copier's last word on the stream that was there
+  test.each([1, 2, 3])(
+    'is copied from its beginning, whatever the copier was saying: cursor entry %i',
+    async (entry) => {
+      const { from, to } = stores();
+      write(from, 'old 1', 'old 2', 'old 3');
+      let entries = 0;
+      from.fate = (type) => {
+        if (type !== 'set-cursor' || ++entries !== entry) return 'served';
+        removeRecorded(from.writer, EVENTS);
+        write(from, 'new 1', 'new 2', 'new 3', 'new 4');
+        return 'served';
+      };
+      const what = { stream: EVENTS, target: EVENTS };
+      await expect(copyOnce(from, to, what)).rejects.toMatchObject({
+        code: 'NO_SUCH_STREAM',
+        message: `stream ${EVENTS} was removed`,
+      });
+      expect(from.writer.state.cursors.size).toBe(0);
+      const before = (await recordsOf(to.dir, EVENTS)).length;
+      await copyOnce(from, to, what);
+      expect((await recordsOf(to.dir, EVENTS)).slice(before)).toEqual(
+        await recordsOf(from.dir, EVENTS),
+      );
+    },
+  );
 });
 
 describe('whatever fails', () => {
