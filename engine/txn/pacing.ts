@@ -63,6 +63,25 @@ export function withDeadline<T>(
   });
 }
 
+/**
+ * Rejects with the reason of `signal` as soon as it says stop; what becomes of the request later is
+ * nobody's concern.
+ */
+export function untilStopped<T>(request: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => reject(signal.reason as Error);
+    signal.addEventListener('abort', stop);
+    const settle = (): void => signal.removeEventListener('abort', stop);
+    request.then(resolve, reject).finally(settle);
+    if (signal.aborted) stop();
+  });
+}
+
+/** Was that thrown because the signal said stop? */
+export function isStop(error: unknown, signal: AbortSignal): boolean {
+  return signal.aborted && error === signal.reason;
+}
+
 /** Bytes per second, with one second's worth in hand after a pause. */
 export class Bandwidth {
   readonly #bytesPerSecond: number;

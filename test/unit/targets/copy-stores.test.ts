@@ -2,12 +2,19 @@
  * Copies between real stores, requests and replies lost as chance will have it: what arrives is
  * what was there, record by record, and every tool says the same of both sides.
  */
+import { createServer } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { MIB } from '../../../engine/base/constants.ts';
+import { HelicorderError } from '../../../engine/base/errors.ts';
+import { encodeFrame } from '../../../engine/control/frame.ts';
+import type { Question } from '../../../engine/control/protocol.ts';
 import { nodeFileSystem } from '../../../engine/files/node-file-system.ts';
+import { copyStream } from '../../../engine/recorder/copy.ts';
 import { trimStream } from '../../../engine/store/changes.ts';
+import { storePaths } from '../../../engine/store/files.ts';
 import { Store } from '../../../engine/store/store.ts';
 import { planTrim } from '../../../engine/store/trim.ts';
+import type { Requests } from '../../../engine/targets/store-participant.ts';
 import type { CopyResult } from '../../../engine/txn/copier.ts';
 import {
   COPIED_STREAM,
@@ -160,6 +167,63 @@ describe('a stream that was removed, and made again under its name', () => {
       );
     },
   );
+});
+
+describe('a copy whose source does not answer', () => {
+  /** An owner that falls silent at a change, until the connection is dropped. */
+  function silentAt(owner: LocalOwner, entry: number, onSilent: () => void): Requests {
+    const requests = owner.connect();
+    let [entries, drop] = [0, (): void => undefined];
+    const ask = async (question: Question, ...rest: unknown[]): Promise<unknown> => {
+      const client = await requests.client();
+      if (question.type !== 'set-cursor' || ++entries < entry) {
+        return client.ask(question, ...(rest as ['done']));
+      }
+      onSilent();
+      return new Promise((_, reject) => {
+        drop = () => reject(new HelicorderError('DISCONNECTED', 'dropped'));
+      });
+    };
+    return { client: () => Promise.resolve({ ask: ask as never }), drop: () => drop() };
+  }
+
+  test.each(['intent', 'cursor'])('can be stopped while it writes its %s', async (entry) => {
+    const { from, to } = stores();
+    record(from, new SeededRandom(SEED), 1);
+    const stop = new AbortController();
+    const owner = silentAt(from, entry === 'intent' ? 2 : 3, () =>
+      setImmediate(() => stop.abort()),
+    );
+    const ends = [
+      { dir: from.dir, owner },
+      { dir: to.dir, owner: to.connect() },
+    ] as const;
+    expect(await copyBetween(...ends, { signal: stop.signal })).toMatchObject({ ended: 'stopped' });
+    await copyOnce(from, to);
+    await expectSame(from, to);
+  });
+
+  test('can be stopped before it has begun, and says where it would', async () => {
+    const { from, to } = stores();
+    record(from, new SeededRandom(SEED), 1);
+    const stop = new AbortController();
+    const silent = createServer((socket) => {
+      socket.once('data', () => {
+        socket.write(encodeFrame({ type: 'hello', version: 1, program: 'silent' }));
+        // a request
+        socket.once('data', () => stop.abort());
+      });
+    });
+    await new Promise<void>((resolve) => {
+      silent.listen(storePaths(from.dir).control, resolve);
+    });
+    const ends = { dataDir: from.dir, from: STREAM, toDataDir: to.dir, to: STREAM };
+    expect(await copyStream({ ...ends, begin: 7, signal: stop.signal })).toMatchObject({
+      ...{ base: 7, nextOffset: 7, records: 0, done: false },
+    });
+    silent.close();
+    [from, to].forEach((store) => store.close());
+  });
 });
 
 describe('whatever fails', () => {
