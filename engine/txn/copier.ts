@@ -11,8 +11,8 @@
  * that appending draws from.
  *
  * Stopping (the signal) needs no help from anybody: whatever was under way is found by the next
- * open(). An open transaction is aborted as a courtesy, within its deadline, and a cursor on its way
- * is waited for for a moment: the target says how far it is.
+ * open(). An open transaction is aborted as a courtesy, within its deadline; a cursor on its way is
+ * waited for for a moment: the target says how far it is.
  *
  * Belongs to one thread. It owns the participant and closes it, it does not own the source.
  */
