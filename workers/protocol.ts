@@ -79,8 +79,8 @@ export interface CopyData {
 
 export type FromCopy =
   | { type: 'ready' }
-  /** undefined: the stream is copied well again */
-  | { type: 'problem'; stream: string; problem: string | undefined }
+  /** problem undefined: the stream is copied well again; stream undefined: all of them */
+  | { type: 'problem'; stream: string | undefined; problem: string | undefined }
   | { type: 'stopped' }
   | { type: 'failed'; error: PlainError };
 

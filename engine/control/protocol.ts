@@ -36,6 +36,11 @@ const cursor = z.string().regex(CURSOR_NAME);
 const cursorFields = {
   name: cursor,
   stream,
+  /** which one of that name; an older client does not say */
+  incarnation: z
+    .string()
+    .regex(/^[0-9a-f]{1,64}$/)
+    .optional(),
   offset: counter,
   detail: z.string().max(CURSOR_DETAIL_MAX_CHARACTERS).optional(),
 };

@@ -87,6 +87,8 @@ export class Consumer {
   readonly #link: ConsumerLink;
   readonly #store: Store;
   readonly #stream: number;
+  /** tells it from what may have its name later */
+  readonly #incarnation: string;
   /** tells its commits from those of any other consumer of the name */
   readonly #id = hex(systemEnvironment.random.bytes(8));
   #isClosed = false;
@@ -101,7 +103,9 @@ export class Consumer {
     this.#options = options;
     this.#link = link;
     this.#store = store;
-    this.#stream = store.stream(options.stream).id;
+    const { id, incarnation } = store.stream(options.stream);
+    this.#stream = id;
+    this.#incarnation = incarnation;
   }
 
   /**
@@ -173,7 +177,8 @@ export class Consumer {
    * Makes the events, the position behind the last item that `read` has given, and the state
    * durable, in one group. One call at a time.
    * @throws FENCED once another consumer of the name was opened, or the cursor was set by hand;
-   *   USAGE for more than one group or one cursor takes
+   *   NO_SUCH_STREAM once the stream that it reads was removed, whatever has its name now; USAGE
+   *   for more than one group or one cursor takes
    */
   async commit({ events = [], state = this.#state }: Commit = {}): Promise<void> {
     const commit = this.#commits + 1;
@@ -270,7 +275,8 @@ export class Consumer {
     if (this.#session !== held && this.#wasCommitted(detail)) return true;
     checkEvents(events, opened);
     const { cursor: name, stream } = this.#options;
-    const cursor = { name, stream, offset: this.#position, detail };
+    const which = { stream, incarnation: this.#incarnation };
+    const cursor = { name, ...which, offset: this.#position, detail };
     try {
       if (opened === undefined) {
         await client.ask({ type: 'set-cursor', ...cursor }, 'done');

@@ -3,22 +3,26 @@
  * pattern matches is copied under its own name, those that come later too.
  *
  * A copy that ends with an error is begun again after a while, but for an alarm: after that one
- * nothing is sent before somebody has looked. What goes wrong is told as a sentence per stream.
+ * nothing is sent before somebody has looked. What goes wrong is told as a sentence per stream,
+ * until it goes well again or the stream is removed; one of its name made later is another one.
  */
-import { messageOf } from '../base/errors.ts';
+import { codeOf, isCode, messageOf } from '../base/errors.ts';
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { matchesPattern } from '../base/retention.ts';
 import { cursorFor, type CopyConfig } from '../config/copies.ts';
-import { isAlarm } from '../txn/copier.ts';
+import { isAlarm } from '../txn/failures.ts';
 import { CopyLinks, copyThrough, type CopyOptions } from './copy.ts';
 
 export interface CopiesOptions {
   dataDir: string;
   /** all of one target */
   copies: readonly CopyConfig[];
-  /** undefined: the stream is copied well again */
-  onProblem: (stream: string, problem: string | undefined) => void;
+  /**
+   * @param stream undefined: all of them
+   * @param problem undefined: the stream is copied well again, or was removed
+   */
+  onProblem: (stream: string | undefined, problem: string | undefined) => void;
 }
 
 const LOOK_MS = 1000;
@@ -30,6 +34,9 @@ export class Copies {
   readonly #links: CopyLinks;
   readonly #stop = new AbortController();
   readonly #copies = new Map<string, Promise<void>>();
+  /** those of them that have */
+  readonly #ended = new Set<string>();
+  #isFailing = false;
 
   /** @param links to the two stores, closed by it; for tests */
   constructor(
@@ -42,7 +49,7 @@ export class Copies {
     setMaxListeners(0, this.#stop.signal);
   }
 
-  /** Returns once it has been told to stop. @throws what keeps the store from being followed */
+  /** Returns once it has been told to stop. */
   async run(): Promise<void> {
     try {
       await this.#look();
@@ -60,19 +67,49 @@ export class Copies {
   /** Follows the store, and begins the copies of streams that come. */
   async #look(): Promise<void> {
     const { signal } = this.#stop;
-    const { store } = this.#links.store;
     while (!signal.aborted) {
-      for (const stream of store.streamNames()) this.#begin(stream);
-      await sleep(LOOK_MS, undefined, { signal }).catch(() => undefined);
-      // in vain: the mark may have been made anew, which a wait finds out
-      if (!store.reader.refresh()) await store.reader.wait(MARK_WAIT_MS);
+      const streams = new Set(this.#links.store.store.streamNames());
+      for (const stream of this.#ended) if (!streams.has(stream)) this.#forget(stream);
+      for (const stream of streams) this.#begin(stream);
+      await this.#pause(LOOK_MS);
+      await this.#follow();
     }
+  }
+
+  /** What the disk does not give this time it is asked for again. @throws what is a bug */
+  async #follow(): Promise<void> {
+    const { reader } = this.#links.store.store;
+    const { onProblem } = this.#options;
+    try {
+      // in vain: the mark may have been made anew, which a wait finds out
+      if (!reader.refresh()) await reader.wait(MARK_WAIT_MS);
+      if (this.#isFailing) onProblem(undefined, undefined);
+      this.#isFailing = false;
+    } catch (error) {
+      if (codeOf(error) === 'ASSERTION') throw error;
+      this.#isFailing = true;
+      onProblem(undefined, messageOf(error));
+      await this.#pause(AGAIN_MS);
+    }
+  }
+
+  async #pause(ms: number): Promise<void> {
+    const { signal } = this.#stop;
+    await sleep(ms, undefined, { signal }).catch(() => undefined);
+  }
+
+  #forget(stream: string): void {
+    this.#ended.delete(stream);
+    this.#copies.delete(stream);
+    this.#options.onProblem(stream, undefined);
   }
 
   #begin(stream: string): void {
     if (this.#copies.has(stream)) return;
     const rule = this.#options.copies.find(({ pattern }) => matchesPattern(pattern, stream));
-    if (rule) this.#copies.set(stream, this.#keepCopying(stream, rule));
+    if (rule === undefined) return;
+    const ended = (): void => void this.#ended.add(stream);
+    this.#copies.set(stream, this.#keepCopying(stream, rule).finally(ended));
   }
 
   async #keepCopying(stream: string, rule: CopyConfig): Promise<void> {
@@ -83,18 +120,25 @@ export class Copies {
         await copyThrough(this.#links, {
           ...{ dataDir, from: stream, to: stream, signal, ...wordsOf(rule, stream) },
           onProgress: (progress) => {
-            if (progress.kind === 'committed') onProblem(stream, undefined);
-            else if (progress.kind === 'failed' && !signal.aborted)
+            const { kind } = progress;
+            if (kind === 'committed' || kind === 'opened') onProblem(stream, undefined);
+            else if (kind === 'failed' && !signal.aborted)
               onProblem(stream, messageOf(progress.error));
           },
         });
         return;
       } catch (error) {
+        if (this.#isGone(stream, error)) return;
         onProblem(stream, messageOf(error));
         if (isAlarm(error)) return;
-        await sleep(AGAIN_MS, undefined, { signal }).catch(() => undefined);
+        await this.#pause(AGAIN_MS);
       }
     }
+  }
+
+  #isGone(stream: string, error: unknown): boolean {
+    const { store } = this.#links.store;
+    return isCode(error, 'NO_SUCH_STREAM') && !store.streamNames().includes(stream);
   }
 }
 

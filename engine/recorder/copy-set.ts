@@ -45,9 +45,10 @@ export class CopySet {
     const hear = (message: FromCopy): void => {
       if (message.type !== 'problem') return;
       const { stream, problem } = message;
-      const key = `${target}\n${stream}`;
+      const key = `${target}\n${stream ?? ''}`;
+      const what = stream === undefined ? 'copies' : `the copy of ${stream}`;
       if (problem === undefined) this.#problems.delete(key);
-      else this.#problems.set(key, `the copy of ${stream} to ${target}: ${problem}`);
+      else this.#problems.set(key, `${what} to ${target}: ${problem}`);
     };
     const died = ({ message }: HelicorderError): void => {
       this.#problems.set(target, `the copier to ${target} has ended: ${message}`);

@@ -32,6 +32,7 @@ import { DerivedSource } from '../targets/derived-source.ts';
 import { loadDerivation, type Derivation } from '../derive/derivation.ts';
 import type { TransformFile } from '../derive/transform-file.ts';
 import type { CopySource } from '../txn/source.ts';
+import { isStop } from '../txn/pacing.ts';
 import { Copier, type CopierOptions, type CopyProgress } from '../txn/copier.ts';
 import { Recorder } from './recorder.ts';
 
@@ -145,23 +146,30 @@ export async function copyThrough(links: CopyLinks, options: CopyOptions): Promi
   const schema = derivation ? derivation.schemaOf(shape.schema) : shape.schema;
   const source = derivation ? new DerivedSource(store, derivation) : store;
   const participant = new StoreParticipant(links.target, { ...shape, stream: to, schema });
-  return run(source, participant, { ...options, cursor });
+  const { signal = new AbortController().signal } = options;
+  try {
+    return await run(source, participant, { ...options, cursor, signal });
+  } catch (error) {
+    // before the source has said where the copy is
+    if (!isStop(error, signal)) throw error;
+    return { cursor, ...store.place(), records: 0, transactions: 0, done: false };
+  }
 }
 
 async function run(
   source: CopySource,
   participant: StoreParticipant,
-  options: CopyOptions & { cursor: string },
+  options: CopyOptions & { cursor: string; signal: AbortSignal },
 ): Promise<CopyReport> {
-  const { writer } = await source.open();
   const { batchRecords, bytesPerSecond, signal, cursor } = options;
+  const { writer } = await source.open(signal);
   const { follow = false, lingerMs = COPY_LINGER_MS } = options;
   const report = { records: 0, transactions: 0 };
   const until = await lastSeq(source, writer.base, options);
   const copier = new Copier(source, participant, {
     ...(batchRecords === undefined ? {} : batchOf(batchRecords)),
     ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }),
-    ...(signal && { signal }),
+    signal,
     ...(follow ? { lingerMs } : {}),
     ...(until === undefined ? {} : { until }),
     onProgress: (progress) => {

@@ -20,7 +20,7 @@ import {
 import { KIND, makeLsn, segmentOf, type Lsn } from './log/format.ts';
 import type { GroupBuilder } from './log/group.ts';
 import { addNewLosses } from './lost-entries.ts';
-import { namedCursor, namedStream } from './named.ts';
+import { namedCursor, namedStream, sameStream } from './named.ts';
 import { retentionPart, sameRetention, type RetentionEntry } from './retention-entry.ts';
 import type { UpkeepResult } from './upkeep.ts';
 import type { StoreWriter } from './writer.ts';
@@ -29,13 +29,19 @@ export interface CursorPosition {
   name: string;
   /** scope/name of the stream it reads */
   stream: string;
+  /** which one of that name; undefined: whatever has it now */
+  incarnation?: string | undefined;
   /** the first offset its consumer has not had */
   offset: number;
   /** what its owner keeps with it, if anything */
   detail?: string | undefined;
 }
 
-/** Sets a cursor. @throws NO_SUCH_STREAM, USAGE for an offset behind the stream's end */
+/**
+ * Sets a cursor.
+ * @throws NO_SUCH_STREAM, also if another stream has the name now; USAGE for an offset behind the
+ *   stream's end
+ */
 export function setCursor(writer: StoreWriter, cursor: CursorPosition, utcNanos: bigint): void {
   writer.change((builder) => addCursor(writer, builder, cursor, utcNanos));
 }
@@ -44,10 +50,10 @@ export function setCursor(writer: StoreWriter, cursor: CursorPosition, utcNanos:
 export function addCursor(
   writer: StoreWriter,
   builder: GroupBuilder,
-  { name, stream, offset, detail }: CursorPosition,
+  { name, stream, incarnation, offset, detail }: CursorPosition,
   utcNanos: bigint,
 ): void {
-  const { id, nextOffset } = namedStream(writer.state, stream);
+  const { id, nextOffset } = sameStream(writer.state, stream, incarnation);
   if (!Number.isSafeInteger(offset) || offset < 0 || offset > nextOffset) {
     throw new HelicorderError(
       'USAGE',

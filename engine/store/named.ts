@@ -21,6 +21,21 @@ export function knownStream(state: ControlState, id: number, name: string): Stre
   throw new HelicorderError('NO_SUCH_STREAM', `stream ${name} was removed`);
 }
 
+/**
+ * A stream that somebody else has found by its name before, in another process perhaps.
+ * @param incarnation what it was; undefined: whatever has the name is meant
+ * @throws NO_SUCH_STREAM if it has been removed, whatever has its name now
+ */
+export function sameStream(
+  state: ControlState,
+  name: string,
+  incarnation: string | undefined,
+): StreamSnapshot {
+  const stream = namedStream(state, name);
+  if (incarnation === undefined || stream.incarnation === incarnation) return stream;
+  throw new HelicorderError('NO_SUCH_STREAM', `stream ${name} was removed`);
+}
+
 /** @throws NO_SUCH_CURSOR, with the nearest name */
 export function namedCursor(state: ControlState, name: string): CursorEntry {
   const cursor = state.cursors.get(name);

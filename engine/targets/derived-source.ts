@@ -28,9 +28,9 @@ export class DerivedSource implements CopySource {
     this.#derivation = derivation;
   }
 
-  open(): Promise<CopyState> {
+  open(signal: AbortSignal): Promise<CopyState> {
     this.#seek(Number.NaN);
-    return this.#inner.open();
+    return this.#inner.open(signal);
   }
 
   /** @throws also HelicorderError for what is wrong with the derivation */
@@ -47,20 +47,20 @@ export class DerivedSource implements CopySource {
     return this.#inner.wait(seq, timeoutMs, signal);
   }
 
-  writeCursor(cursor: Cursor): Promise<void> {
-    return this.#inner.writeCursor(cursor);
+  writeCursor(cursor: Cursor, signal: AbortSignal): Promise<void> {
+    return this.#inner.writeCursor(cursor, signal);
   }
 
-  writeIntent(intent: Intent): Promise<void> {
-    return this.#inner.writeIntent(intent);
+  writeIntent(intent: Intent, signal: AbortSignal): Promise<void> {
+    return this.#inner.writeIntent(intent, signal);
   }
 
   forget(): Promise<void> {
     return this.#inner.forget();
   }
 
-  renew(): Promise<void> {
-    return this.#inner.renew();
+  renew(signal: AbortSignal): Promise<void> {
+    return this.#inner.renew(signal);
   }
 
   #seek(lo: number): void {

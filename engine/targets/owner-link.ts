@@ -51,6 +51,7 @@ export class OwnerLink {
   /** until then whoever this one made room for comes first */
   #roomUntilMs = 0;
   #connecting: Promise<ControlClient> | undefined;
+  #isClosed = false;
 
   constructor(options: OwnerLinkOptions) {
     this.#options = options;
@@ -64,7 +65,7 @@ export class OwnerLink {
   /**
    * The connection, a new one if there is none or the last one has ended.
    * @throws what becoming the owner is refused with, or what has ended the one that was begun here;
-   *   STORE_IN_USE if the owner serves nobody
+   *   STORE_IN_USE if the owner serves nobody; DISCONNECTED once the link is closed
    */
   async client(): Promise<ControlClient> {
     if (this.#client) return this.#client;
@@ -80,6 +81,9 @@ export class OwnerLink {
 
   /** @throws what ends the owner begun here, or has ended it since it was last asked for */
   async close(): Promise<void> {
+    this.#isClosed = true;
+    // the owner that is begun by it is to be closed, too
+    await this.#connecting?.catch(() => undefined);
     this.drop();
     const own = this.#own;
     this.#own = undefined;
@@ -91,6 +95,7 @@ export class OwnerLink {
     const { dataDir, onWaiting } = this.#options;
     let deadline = Math.max(monotonicMs(), this.#roomUntilMs) + BEGIN_MS;
     for (;;) {
+      if (this.#isClosed) throw new HelicorderError('DISCONNECTED', `${dataDir}: it was let go of`);
       this.#checkOwn();
       // it may have ended by the time that there is a connection
       const isOwn = this.#own !== undefined;
@@ -110,7 +115,8 @@ export class OwnerLink {
 
   /** Becomes the owner, unless it is, or somebody comes first. @returns true if it did */
   async #begin(): Promise<boolean> {
-    if (this.#own !== undefined || monotonicMs() < this.#roomUntilMs) return false;
+    const isNotNow = this.#isClosed || monotonicMs() < this.#roomUntilMs;
+    if (this.#own !== undefined || isNotNow) return false;
     this.#keepOwn(await this.#options.own(this.#options.dataDir));
     return true;
   }

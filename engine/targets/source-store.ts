@@ -14,6 +14,7 @@ export class SourceStore {
   readonly owner: Requests;
   /** the connection to the owner whose mark the reader follows */
   #client: unknown;
+  #isClosed = false;
 
   /** @throws NOT_A_STORE, DAMAGED */
   constructor(dataDir: string, owner: Requests, environment: StoreEnvironment) {
@@ -26,6 +27,8 @@ export class SourceStore {
   async follow(): Promise<void> {
     const client = await this.owner.client();
     const { reader } = this.store;
+    // whoever waited for it has been stopped meanwhile
+    if (this.#isClosed) return;
     if (client === this.#client && reader.isOwned) return void reader.refresh();
     // whoever owned it may have written since the reader was opened
     reader.renew();
@@ -33,6 +36,7 @@ export class SourceStore {
   }
 
   close(): void {
+    this.#isClosed = true;
     this.store.close();
   }
 }

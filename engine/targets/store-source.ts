@@ -20,6 +20,7 @@ import { StreamReader, type FaultItem, type RawItem } from '../store/stream-read
 import type { Cursor } from '../txn/coordinator.ts';
 import type { Intent } from '../txn/participant.ts';
 import type { Origin, Piece } from '../txn/piece.ts';
+import { isStop, untilStopped } from '../txn/pacing.ts';
 import type { CopySource, CopyState, ReadLimits } from '../txn/source.ts';
 import { decodeCopyRecord, encodeCopyRecord, type CopyRecord } from './copy-cursor.ts';
 import { isOwnerAway } from './owner-link.ts';
@@ -57,6 +58,9 @@ interface Beginning {
   halted?: true;
 }
 
+/** Made when it is sent. */
+type Asked = () => [question: Question, payload?: Uint8Array];
+
 /** Hex digits of a stream's incarnation; a derivation's id stands behind them. */
 const INCARNATION_DIGITS = 16;
 const AGAIN_MS = 100;
@@ -67,18 +71,24 @@ export class StoreSource implements CopySource {
   readonly #options: StoreSourceOptions;
   readonly #store: Store;
   readonly #id: number;
+  /** tells it from what may have its name later */
+  readonly #incarnation: string;
   readonly #origins = new Map<number, Origin>();
   #record: CopyRecord | undefined;
   /** the cursor was made here, and nothing was sent by it */
   #isUnused = false;
   #reader: { items: AsyncIterator<RawItem | FaultItem>; stream: StreamReader } | undefined;
   readonly #queue = new PieceQueue(() => this.#pull());
+  /** of the copier, once it is opened */
+  #stop = new AbortController().signal;
 
   /** @throws NO_SUCH_STREAM */
   constructor(options: StoreSourceOptions) {
     this.#options = options;
     this.#store = options.store.store;
-    this.#id = this.#store.stream(options.stream).id;
+    const { id, incarnation } = this.#store.stream(options.stream);
+    this.#id = id;
+    this.#incarnation = incarnation;
   }
 
   /** What a store needs to know to hold a copy of it. */
@@ -88,8 +98,16 @@ export class StoreSource implements CopySource {
     return { schema, samplesPerEvent: stream.samplesPerEvent };
   }
 
-  async open(): Promise<CopyState> {
-    await this.#options.store.follow();
+  /** Where it is, as far as can be told without asking anybody. */
+  place(): { base: number; nextOffset: number } {
+    const known = this.#known();
+    const base = known?.writer.base ?? this.#firstOffset();
+    return { base, nextOffset: known ? ackedOffset(known) : base };
+  }
+
+  async open(signal: AbortSignal): Promise<CopyState> {
+    this.#stop = signal;
+    await untilStopped(this.#options.store.follow(), signal);
     const known = this.#known();
     if (known === undefined) {
       await this.#begin({ base: this.#firstOffset() });
@@ -116,18 +134,18 @@ export class StoreSource implements CopySource {
     for (let left = timeoutMs; left > 0 && !signal.aborted; left -= WAIT_MS) {
       if ((await this.end()) > seq) return;
       if (reader.isOwned) await reader.wait(Math.min(left, WAIT_MS));
-      else await this.#awaitOwner(Math.min(left, WAIT_MS));
+      else await this.#awaitOwner(Math.min(left, WAIT_MS), signal);
     }
   }
 
-  writeCursor(cursor: Cursor): Promise<void> {
+  writeCursor(cursor: Cursor, signal: AbortSignal): Promise<void> {
     if (cursor.acked > 0) this.#isUnused = false;
-    return this.#write({ ...this.#copy, cursor, intent: undefined });
+    return this.#write({ ...this.#copy, cursor, intent: undefined }, signal);
   }
 
-  writeIntent(intent: Intent): Promise<void> {
+  writeIntent(intent: Intent, signal: AbortSignal): Promise<void> {
     this.#isUnused = false;
-    return this.#write({ ...this.#copy, intent });
+    return this.#write({ ...this.#copy, intent }, signal);
   }
 
   /** What stands in a configuration is asked for again: its records are to be there then. */
@@ -139,7 +157,8 @@ export class StoreSource implements CopySource {
   }
 
   /** The copy is another one from now on; a person says where it begins. */
-  renew(): Promise<void> {
+  renew(signal: AbortSignal): Promise<void> {
+    this.#stop = signal;
     const incarnation = hex(this.#random());
     return this.#begin({ base: ackedOffset(this.#copy), incarnation, halted: true });
   }
@@ -163,12 +182,12 @@ export class StoreSource implements CopySource {
   }
 
   /** The owner has gone: the reader looks for the next one now and then. */
-  async #awaitOwner(ms: number): Promise<void> {
+  async #awaitOwner(ms: number, signal: AbortSignal): Promise<void> {
     await this.#environment.sleep(ms);
     try {
-      await this.#options.store.follow();
+      await untilStopped(this.#options.store.follow(), signal);
     } catch (error) {
-      if (!isOwnerAway(error)) throw error;
+      if (!isStop(error, signal) && !isOwnerAway(error)) throw error;
     }
   }
 
@@ -247,36 +266,52 @@ export class StoreSource implements CopySource {
   /** The base of a copy is durable before anything is sent. */
   async #begin({ base, incarnation, halted }: Beginning): Promise<void> {
     const { derivation = '', to } = this.#options;
-    const own = incarnation ?? this.#stream().incarnation;
+    const own = incarnation ?? this.#incarnation;
     const writer = { store: this.#storeId(), incarnation: own + derivation, base };
     this.#seek(Number.NaN);
     const cursor = { epoch: 0, acked: 0, chain: 0n };
-    await edge('copy-base', () => this.#write({ writer, to, cursor, intent: undefined, halted }));
+    const record = { writer, to, cursor, intent: undefined, halted };
+    await edge('copy-base', () => this.#write(record, this.#stop));
   }
 
   /** What is written is what is true when it is sent: a second attempt may say more. */
-  #write(record: CopyRecord): Promise<void> {
+  #write(record: CopyRecord, signal: AbortSignal): Promise<void> {
     this.#record = record;
     const { cursor: name, stream } = this.#options;
     return this.#ask(() => {
       const offset = ackedOffset(this.#copy);
       const detail = encodeCopyRecord(this.#copy);
-      return [{ type: 'set-cursor', name, stream, offset, detail }];
-    });
+      const which = { stream, incarnation: this.#incarnation };
+      return [{ type: 'set-cursor', name, ...which, offset, detail }];
+    }, signal);
   }
 
-  /** Asks until there is an owner who does it. */
-  async #ask(what: () => [question: Question, payload?: Uint8Array]): Promise<void> {
-    for (;;) {
-      try {
-        const client = await this.#options.store.owner.client();
-        const [question, payload] = what();
-        await client.ask(question, 'done', payload);
-        return;
-      } catch (error) {
-        if (!isOwnerAway(error)) throw error;
+  /** Asks until there is an owner who does it. @throws the signal's reason when it says stop */
+  async #ask(what: Asked, signal: AbortSignal): Promise<void> {
+    const drop = (): void => this.#options.store.owner.drop();
+    signal.addEventListener('abort', drop);
+    try {
+      for (;;) {
+        signal.throwIfAborted();
+        if (await untilStopped(this.#tryAsk(what, signal), signal)) return;
         await this.#environment.sleep(AGAIN_MS);
       }
+    } finally {
+      signal.removeEventListener('abort', drop);
+    }
+  }
+
+  /** @returns false if the owner has gone: there will be another one */
+  async #tryAsk(what: Asked, signal: AbortSignal): Promise<boolean> {
+    try {
+      const client = await this.#options.store.owner.client();
+      signal.throwIfAborted();
+      const [question, payload] = what();
+      await client.ask(question, 'done', payload);
+      return true;
+    } catch (error) {
+      if (!isOwnerAway(error)) throw error;
+      return false;
     }
   }
 
@@ -320,7 +355,7 @@ export class StoreSource implements CopySource {
 
   async #pin({ stream, run, firstSeq, firstOffset, records }: RawItem['item']): Promise<void> {
     const entry = lostEntry.encode({ stream, run, firstSeq, firstOffset, records });
-    await edge('copy-pin', () => this.#ask(() => [{ type: 'pin' }, entry]));
+    await edge('copy-pin', () => this.#ask(() => [{ type: 'pin' }, entry], this.#stop));
   }
 
   /** One object per run, for those who keep something of it. */

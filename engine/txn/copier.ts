@@ -11,17 +11,20 @@
  * that appending draws from.
  *
  * Stopping (the signal) needs no help from anybody: whatever was under way is found by the next
- * open(). An open transaction is aborted as a courtesy, within its deadline.
+ * open(). An open transaction is aborted as a courtesy, within its deadline; a cursor on its way is
+ * waited for for a moment: the target says how far it is.
  *
  * Belongs to one thread. It owns the participant and closes it, it does not own the source.
  */
 import { defined } from '../base/assert.ts';
 import { systemRandom, type Random } from '../base/clock.ts';
-import { COPY_BATCH_BYTES, COPY_BATCH_RECORDS, TXN_OPEN_MS } from '../base/constants.ts';
-import { HelicorderError, isCode } from '../base/errors.ts';
+import { COPY_BATCH_BYTES, COPY_BATCH_RECORDS } from '../base/constants.ts';
+import { HelicorderError } from '../base/errors.ts';
 import { edge } from '../base/failpoint.ts';
-import { Gathering, RecordsChanged } from './gathering.ts';
-import { Bandwidth, systemTimer, withDeadline, type Timer } from './pacing.ts';
+import { ALARM_WORDS, isFinal, isRefusal, isTooMuch } from './failures.ts';
+import { Gathering } from './gathering.ts';
+import { Bandwidth, bytesInTime, isStop, systemTimer, withDeadline } from './pacing.ts';
+import type { Timer } from './pacing.ts';
 import {
   beginCoordination,
   step,
@@ -31,8 +34,7 @@ import {
   type Effect,
   type Event,
 } from './coordinator.ts';
-import { Refused, type Intent, type Participant, type Range } from './participant.ts';
-import type { WriterIdentity } from './participant.ts';
+import type { Intent, Participant, Range, WriterIdentity } from './participant.ts';
 import { endOf } from './piece.ts';
 import type { CopySource } from './source.ts';
 import type { TallyLimits } from './tally.ts';
@@ -85,35 +87,8 @@ export interface CopyResult {
 
 const PROBE_INTERVAL_MS = 10_000;
 const DEADLINE_MS = 30_000;
-const ALARM_WORDS: Readonly<Record<Alarm, string>> = {
-  TARGET_ROLLED_BACK: 'the target has lost records that it had reported as committed',
-  SOURCE_DIVERGED: 'the target holds other records than the source under the same numbers',
-  MARKER_GONE: 'the target holds records of this copy, but not how far they go',
-};
-
-/** Did the copy end with one? Nothing is sent then before somebody has looked. */
-export function isAlarm(error: unknown): boolean {
-  return error instanceof HelicorderError && Object.hasOwn(ALARM_WORDS, error.code);
-}
-
-/** What no other attempt can change: a wrong target, a disk that fails, a bug. */
-function isFinal(error: unknown): boolean {
-  return error instanceof HelicorderError && !error.retryable;
-}
-
-/** Would a smaller transaction not have met it? One may have been ended for its age. */
-function isTooMuch(error: unknown, openMs: number): boolean {
-  if (isCode(error, 'NO_SPACE') || error instanceof RecordsChanged) return true;
-  if (!(error instanceof Refused)) return false;
-  const { outcome } = error;
-  if (outcome.kind === 'REJECTED') return outcome.reason === 'LIMIT';
-  return outcome.kind === 'ABORTED' && openMs > TXN_OPEN_MS / 2;
-}
-
-/** What can be sent in a transaction's time, with much to spare. */
-function bytesInTime(bytesPerSecond = Infinity): number {
-  return Math.max(1, Math.floor((bytesPerSecond * TXN_OPEN_MS) / 4000));
-}
+/** How long a copy that ends otherwise than by being done waits for its last cursor. */
+const CURSOR_WAIT_MS = 1000;
 
 export class Copier {
   readonly #source: CopySource;
@@ -132,6 +107,11 @@ export class Copier {
   #lastRead = { ms: -Infinity, leftSome: false };
   /** the last cursor's way to the disk */
   #released: Promise<void> = Promise.resolve();
+  /** says when it is not waited for any more */
+  readonly #cursors = new AbortController();
+  #takeBack: (() => void) | undefined;
+  /** the last cursor was not waited for */
+  #isCursorLeft = false;
   #sourceError: Error | undefined;
 
   constructor(source: CopySource, participant: Participant, options: CopierOptions = {}) {
@@ -151,20 +131,34 @@ export class Copier {
    *   throws; what the participant throws if trying again is not sensible (`ERRORS`)
    */
   async run(): Promise<CopyResult> {
+    const hurry = (): void => this.#hurry();
+    if (this.#signal.aborted) hurry();
+    this.#signal.addEventListener('abort', hurry);
     try {
-      const { writer, cursor, intent } = await this.#source.open();
+      const { writer, cursor, intent } = await this.#source.open(this.#signal);
       this.#writer = writer;
       const state = await this.#drive(beginCoordination(cursor, intent));
       await this.#released;
       this.#checkSource();
       const { acked } = state.cursor;
-      return { acked, ended: this.#isDone(state.cursor) ? 'done' : 'stopped' };
+      const isDone = this.#isDone(state.cursor) && !this.#isCursorLeft;
+      return { acked, ended: isDone ? 'done' : 'stopped' };
     } catch (error) {
-      if (error instanceof HelicorderError && !isAlarm(error)) await this.#forget();
+      // refused: what was made for it, and nothing was sent by, is in nobody's way
+      if (isRefusal(error)) await this.#courtesy(() => this.#source.forget());
       throw error;
     } finally {
+      this.#signal.removeEventListener('abort', hurry);
+      hurry();
       await this.#letGo();
+      await this.#released;
+      this.#takeBack?.();
     }
+  }
+
+  /** It ends: a cursor on its way is waited for for a moment. */
+  #hurry(): void {
+    this.#takeBack ??= this.#timer.after(CURSOR_WAIT_MS, () => this.#cursors.abort());
   }
 
   async #drive(first: CoordinatorState): Promise<CoordinatorState> {
@@ -179,7 +173,12 @@ export class Copier {
       this.#checkSource();
       if (last.kind === 'idle' && this.#isDone(state.cursor)) return state;
       if (this.#signal.aborted && last.kind !== 'alarm') return state;
-      event = await this.#answer(last, state);
+      try {
+        event = await this.#answer(last, state);
+      } catch (error) {
+        if (isStop(error, this.#signal)) return state;
+        throw error;
+      }
     }
   }
 
@@ -194,7 +193,8 @@ export class Copier {
     this.#released = this.#writeCursor(effect.cursor).then(
       () => this.#options.onProgress?.({ kind: 'released', acked }),
       (error: Error) => {
-        this.#sourceError ??= error;
+        if (isStop(error, this.#cursors.signal)) this.#isCursorLeft = true;
+        else this.#sourceError ??= error;
       },
     );
   }
@@ -205,7 +205,7 @@ export class Copier {
   }
 
   async #writeCursor(cursor: Cursor): Promise<void> {
-    await edge('copy-cursor', () => this.#source.writeCursor(cursor));
+    await edge('copy-cursor', () => this.#source.writeCursor(cursor, this.#cursors.signal));
   }
 
   /** Source and rules may throw: that ends the copy. A participant's error is an event. */
@@ -216,7 +216,7 @@ export class Copier {
       case 'recompute':
         return this.#recompute(effect.lo, effect.hi, effect.chain);
       case 'writeIntent':
-        await edge('copy-intent', () => this.#source.writeIntent(effect.intent));
+        await edge('copy-intent', () => this.#source.writeIntent(effect.intent, this.#signal));
         return { kind: 'intentDurable' };
       case 'wait':
         await this.#timer.sleep(this.#between(effect.minMs, effect.maxMs), this.#signal);
@@ -345,11 +345,20 @@ export class Copier {
 
   async #alarm(kind: Alarm, renew: boolean): Promise<never> {
     await this.#released;
-    if (renew) await this.#source.renew();
+    if (renew) await this.#renew();
     const { store, incarnation, base } = defined(this.#writer, 'the writer');
     const details = { store, incarnation, base };
     const whose = `store ${store}, incarnation ${incarnation}, base ${base}`;
     throw new HelicorderError(kind, `${ALARM_WORDS[kind]} (${whose})`, { details });
+  }
+
+  /** Where it is not waited for, the next copy meets the same alarm. */
+  async #renew(): Promise<void> {
+    try {
+      await this.#source.renew(this.#signal);
+    } catch (error) {
+      if (!isStop(error, this.#signal)) throw error;
+    }
   }
 
   #between(minMs: number, maxMs: number): number {
@@ -367,12 +376,6 @@ export class Copier {
     } else if (event.kind === 'opened' || event.kind === 'recomputed') {
       onProgress({ kind: 'opened', acked, epoch });
     }
-  }
-
-  /** Refused: what was made for it, and nothing was sent by, is in nobody's way. */
-  async #forget(): Promise<void> {
-    await this.#released;
-    await this.#courtesy(() => this.#source.forget());
   }
 
   async #letGo(): Promise<void> {

@@ -1,6 +1,7 @@
 /** Waiting, as the copier does it: with a signal, a deadline, a budget; the clock is given. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { monotonicMs } from '../base/clock.ts';
+import { TXN_OPEN_MS } from '../base/constants.ts';
 
 export interface Timer {
   nowMs(): number;
@@ -61,6 +62,30 @@ export function withDeadline<T>(
       (error: Error) => settle(() => reject(error)),
     );
   });
+}
+
+/**
+ * Rejects with the reason of `signal` as soon as it says stop; what becomes of the request later is
+ * nobody's concern.
+ */
+export function untilStopped<T>(request: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => reject(signal.reason as Error);
+    signal.addEventListener('abort', stop);
+    const settle = (): void => signal.removeEventListener('abort', stop);
+    request.then(resolve, reject).finally(settle);
+    if (signal.aborted) stop();
+  });
+}
+
+/** Was that thrown because the signal said stop? */
+export function isStop(error: unknown, signal: AbortSignal): boolean {
+  return signal.aborted && error === signal.reason;
+}
+
+/** What can be sent in a transaction's time, with much to spare. */
+export function bytesInTime(bytesPerSecond = Infinity): number {
+  return Math.max(1, Math.floor((bytesPerSecond * TXN_OPEN_MS) / 4000));
 }
 
 /** Bytes per second, with one second's worth in hand after a pause. */

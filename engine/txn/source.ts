@@ -5,6 +5,9 @@
  * Threads: all methods are called by the copier's thread, one at a time, but for `writeCursor`,
  * which is not waited for. An error thrown here ends the copy: a source that cannot be read or
  * written is the recorder's concern, and trying again is nothing that a copier could decide.
+ *
+ * Where a signal says stop, nothing is waited for: the call throws the signal's reason, and what it
+ * asked for may still be done.
  */
 import type { Cursor } from './coordinator.ts';
 import type { Intent, WriterIdentity } from './participant.ts';
@@ -26,8 +29,11 @@ export interface ReadLimits {
 }
 
 export interface CopySource {
-  /** The durable state; the same again after a crash. */
-  open(): Promise<CopyState>;
+  /**
+   * The durable state; the same again after a crash.
+   * @param signal says stop, also to what `read` waits for
+   */
+  open(signal: AbortSignal): Promise<CopyState>;
 
   /**
    * The next records, in order and without a hole, beginning exactly at seq `lo`. Only what is
@@ -49,10 +55,10 @@ export interface CopySource {
    * in which they were given: a durable intent is proof of every cursor before it.
    * @returns when it is durable: from then on records up to `acked` may be released
    */
-  writeCursor(cursor: Cursor): Promise<void>;
+  writeCursor(cursor: Cursor, signal: AbortSignal): Promise<void>;
 
   /** @returns when it is durable */
-  writeIntent(intent: Intent): Promise<void>;
+  writeIntent(intent: Intent, signal: AbortSignal): Promise<void>;
 
   /**
    * The copy was refused: takes back the durable state that `open` has made, if nothing was sent
@@ -61,5 +67,5 @@ export interface CopySource {
   forget(): Promise<void>;
 
   /** After SOURCE_DIVERGED: gives the stream a new random incarnation, durably. */
-  renew(): Promise<void>;
+  renew(signal: AbortSignal): Promise<void>;
 }

@@ -220,7 +220,7 @@ export async function copierLife(process: Process, work: CopierWork): Promise<Co
   const line = new Line(process, work.target, work.line);
   const participant = new StoreParticipant(line, { stream, ...store.shape() });
   const source = derivation ? new DerivedSource(store, derivation) : store;
-  await source.open();
+  await source.open(new AbortController().signal);
   const until = work.isOneShot ? { until: await source.end() } : {};
   const pace = { deadlineMs: DEADLINE_MS, probeIntervalMs: PROBE_MS, timer: timerOf(process) };
   const copier = new Copier(source, participant, {

@@ -60,7 +60,7 @@ export async function copyOnce(
   const schema = derivation ? derivation.schemaOf(shape.schema) : shape.schema;
   const participant = new StoreParticipant(to.owner, { ...shape, stream: target, schema });
   try {
-    const { writer } = await source.open();
+    const { writer } = await source.open(rest.signal ?? new AbortController().signal);
     const until = rest.until ?? (await source.end());
     expect(writer.base).toBeGreaterThanOrEqual(0);
     return await new Copier(source, participant, { ...HASTY, ...rest, until }).run();

@@ -3,6 +3,7 @@ import { OPAQUE_SCHEMA } from '../../engine/batch/schema.ts';
 import { encodeGap } from '../../engine/batch/format.ts';
 import { encodeSamples } from '../../engine/batch/samples.ts';
 import { MIB } from '../../engine/base/constants.ts';
+import { removeStream } from '../../engine/store/changes.ts';
 import { KIND } from '../../engine/store/log/format.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../../engine/store/store.ts';
 import { StoreWriter, type OpenedRun } from '../../engine/store/writer.ts';
@@ -23,6 +24,16 @@ export function beginEvents(writer: StoreWriter, stream = 'test/events', id = 'w
   const schedule = { t0Nanos: 0n, periodNanos: 0n, resolutionNanos: 1n };
   const what = { stream, writer: id, schema: OPAQUE_SCHEMA, samplesPerEvent: 1 };
   return writer.beginRuns([{ ...what, ...schedule, attributes: [] }])[0]!;
+}
+
+/** Removes it, whoever of this owner writes to it. */
+export function removeRecorded(writer: StoreWriter, stream: string): void {
+  const builder = writer.group();
+  for (const run of writer.state.writersOf(writer.state.streamNamed(stream)!.id)) {
+    if (run.endReason === null) writer.addRunEnd(builder, run);
+  }
+  if (!builder.isEmpty) writer.commit(builder);
+  removeStream(writer, stream);
 }
 
 export const PERIOD_NANOS = 1_000_000n;

@@ -7,7 +7,7 @@ import type { StreamItem } from '../../../engine/store/stream-item.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { LocalOwner, type Fate } from '../../support/local-owner.ts';
 import { SEED, SeededRandom } from '../../support/random.ts';
-import { beginEvents, bytes, text } from '../../support/stores.ts';
+import { beginEvents, bytes, removeRecorded, text } from '../../support/stores.ts';
 
 const INPUT = 'test/events';
 const OUTPUT = 'test/sums';
@@ -182,6 +182,30 @@ describe('a consumer', () => {
     expect(await eventsOf(owner.dir, OUTPUT)).toEqual(expected());
     owner.close();
   });
+});
+
+describe('a stream that was removed, and made again under its name', () => {
+  it.each(['with', 'without'])(
+    'does not inherit how far a consumer %s an output had come in the one before it',
+    async (how) => {
+      const { owner, options } = scene();
+      const { output: _, ...reading } = options;
+      const wanted = how === 'with' ? options : reading;
+      const consumer = await Consumer.open(wanted, owner.connect());
+      for await (const item of consumer.read()) if (item.kind === 'events') break;
+      removeRecorded(owner.writer, INPUT);
+      owner.writer.appendEvents(beginEvents(owner.writer, INPUT), ['0', '1', '2'].map(bytes));
+      await expect(consumer.commit({ state: 3 })).rejects.toMatchObject({
+        code: 'NO_SUCH_STREAM',
+        message: `stream ${INPUT} was removed`,
+      });
+      await consumer.close();
+      const next = await Consumer.open(wanted, owner.connect());
+      expect([next.position, next.state]).toEqual([0, undefined]);
+      await next.close();
+      owner.close();
+    },
+  );
 });
 
 describe('a position by name', () => {

@@ -2,13 +2,19 @@
  * Copies between real stores, requests and replies lost as chance will have it: what arrives is
  * what was there, record by record, and every tool says the same of both sides.
  */
+import { createServer } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { MIB } from '../../../engine/base/constants.ts';
 import { HelicorderError } from '../../../engine/base/errors.ts';
+import { encodeFrame } from '../../../engine/control/frame.ts';
+import type { Question } from '../../../engine/control/protocol.ts';
 import { nodeFileSystem } from '../../../engine/files/node-file-system.ts';
+import { copyStream } from '../../../engine/recorder/copy.ts';
 import { trimStream } from '../../../engine/store/changes.ts';
+import { storePaths } from '../../../engine/store/files.ts';
 import { Store } from '../../../engine/store/store.ts';
 import { planTrim } from '../../../engine/store/trim.ts';
+import type { Requests } from '../../../engine/targets/store-participant.ts';
 import type { CopyResult } from '../../../engine/txn/copier.ts';
 import {
   COPIED_STREAM,
@@ -22,7 +28,7 @@ import {
 import { temporaryDirectory } from '../../support/directory.ts';
 import { LocalOwner, recordsOf } from '../../support/local-owner.ts';
 import { SEED, SeededRandom } from '../../support/random.ts';
-import { beginEvents, bytes } from '../../support/stores.ts';
+import { beginEvents, bytes, removeRecorded } from '../../support/stores.ts';
 import { sealAll } from '../../support/sealing.ts';
 
 const STREAM = COPIED_STREAM;
@@ -127,6 +133,96 @@ describe('what arrives', () => {
     record(from, new SeededRandom(SEED));
     await copyOnce(from, from, { target: 'test/copy' });
     expect(await recordsOf(from.dir, 'test/copy')).toEqual(await recordsOf(from.dir, STREAM));
+  });
+});
+
+describe('a stream that was removed, and made again under its name', () => {
+  const EVENTS = 'test/events';
+  const write = ({ writer }: LocalOwner, ...events: string[]): void =>
+    void writer.appendEvents(beginEvents(writer, EVENTS), events.map(bytes));
+
+  // each of them as the copier's last word on the stream that was there
+  test.each([1, 2, 3])(
+    'is copied from its beginning, whatever the copier was saying: cursor entry %i',
+    async (entry) => {
+      const { from, to } = stores();
+      write(from, 'old 1', 'old 2', 'old 3');
+      let entries = 0;
+      from.fate = (type) => {
+        if (type !== 'set-cursor' || ++entries !== entry) return 'served';
+        removeRecorded(from.writer, EVENTS);
+        write(from, 'new 1', 'new 2', 'new 3', 'new 4');
+        return 'served';
+      };
+      const what = { stream: EVENTS, target: EVENTS };
+      await expect(copyOnce(from, to, what)).rejects.toMatchObject({
+        code: 'NO_SUCH_STREAM',
+        message: `stream ${EVENTS} was removed`,
+      });
+      expect(from.writer.state.cursors.size).toBe(0);
+      const before = (await recordsOf(to.dir, EVENTS)).length;
+      await copyOnce(from, to, what);
+      expect((await recordsOf(to.dir, EVENTS)).slice(before)).toEqual(
+        await recordsOf(from.dir, EVENTS),
+      );
+    },
+  );
+});
+
+describe('a copy whose source does not answer', () => {
+  /** An owner that falls silent at a change, until the connection is dropped. */
+  function silentAt(owner: LocalOwner, entry: number, onSilent: () => void): Requests {
+    const requests = owner.connect();
+    let [entries, drop] = [0, (): void => undefined];
+    const ask = async (question: Question, ...rest: unknown[]): Promise<unknown> => {
+      const client = await requests.client();
+      if (question.type !== 'set-cursor' || ++entries < entry) {
+        return client.ask(question, ...(rest as ['done']));
+      }
+      onSilent();
+      return new Promise((_, reject) => {
+        drop = () => reject(new HelicorderError('DISCONNECTED', 'dropped'));
+      });
+    };
+    return { client: () => Promise.resolve({ ask: ask as never }), drop: () => drop() };
+  }
+
+  test.each(['intent', 'cursor'])('can be stopped while it writes its %s', async (entry) => {
+    const { from, to } = stores();
+    record(from, new SeededRandom(SEED), 1);
+    const stop = new AbortController();
+    const owner = silentAt(from, entry === 'intent' ? 2 : 3, () =>
+      setImmediate(() => stop.abort()),
+    );
+    const ends = [
+      { dir: from.dir, owner },
+      { dir: to.dir, owner: to.connect() },
+    ] as const;
+    expect(await copyBetween(...ends, { signal: stop.signal })).toMatchObject({ ended: 'stopped' });
+    await copyOnce(from, to);
+    await expectSame(from, to);
+  });
+
+  test('can be stopped before it has begun, and says where it would', async () => {
+    const { from, to } = stores();
+    record(from, new SeededRandom(SEED), 1);
+    const stop = new AbortController();
+    const silent = createServer((socket) => {
+      socket.once('data', () => {
+        socket.write(encodeFrame({ type: 'hello', version: 1, program: 'silent' }));
+        // a request
+        socket.once('data', () => stop.abort());
+      });
+    });
+    await new Promise<void>((resolve) => {
+      silent.listen(storePaths(from.dir).control, resolve);
+    });
+    const ends = { dataDir: from.dir, from: STREAM, toDataDir: to.dir, to: STREAM };
+    expect(await copyStream({ ...ends, begin: 7, signal: stop.signal })).toMatchObject({
+      ...{ base: 7, nextOffset: 7, records: 0, done: false },
+    });
+    silent.close();
+    [from, to].forEach((store) => store.close());
   });
 });
 

@@ -31,6 +31,30 @@ test('what has ended its own owner, once everything was acknowledged, is told by
   owner.close();
 });
 
+test('to close it ends what is connecting, and the owner that is begun by it', async () => {
+  const dataDir = temporaryDirectory();
+  let [isOwned, begin] = [false, (): void => undefined];
+  const asked = new Promise<void>((told) => {
+    begin = told;
+  });
+  const own = async (): Promise<OwnStore> => {
+    isOwned = true;
+    begin();
+    await turn();
+    const close = (): Promise<void> => Promise.resolve(void (isOwned = false));
+    return { ended: new Promise(() => undefined), problem: undefined, close };
+  };
+  const link = new OwnerLink({ dataDir, own });
+  const client = link.client();
+  client.catch(() => undefined);
+  await asked;
+  await link.close();
+  expect(isOwned).toBe(false);
+  await expect(client).rejects.toMatchObject({ code: 'DISCONNECTED' });
+  await expect(link.client()).rejects.toMatchObject({ code: 'DISCONNECTED' });
+  expect(isOwned).toBe(false);
+});
+
 test('what work fails with is told, not what closing fails with then', async () => {
   const links = { close: () => Promise.reject(new Error('closing')) };
   const work = (): Promise<never> => Promise.reject(new Error('work'));
