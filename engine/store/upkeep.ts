@@ -114,7 +114,11 @@ class Step {
   async run(): Promise<UpkeepResult> {
     settleCatalog(this.#environment.fs, this.#reader.paths.catalog);
     const context = this.#context(await this.#reachablePlace());
-    const end = await this.#sealWhatFits(context);
+    const isFull = this.#isDiskFull();
+    // there it is a matter of every byte, and of every moment
+    if (isFull && (await (await this.#tidy(context)).removeDead()))
+      return { did: 'tidied', isFull: false };
+    const end = await this.#sealWhatFits(context, isFull ? 1 : Infinity);
     if (end !== undefined) return { did: 'sealed', end, isFull: false };
     const result = await this.#letGo(context);
     if (result.did === 'nothing' && this.#noSpace !== undefined) throw this.#noSpace;
@@ -122,11 +126,11 @@ class Step {
   }
 
   async #letGo(context: SealContext): Promise<UpkeepResult> {
-    const { chunks, state, paths } = this.#reader;
+    const { chunks, paths } = this.#reader;
     const over = this.#overBytes();
     const isSealingShort = this.#noSpace !== undefined && context.place.name === paths.chunks;
     const toFree = Math.max(over, isSealingShort || this.#isDiskFull() ? this.#fullDiskBytes : 0);
-    const tidy = await Tidy.begin(context, chunks, state.sealedEnd, this.#roomBytes());
+    const tidy = await this.#tidy(context);
     // what is gone already is let go of before more goes
     if (await tidy.removeDead()) return { did: 'tidied', isFull: false };
     const { segmentBytes } = this.#identity;
@@ -142,6 +146,11 @@ class Step {
     if (trims.length > 0) return { did: 'planned', trims, ...found };
     const isJoined = await this.#unlessFull(() => tidy.joinNeighbours());
     return { did: isJoined ? 'tidied' : 'nothing', ...found };
+  }
+
+  #tidy(context: SealContext): Promise<Tidy> {
+    const { chunks, state } = this.#reader;
+    return Tidy.begin(context, chunks, state.sealedEnd, this.#roomBytes());
   }
 
   /** What needs space is skipped where there is none. @returns whether it was done */
@@ -167,8 +176,8 @@ class Step {
   }
 
   /** @returns up to where; undefined: there is nothing to seal, or not even room for one segment */
-  async #sealWhatFits(context: SealContext): Promise<Lsn | undefined> {
-    const ranges = [this.#toSeal(Infinity), this.#toSeal(1)];
+  async #sealWhatFits(context: SealContext, most: number): Promise<Lsn | undefined> {
+    const ranges = [this.#toSeal(most), this.#toSeal(1)];
     for (const [i, range] of ranges.entries()) {
       if (range === undefined || (i > 0 && range.end === ranges[0]?.end)) continue;
       if (await this.#unlessFull(() => this.#seal(context, range))) return range.end;

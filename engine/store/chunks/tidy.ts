@@ -59,7 +59,7 @@ export class Tidy {
   }
 
   /**
-   * Removes what does not count, and chunks of which nothing is needed any more: that takes no space.
+   * Removes what does not count, and chunks of which nothing is needed any more: no space is taken.
    * @returns whether something was done
    */
   async removeDead(): Promise<boolean> {
