@@ -48,7 +48,10 @@ export function statusLine(status: RecorderStatus): string {
 }
 
 export function summaryLine(summary: RecorderSummary): string {
-  const gaps = summary.gaps.map(({ reason, ticks }) => `${reason} ${ticks}`).join(', ');
+  // one that has no ticks is known by its length in time only, as across a change of the rate
+  const gaps = summary.gaps
+    .map(({ reason, ticks }) => `${reason} ${ticks === '0' ? 'unknown' : ticks}`)
+    .join(', ');
   return (
     `${summary.clean ? 'stopped cleanly' : 'stopped'} after ${elapsed(summary.seconds)}: ` +
     `${summary.samples} samples of ${summary.ticksScheduled} ticks scheduled, ` +

@@ -31,7 +31,7 @@ function describe(report: VerifyReport): string {
   const table = new Table({ head, style: { head: [], border: [] } });
   for (const stream of report.streams) {
     const gaps = stream.gaps
-      .map(({ reason, ticks }) => `${reason} ${ticks ?? 'unknown'}`)
+      .map(({ reason, ticks, knownTicks }) => `${reason} ${ticks ?? knownText(knownTicks)}`)
       .join(', ');
     table.push([
       stream.name,
@@ -65,4 +65,9 @@ function seamsLine({ name, seams }: VerifyReport['streams'][number]): string {
     `seams: ${name}: ${seams}, where a copy into it was begun anew and does not go on where the ` +
     'one before had ended (nothing given to this store is missing)'
   );
+}
+
+/** Ticks of a reason of which some gaps have none: their length is known in time only. */
+function knownText(ticks: string): string {
+  return ticks === '0' ? 'unknown' : `${ticks} and unknown`;
 }

@@ -299,6 +299,6 @@ function tellOnce(report: VerifyReport, { file, offset, length, what }: Place): 
 /** Per reason; ticks are null where one of its gaps has none. */
 function gapsOf(account: TickAccount): VerifiedStream['gaps'] {
   return account.byReason().map(([reason, { ticks, isPartial }]) => {
-    return { reason, ticks: isPartial ? null : String(ticks) };
+    return { reason, ticks: isPartial ? null : String(ticks), knownTicks: String(ticks) };
   });
 }

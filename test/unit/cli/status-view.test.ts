@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { LiveBlock, statusLine, statusLines } from '../../../cli/status-view.ts';
+import { LiveBlock, statusLine, statusLines, summaryLine } from '../../../cli/status-view.ts';
 import type { RecorderStatus } from '../../../engine/tools/types.ts';
 
 const STATUS: RecorderStatus = {
@@ -80,4 +80,13 @@ test('after the terminal became narrower the wrapped rows are taken back too', a
   output.columns = 30;
   await block.draw(['y']);
   expect(written[1]).toMatch(/^\x1b\[3A\r/);
+});
+
+test('a gap without ticks is unknown, not none', () => {
+  const gaps = [
+    { reason: 'late', ticks: '2' },
+    { reason: 'stopped', ticks: '0' },
+  ];
+  const summary = { samples: '8', ticksScheduled: '10', gaps, seconds: 1, clean: true };
+  expect(summaryLine(summary)).toContain('gaps: late 2, stopped unknown');
 });

@@ -2,6 +2,8 @@ import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { encodeGap } from '../../../engine/batch/format.ts';
+import { KIND } from '../../../engine/store/log/format.ts';
 import { Store } from '../../../engine/store/store.ts';
 import { trimStream } from '../../../engine/store/changes.ts';
 import { planTrim } from '../../../engine/store/trim.ts';
@@ -142,7 +144,24 @@ describe('the account of a stream', () => {
     expect(rest.gapsByReason).toEqual([{ reason: 'late', gaps: 1250, ticks: '5000' }]);
     const { streams } = await verify(DIR, environment);
     const verified = streams.find(({ name }) => name === 'test/gaps');
-    expect(verified?.gaps).toEqual([{ reason: 'late', ticks: '5000' }]);
+    expect(verified?.gaps).toMatchObject([{ reason: 'late', ticks: '5000' }]);
+  });
+
+  it('tells the ticks that are known beside gaps that have none', async () => {
+    const dir = temporaryDirectory();
+    const writer = openWriter(dir);
+    const opened = beginSamples(writer);
+    commitSamples(writer, opened, commitGap(writer, opened, 0, 7), 3);
+    const { run, stream } = opened;
+    const place = { run: run.id, firstSeq: run.nextSeq, firstOffset: stream.nextOffset };
+    const builder = writer.group();
+    const bounds = { minNanos: 1n, maxNanos: 2n };
+    const gap = { ...place, records: 1, reason: 'late' as const, ticks: undefined, bounds };
+    builder.add(KIND.gap, stream.id, encodeGap(gap));
+    writer.commit(builder);
+    writer.close();
+    const { streams } = await verify(dir);
+    expect(streams[0]?.gaps).toEqual([{ reason: 'late', ticks: null, knownTicks: '7' }]);
   });
 
   it('names the place where a tick is missing', async () => {
