@@ -40,7 +40,7 @@ export function catCommand({ io, run }: CliContext): Command {
         .argParser(fromPlace)
         .default('start'),
     )
-    .option('--to <offset>', 'stop before this offset', wholeNumber)
+    .option('--to <offset>', 'stop before this offset; a JSON event is given whole', wholeNumber)
     .addOption(fromTimeOption())
     .addOption(toTimeOption())
     .addOption(columnsOption())

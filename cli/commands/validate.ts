@@ -3,12 +3,14 @@
  * takes. A device that is not here is told and no error: configurations are checked elsewhere too.
  */
 import type { Command } from 'commander';
+import { HelicorderError } from '../../engine/base/errors.ts';
 import type { RetentionRule } from '../../engine/base/retention.ts';
 import type { RecorderConfig } from '../../engine/config/config.ts';
 import type { CopyConfig } from '../../engine/config/copies.ts';
 import { formatBytes, formatDuration, formatDurationMs } from '../../engine/config/units.ts';
 import type { BufferSizes, RateGroupBuffers } from '../../engine/tools/types.ts';
-import { newCommand, printJson, type CliContext, type CommonOptions } from '../command.ts';
+import { newCommand, printJson } from '../command.ts';
+import type { CliContext, CliIo, CommonOptions } from '../command.ts';
 import { configurationOf } from '../settings-options.ts';
 import { counted } from '../status-view.ts';
 
@@ -19,16 +21,30 @@ export function validateCommand({ io, run }: CliContext): Command {
     .argument('[config]', 'configuration file, YAML or TOML; without it the usual places')
     .action((path: string | undefined, options: CommonOptions) =>
       run(async () => {
-        const flags = options.dataDir === undefined ? {} : { 'data-dir': options.dataDir };
-        const { engine, config, paths } = await configurationOf(io, path, flags);
-        if (config.copies.length > 0) await engine.tryCopies(config);
-        const buffers = engine.bufferSizes(config);
-        if (options.json)
-          await printJson(io, { ok: true, files: paths, ...facts(config), buffers });
-        else if (!options.quiet) await io.stdout.write(describe(config, paths, buffers));
+        try {
+          await validate(io, path, options);
+        } catch (error) {
+          if (options.json && error instanceof HelicorderError)
+            await printJson(io, { ok: false, problems: error.message.split('\n') });
+          throw error;
+        }
         return 0;
       }),
     );
+}
+
+/** @throws what is wrong with it */
+async function validate(
+  io: CliIo,
+  path: string | undefined,
+  options: CommonOptions,
+): Promise<void> {
+  const flags = options.dataDir === undefined ? {} : { 'data-dir': options.dataDir };
+  const { engine, config, paths } = await configurationOf(io, path, flags);
+  if (config.copies.length > 0) await engine.tryCopies(config);
+  const buffers = engine.bufferSizes(config);
+  if (options.json) await printJson(io, { ok: true, files: paths, ...facts(config), buffers });
+  else if (!options.quiet) await io.stdout.write(describe(config, paths, buffers));
 }
 
 function facts(config: RecorderConfig): object {

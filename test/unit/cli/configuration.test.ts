@@ -40,6 +40,11 @@ describe('configuration', () => {
     const good = await call('validate good.yaml', { bufferSizes: () => BUFFERS });
     expect([good.code, good.out.split('\n')[0]]).toEqual([0, 'configuration  good.yaml: ok']);
     expect((await call('validate bad.yaml')).code).toBe(78);
+    const bad = await call('validate bad.yaml --json');
+    expect(bad.code).toBe(78);
+    const { ok, problems } = JSON.parse(bad.out) as { ok: boolean; problems: string[] };
+    expect([ok, problems.length > 0]).toEqual([false, true]);
+    expect(bad.err).toContain(problems[0]);
   });
 
   test('validate says what memory the configuration takes', async () => {
