@@ -275,7 +275,7 @@ export interface VerifiedStream {
   writers: { id: string; epoch: string; firstSeq: string; lastSeq: string }[];
   ticksScheduled: string;
   samples: string;
-  /** by reason; `ticks` is null where one of the gaps has none, `knownTicks` are those of the rest */
+  /** by reason; `ticks` is null where a gap has none, `knownTicks` are those of the rest */
   gaps: { reason: string; ticks: string | null; knownTicks: string }[];
 }
 
