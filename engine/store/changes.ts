@@ -25,6 +25,9 @@ import { retentionPart, sameRetention, type RetentionEntry } from './retention-e
 import type { UpkeepResult } from './upkeep.ts';
 import type { StoreWriter } from './writer.ts';
 
+/** Of trims at once: they have to fit in what is kept back of a segment, on a full disk. */
+const TRIMS_BYTES = 32 * KIB;
+
 export interface CursorPosition {
   name: string;
   /** scope/name of the stream it reads */
@@ -92,9 +95,6 @@ export function removeStream(writer: StoreWriter, name: string): void {
 export function trimStream(writer: StoreWriter, trim: TrimEntry): void {
   trimStreams(writer, [trim]);
 }
-
-/** They have to fit in what is kept back of a segment for changes, on a full disk. */
-const TRIMS_BYTES = 32 * KIB;
 
 /** The same of many, which grow old together: few writes, each of a part of them. */
 function trimStreams(writer: StoreWriter, trims: readonly TrimEntry[]): void {

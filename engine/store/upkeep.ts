@@ -114,26 +114,28 @@ class Step {
   async run(): Promise<UpkeepResult> {
     settleCatalog(this.#environment.fs, this.#reader.paths.catalog);
     const context = this.#context(await this.#reachablePlace());
-    const isFull = this.#isDiskFull();
+    const isDiskFull = this.#isDiskFull();
     // there it is a matter of every byte, and of every moment
-    if (isFull && (await (await this.#tidy(context)).removeDead()))
+    if (isDiskFull && (await (await this.#tidy(context)).removeDead()))
       return { did: 'tidied', isFull: false };
-    const end = await this.#sealWhatFits(context, isFull ? 1 : Infinity);
+    const end = await this.#sealWhatFits(context, isDiskFull ? 1 : Infinity);
     if (end !== undefined) return { did: 'sealed', end, isFull: false };
-    const result = await this.#letGo(context);
+    const tidy = await this.#tidy(context);
+    // what is gone already is let go of before more goes
+    if (!isDiskFull && (await tidy.removeDead())) return { did: 'tidied', isFull: false };
+    const isShort = this.#noSpace !== undefined && context.place.name === this.#reader.paths.chunks;
+    const result = await this.#letGo(tidy, isShort || isDiskFull);
     if (result.did === 'nothing' && this.#noSpace !== undefined) throw this.#noSpace;
     return result;
   }
 
-  async #letGo(context: SealContext): Promise<UpkeepResult> {
-    const { chunks, paths } = this.#reader;
-    const over = this.#overBytes();
-    const isSealingShort = this.#noSpace !== undefined && context.place.name === paths.chunks;
-    const toFree = Math.max(over, isSealingShort || this.#isDiskFull() ? this.#fullDiskBytes : 0);
-    const tidy = await this.#tidy(context);
-    // what is gone already is let go of before more goes
-    if (await tidy.removeDead()) return { did: 'tidied', isFull: false };
+  /** @param isShort there is no room on the disk to go on, or to seal */
+  async #letGo(tidy: Tidy, isShort: boolean): Promise<UpkeepResult> {
+    const { chunks } = this.#reader;
     const { segmentBytes } = this.#identity;
+    const over = this.#overBytes();
+    // to go on with a full disk: the log grows by one segment, and a chunk is made beside it
+    const toFree = Math.max(over, isShort ? 2 * segmentBytes : 0);
     const rewrite = () => tidy.rewriteHalfDead(segmentBytes, toFree > 0);
     if (await this.#unlessFull(rewrite)) return { did: 'tidied', isFull: false };
     // it leaves the store's own directory, and so what the budget is about
@@ -177,12 +179,14 @@ class Step {
 
   /** @returns up to where; undefined: there is nothing to seal, or not even room for one segment */
   async #sealWhatFits(context: SealContext, most: number): Promise<Lsn | undefined> {
-    const ranges = [this.#toSeal(most), this.#toSeal(1)];
-    for (const [i, range] of ranges.entries()) {
-      if (range === undefined || (i > 0 && range.end === ranges[0]?.end)) continue;
-      if (await this.#unlessFull(() => this.#seal(context, range))) return range.end;
-    }
-    return undefined;
+    const range = this.#toSeal(most);
+    if (range === undefined) return undefined;
+    if (await this.#unlessFull(() => this.#seal(context, range))) return range.end;
+    const first = this.#toSeal(1)!;
+    const isLess = first.end < range.end;
+    return isLess && (await this.#unlessFull(() => this.#seal(context, first)))
+      ? first.end
+      : undefined;
   }
 
   /** What cannot be read goes with its segment: copies of it are kept. */
@@ -262,11 +266,6 @@ class Step {
     const sizes = ahead.map((name) => fs.fileSize(`${paths.log}/${name}`) ?? 0);
     const { freeBytes } = fs.info(paths.dir);
     return freeBytes + Math.max(0, ...sizes) < this.#identity.segmentBytes;
-  }
-
-  /** To go on with a full disk: the log grows by one segment, and a chunk is made beside it. */
-  get #fullDiskBytes(): number {
-    return 2 * this.#identity.segmentBytes;
   }
 
   /** What may be written at once without going over the budget. */

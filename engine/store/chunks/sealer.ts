@@ -107,8 +107,9 @@ export async function joinChunks(
   const streams: ChunkStream[] = [];
   const times = new Map<string, Load>();
   for (const { stream: id, nextOffset, latestNanos } of newestRows(chunks)) {
-    if (!context.lowWaters.has(id)) continue;
-    const joined = await joinedStream(chunks, context, id, times);
+    const lowWater = context.lowWaters.get(id);
+    if (lowWater === undefined) continue;
+    const joined = await joinedStream(chunks, context.state, { id, lowWater }, times);
     streams.push({ id, nextOffset, latestNanos, ...joined });
     await context.pause();
   }
@@ -259,11 +260,10 @@ class Collected {
 /** A stream's blocks of several chunks, carried over as they are. */
 async function joinedStream(
   chunks: readonly ChunkReader[],
-  { state, lowWaters }: SealContext,
-  id: number,
+  state: SealContext['state'],
+  { id, lowWater }: { id: number; lowWater: number },
   times: Map<string, Load>,
 ): Promise<Pick<ChunkStream, 'blocks' | 'head'>> {
-  const lowWater = lowWaters.get(id) ?? Infinity;
   const blocks: Block[] = [];
   const runs = new Map<number, RunEntry>();
   const schemas = new Map<string, SchemaEntry>();

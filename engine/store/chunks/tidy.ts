@@ -92,7 +92,7 @@ export class Tidy {
     return false;
   }
 
-  async #rewrite({ place }: StoredChunk, chunk: ChunkReader): Promise<true> {
+  async #rewrite({ place }: { place: ChunkPlace }, chunk: ChunkReader): Promise<true> {
     await joinChunks({ ...this.#context, place }, [chunk]);
     return true;
   }
@@ -172,7 +172,7 @@ export class Tidy {
     if (header === undefined || isCurrent(owner, header)) {
       await this.#copy(stranded, await place.put(stranded.name));
     } else {
-      const rewrite = (chunk: ChunkReader) => joinChunks(this.#context, [chunk]).then(() => true);
+      const rewrite = (chunk: ChunkReader) => this.#rewrite(this.#context, chunk);
       if (!(await this.#unlessDamaged(stranded, rewrite))) return false;
     }
     await stranded.place.remove(stranded.name);
