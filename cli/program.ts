@@ -49,9 +49,10 @@ export async function main(words: readonly string[], io: CliIo, version: string)
     exitCode = await action();
   };
   try {
-    const program = await newProgram({ io, run }, words, version);
+    const asked = words[0] === 'help' ? [...words.slice(1), '--help'] : words;
+    const program = await newProgram({ io, run }, asked, version);
     if (words.length === 0) program.help({ error: true });
-    await program.parseAsync(words, { from: 'user' });
+    await program.parseAsync(withoutHelpOfNothing(program, asked), { from: 'user' });
     return exitCode;
   } catch (error) {
     return report(error, io);
@@ -73,19 +74,32 @@ async function newProgram(
   return program;
 }
 
+/** Without asking for help where a command is named that is none: it is told, not helped with. */
+function withoutHelpOfNothing(program: Command, words: readonly string[]): readonly string[] {
+  let command: Command | undefined = program;
+  for (const word of words) {
+    if (word.startsWith('-') || command.commands.length === 0) return words;
+    command = command.commands.find((child) => [child.name(), ...child.aliases()].includes(word));
+    if (command === undefined) return words.filter((each) => each !== '--help' && each !== '-h');
+  }
+  return words;
+}
+
 function loadersFor([first = '']: readonly string[]): (() => Promise<CommandFactory>)[] {
   if (first === '--version') return [];
   return Object.hasOwn(COMMANDS, first) ? [COMMANDS[first]!] : Object.values(COMMANDS);
 }
 
 /** Settings that commander does not hand on to commands which were made on their own. */
-function prepare(command: Command, io: CliIo): void {
+function prepare(command: Command, io: CliIo, parents = ''): void {
+  const name = `${parents}${command.name()}`;
+  command.showHelpAfterError(`see "${name} --help"`);
   command.exitOverride().configureOutput({
     writeOut: (text) => void io.stdout.write(text).catch(ignore),
     writeErr: (text) => void io.stderr.write(text).catch(ignore),
     outputError: (text, write) => write(text.replace(/^error: /, 'helicorder: ')),
   });
-  for (const child of command.commands) prepare(child, io);
+  for (const child of command.commands) prepare(child, io, `${name} `);
 }
 
 async function report(error: unknown, io: CliIo): Promise<number> {

@@ -95,8 +95,13 @@ function jsonOf({ nanos, channel, count, min, mean, max }: Row): string {
 }
 
 function lineOf({ nanos, channel, count, min, mean, max }: Row, width: number): string {
-  const numbers = [min, mean, max].map((value) => String(Number(value.toPrecision(9))));
+  const numbers = [min, mean, max].map(numberText);
   return textOf(timeText(nanos), channel, [String(count), ...numbers], width);
+}
+
+/** Counters in full: nine digits of a number of bytes say little. */
+function numberText(value: number): string {
+  return String(Number.isSafeInteger(value) ? value : Number(value.toPrecision(9)));
 }
 
 function textOf(time: string, channel: string, numbers: string[], width: number): string {

@@ -1,13 +1,21 @@
 /**
  * `helicorder stream write`: lines, framed blobs or a file become opaque events. With `--ack` the
  * first line names the writer's last seq, then one line follows for each event that is durable:
- * what a producer needs to go on exactly where it was. It writes through the process that owns the
- * store, or owns it itself for so long.
+ * what a producer needs to go on exactly where it was; `--json` without it tells at the end how
+ * many there were. It writes through the process that owns the store, or owns it itself meanwhile.
  */
 import type { Command } from 'commander';
 import { errnoCode, HelicorderError } from '../../engine/base/errors.ts';
 import type { WriteOptions } from '../../engine/index.ts';
-import { choice, dataDirOf, newCommand, streamName, tellers, writerId } from '../command.ts';
+import {
+  choice,
+  dataDirOf,
+  newCommand,
+  printJson,
+  streamName,
+  tellers,
+  writerId,
+} from '../command.ts';
 import type { CliContext, CliIo, CommonOptions } from '../command.ts';
 import type { Engine } from '../engine.ts';
 
@@ -46,19 +54,28 @@ async function write(io: CliIo, stream: string, options: Options): Promise<numbe
   const writer = writerId(options.writer);
   const framing = options.framing ?? (file === undefined ? 'lines' : 'file');
   const acknowledgements = new Acknowledgements(io, options.ack === true);
+  const summary = { stream, writer, epoch: '0', lastSeq: '0', events: 0 };
   await engine.writeEvents({
     dataDir: await dataDirOf(options, io),
     stream,
     writer,
     framing,
     input: acknowledgements.paced(file === undefined ? io.stdin : piecesOf(engine, file)),
-    onOpen: ({ epoch, lastSeq }) =>
-      acknowledgements.print({ writer, epoch: String(epoch), lastSeq: String(lastSeq) }),
-    onDurable: (seq, offset) =>
-      acknowledgements.print({ seq: String(seq), offset: String(offset) }),
+    onOpen: ({ epoch, lastSeq }) => {
+      Object.assign(summary, { epoch: String(epoch), lastSeq: String(lastSeq) });
+      acknowledgements.print({ writer, epoch: summary.epoch, lastSeq: summary.lastSeq });
+    },
+    onDurable: (seq, offset) => {
+      summary.events++;
+      summary.lastSeq = String(seq);
+      acknowledgements.print({ seq: summary.lastSeq, offset: String(offset) });
+    },
     ...tellers(io),
   });
   await acknowledgements.printed();
+  if (options.json && !options.ack) {
+    await printJson(io, { ...summary, events: String(summary.events) });
+  }
   return 0;
 }
 

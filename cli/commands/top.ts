@@ -11,6 +11,9 @@ import { LiveBlock, forecastText } from '../status-view.ts';
 const EXAMPLES = ['helicorder top', 'helicorder top --json --looks 2 --interval 10s'];
 /** A look asks the disk for the size of every file of the store. */
 const INTERVAL_MIN_MS = 100;
+/** Cursors never take more of a terminal than this: the streams are below them. */
+const CURSORS_PART = 1 / 3;
+const ROWS_DEFAULT = 24;
 
 interface Options extends CommonOptions {
   interval: string;
@@ -54,25 +57,37 @@ function viewOf(io: CliIo, options: Options): (report: TopReport) => Promise<voi
   if (options.json) return (report) => printJson(io, report);
   if (!io.stdout.isTTY) return (report) => io.stdout.write(`${linesOf(report).join('\n')}\n`);
   const block = new LiveBlock(io.stdout);
-  return (report) => block.draw(linesOf(report));
+  return (report) => {
+    const rows = io.stdout.rows ?? ROWS_DEFAULT;
+    return block.draw(linesOf(report, Math.max(1, Math.floor(rows * CURSORS_PART))));
+  };
 }
 
-function linesOf({ owned, streams, cursors, disk }: TopReport): string[] {
+/** @param cursorRows lines for the cursors: those that are furthest behind, and how many more */
+function linesOf({ owned, streams, cursors, disk }: TopReport, cursorRows = Infinity): string[] {
   const used = formatBytes(Number(disk.usedBytes));
   const chunks = formatBytes(Number(disk.chunkBytes));
   return [
     `helicorder top  ${owned ? 'somebody records' : 'nobody records'}, ${streams.length} streams`,
     `disk            ${used} of ${formatBytes(Number(disk.limitBytes))}, of it chunks ${chunks}, ` +
       `free ${formatBytes(Number(disk.freeBytes))}${forecastText(disk.fullInSeconds)}`,
-    ...cursors.map(
-      ({ name, stream, lag, retired }) =>
-        `cursor          ${name} on ${stream}: ${lag} behind${retiredText(retired)}`,
-    ),
+    ...cursorLines(cursors, cursorRows),
     row('records/s', 'bytes/s', 'records', 'stream'),
     ...streams.map(({ name, records, recordsPerSecond, bytesPerSecond }) =>
       row(rate(recordsPerSecond), rate(bytesPerSecond), records, name),
     ),
   ];
+}
+
+function cursorLines(cursors: TopReport['cursors'], rows: number): string[] {
+  if (cursors.length <= rows) return cursors.map(cursorLine);
+  const behind = cursors.toSorted((a, b) => Number(b.lag) - Number(a.lag));
+  const more = `cursor          and ${cursors.length - rows + 1} more: helicorder cursor ls`;
+  return [...behind.slice(0, rows - 1).map(cursorLine), more];
+}
+
+function cursorLine({ name, stream, lag, retired }: TopReport['cursors'][number]): string {
+  return `cursor          ${name} on ${stream}: ${lag} behind${retiredText(retired)}`;
 }
 
 function retiredText(records: string): string {

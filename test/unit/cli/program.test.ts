@@ -54,6 +54,12 @@ describe('exit codes', () => {
     }
   });
 
+  test('help for a command of a command', async () => {
+    const { code, out } = await call('help stream cp');
+    expect([code, out]).toEqual([0, (await call('stream cp --help')).out]);
+    expect((await call('help')).out).toEqual((await call('--help')).out);
+  });
+
   test.each([
     ['run --rat 5', '--rate'],
     ['strem ls', 'stream'],
@@ -69,6 +75,10 @@ describe('exit codes', () => {
     ['top --interval 0s', '--interval 0s: expected 100ms or more'],
     ['gaps network', 'scope/name'],
     ['verify extra', 'too many arguments'],
+    ['verify --extra', 'see "helicorder verify --help"'],
+    ['nonsense --help', "unknown command 'nonsense'"],
+    ['stream nope --help', 'see "helicorder stream --help"'],
+    ['help nope', "unknown command 'nope'"],
     ['', 'Usage'],
   ])('the misuse "%s" exits 64 and helps', async (words, help) => {
     const { code, out, err } = await call(words, { Store });
@@ -212,7 +222,13 @@ describe('reading', () => {
   test('stats prints a row per bucket and channel that has a sample there', async () => {
     const seen: unknown[] = [];
     const one = (first: number, second: number): Float64Array => Float64Array.of(first, second);
-    const values = { count: one(2, 0), min: one(1, NaN), mean: one(1.5, NaN), max: one(2, NaN) };
+    const max = 12_345_678_901;
+    const values = {
+      count: one(2, 0),
+      min: one(1, NaN),
+      mean: one(1 / 3, NaN),
+      max: one(max, NaN),
+    };
     const report = {
       stream: 'a/b',
       bucketNanos: 1_000_000_000n,
@@ -226,12 +242,14 @@ describe('reading', () => {
     const json = await call('stats a/b --bucket 1s --columns X --json', { Store, buckets });
     expect([json.code, json.out.split('\n').length]).toEqual([0, 2]);
     expect(JSON.parse(json.out)).toEqual({
-      ...{ timestampNanos: '0', channel: 'X', count: '2', min: 1, mean: 1.5, max: 2 },
+      ...{ timestampNanos: '0', channel: 'X', count: '2', min: 1, mean: 1 / 3, max },
     });
     const { out } = await call('stats a/b --buckets 9', { Store, buckets });
-    expect(out).toMatch(
-      /^time +channel +count +min +mean +max\n1970-01-01T00:00:00\.000Z +X +2 +1 /,
-    );
+    expect(out.split('\n').map((line) => line.split(/ +/))).toEqual([
+      ['time', 'channel', 'count', 'min', 'mean', 'max'],
+      ['1970-01-01T00:00:00.000Z', 'X', '2', '1', '0.333333333', '12345678901'],
+      [''],
+    ]);
     expect(seen).toEqual([
       ['a/b', expect.objectContaining({ bucketNanos: 1_000_000_000n, columns: ['X'] })],
       ['a/b', expect.objectContaining({ count: 9 })],
@@ -280,6 +298,34 @@ describe('reading', () => {
         '{"seq":"1","offset":"0"}\n{"seq":"2","offset":"1"}\n',
     );
     expect((await call('stream write a/b', { writeEvents })).out).toBe('');
+    const summary = await call('stream write a/b --json', { writeEvents });
+    expect(JSON.parse(summary.out)).toEqual({
+      ...{ stream: 'a/b', writer: 'stdin', epoch: '1', events: '2', lastSeq: '2' },
+    });
+  });
+
+  test('top leaves room for streams: of cursors those that are furthest behind', async () => {
+    const cursors = Array.from({ length: 20 }, (_, i) => ({
+      ...{ name: `c${i}`, stream: 'a/b', offset: '0', lag: String(i), retired: '0' },
+    }));
+    const rates = { recordsPerSecond: 1, bytesPerSecond: 1 };
+    const streams = [{ name: 'a/b', records: '19', ...rates }];
+    const disk = { usedBytes: '1', chunkBytes: '0', limitBytes: '2', freeBytes: '1' };
+    class Top {
+      look = (): object => ({ owned: false, streams, cursors, disk });
+    }
+    let drawn = '';
+    const write = (text: string): Promise<void> => Promise.resolve(void (drawn += text));
+    const stdout = { isTTY: true, columns: 60, rows: 12, write } as Output;
+    const reader = { isOwned: false, paths: { dir: '' } };
+    const opened = { open: () => ({ ...openStore, reader }) };
+    expect((await call('top --looks 1', { Store: opened, Top }, { stdout })).code).toBe(0);
+    const named = [...drawn.matchAll(/^cursor +(\S+) (.*?)\x1b/gm)].map(([, a, b]) => `${a} ${b}`);
+    expect(named).toEqual([
+      ...['c19 on a/b: 19 behind', 'c18 on a/b: 18 behind', 'c17 on a/b: 17 behind'],
+      'and 17 more: helicorder cursor ls',
+    ]);
+    expect(drawn).toMatch(/ 19 +a\/b/);
   });
 
   test('input is taken only as fast as somebody reads the acknowledgements', async () => {
