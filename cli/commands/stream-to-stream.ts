@@ -1,6 +1,7 @@
 /**
  * `helicorder stream-to-stream`: `stream cp` in the words of the reference job of that name. What
- * has no meaning here is accepted and named in one line, never ignored silently.
+ * has no meaning here is accepted and named in one line, never ignored silently; what would be missed
+ * is refused.
  */
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { HelicorderError } from '../../engine/base/errors.ts';
@@ -28,6 +29,13 @@ const MEANINGLESS = [
   ...['maxOutOfOrdernessMs', 'logOutputRecords', 'jobName', 'output-minNumSegments'],
   ...['output-scaleFactor', 'output-targetRate'],
 ];
+
+/** What would make other events of the source's: a copy is the source, sample by sample. */
+const NOT_OF_A_COPY: Readonly<Record<string, string>> = {
+  flatten: 'a copy keeps samples as they are, each a row already; leave --flatten out',
+  keyFieldNames: 'a copy brings each record once by itself, after any crash; leave it out',
+  counterFieldName: 'a copy brings each record once by itself, after any crash; leave it out',
+};
 
 /** The reference's word for a stream cut that is none. */
 const UNBOUNDED = 'UNBOUNDED';
@@ -75,7 +83,9 @@ export function streamToStreamCommand({ io, run }: CliContext): Command {
         .default(CHECKPOINT_INTERVAL_MS)
         .argParser(wholeNumber),
     );
-  for (const name of MEANINGLESS) command.addOption(new Option(`--${name} [value]`).hideHelp());
+  for (const name of [...MEANINGLESS, ...Object.keys(NOT_OF_A_COPY)]) {
+    command.addOption(new Option(`--${name} [value]`).hideHelp());
+  }
   return command.action((options: Options) => run(() => copyAs(io, options)));
 }
 
@@ -108,6 +118,7 @@ async function copyAs(io: CliIo, options: Options): Promise<number> {
   if (inputStream === undefined || outputStream === undefined) {
     throw new HelicorderError('USAGE', '--input-stream is missing: the stream to be copied');
   }
+  refuseOthers(options);
   await tellMeaningless(io, options);
   const from = named(inputStream, options.inputScope ?? scope);
   const to = named(outputStream, options.outputScope ?? scope);
@@ -121,6 +132,15 @@ async function copyAs(io: CliIo, options: Options): Promise<number> {
     linger: options.checkpointIntervalMs,
     follow: options.follow === true || !options.inputEndAtTail,
   });
+}
+
+/** @throws USAGE for what a copy does not do, and would be missed if it were only named */
+function refuseOthers(options: Options): void {
+  for (const [name, why] of Object.entries(NOT_OF_A_COPY)) {
+    const value = (options as unknown as Record<string, unknown>)[name];
+    if (value === undefined || value === 'false' || value === '') continue;
+    throw new HelicorderError('USAGE', `--${name} is not to be had here: ${why}`);
+  }
 }
 
 async function tellMeaningless(io: CliIo, options: Options): Promise<void> {

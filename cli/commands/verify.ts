@@ -55,7 +55,9 @@ function describe(report: VerifyReport): string {
       ({ file, offset, length, what }) => `DAMAGE: ${file} at ${offset}, ${length} bytes: ${what}`,
     ),
     ...report.away.map(({ place, what }) => `AWAY: ${place}: ${what}`),
-    report.ok ? 'ok: everything accepted is there' : 'NOT ok: see above',
+    report.ok
+      ? 'ok: everything accepted is there'
+      : 'NOT ok: see above, and "helicorder doctor" for what of it is known and what to do',
   ];
   return `${lines.join('\n')}\n`;
 }

@@ -91,7 +91,7 @@ describe('stream-to-stream', () => {
 
   test('what has no meaning here is named in one line', async () => {
     const { code, text } = await asked(
-      'stream-to-stream --input-stream a/b --parallelism 2 --fixedRoutingKey k --rebalance',
+      'stream-to-stream --input-stream a/b --parallelism 2 --fixedRoutingKey k --rebalance --flatten false',
     );
     expect(code).toBe(0);
     expect(text).toContain('has no meaning here: --fixedRoutingKey, --parallelism, --rebalance\n');
@@ -101,6 +101,8 @@ describe('stream-to-stream', () => {
     ['stream-to-stream', '--input-stream is missing'],
     ['stream-to-stream --input-stream a/b --controller tcp://x:9090', 'still to come'],
     ['stream-to-stream --input-stream a', 'scope/name'],
+    ['stream-to-stream --input-stream a/b --flatten', '--flatten is not to be had here'],
+    ['stream-to-stream --input-stream a/b --keyFieldNames id', 'each record once by itself'],
   ])('%s is refused', async (words, sentence) => {
     const { code, text } = await asked(words);
     expect(text).toContain(sentence);
