@@ -80,12 +80,11 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
   #rate = { samples: 0, atMs: monotonicMs(), perSecond: 0 };
   #statusTimer: NodeJS.Timeout | undefined;
   #durationTimer: NodeJS.Timeout | undefined;
-  #isStopping = false;
+  /** undefined while it records; `stopped`: all that was sampled is durable, and counted */
+  #ending: 'draining' | 'stopped' | undefined;
   #noteStopping!: () => void;
   /** resolves when it begins to stop */
   readonly #stopping = new Promise<void>((resolve) => (this.#noteStopping = resolve));
-  /** all that was sampled is durable, and counted */
-  #hasStopped = false;
   /** settles when a reload that has begun has ended, well or not */
   #reloading: Promise<unknown> | undefined;
   /** as the writer worker numbers them: in the order in which they were begun */
@@ -218,7 +217,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
     if (reconfigure === undefined) {
       throw new HelicorderError('USAGE', 'this recorder was not started from a configuration');
     }
-    if (this.#isStopping || this.#reloading || this.#lastStatus?.waitingForSpace) {
+    if (this.#ending || this.#reloading || this.#lastStatus?.waitingForSpace) {
       throw new HelicorderError('OWNER_BUSY', 'the recorder stops, reloads or waits for space');
     }
     const reload = this.#change(reconfigure());
@@ -249,7 +248,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
       throw error;
     }
     this.#plan = { groups: [...kept, ...begun] };
-    if (this.#isStopping) throw new HelicorderError('OWNER_BUSY', 'the recorder stops');
+    if (this.#ending) throw new HelicorderError('OWNER_BUSY', 'the recorder stops');
     this.#config = next;
     this.#tell({ type: 'flush-interval', ms: next.flushIntervalMs });
     return reportOf(now, next, changes);
@@ -267,7 +266,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
     // on a full disk the answer comes when there is space
     await Promise.race([replaced, this.#stopping]);
     closeDrivers(ended);
-    if (this.#isStopping) return;
+    if (this.#ending) return;
     await this.#samplers!.begin(begun.map(({ group }) => group));
   }
 
@@ -299,7 +298,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
       samplers: this.#samplers?.report(),
       uptimeSeconds: (monotonicMs() - this.#startedMs) / 1000,
       samplesPerSecond: this.#rate.perSecond,
-      ending: this.#hasStopped ? 'stopped' : this.#isStopping ? 'draining' : undefined,
+      ending: this.#ending,
       problems: [
         ...(unserved ? [`other processes cannot change the store: ${unserved.message}`] : []),
         ...(this.#upkeep?.warnings ?? []),
@@ -310,8 +309,8 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
 
   /** Ends the samplers, drains, ends the runs. A second call changes nothing. */
   stop(): Promise<RecorderSummary> {
-    if (this.#isStopping) return this.finished;
-    this.#isStopping = true;
+    if (this.#ending) return this.finished;
+    this.#ending = 'draining';
     this.#noteStopping();
     clearInterval(this.#statusTimer);
     clearTimeout(this.#durationTimer);
@@ -351,7 +350,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
     if (message.type === 'answer') this.#control?.answered(message.key, message.answer);
     if (message.type === 'waiting') this.#control?.tellWaiting(message.message);
     if (message.type !== 'stopped' || !('status' in message)) return;
-    this.#hasStopped = message.clean;
+    if (message.clean) this.#ending = 'stopped';
     this.#take(message.status);
     closeDrivers(this.#plan.groups);
     const seconds = (monotonicMs() - this.#startedMs) / 1000;
@@ -374,7 +373,8 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
     this.#lastStatus = status;
     this.#upkeep?.heard(status.segment, status.waitingForSpace);
     // a full disk may have room by now
-    if (this.unserved?.code === 'NO_SPACE' && !this.#isStopping) void this.#control?.serve();
+    if (this.unserved?.code === 'NO_SPACE' && this.#ending === undefined)
+      void this.#control?.serve();
     this.emit('status', this.status());
   }
 
@@ -386,7 +386,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
   }
 
   async #abandon(): Promise<void> {
-    this.#isStopping = true;
+    this.#ending ??= 'draining';
     clearInterval(this.#statusTimer);
     clearTimeout(this.#durationTimer);
     await this.#samplers?.stop().catch(() => undefined);

@@ -36,8 +36,8 @@ export function segmentStart(segment: number): Lsn {
 
 /**
  * Keeps the segment that was read last open, so that following the log costs one read a time. Who
- * reads has taken it: nobody else closes it. What has been sealed meanwhile reads as zeros, torn or
- * damaged.
+ * reads has taken it: nobody else closes it. What has been sealed meanwhile reads as it was, or as
+ * zeros, torn or damaged.
  */
 export class KeptSegment {
   #segment: OpenSegment | undefined;

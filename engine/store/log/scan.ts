@@ -82,10 +82,13 @@ export class Window {
     this.#file = file;
   }
 
-  /** Nothing at or behind `end` is read ahead: what lies there may not be written yet. */
+  /**
+   * Nothing at or behind `end` is read ahead: what lies there may not be written yet. What it holds
+   * from before the end that was known stays: who follows the log looks at a group twice.
+   */
   readAheadTo(end: number): void {
+    this.#length = Math.min(this.#length, Math.max(0, this.#end - this.#start));
     this.#end = end;
-    this.#length = 0;
     this.#isHinted = false;
   }
 

@@ -66,12 +66,20 @@ it('who looks at a few places is given them, and nothing is read ahead', () => {
   expect(hints).toEqual([]);
 });
 
-it('a new end is read from the file, not from what was held', () => {
+it('what lay behind the end is read from the file again; what lay before it is not', () => {
   const own = content.slice();
-  const { window } = windowOver(own);
+  const { window, reads } = windowOver(own);
   window.readAheadTo(2 * BLOCK_BYTES);
-  window.bytes(BLOCK_BYTES, BLOCK_BYTES);
+  window.bytes(BLOCK_BYTES, 2 * BLOCK_BYTES);
   own.fill(7, BLOCK_BYTES);
   window.readAheadTo(3 * BLOCK_BYTES);
-  expect(window.bytes(BLOCK_BYTES, BLOCK_BYTES).every((byte) => byte === 7)).toBe(true);
+  const [before, behind] = [BLOCK_BYTES, 2 * BLOCK_BYTES].map((at) =>
+    window.bytes(at, BLOCK_BYTES).slice(),
+  );
+  expect(before).toEqual(content.subarray(BLOCK_BYTES, 2 * BLOCK_BYTES));
+  expect(behind!.every((byte) => byte === 7)).toBe(true);
+  expect(reads).toEqual([
+    { at: BLOCK_BYTES, length: 2 * BLOCK_BYTES },
+    { at: 2 * BLOCK_BYTES, length: BLOCK_BYTES },
+  ]);
 });
