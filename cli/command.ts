@@ -53,6 +53,8 @@ export interface CliIo {
   stdin: AsyncIterable<Uint8Array>;
   /** a person can be asked */
   readonly isInteractive: boolean;
+  /** one that can be closed: any of the three streams is one, or was when the program began */
+  readonly hasTerminal: boolean;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly hostName: string;
   readonly platform: string;

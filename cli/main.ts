@@ -1,7 +1,9 @@
 #!/usr/bin/env node
 /** The program: joins the command line to the process. The only place that ends the process. */
+import { closeSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { hostname } from 'node:os';
+import { isatty } from 'node:tty';
 import { fileURLToPath } from 'node:url';
 import { ERRORS, HelicorderError, errnoCode, messageOf } from '../engine/base/errors.ts';
 import type { CliIo, EndSignal, Output } from './command.ts';
@@ -62,7 +64,6 @@ function flushed(stream: NodeJS.WriteStream): Promise<void> {
   });
 }
 
-/** Node.js takes back that SIGHUP is ignored, so `nohup` cannot be told from a terminal. */
 const SIGNALS: readonly EndSignal[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
 function onSignal(listener: (signal: EndSignal) => void): () => void {
@@ -72,6 +73,9 @@ function onSignal(listener: (signal: EndSignal) => void): () => void {
   };
 }
 
+/** Of the three streams, those that are terminals. */
+const terminals = [0, 1, 2].filter((fd) => isatty(fd));
+
 const stdout = outputOf('standard output', process.stdout);
 
 const io: CliIo = {
@@ -79,6 +83,7 @@ const io: CliIo = {
   stderr: outputOf('standard error', process.stderr),
   stdin: process.stdin,
   isInteractive: process.stdin.isTTY === true && process.stderr.isTTY === true,
+  hasTerminal: terminals.length > 0,
   environment: process.env,
   hostName: hostname(),
   platform: process.platform,
@@ -118,4 +123,6 @@ async function exitCodeOf(exitCode: number): Promise<number> {
 
 const exitCode = await exitCodeOf(await begin());
 await flushed(process.stderr);
+// Node.js gives terminals back as they were, and aborts where one has gone
+for (const fd of terminals) if (!isatty(fd)) closeSync(fd);
 process.exit(exitCode);

@@ -13,13 +13,14 @@ export function reloadCommand({ io, run }: CliContext): Command {
       const { askRecorder } = await io.load('control');
       const report = (await askRecorder(await dataDirOf(options, io), 'reload')) as ReloadReport;
       if (options.json) await printJson(io, report);
-      else await io.stdout.write(textOf(report));
+      else await io.stdout.write(reloadText(report));
       return 0;
     }),
   );
 }
 
-function textOf({ started, ended, restarted, settings }: ReloadReport): string {
+/** A line for each change. */
+export function reloadText({ started, ended, restarted, settings }: ReloadReport): string {
   const lines = [
     ...started.map((name) => `started   ${name}`),
     ...ended.map((name) => `ended     ${name}`),

@@ -1,9 +1,11 @@
 /**
  * `helicorder run`: records until a signal, the given duration or the end of the last source.
- * The first SIGINT, SIGTERM or SIGHUP drains and stops; a repetition within half a second is the
- * same signal (npm passes Ctrl-C on twice); a later one ends the process at once, which loses
- * nothing that was accepted: that is durable, and the next start accounts for the rest as
- * gap(crash).
+ * The first SIGINT or SIGTERM drains and stops; a repetition within half a second is the same
+ * signal (npm passes Ctrl-C on twice); a later one ends the process at once, which loses nothing
+ * that was accepted: that is durable, and the next start accounts for the rest as gap(crash).
+ * SIGHUP is a terminal that has been closed, and ends it as well; one that has none (`nohup`, a
+ * service) reads its configuration again, as such programs do: Node.js takes back that a signal is
+ * ignored, so what nohup has set cannot be seen otherwise.
  *
  * Nobody has to read what it prints: a reader that goes changes nothing, and where stdout cannot be
  * written it records on, and says so when it ends.
@@ -12,18 +14,19 @@ import type { Command } from 'commander';
 import { pino, type Logger } from 'pino';
 import { monotonicMs } from '../../engine/base/clock.ts';
 import { SIGNAL_REPEAT_MS, STATUS_INTERVAL_MS } from '../../engine/base/constants.ts';
-import { isCode } from '../../engine/base/errors.ts';
+import { isCode, messageOf } from '../../engine/base/errors.ts';
 import type { RecorderConfig } from '../../engine/config/config.ts';
 import type { RecorderSummary } from '../../engine/tools/types.ts';
 import { SIGNAL_EXITS, ignore, newCommand, printJson } from '../command.ts';
 import type { CliContext, CliIo, CommonOptions, EndSignal } from '../command.ts';
 import type { Engine } from '../engine.ts';
 import { configurationOf, flagsOf, resolvedBy, withSettings } from '../settings-options.ts';
+import { reloadText } from './reload.ts';
 import { LiveBlock, statusLine, statusLines, summaryLine } from '../status-view.ts';
 
 type RunningRecorder = Pick<
   Awaited<ReturnType<Engine['Recorder']['start']>>,
-  'status' | 'stop' | 'finished' | 'on'
+  'status' | 'stop' | 'finished' | 'on' | 'reload'
 >;
 
 const EXAMPLES = [
@@ -33,8 +36,8 @@ const EXAMPLES = [
 ];
 const LOG_LINE_INTERVAL_MS = 10_000;
 const HELP = `
-Ends well on SIGINT (Ctrl-C), SIGTERM and SIGHUP (its terminal is closed): what was sampled is made
-durable first. Node.js takes back what nohup sets: "setsid helicorder run" outlives a terminal.
+Ends well on SIGINT (Ctrl-C), SIGTERM and, where its terminal is closed, SIGHUP: what was sampled is
+made durable first. Without a terminal (nohup, a service) SIGHUP is "helicorder reload".
 With --json the last line has "state":"stopped" and the final counts.`;
 
 export async function runCommand({ io, run }: CliContext): Promise<Command> {
@@ -46,13 +49,13 @@ export async function runCommand({ io, run }: CliContext): Promise<Command> {
       const { engine, config, paths } = await configurationOf(io, options.config, flags);
       const log = logOf(options, io);
       log.info({ files: paths, sources: config.sources.length }, 'configuration read');
-      const signals = new StopSignals(io);
+      const signals = new Signals(io);
       const { summary, failure } = await signals.during(async () => {
         const reconfigure = (): RecorderConfig =>
           resolvedBy(engine, io, options.config, flags).config;
         const recorder = await engine.Recorder.start(config, { reconfigure });
         log.info({ dataDir: config.dataDir }, 'recording');
-        signals.stops(recorder);
+        signals.reach(recorder);
         return follow(io, recorder, options);
       });
       log.info(summary, 'stopped');
@@ -137,7 +140,7 @@ function tellsOfWarnings(io: CliIo, recorder: RunningRecorder): () => Promise<vo
 }
 
 /** What signals do to a recorder, also to one that is still starting. */
-class StopSignals {
+class Signals {
   readonly #io: CliIo;
   #recorder: RunningRecorder | undefined;
   #first: { signal: EndSignal; atMs: number } | undefined;
@@ -156,12 +159,13 @@ class StopSignals {
   }
 
   /** The recorder runs now; a signal that came before stops it at once. */
-  stops(recorder: RunningRecorder): void {
+  reach(recorder: RunningRecorder): void {
     this.#recorder = recorder;
     if (this.#first) this.#stop();
   }
 
   #take(signal: EndSignal): void {
+    if (signal === 'SIGHUP' && !this.#io.hasTerminal) return void this.#reload();
     const nowMs = monotonicMs();
     if (this.#first === undefined) {
       this.#first = { signal, atMs: nowMs };
@@ -170,6 +174,18 @@ class StopSignals {
     }
     const isRepeated = nowMs - this.#first.atMs <= SIGNAL_REPEAT_MS;
     if (!isRepeated) this.#io.exitNow(SIGNAL_EXITS[signal]);
+  }
+
+  /** What is wrong with the new configuration is told; recording goes on. */
+  async #reload(): Promise<void> {
+    const said = (text: string): Promise<void> =>
+      this.#io.stderr.write(`helicorder: reload: ${text}\n`).catch(ignore);
+    try {
+      const report = await this.#recorder?.reload();
+      if (report) await said(reloadText(report).trimEnd().replace(/\n/g, ', ').replace(/ +/g, ' '));
+    } catch (error) {
+      await said(messageOf(error));
+    }
   }
 
   #stop(): void {

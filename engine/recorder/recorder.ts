@@ -191,7 +191,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
       dataDir: this.#config.dataDir,
       tell: (message, transfer) => this.#writer?.postMessage(message, transfer),
       status: () => this.status(),
-      reload: () => this.#reload(),
+      reload: () => this.reload(),
       yield: () => this.#yield(),
     });
     await this.#control.serve();
@@ -211,8 +211,8 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
     return true;
   }
 
-  /** @throws what is wrong with the new configuration; then nothing has changed */
-  async #reload(): Promise<ReloadReport> {
+  /** @throws USAGE without `reconfigure`, OWNER_BUSY, what is wrong: then nothing has changed */
+  async reload(): Promise<ReloadReport> {
     const { reconfigure } = this.#options;
     if (reconfigure === undefined) {
       throw new HelicorderError('USAGE', 'this recorder was not started from a configuration');

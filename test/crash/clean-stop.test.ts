@@ -1,11 +1,17 @@
-/** SIGTERM, SIGINT, SIGHUP: what was sampled is durable, and the next start knows it was an end. */
+/**
+ * SIGTERM, SIGINT, a terminal that is closed: what was sampled is durable, and the next start knows
+ * it was an end.
+ */
+import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { SIGNAL_REPEAT_MS } from '../../engine/base/constants.ts';
 import { Store } from '../../engine/store/store.ts';
 import type { RecorderStatus, VerifyReport } from '../../engine/tools/types.ts';
-import { helicorder, helicorderJson, helicorderOut, type Program } from '../support/cli.ts';
+import { MAIN, helicorder, helicorderJson, helicorderOut, type Program } from '../support/cli.ts';
 import { temporaryDirectory } from '../support/directory.ts';
 import { canFreeze, freezableDisk } from '../support/freezer.ts';
 import { checkSamples, parseRecords, type RecordLine } from '../support/records.ts';
@@ -33,7 +39,7 @@ async function recordsOf(dir: string): Promise<RecordLine[]> {
   return parseRecords((await helicorderOut(words)).split('\n'));
 }
 
-describe.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('%s', (signal) => {
+describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
   test('drains, ends the run, closes the store, prints a summary and exits 0', async () => {
     const dir = temporaryDirectory();
     const run = await recording(dir);
@@ -69,6 +75,44 @@ describe.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('%s', (signal) => {
     expect(Number(stream!.ticksScheduled)).toBe(account.scheduled);
     expect(Number(stream!.samples)).toBe(account.samples);
   });
+});
+
+/** Begins a program on a terminal, closes that once it has printed, and prints how it has ended. */
+const ON_A_TERMINAL = `
+import os, pty, sys
+pid, terminal = pty.fork()
+if pid == 0: os.execv(sys.argv[1], sys.argv[1:])
+seen = b''
+while b'records of' not in seen and b'samples' not in seen: seen += os.read(terminal, 65536)
+os.close(terminal)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+`;
+
+test('a terminal that is closed: it drains, ends the run and exits 0', async () => {
+  const dir = temporaryDirectory();
+  const words = ['-c', ON_A_TERMINAL, process.execPath, MAIN, ...recorder(dir)];
+  const { stdout } = await promisify(execFile)('python3', words);
+  expect(stdout).toBe('0\n');
+  expect(Store.open(dir).reader.state.clean).toBe(true);
+});
+
+test('SIGHUP without a terminal reads the configuration again', async () => {
+  const dir = temporaryDirectory();
+  const file = join(dir, 'run.yaml');
+  const sources = `sources:\n  - {source: synthetic, stream: ${STREAM}}\n`;
+  writeFileSync(file, `${sources}store: {flush: 20ms}\n`);
+  const run = helicorder(['run', '--config', file, '--data-dir', join(dir, 'store'), '--json']);
+  await run.stdout.next((line) => samplesOf(line) > 0);
+  writeFileSync(file, `${sources}store: {flush: 30ms}\n`);
+  run.signal('SIGHUP');
+  await run.stderr.next((line) => line === 'helicorder: reload: changed store.flush');
+  writeFileSync(file, `${sources}store: {flush: 30}\n`);
+  run.signal('SIGHUP');
+  await run.stderr.next((line) => /^helicorder: reload: .*run.yaml:3: store.flush/.test(line));
+  const before = samplesOf(run.stdout.all.at(-1)!);
+  await run.stdout.next((line) => samplesOf(line) > before);
+  run.signal('SIGTERM');
+  expect((await run.ended).code).toBe(0);
 });
 
 test('SIGINT twice within a millisecond, as npm sends Ctrl-C, is once', async () => {

@@ -14,7 +14,7 @@ import { onTestFinished } from 'vitest';
 import { Lines } from './lines.ts';
 
 export const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url));
-const MAIN = join(REPOSITORY, 'dist/cli/main.js');
+export const MAIN = join(REPOSITORY, 'dist/cli/main.js');
 
 /**
  * Far beyond what any of them needs: a process that reaches it hangs. The full counts run for long

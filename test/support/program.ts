@@ -45,6 +45,7 @@ export function processWith(engine: EngineParts, change: Partial<CliIo> = {}): P
     stderr: output('err'),
     stdin: (async function* () {})(),
     isInteractive: false,
+    hasTerminal: true,
     environment: {},
     hostName: 'box',
     platform: 'linux',
