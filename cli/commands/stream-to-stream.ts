@@ -1,7 +1,7 @@
 /**
  * `helicorder stream-to-stream`: `stream cp` in the words of the reference job of that name. What
- * has no meaning here is accepted and named in one line, never ignored silently; what would be missed
- * is refused.
+ * has no meaning here is accepted and named in one line, never ignored silently; what would be
+ * missed is refused.
  */
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { HelicorderError } from '../../engine/base/errors.ts';
