@@ -9,6 +9,7 @@ import {
   control,
   count,
   flag,
+  lastTick,
   list,
   nanos,
   nullable,
@@ -266,7 +267,7 @@ export const schemaEntry = control<SchemaEntry>('schema', { id: text, schema: te
 export const runEntry = control<RunEntry>('run', runFields);
 export const runEndEntry = control<RunEndEntry>('run-end', {
   run: count,
-  lastTick: nullable(count),
+  lastTick,
   reason: text,
 });
 export const startEntry = control<StartEntry>('start', {
@@ -288,7 +289,7 @@ const runSnapshotFields: Fields<RunSnapshot> = {
   ...runFields,
   nextSeq: count,
   ordinal: count,
-  lastTick: nullable(count),
+  lastTick,
   lastNanos: nullable(nanos),
   endReason: nullable(text),
 };
@@ -315,7 +316,7 @@ export const trimEntry = control<TrimEntry>('trim', {
       records: count,
       samples: count,
       ticks: count,
-      lastTick: nullable(count),
+      lastTick,
     }),
   ),
 });

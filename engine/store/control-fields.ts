@@ -2,6 +2,7 @@
  * How control entries become JSON and back: an entry's shape is one table of fields, and the table
  * encodes, checks and decodes it. Numbers of 64 bits are quoted strings in the JSON.
  */
+import { assert } from '../base/assert.ts';
 import { HelicorderError } from '../base/errors.ts';
 import { hexWord } from '../base/bytes.ts';
 
@@ -33,7 +34,11 @@ export const flag: Field<boolean> = { encode: (value) => value, decode: asBoolea
 
 /** A counter below 2^53. */
 export const count: Field<number> = {
-  encode: (value) => String(value),
+  encode: (value) => {
+    // what no reader takes would make the log unreadable for good
+    assert(Number.isSafeInteger(value) && value >= 0, 'a counter is whole and not negative');
+    return String(value);
+  },
   decode: (json) => {
     const digits = asText(json);
     const value = Number(digits);
@@ -41,6 +46,15 @@ export const count: Field<number> = {
       throw new Malformed(`expected a counter, found ${digits}`);
     return value;
   },
+};
+
+/**
+ * The last tick of a run or a writer, if it has any. -1 is none as well: it was written for events
+ * that had been retired before they were copied.
+ */
+export const lastTick: Field<number | null> = {
+  encode: (value) => (value === null ? null : count.encode(value)),
+  decode: (json) => (json === null || json === '-1' ? null : count.decode(json)),
 };
 
 /** Nanoseconds, signed, 64 bits. */

@@ -340,7 +340,7 @@ export function gapItem(stream: number, bytes: number, gap: GapEntry): DataItem 
     records: gap.records,
     samples: 0,
     ticks: ticks?.count ?? 0,
-    lastTick: ticks && ticks.first + ticks.count - 1,
+    lastTick: lastTickOf(ticks),
     nextOrdinal: undefined,
     gaps: [{ reason, ticks: ticks?.count ?? 0 }],
     firstNanos: undefined,
@@ -349,6 +349,12 @@ export function gapItem(stream: number, bytes: number, gap: GapEntry): DataItem 
     paddingBytes: 0,
     content: { kind: 'gap', gap },
   };
+}
+
+/** None of what was never scheduled, such as events that are retired: no ticks from 0 on. */
+function lastTickOf(ticks: GapEntry['ticks']): number | undefined {
+  const end = ticks ? ticks.first + ticks.count : 0;
+  return end > 0 ? end - 1 : undefined;
 }
 
 /** First and last row that is in no failed range. */

@@ -195,6 +195,13 @@ export class StoreReader {
     this.#isAhead = false;
   }
 
+  /** Looks afresh. @returns true if a place for chunks has been named meanwhile */
+  hasNewPlace(): boolean {
+    const { size } = this.state.places;
+    this.renew();
+    return this.state.places.size > size;
+  }
+
   #advance(end: Lsn): boolean {
     if (end <= this.end) return false;
     if (this.#isAhead || !this.#readUpTo(end)) this.renew();

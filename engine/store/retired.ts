@@ -25,6 +25,18 @@ export function* retiredItems(
   }
 }
 
+/** What a reader is overtaken by: records of a stream from `firstOffset` on; the seqs are a guess. */
+export function overtakenItem(
+  stream: number,
+  last: Pick<RetiredWriter, 'run' | 'records'>,
+  firstOffset: number,
+  records: number,
+): DataItem {
+  const firstSeq = Math.max(1, last.records - records + 1);
+  const gap = { run: last.run, firstSeq, firstOffset, records, reason: 'retired' as const };
+  return gapItem(stream, 0, { ...gap, ticks: undefined, bounds: undefined });
+}
+
 /** Adds up what lies between an earlier low-water mark and a later one, in order of offsets. */
 export class RetiredSums {
   /** everything before this offset is in the sums */

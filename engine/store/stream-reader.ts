@@ -25,7 +25,7 @@ import { KnownRuns } from './known-runs.ts';
 import { lostTail } from './losses.ts';
 import { knownStream } from './named.ts';
 import type { StoreReader } from './reader.ts';
-import { retiredItems } from './retired.ts';
+import { overtakenItem, retiredItems } from './retired.ts';
 import { heldItems } from './spill-reader.ts';
 import {
   decodeItem,
@@ -37,7 +37,6 @@ import {
   type RunInfo,
   type StreamItem,
 } from './stream-item.ts';
-
 import { isBehind, isOutside, pieceOf, projectionOf, type Piece, type View } from './view.ts';
 
 export type * from './stream-item.ts';
@@ -188,10 +187,7 @@ export class StreamReader {
     const run = last && state.latestRun(this.#stream, last.writer);
     const info = last && (this.#known.of(last.run) ?? this.#known.of(run?.id ?? 0));
     if (last === undefined || info === undefined) return;
-    const place = { run: info.run.id, firstOffset: from, records };
-    const firstSeq = Math.max(1, last.records - records + 1);
-    const gap = { ...place, firstSeq, reason: 'retired' as const };
-    const item = gapItem(this.#stream, 0, { ...gap, ticks: undefined, bounds: undefined });
+    const item = overtakenItem(this.#stream, { ...last, run: info.run.id }, from, records);
     this.#continuity.nextOffset += records;
     yield { kind: 'raw', item, info, from };
   }
@@ -210,8 +206,12 @@ export class StreamReader {
     let chain = await chunks.chain(sealedEnd);
     for (;;) {
       const range = chain.find(({ end }) => end > this.#position!.lsn);
-      if (range === undefined) break;
       const expected = makeLsn(segmentOf(this.#position!.lsn), 0);
+      if ((range?.first ?? sealedEnd) > expected && this.#reader.hasNewPlace()) {
+        chain = await chunks.chain(sealedEnd);
+        continue;
+      }
+      if (range === undefined) break;
       const missing = range.first > expected ? { first: expected, end: range.first } : undefined;
       const isThere = yield* this.#fromChunk(range, missing);
       if (this.#isDone) return;

@@ -7,7 +7,9 @@ import { Refused } from './participant.ts';
 
 export const ALARM_WORDS: Readonly<Record<Alarm, string>> = {
   TARGET_ROLLED_BACK: 'the target has lost records that it had reported as committed',
-  SOURCE_DIVERGED: 'the target holds other records than the source under the same numbers',
+  SOURCE_DIVERGED:
+    'the target holds other records than the source under the same numbers, or some that the ' +
+    'source has let go of since',
   MARKER_GONE: 'the target holds records of this copy, but not how far they go',
 };
 

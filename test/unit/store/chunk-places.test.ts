@@ -260,6 +260,24 @@ describe('a place for chunks that is away', () => {
     store.append();
   });
 
+  it('to which chunks move while somebody reads is known to the reader', async () => {
+    const store = new ChunkStore();
+    store.fs.makeDirectory(MOUNT);
+    for (let segment = 2; segment <= 6; segment++) {
+      store.fillUpTo(segment);
+      await store.settle();
+    }
+    const reader = Store.open(DIR, store.environment);
+    const stream = reader.read(EVENTS);
+    const found = linesOf((await stream.next()).value as StreamItem);
+    setChunksDir(store.writer, MOUNT);
+    await store.settle();
+    expect(store.chunks(), 'all are there now').toEqual([]);
+    for await (const item of stream) found.push(...linesOf(item));
+    expect(found).toEqual(store.written.events);
+    reader.close();
+  });
+
   it('that is configured while somebody follows is known to the follower', async () => {
     const store = new ChunkStore();
     store.fs.makeDirectory(MOUNT);
