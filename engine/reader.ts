@@ -3,7 +3,8 @@
  * recorder, its configuration and the copier are four times as much.
  */
 export { nodeFileSystem } from './files/node-file-system.ts';
-export { Appender, Store, type ReadOptions } from './store/store.ts';
+export { Appender } from './store/appender.ts';
+export { Store, type ReadOptions } from './store/store.ts';
 export type { EventsItem, GapItem, SamplesItem, StreamItem } from './store/stream-reader.ts';
 export { buckets, type BucketOptions } from './tools/buckets.ts';
 export { cat } from './tools/cat.ts';

@@ -7,7 +7,7 @@
  */
 import { readFileSync, statSync, watch, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { Appender } from '../../engine/store/store.ts';
+import { Appender } from '../../engine/store/appender.ts';
 import {
   helicorder,
   helicorderInto,

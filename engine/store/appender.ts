@@ -1,0 +1,109 @@
+/**
+ * Appends opaque events to one stream as the store's owner: for programs that produce events
+ * themselves. Every `append` is one durable group. The calling thread waits for the disk.
+ */
+import { defined } from '../base/assert.ts';
+import type { HelicorderError } from '../base/errors.ts';
+import { isCode } from '../base/errors.ts';
+import type { InputPosition, WriterPosition } from './positions.ts';
+import { eventRun } from './run-plan.ts';
+import { systemEnvironment, type StoreEnvironment } from './store.ts';
+import { StoreWriter, type OpenedRun } from './writer.ts';
+
+/** How long it waits for space before it asks again. */
+const SPACE_WAIT_MS = 500;
+
+export class Appender {
+  readonly #writer: StoreWriter;
+  readonly #opened: OpenedRun;
+  readonly #sleep: (ms: number) => Promise<void>;
+
+  private constructor(
+    writer: StoreWriter,
+    opened: OpenedRun,
+    sleepMs: (ms: number) => Promise<void>,
+  ) {
+    this.#writer = writer;
+    this.#opened = opened;
+    this.#sleep = sleepMs;
+  }
+
+  /** @throws STORE_IN_USE while another process owns the store, USAGE for a stream of samples */
+  static open(
+    dir: string,
+    options: { stream: string; writer: string; environment?: StoreEnvironment },
+  ): Appender {
+    const { environment = systemEnvironment } = options;
+    const writer = StoreWriter.open(dir, environment);
+    try {
+      const [opened] = writer.beginRuns([eventRun(options.stream, options.writer)]);
+      return new Appender(writer, opened!, environment.sleep);
+    } catch (error) {
+      writer.abandon();
+      throw error;
+    }
+  }
+
+  get epoch(): number {
+    return this.#opened.run.epoch;
+  }
+
+  /** The last seq that is durable; the next event gets the one behind it. */
+  get lastSeq(): number {
+    return this.#opened.run.nextSeq - 1;
+  }
+
+  /** Where its input was with the last append that carried a position; see `Store.positionOf`. */
+  get position(): WriterPosition | undefined {
+    const { stream, run } = this.#opened;
+    return this.#writer.state.positions.of(stream.id, run.writer);
+  }
+
+  /** The largest event that fits, bytes. */
+  get eventLimit(): number {
+    return this.#writer.eventLimit;
+  }
+
+  /** The most bytes of events for one `append`, unless it is a single event. */
+  get groupLimit(): number {
+    return this.#writer.groupLimit;
+  }
+
+  /**
+   * Appends the events as one durable group; on a full disk it waits until there is space again.
+   * One call at a time. @param onWait is told once, when the waiting begins
+   * @param position where the input of these events ends: durable with them, or not at all
+   * @returns seq and offset of the first event; the others follow without holes
+   */
+  async append(
+    events: readonly Uint8Array[],
+    onWait?: (error: HelicorderError) => void,
+    position?: InputPosition,
+  ): Promise<{ firstSeq: number; firstOffset: number }> {
+    this.#writer.keepMark();
+    for (let tell = onWait; ; tell = undefined) {
+      try {
+        if (this.#writer.isWaiting) return defined(this.#writer.resume()[0], 'the appended events');
+        return this.#writer.appendEvents(this.#opened, events, position);
+      } catch (error) {
+        if (!isCode(error, 'NO_SPACE')) throw error;
+        tell?.(error);
+        await this.#sleep(SPACE_WAIT_MS);
+      }
+    }
+  }
+
+  /** @throws NO_SPACE, STORE_IO: its end could not be said in the log; the store is let go of */
+  close(): void {
+    if (this.#writer.isWaiting) return this.#writer.abandon();
+    try {
+      const builder = this.#writer.group();
+      this.#writer.addRunEnd(builder, this.#opened.run, 'stopped');
+      this.#writer.commit(builder);
+      this.#writer.close();
+    } catch (error) {
+      this.#writer.abandon();
+      throw error;
+    }
+  }
+}
