@@ -3,8 +3,7 @@
  * themselves. Every `append` is one durable group. The calling thread waits for the disk.
  */
 import { defined } from '../base/assert.ts';
-import type { HelicorderError } from '../base/errors.ts';
-import { isCode } from '../base/errors.ts';
+import { HelicorderError, isCode } from '../base/errors.ts';
 import type { InputPosition, WriterPosition } from './positions.ts';
 import { eventRun } from './run-plan.ts';
 import { systemEnvironment, type StoreEnvironment } from './store.ts';
@@ -17,6 +16,7 @@ export class Appender {
   readonly #writer: StoreWriter;
   readonly #opened: OpenedRun;
   readonly #sleep: (ms: number) => Promise<void>;
+  #isClosed = false;
 
   private constructor(
     writer: StoreWriter,
@@ -80,6 +80,7 @@ export class Appender {
     onWait?: (error: HelicorderError) => void,
     position?: InputPosition,
   ): Promise<{ firstSeq: number; firstOffset: number }> {
+    this.#checkOpen();
     this.#writer.keepMark();
     for (let tell = onWait; ; tell = undefined) {
       try {
@@ -93,8 +94,13 @@ export class Appender {
     }
   }
 
-  /** @throws NO_SPACE, STORE_IO: its end could not be said in the log; the store is let go of */
+  /**
+   * Lets go of the store; one that is closed already stays so.
+   * @throws NO_SPACE, STORE_IO: its end could not be said in the log; the store is let go of
+   */
   close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     if (this.#writer.isWaiting) return this.#writer.abandon();
     try {
       const builder = this.#writer.group();
@@ -105,5 +111,12 @@ export class Appender {
       this.#writer.abandon();
       throw error;
     }
+  }
+
+  #checkOpen(): void {
+    if (!this.#isClosed) return;
+    const { stream, run } = this.#opened;
+    const which = `writer ${run.writer} of ${stream.name}`;
+    throw new HelicorderError('USAGE', `the appender of ${which} is closed: open another`);
   }
 }

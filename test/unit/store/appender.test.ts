@@ -1,0 +1,45 @@
+/** What a program may do with an appender, also what it better would not. */
+import { expect, onTestFinished, test } from 'vitest';
+import { Appender } from '../../../engine/store/appender.ts';
+import { verify } from '../../../engine/tools/verify.ts';
+import { temporaryDirectory } from '../../support/directory.ts';
+import { bytes, readEvents } from '../../support/stores.ts';
+
+const STREAM = 'test/events';
+
+function openAppender(dir: string, writer = 'w'): Appender {
+  const appender = Appender.open(dir, { stream: STREAM, writer });
+  onTestFinished(() => appender.close());
+  return appender;
+}
+
+test('one that is closed again lets go of no other store', async () => {
+  const [dir, otherDir] = [temporaryDirectory(), temporaryDirectory()];
+  const closed = openAppender(dir);
+  await closed.append([bytes('one')]);
+  closed.close();
+  const other = openAppender(otherDir);
+  await other.append([bytes('two')]);
+  closed.close();
+  expect(() => openAppender(otherDir, 'second')).toThrow(
+    expect.objectContaining({ code: 'STORE_IN_USE' }),
+  );
+  await other.append([bytes('three')]);
+  other.close();
+  expect(await readEvents(otherDir)).toEqual(['two', 'three']);
+  expect(await verify(otherDir)).toMatchObject({ ok: true });
+});
+
+test('one that is closed says so, and keeps what it knew', async () => {
+  const dir = temporaryDirectory();
+  const appender = openAppender(dir);
+  await appender.append([bytes('one')]);
+  appender.close();
+  const late = appender.append([bytes('two')]);
+  await expect(late).rejects.toMatchObject({
+    code: 'USAGE',
+    message: 'the appender of writer w of test/events is closed: open another',
+  });
+  expect(appender.lastSeq).toBe(1);
+  expect(await readEvents(dir)).toEqual(['one']);
+});
