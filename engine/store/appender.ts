@@ -12,10 +12,26 @@ import { StoreWriter, type OpenedRun } from './writer.ts';
 /** How long it waits for space before it asks again. */
 const SPACE_WAIT_MS = 500;
 
+export interface Appended {
+  firstSeq: number;
+  firstOffset: number;
+}
+
+/** A call of `append` that has not been answered. */
+interface Waiting {
+  events: readonly Uint8Array[];
+  position: InputPosition | undefined;
+  onWait: ((error: HelicorderError) => void) | undefined;
+  resolve: (appended: Appended) => void;
+  reject: (error: unknown) => void;
+}
+
 export class Appender {
   readonly #writer: StoreWriter;
   readonly #opened: OpenedRun;
   readonly #sleep: (ms: number) => Promise<void>;
+  /** in the order of the calls; only the log knows whether it has the first one's group already */
+  readonly #waiting: Waiting[] = [];
   #isClosed = false;
 
   private constructor(
@@ -71,27 +87,47 @@ export class Appender {
 
   /**
    * Appends the events as one durable group; on a full disk it waits until there is space again.
-   * One call at a time. @param onWait is told once, when the waiting begins
+   * Calls that overlap are served in their order; the events belong to this until it has returned.
+   * @param onWait is told once, when the waiting begins
    * @param position where the input of these events ends: durable with them, or not at all
    * @returns seq and offset of the first event; the others follow without holes
+   * @throws USAGE once it is closed, also if that was while it waited: nothing was appended
    */
-  async append(
+  append(
     events: readonly Uint8Array[],
     onWait?: (error: HelicorderError) => void,
     position?: InputPosition,
-  ): Promise<{ firstSeq: number; firstOffset: number }> {
-    this.#checkOpen();
-    this.#writer.keepMark();
-    for (let tell = onWait; ; tell = undefined) {
+  ): Promise<Appended> {
+    return new Promise((resolve, reject) => {
+      this.#checkOpen();
+      this.#waiting.push({ events, onWait, position, resolve, reject });
+      // else those before it are waiting for space
+      if (this.#waiting.length === 1) void this.#appendWaiting();
+    });
+  }
+
+  /** Each at once, as long as there is space: what was called for is not lost to a `close`. */
+  async #appendWaiting(): Promise<void> {
+    for (let next = this.#waiting[0]; next; next = this.#waiting[0]) {
       try {
-        if (this.#writer.isWaiting) return defined(this.#writer.resume()[0], 'the appended events');
-        return this.#writer.appendEvents(this.#opened, events, position);
+        next.resolve(this.#tryAppend(next));
       } catch (error) {
-        if (!isCode(error, 'NO_SPACE')) throw error;
-        tell?.(error);
-        await this.#sleep(SPACE_WAIT_MS);
+        if (isCode(error, 'NO_SPACE')) {
+          tellOnce(next, error);
+          await this.#sleep(SPACE_WAIT_MS);
+          continue;
+        }
+        next.reject(error);
       }
+      this.#waiting.shift();
     }
+  }
+
+  #tryAppend({ events, position }: Waiting): Appended {
+    this.#writer.keepMark();
+    // then the log has its group already
+    if (this.#writer.isWaiting) return defined(this.#writer.resume()[0], 'the appended events');
+    return this.#writer.appendEvents(this.#opened, events, position);
   }
 
   /**
@@ -101,6 +137,7 @@ export class Appender {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    for (const { reject } of this.#waiting.splice(0)) reject(this.#closedError());
     if (this.#writer.isWaiting) return this.#writer.abandon();
     try {
       const builder = this.#writer.group();
@@ -114,9 +151,19 @@ export class Appender {
   }
 
   #checkOpen(): void {
-    if (!this.#isClosed) return;
+    if (this.#isClosed) throw this.#closedError();
+  }
+
+  #closedError(): HelicorderError {
     const { stream, run } = this.#opened;
     const which = `writer ${run.writer} of ${stream.name}`;
-    throw new HelicorderError('USAGE', `the appender of ${which} is closed: open another`);
+    return new HelicorderError('USAGE', `the appender of ${which} is closed: open another`);
   }
+}
+
+/** What a callback throws is its program's: no event is lost for it. */
+function tellOnce(waiting: Waiting, error: HelicorderError): void {
+  const { onWait } = waiting;
+  waiting.onWait = undefined;
+  if (onWait) queueMicrotask(() => onWait(error));
 }

@@ -9,13 +9,15 @@ import { systemEnvironment, type StoreEnvironment } from '../../../engine/store/
 import { SeededRandom } from '../../support/random.ts';
 import { SimulatedDisk } from '../../support/simulated-disk.ts';
 import { SimulatedFileSystem, calmHost } from '../../support/simulated-file-system.ts';
-import { beginEvents, bytes, openWriter, readEvents } from '../../support/stores.ts';
+import { beginEvents, bytes, openWriter, readEvents, text } from '../../support/stores.ts';
 
 const DIR = '/store';
 
 /** A store whose writes fail as `fault` says; there is none while it is undefined. */
 class Rig {
   fault: { errno: string; isMeant: (path: string) => boolean } | undefined;
+  /** ends the sleep of whoever waits for space */
+  wake = (): void => {};
   readonly fs: SimulatedFileSystem;
   readonly environment: StoreEnvironment;
 
@@ -126,5 +128,51 @@ describe('an appender that cannot say that it ends', () => {
     await next.append([bytes('two')]);
     next.close();
     expect(await readEvents(DIR, 'test/events', rig.environment)).toEqual(['one', 'two']);
+  });
+});
+
+describe('appends that overlap while the disk is full', () => {
+  const noise = (seed: number): Uint8Array => new SeededRandom(seed).bytes(40_000);
+
+  async function appenderThatWaits(
+    rig: Rig,
+    event: Uint8Array,
+  ): Promise<{ appender: Appender; first: Promise<{ firstSeq: number }> }> {
+    let awake = (): void => {};
+    const sleep = (): Promise<void> => new Promise((resolve) => (awake = resolve));
+    const environment = { ...rig.environment, sleep };
+    rig.wake = () => awake();
+    const appender = Appender.open(DIR, { stream: 'test/events', writer: 'w', environment });
+    await appender.append([bytes('before')]);
+    rig.fault = { errno: 'ENOSPC', isMeant: (path) => path.endsWith('.seg') };
+    const waits: string[] = [];
+    const first = appender.append([event], ({ code }) => waits.push(code));
+    await Promise.resolve();
+    expect(waits).toEqual(['NO_SPACE']);
+    return { appender, first };
+  }
+
+  it('are stored once each, in the order of the calls', async () => {
+    const rig = new Rig();
+    const { appender, first } = await appenderThatWaits(rig, noise(1));
+    const rest = [2, 3, 4].map((seed) => appender.append([noise(seed)]));
+    rig.fault = undefined;
+    rig.wake();
+    const appended = await Promise.all([first, ...rest]);
+    expect(appended.map(({ firstSeq }) => firstSeq)).toEqual([2, 3, 4, 5]);
+    appender.close();
+    const found = await readEvents(DIR, 'test/events', rig.environment);
+    expect(found).toEqual(['before', ...[1, 2, 3, 4].map((seed) => text(noise(seed)))]);
+  });
+
+  it('are refused when it is closed, and not stored', async () => {
+    const rig = new Rig();
+    const { appender, first } = await appenderThatWaits(rig, bytes('one'));
+    const calls = [first, appender.append([bytes('two')])];
+    appender.close();
+    rig.fault = undefined;
+    rig.wake();
+    for (const call of calls) await expect(call).rejects.toMatchObject({ code: 'USAGE' });
+    expect(await readEvents(DIR, 'test/events', rig.environment)).toEqual(['before']);
   });
 });
