@@ -1,6 +1,7 @@
 /**
  * Appends opaque events to one stream as the store's owner: for programs that produce events
- * themselves. Every `append` is one durable group. The calling thread waits for the disk.
+ * themselves. Every `append` is one durable group. The calling thread waits for the disk; timers
+ * and signals have a turn now and then, as in reading.
  */
 import { defined } from '../base/assert.ts';
 import { HelicorderError, isCode } from '../base/errors.ts';
@@ -29,19 +30,15 @@ interface Waiting {
 export class Appender {
   readonly #writer: StoreWriter;
   readonly #opened: OpenedRun;
-  readonly #sleep: (ms: number) => Promise<void>;
+  readonly #environment: StoreEnvironment;
   /** in the order of the calls; only the log knows whether it has the first one's group already */
   readonly #waiting: Waiting[] = [];
   #isClosed = false;
 
-  private constructor(
-    writer: StoreWriter,
-    opened: OpenedRun,
-    sleepMs: (ms: number) => Promise<void>,
-  ) {
+  private constructor(writer: StoreWriter, opened: OpenedRun, environment: StoreEnvironment) {
     this.#writer = writer;
     this.#opened = opened;
-    this.#sleep = sleepMs;
+    this.#environment = environment;
   }
 
   /** @throws STORE_IN_USE while another process owns the store, USAGE for a stream of samples */
@@ -53,7 +50,7 @@ export class Appender {
     const writer = StoreWriter.open(dir, environment);
     try {
       const [opened] = writer.beginRuns([eventRun(options.stream, options.writer)]);
-      return new Appender(writer, opened!, environment.sleep);
+      return new Appender(writer, opened!, environment);
     } catch (error) {
       writer.abandon();
       throw error;
@@ -93,17 +90,20 @@ export class Appender {
    * @returns seq and offset of the first event; the others follow without holes
    * @throws USAGE once it is closed, also if that was while it waited: nothing was appended
    */
-  append(
+  async append(
     events: readonly Uint8Array[],
     onWait?: (error: HelicorderError) => void,
     position?: InputPosition,
   ): Promise<Appended> {
-    return new Promise((resolve, reject) => {
+    const appended = await new Promise<Appended>((resolve, reject) => {
       this.#checkOpen();
       this.#waiting.push({ events, onWait, position, resolve, reject });
       // else those before it are waiting for space
       if (this.#waiting.length === 1) void this.#appendWaiting();
     });
+    // else a loop of appends, which wait for nothing but the disk, would be alone in the thread
+    await this.#environment.turn?.();
+    return appended;
   }
 
   /** Each at once, as long as there is space: what was called for is not lost to a `close`. */
@@ -114,7 +114,7 @@ export class Appender {
       } catch (error) {
         if (isCode(error, 'NO_SPACE')) {
           tellOnce(next, error);
-          await this.#sleep(SPACE_WAIT_MS);
+          await this.#environment.sleep(SPACE_WAIT_MS);
           continue;
         }
         next.reject(error);

@@ -44,7 +44,7 @@ export interface StoreEnvironment {
   /** blocks the thread */
   pause: (ms: number) => void;
   sleep: (ms: number) => Promise<void>;
-  /** a turn for timers and signals, if one is due; default: they wait for whoever reads */
+  /** a turn for timers and signals, if one is due; default: they wait for reads and appends */
   turn?: () => Promise<void> | undefined;
   version: string;
 }

@@ -43,3 +43,11 @@ test('one that is closed says so, and keeps what it knew', async () => {
   expect(appender.lastSeq).toBe(1);
   expect(await readEvents(dir)).toEqual(['one']);
 });
+
+test('a loop of appends leaves turns to timers', async () => {
+  const appender = openAppender(temporaryDirectory());
+  let isStopped = false;
+  setTimeout(() => (isStopped = true), 20);
+  for (let i = 0; !isStopped && i < 100_000; i++) await appender.append([bytes(`event ${i}`)]);
+  expect(isStopped).toBe(true);
+});
