@@ -2,6 +2,9 @@
  * Appends opaque events to one stream as the store's owner: for programs that produce events
  * themselves. Every `append` is one durable group. The calling thread waits for the disk; timers
  * and signals have a turn now and then, as in reading.
+ *
+ * It keeps the budget that the store was told last, but seals nothing and lets go of nothing: a
+ * store that is full stays so until another owner has made room.
  */
 import { defined } from '../base/assert.ts';
 import { HelicorderError, isCode } from '../base/errors.ts';
@@ -47,7 +50,7 @@ export class Appender {
     options: { stream: string; writer: string; environment?: StoreEnvironment },
   ): Appender {
     const { environment = systemEnvironment } = options;
-    const writer = StoreWriter.open(dir, environment);
+    const writer = StoreWriter.open(dir, { ...environment, budget: 'as-told' });
     try {
       const [opened] = writer.beginRuns([eventRun(options.stream, options.writer)]);
       return new Appender(writer, opened!, environment);
@@ -83,7 +86,8 @@ export class Appender {
   }
 
   /**
-   * Appends the events as one durable group; on a full disk it waits until there is space again.
+   * Appends the events as one durable group; where the disk is full or the budget spent it waits
+   * until there is space again.
    * Calls that overlap are served in their order; the events belong to this until it has returned.
    * @param onWait is told once, when the waiting begins
    * @param position where the input of these events ends: durable with them, or not at all

@@ -1,7 +1,8 @@
 /** An owner whose disk is full, or who may take no more of it, when it begins and ends. */
 import { describe, expect, it } from 'vitest';
 import { GIB, MIB } from '../../../engine/base/constants.ts';
-import { setCursor } from '../../../engine/store/changes.ts';
+import type { HelicorderError } from '../../../engine/base/errors.ts';
+import { setCursor, setRetention } from '../../../engine/store/changes.ts';
 import { segmentOf } from '../../../engine/store/log/format.ts';
 import { NEW_NAME } from '../../../engine/store/log/segment.ts';
 import { Appender } from '../../../engine/store/appender.ts';
@@ -128,6 +129,27 @@ describe('an appender that cannot say that it ends', () => {
     await next.append([bytes('two')]);
     next.close();
     expect(await readEvents(DIR, 'test/events', rig.environment)).toEqual(['one', 'two']);
+  });
+});
+
+describe('an appender in a store that was told its budget', () => {
+  it('waits where it is spent, and takes no more', async () => {
+    const rig = new Rig();
+    const budget = { bytes: 10 * MIB, minFreeBytes: 0 };
+    const recorder = openWriter(DIR, MIB, rig.environment);
+    setRetention(recorder, { budget, rules: [] });
+    recorder.close();
+    const sleep = (): Promise<void> => new Promise((resolve) => (rig.wake = resolve));
+    const environment = { ...rig.environment, sleep };
+    const appender = Appender.open(DIR, { stream: 'test/events', writer: 'w', environment });
+    const noise = new SeededRandom(1).bytes(100_000);
+    const waited = new Promise<HelicorderError>((resolve) => {
+      for (let i = 0; i < 200; i++) appender.append([noise], resolve).catch(() => {});
+    });
+    expect(await waited).toMatchObject({ code: 'NO_SPACE' });
+    expect(rig.fs.diskUse(DIR)).toBeLessThanOrEqual(budget.bytes);
+    expect(appender.lastSeq).toBeGreaterThan(40);
+    appender.close();
   });
 });
 
