@@ -8,6 +8,7 @@
  */
 import { defined } from '../base/assert.ts';
 import { HelicorderError, isCode } from '../base/errors.ts';
+import { streamName, writerId } from '../base/names.ts';
 import type { InputPosition, WriterPosition } from './positions.ts';
 import { eventRun } from './run-plan.ts';
 import { systemEnvironment, type StoreEnvironment } from './store.ts';
@@ -44,15 +45,19 @@ export class Appender {
     this.#environment = environment;
   }
 
-  /** @throws STORE_IN_USE while another process owns the store, USAGE for a stream of samples */
+  /**
+   * @throws STORE_IN_USE while somebody else owns the store, USAGE for a stream of samples and for
+   *   what is no name
+   */
   static open(
     dir: string,
     options: { stream: string; writer: string; environment?: StoreEnvironment },
   ): Appender {
     const { environment = systemEnvironment } = options;
+    const run = eventRun(streamName(options.stream), writerId(options.writer));
     const writer = StoreWriter.open(dir, { ...environment, budget: 'as-told' });
     try {
-      const [opened] = writer.beginRuns([eventRun(options.stream, options.writer)]);
+      const [opened] = writer.beginRuns([run]);
       return new Appender(writer, opened!, environment);
     } catch (error) {
       writer.abandon();

@@ -1,4 +1,6 @@
 /** What a program may do with an appender, also what it better would not. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { Appender } from '../../../engine/store/appender.ts';
 import { verify } from '../../../engine/tools/verify.ts';
@@ -50,4 +52,33 @@ test('a loop of appends leaves turns to timers', async () => {
   setTimeout(() => (isStopped = true), 20);
   for (let i = 0; !isStopped && i < 100_000; i++) await appender.append([bytes(`event ${i}`)]);
   expect(isStopped).toBe(true);
+});
+
+test.each([
+  ['the empty name', '', '"" is not the name of a stream, scope/name'],
+  ['a name without a scope', 'plant', 'scope/name'],
+  ['a name of three parts', 'a/b/c', 'scope/name'],
+  ['a letter that is not ASCII', 'a/é', 'scope/name'],
+  ['a line feed', 'a/b\n', 'scope/name'],
+  ['20 MB', `a/${'b'.repeat(20_000_000)}`, 'has 20000002 characters, at most 200 are allowed'],
+  ['no name', undefined, 'a value of type undefined'],
+])('%s is refused as a stream, and nothing is made', (_, stream, message) => {
+  const dir = join(temporaryDirectory(), 'store');
+  const options = { stream: stream!, writer: 'w' };
+  expect(() => Appender.open(dir, options)).toThrow(
+    expect.objectContaining({ code: 'USAGE', message: expect.stringContaining(message) as string }),
+  );
+  expect(existsSync(dir)).toBe(false);
+});
+
+test.each([
+  ['the empty id', '', '"" is not the id of a writer'],
+  ['one that is too long', 'w'.repeat(201), 'has 201 characters'],
+  ['no id', undefined, 'a value of type undefined'],
+  ['an object', {}, 'a value of type object'],
+])('%s is refused as a writer', (_, writer, message) => {
+  const options = { stream: STREAM, writer: writer as string };
+  expect(() => Appender.open(temporaryDirectory(), options)).toThrow(
+    expect.objectContaining({ code: 'USAGE', message: expect.stringContaining(message) as string }),
+  );
 });
