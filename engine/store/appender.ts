@@ -9,6 +9,7 @@
 import { defined } from '../base/assert.ts';
 import { HelicorderError, isCode } from '../base/errors.ts';
 import { streamName, writerId } from '../base/names.ts';
+import { checkEventLimits } from './event-limits.ts';
 import type { InputPosition, WriterPosition } from './positions.ts';
 import { eventRun } from './run-plan.ts';
 import { systemEnvironment, type StoreEnvironment } from './store.ts';
@@ -85,7 +86,7 @@ export class Appender {
     return this.#writer.eventLimit;
   }
 
-  /** The most bytes of events for one `append`, unless it is a single event. */
+  /** The most bytes of events for one `append`, unless it is a single event; at most 65,536. */
   get groupLimit(): number {
     return this.#writer.groupLimit;
   }
@@ -97,7 +98,8 @@ export class Appender {
    * @param onWait is told once, when the waiting begins
    * @param position where the input of these events ends: durable with them, or not at all
    * @returns seq and offset of the first event; the others follow without holes
-   * @throws USAGE once it is closed, also if that was while it waited: nothing was appended
+   * @throws USAGE for more than `eventLimit`, `groupLimit` or 65,536 events, and once it is closed,
+   *   also if that was while it waited: nothing was appended
    */
   async append(
     events: readonly Uint8Array[],
@@ -106,6 +108,7 @@ export class Appender {
   ): Promise<Appended> {
     const appended = await new Promise<Appended>((resolve, reject) => {
       this.#checkOpen();
+      checkEventLimits('an append', events, this);
       this.#waiting.push({ events, onWait, position, resolve, reject });
       // else those before it are waiting for space
       if (this.#waiting.length === 1) void this.#appendWaiting();
@@ -133,10 +136,13 @@ export class Appender {
   }
 
   #tryAppend({ events, position }: Waiting): Appended {
-    this.#writer.keepMark();
+    const writer = this.#writer;
+    writer.keepMark();
     // then the log has its group already
-    if (this.#writer.isWaiting) return defined(this.#writer.resume()[0], 'the appended events');
-    return this.#writer.appendEvents(this.#opened, events, position);
+    const appended = writer.isWaiting
+      ? defined(writer.resume()[0], 'the appended events')
+      : writer.appendEvents(this.#opened, events, position);
+    return { firstSeq: appended.firstSeq, firstOffset: appended.firstOffset };
   }
 
   /**

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { MIB } from '../../../engine/base/constants.ts';
 import { Appender } from '../../../engine/store/appender.ts';
 import { verify } from '../../../engine/tools/verify.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
@@ -81,4 +82,23 @@ test.each([
   expect(() => Appender.open(temporaryDirectory(), options)).toThrow(
     expect.objectContaining({ code: 'USAGE', message: expect.stringContaining(message) as string }),
   );
+});
+
+test.each([
+  ['more events than one entry has', Array(65_537).fill(bytes('a')), '65537 events, 65537 bytes'],
+  ['more bytes than a group', Array(65).fill(new Uint8Array(MIB)), '65 events, 68157440 bytes'],
+  ['one that is too large', [new Uint8Array(8 * MIB + 1)], 'at most 65536 and 8388608'],
+  ['text', ['an event'], 'an append takes an array of Uint8Arrays'],
+  ['a single event', bytes('an event'), 'an append takes an array of Uint8Arrays'],
+])('%s is refused with what is allowed, and does no harm', async (_, events, message) => {
+  const dir = temporaryDirectory();
+  const appender = openAppender(dir);
+  await expect(appender.append(events as Uint8Array[])).rejects.toMatchObject({
+    code: 'USAGE',
+    message: expect.stringContaining(message) as string,
+  });
+  const largest = Array<Uint8Array>(65_536).fill(bytes('a'));
+  expect(await appender.append(largest)).toEqual({ firstSeq: 1, firstOffset: 0 });
+  const { firstSeq } = await appender.append([new Uint8Array(appender.eventLimit)]);
+  expect(firstSeq).toBe(65_537);
 });
