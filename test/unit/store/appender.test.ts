@@ -33,6 +33,12 @@ test('one that is closed again lets go of no other store', async () => {
   expect(await verify(otherDir)).toMatchObject({ ok: true });
 });
 
+test('beside another owner of the same process it does not speak of another process', () => {
+  const dir = temporaryDirectory();
+  openAppender(dir);
+  expect(() => openAppender(dir)).toThrow(/^somebody else owns the store in .* an appender$/);
+});
+
 test('one that is closed says so, and keeps what it knew', async () => {
   const dir = temporaryDirectory();
   const appender = openAppender(dir);
