@@ -26,6 +26,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock, systemRandom, type Clock, type Random } from '../base/clock.ts';
 import { turn } from '../base/turn.ts';
 import { parseSchema } from '../batch/schema.ts';
+import { doingIo } from '../base/errors.ts';
 import type { FileSystem } from '../files/file-system.ts';
 import { nodeFileSystem, pauseThread } from '../files/node-file-system.ts';
 import type { StreamSnapshot } from './control-entries.ts';
@@ -88,7 +89,14 @@ export interface ReadOptions {
 /** How long a follower waits for the mark before it looks whether the owner is still there. */
 const FOLLOW_WAIT_MS = 500;
 
-/** A store opened for reading. Synchronous calls read the log in the calling thread. */
+/**
+ * A store opened for reading. Every call looks first at what is durable by then, whoever owns the
+ * store by then; while an owner is just beginning it waits, for at most 2 s. Calls read the log in
+ * the calling thread.
+ *
+ * What needs one state over several steps takes it from `reader`, after one look: it moves on only
+ * with the next one, of whatever call, and with the reading of a stream.
+ */
 export class Store {
   readonly reader: StoreReader;
 
@@ -104,13 +112,23 @@ export class Store {
     return new Store(StoreReader.open(dir, environment));
   }
 
+  /**
+   * Looks, as every call does. @throws STORE_IN_USE if an owner has begun and does not say how far
+   *   its log is durable, DAMAGED, STORE_IO
+   */
+  look(): void {
+    doingIo('cannot read the store in', this.reader.paths.dir, () => this.reader.look());
+  }
+
   /** Names of all streams, scope/name, sorted. */
   streamNames(): string[] {
+    this.look();
     return [...this.reader.state.streams.values()].map((stream) => stream.name).sort();
   }
 
   /** @throws NO_SUCH_STREAM, with the nearest name */
   stream(name: string): StreamSnapshot {
+    this.look();
     return namedStream(this.reader.state, name);
   }
 
@@ -120,8 +138,8 @@ export class Store {
    * were appended without one. @throws NO_SUCH_STREAM
    */
   positionOf(stream: string, writer: string): WriterPosition | undefined {
-    const { state } = this.reader;
-    return state.positions.of(namedStream(state, stream).id, writer);
+    const { id } = this.stream(stream);
+    return this.reader.state.positions.of(id, writer);
   }
 
   /**
