@@ -35,7 +35,7 @@ import { StoreReader } from './reader.ts';
 import { cursorOf, namedStream } from './named.ts';
 import type { WriterPosition } from './positions.ts';
 import { StreamReader, type FaultItem, type RawItem, type StreamItem } from './stream-reader.ts';
-import { checkColumns } from './view.ts';
+import { checkColumns, checkRange } from './view.ts';
 import { VERSION } from '../base/version.ts';
 
 export interface StoreEnvironment {
@@ -148,6 +148,7 @@ export class Store {
    * begins at its offset. Damage comes as items of kind
    * `fault`, the records it swallowed as gaps of reason `corrupt`. Arrays belong to the receiver,
    * unless it has them reused.
+   * @throws NO_SUCH_STREAM, USAGE for an option that cannot be, when the first item is asked for
    */
   async *read(name: string, options: ReadOptions = {}): AsyncGenerator<StreamItem> {
     const { to = Infinity, follow = false, signal } = options;
@@ -184,6 +185,7 @@ export class Store {
   }
 
   async #streamReader(name: string, options: ReadOptions): Promise<StreamReader> {
+    checkRange(options);
     const stream = this.stream(name);
     const { columns, fromTime, toTime, cursor, reuseArrays } = options;
     if (columns) checkColumns(columns, parseSchema(this.reader.state.schemaOf(stream)), name);
