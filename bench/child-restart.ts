@@ -4,7 +4,7 @@
  * Prints {readyMs, commitMicros}: from the call that opens it; p50 of further records, one each.
  */
 import { monotonicMs } from '../engine/base/clock.ts';
-import { Appender } from '../engine/store/store.ts';
+import { Appender } from '../engine/store/appender.ts';
 import { printAtOnce } from './files.ts';
 import { quantilesOf } from './stats.ts';
 

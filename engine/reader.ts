@@ -3,8 +3,18 @@
  * recorder, its configuration and the copier are four times as much.
  */
 export { nodeFileSystem } from './files/node-file-system.ts';
-export { Appender, Store, type ReadOptions } from './store/store.ts';
-export type { EventsItem, GapItem, SamplesItem, StreamItem } from './store/stream-reader.ts';
+export { Appender, type Appended } from './store/appender.ts';
+export type { StreamSnapshot } from './store/control-entries.ts';
+export { Store, type ReadOptions, type StoreEnvironment } from './store/store.ts';
+export type {
+  EventsItem,
+  FaultItem,
+  GapItem,
+  RawItem,
+  RunInfo,
+  SamplesItem,
+  StreamItem,
+} from './store/stream-reader.ts';
 export { buckets, type BucketOptions } from './tools/buckets.ts';
 export { cat } from './tools/cat.ts';
 export { describeCursor, describeCursors } from './tools/cursors.ts';

@@ -58,7 +58,7 @@ export const CLOCK_DISORDER_NANOS = BigInt(NANOS_PER_SECOND);
 export const CATALOG_MAX_LAG_MS = 1000;
 /** Characters of a stream's name, and of a writer's id. */
 export const NAME_MAX_LENGTH = 200;
-/** How long a reader of history may keep the thread for itself. */
+/** How long reading history, or appending, may keep the thread for itself. */
 export const TURN_MS = 50;
 /** How long a starting owner waits for readers that hold the shared lock. */
 export const LOCK_WAIT_MS = 2000;

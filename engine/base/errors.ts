@@ -86,7 +86,7 @@ export const ERRORS = {
   STORE_IN_USE: {
     exit: 75,
     retryable: true,
-    advice: 'Another process owns this store: stop it first, or name another directory.',
+    advice: 'Stop whoever owns this store first, or name another directory.',
   },
   TARGET_ROLLED_BACK: {
     exit: 65,

@@ -1,7 +1,7 @@
 /**
  * Turns of the event loop for timers, signals and whoever else lives in the thread. What reads
- * history, or prints it into a file, never waits for anything that ends in a later turn: it would
- * be alone until its end.
+ * history, prints it into a file, or appends one event after the other, never waits for anything
+ * that ends in a later turn: it would be alone until its end.
  */
 import { setImmediate } from 'node:timers/promises';
 import { monotonicMs } from './clock.ts';

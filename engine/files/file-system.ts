@@ -70,6 +70,7 @@ export interface DurableFile {
 
 /** A lock on a file, held until released or until the process ends. */
 export interface Lock {
+  /** What is released already stays so, whoever holds it by now. */
   release(): void;
 }
 

@@ -234,12 +234,7 @@ function lock(path: string, exclusive: boolean): Lock | undefined {
   const fd = openLockFile(path, exclusive);
   try {
     if (native.lockFile(fd, exclusive)) {
-      return {
-        release: () => {
-          native.unlockFile(fd);
-          closeSync(fd);
-        },
-      };
+      return heldLock(fd);
     }
   } catch (error) {
     closeSync(fd);
@@ -247,6 +242,19 @@ function lock(path: string, exclusive: boolean): Lock | undefined {
   }
   closeSync(fd);
   return undefined;
+}
+
+/** Released once, however often it is asked to: its descriptor may be another file's by then. */
+function heldLock(fd: number): Lock {
+  let isHeld = true;
+  return {
+    release: () => {
+      if (!isHeld) return;
+      isHeld = false;
+      native.unlockFile(fd);
+      closeSync(fd);
+    },
+  };
 }
 
 /** A shared lock needs no more than reading, so that a store on a read-only disk can be read. */

@@ -17,10 +17,10 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HelicorderError } from '../base/errors.ts';
-import { EVENTS_MAX } from '../batch/format.ts';
 import { parseSchema } from '../batch/schema.ts';
 import { CURSOR_DETAIL_MAX_CHARACTERS, encodeEventList, type Reply } from '../control/protocol.ts';
 import type { CursorEntry, StreamSnapshot } from '../store/control-entries.ts';
+import { checkEventLimits } from '../store/event-limits.ts';
 import { hex } from '../store/files.ts';
 import { cursorOf, knownStream } from '../store/named.ts';
 import { Store, systemEnvironment } from '../store/store.ts';
@@ -339,14 +339,7 @@ function checkEvents(events: readonly Uint8Array[], limits: Session['opened']): 
   if (limits === undefined) {
     throw new HelicorderError('USAGE', 'events of a consumer without an output');
   }
-  const bytes = events.reduce((sum, event) => sum + event.length, 0);
-  const limit = events.length === 1 ? limits.eventLimit : limits.groupLimit;
-  if (bytes <= limit && events.length <= EVENTS_MAX) return;
-  throw new HelicorderError(
-    'USAGE',
-    `a commit of ${events.length} events, ${bytes} bytes: this store takes at most ` +
-      `${EVENTS_MAX} and ${limit}`,
-  );
+  checkEventLimits('a commit', events, limits);
 }
 
 /** It travels as text in the head of a frame. */

@@ -68,7 +68,7 @@ export class Copies {
   async #look(): Promise<void> {
     const { signal } = this.#stop;
     while (!signal.aborted) {
-      const streams = new Set(this.#links.store.store.streamNames());
+      const streams = new Set(this.#links.store.streamNames());
       for (const stream of this.#ended) if (!streams.has(stream)) this.#forget(stream);
       for (const stream of streams) this.#begin(stream);
       await this.#pause(LOOK_MS);
@@ -137,7 +137,7 @@ export class Copies {
   }
 
   #isGone(stream: string, error: unknown): boolean {
-    const { store } = this.#links.store;
+    const { store } = this.#links;
     return isCode(error, 'NO_SUCH_STREAM') && !store.streamNames().includes(stream);
   }
 }

@@ -4,7 +4,8 @@
  */
 import type { Clock, ClockReading } from '../base/clock.ts';
 import { NANOS_PER_SECOND } from '../base/constants.ts';
-import { Appender, Store } from '../store/store.ts';
+import { Appender } from '../store/appender.ts';
+import { Store } from '../store/store.ts';
 import type { Lab, StepResult } from './lab.ts';
 import { promised } from './promise.ts';
 

@@ -38,9 +38,10 @@ export function takeLock(dir: string, { fs, pause, budget }: LockOptions): Lock 
 }
 
 export function inUse(dir: string): HelicorderError {
-  return new HelicorderError('STORE_IN_USE', `another process records into ${dir}`, {
-    details: { dir },
-  });
+  // of this process, perhaps; and a recorder that has claimed the store does not own it yet
+  const who = 'a recorder, a copy, a consumer or an appender';
+  const message = `somebody else owns the store in ${dir}, or is about to: ${who}`;
+  return new HelicorderError('STORE_IN_USE', message, { details: { dir } });
 }
 
 /** @returns undefined if somebody looks at it just now, or there is no store to be claimed */

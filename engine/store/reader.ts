@@ -56,6 +56,7 @@ export class StoreReader {
   #position: LogPosition;
   /** the state is ahead of the position: reading on has failed half way */
   #isAhead = false;
+  #isClosed = false;
 
   private constructor(
     paths: StorePaths,
@@ -243,10 +244,12 @@ export class StoreReader {
   }
 
   /**
-   * For who looks now and then and never waits: like `refresh`, and sees owners go and come.
-   * @throws STORE_IN_USE while one that is beginning has not said yet how far its log is durable
+   * For who looks now and then and never waits for more: like `refresh`, and sees owners go and
+   * come. It costs a few system calls. One that is closed knows what it knew.
+   * @throws STORE_IN_USE if one that is beginning has not said for 2 s how far its log is durable
    */
   look(): void {
+    if (this.#isClosed) return;
     if (this.#mark) {
       this.refresh();
       this.#checkOwner();
@@ -297,6 +300,7 @@ export class StoreReader {
   }
 
   close(): void {
+    this.#isClosed = true;
     this.chunks.close();
     this.kept.close();
     this.#mark?.close();

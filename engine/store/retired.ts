@@ -25,7 +25,7 @@ export function* retiredItems(
   }
 }
 
-/** What a reader is overtaken by: records of a stream from `firstOffset` on; the seqs are a guess. */
+/** What a reader is overtaken by: records from `firstOffset` on; their seqs are a guess. */
 export function overtakenItem(
   stream: number,
   last: Pick<RetiredWriter, 'run' | 'records'>,

@@ -4,6 +4,7 @@
  * One directory, one log for all streams, one owner at a time, any number of readers in any
  * process. The parts, in the order data takes:
  *
+ *   appender.ts        an owner that only appends events
  *   writer.ts          the owner: lock, recovery, control entries, commit
  *     log/log-writer   groups into segments: the only code that writes the log
  *     log/group        entries ↔ one group, or a run of groups
@@ -22,23 +23,19 @@
  * every wait is bounded. `docs/format-log.md` has the bytes, `docs/durability.md` the promise.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { defined } from '../base/assert.ts';
-import type { HelicorderError } from '../base/errors.ts';
-import { isCode } from '../base/errors.ts';
 import { systemClock, systemRandom, type Clock, type Random } from '../base/clock.ts';
 import { turn } from '../base/turn.ts';
 import { parseSchema } from '../batch/schema.ts';
+import { doingIo } from '../base/errors.ts';
 import type { FileSystem } from '../files/file-system.ts';
 import { nodeFileSystem, pauseThread } from '../files/node-file-system.ts';
 import type { StreamSnapshot } from './control-entries.ts';
 import { locateTime } from './locate-time.ts';
 import { StoreReader } from './reader.ts';
 import { cursorOf, namedStream } from './named.ts';
-import type { InputPosition, WriterPosition } from './positions.ts';
+import type { WriterPosition } from './positions.ts';
 import { StreamReader, type FaultItem, type RawItem, type StreamItem } from './stream-reader.ts';
-import { checkColumns } from './view.ts';
-import { eventRun } from './run-plan.ts';
-import { StoreWriter, type OpenedRun } from './writer.ts';
+import { checkColumns, checkRange } from './view.ts';
 import { VERSION } from '../base/version.ts';
 
 export interface StoreEnvironment {
@@ -48,7 +45,7 @@ export interface StoreEnvironment {
   /** blocks the thread */
   pause: (ms: number) => void;
   sleep: (ms: number) => Promise<void>;
-  /** a turn for timers and signals, if one is due; default: they wait for whoever reads */
+  /** a turn for timers and signals, if one is due; default: they wait for reads and appends */
   turn?: () => Promise<void> | undefined;
   version: string;
 }
@@ -92,7 +89,14 @@ export interface ReadOptions {
 /** How long a follower waits for the mark before it looks whether the owner is still there. */
 const FOLLOW_WAIT_MS = 500;
 
-/** A store opened for reading. Synchronous calls read the log in the calling thread. */
+/**
+ * A store opened for reading. Every call looks first at what is durable by then, whoever owns the
+ * store by then; while an owner is just beginning it waits, for at most 2 s. Calls read the log in
+ * the calling thread.
+ *
+ * What needs one state over several steps takes it from `reader`, after one look: it moves on only
+ * with the next one, of whatever call, and with the reading of a stream.
+ */
 export class Store {
   readonly reader: StoreReader;
 
@@ -108,13 +112,23 @@ export class Store {
     return new Store(StoreReader.open(dir, environment));
   }
 
+  /**
+   * Looks, as every call does. @throws STORE_IN_USE if an owner has begun and does not say how far
+   *   its log is durable, DAMAGED, STORE_IO
+   */
+  look(): void {
+    doingIo('cannot read the store in', this.reader.paths.dir, () => this.reader.look());
+  }
+
   /** Names of all streams, scope/name, sorted. */
   streamNames(): string[] {
+    this.look();
     return [...this.reader.state.streams.values()].map((stream) => stream.name).sort();
   }
 
   /** @throws NO_SUCH_STREAM, with the nearest name */
   stream(name: string): StreamSnapshot {
+    this.look();
     return namedStream(this.reader.state, name);
   }
 
@@ -124,8 +138,8 @@ export class Store {
    * were appended without one. @throws NO_SUCH_STREAM
    */
   positionOf(stream: string, writer: string): WriterPosition | undefined {
-    const { state } = this.reader;
-    return state.positions.of(namedStream(state, stream).id, writer);
+    const { id } = this.stream(stream);
+    return this.reader.state.positions.of(id, writer);
   }
 
   /**
@@ -134,6 +148,7 @@ export class Store {
    * begins at its offset. Damage comes as items of kind
    * `fault`, the records it swallowed as gaps of reason `corrupt`. Arrays belong to the receiver,
    * unless it has them reused.
+   * @throws NO_SUCH_STREAM, USAGE for an option that cannot be, when the first item is asked for
    */
   async *read(name: string, options: ReadOptions = {}): AsyncGenerator<StreamItem> {
     const { to = Infinity, follow = false, signal } = options;
@@ -170,6 +185,7 @@ export class Store {
   }
 
   async #streamReader(name: string, options: ReadOptions): Promise<StreamReader> {
+    checkRange(options);
     const stream = this.stream(name);
     const { columns, fromTime, toTime, cursor, reuseArrays } = options;
     if (columns) checkColumns(columns, parseSchema(this.reader.state.schemaOf(stream)), name);
@@ -205,104 +221,5 @@ export class Store {
 
   close(): void {
     this.reader.close();
-  }
-}
-
-/**
- * Appends opaque events to one stream as the store's owner: for programs that produce events
- * themselves. Every `append` is one durable group. The calling thread waits for the disk.
- */
-export class Appender {
-  readonly #writer: StoreWriter;
-  readonly #opened: OpenedRun;
-  readonly #sleep: (ms: number) => Promise<void>;
-
-  private constructor(
-    writer: StoreWriter,
-    opened: OpenedRun,
-    sleepMs: (ms: number) => Promise<void>,
-  ) {
-    this.#writer = writer;
-    this.#opened = opened;
-    this.#sleep = sleepMs;
-  }
-
-  /** @throws STORE_IN_USE while another process owns the store, USAGE for a stream of samples */
-  static open(
-    dir: string,
-    options: { stream: string; writer: string; environment?: StoreEnvironment },
-  ): Appender {
-    const { environment = systemEnvironment } = options;
-    const writer = StoreWriter.open(dir, environment);
-    try {
-      const [opened] = writer.beginRuns([eventRun(options.stream, options.writer)]);
-      return new Appender(writer, opened!, environment.sleep);
-    } catch (error) {
-      writer.abandon();
-      throw error;
-    }
-  }
-
-  get epoch(): number {
-    return this.#opened.run.epoch;
-  }
-
-  /** The last seq that is durable; the next event gets the one behind it. */
-  get lastSeq(): number {
-    return this.#opened.run.nextSeq - 1;
-  }
-
-  /** Where its input was with the last append that carried a position; see `Store.positionOf`. */
-  get position(): WriterPosition | undefined {
-    const { stream, run } = this.#opened;
-    return this.#writer.state.positions.of(stream.id, run.writer);
-  }
-
-  /** The largest event that fits, bytes. */
-  get eventLimit(): number {
-    return this.#writer.eventLimit;
-  }
-
-  /** The most bytes of events for one `append`, unless it is a single event. */
-  get groupLimit(): number {
-    return this.#writer.groupLimit;
-  }
-
-  /**
-   * Appends the events as one durable group; on a full disk it waits until there is space again.
-   * One call at a time. @param onWait is told once, when the waiting begins
-   * @param position where the input of these events ends: durable with them, or not at all
-   * @returns seq and offset of the first event; the others follow without holes
-   */
-  async append(
-    events: readonly Uint8Array[],
-    onWait?: (error: HelicorderError) => void,
-    position?: InputPosition,
-  ): Promise<{ firstSeq: number; firstOffset: number }> {
-    this.#writer.keepMark();
-    for (let tell = onWait; ; tell = undefined) {
-      try {
-        if (this.#writer.isWaiting) return defined(this.#writer.resume()[0], 'the appended events');
-        return this.#writer.appendEvents(this.#opened, events, position);
-      } catch (error) {
-        if (!isCode(error, 'NO_SPACE')) throw error;
-        tell?.(error);
-        await this.#sleep(FOLLOW_WAIT_MS);
-      }
-    }
-  }
-
-  /** @throws NO_SPACE, STORE_IO: its end could not be said in the log; the store is let go of */
-  close(): void {
-    if (this.#writer.isWaiting) return this.#writer.abandon();
-    try {
-      const builder = this.#writer.group();
-      this.#writer.addRunEnd(builder, this.#opened.run, 'stopped');
-      this.#writer.commit(builder);
-      this.#writer.close();
-    } catch (error) {
-      this.#writer.abandon();
-      throw error;
-    }
   }
 }

@@ -7,6 +7,7 @@
  * ends with the first record behind both it and that place. So nothing in the range is missed, and
  * with a clock that was never set back nothing behind it is looked at.
  */
+import { inspect } from 'node:util';
 import { CLOCK_DISORDER_NANOS } from '../base/constants.ts';
 import { HelicorderError, nearest } from '../base/errors.ts';
 import type { Channel, Schema } from '../batch/schema.ts';
@@ -71,6 +72,29 @@ export function projectionOf({ columns }: View, schema: Schema): Projection | un
 export function placesOf(columns: ReadonlySet<string>, channels: readonly Channel[]): number[] {
   const places = [...columns].map((name) => channels.findIndex((channel) => channel.name === name));
   return places.filter((place) => place >= 0);
+}
+
+/** What of a stream is to be read, as a program has given it: with types or without. */
+interface GivenRange {
+  from?: unknown;
+  to?: unknown;
+  fromTime?: unknown;
+  toTime?: unknown;
+}
+
+/** @throws USAGE for what compares with no offset or time: it would be nothing, or everything */
+export function checkRange({ from = 0, to = Infinity, ...times }: GivenRange): void {
+  const isFirst = Number.isSafeInteger(from) || from === 'start' || from === 'tail';
+  if (!isFirst) throw notIn('from', from, "an offset, 'start' or 'tail'");
+  if (!Number.isSafeInteger(to) && to !== Infinity) throw notIn('to', to, 'an offset');
+  for (const option of ['fromTime', 'toTime'] as const) {
+    const nanos = times[option] ?? 0n;
+    if (typeof nanos !== 'bigint') throw notIn(option, nanos, 'UTC ns, as a BigInt');
+  }
+}
+
+function notIn(option: string, value: unknown, expected: string): HelicorderError {
+  return new HelicorderError('USAGE', `${option} is ${inspect(value)}: expected ${expected}`);
 }
 
 /** @throws USAGE for a name that no channel of the stream has, with the nearest one */

@@ -35,6 +35,11 @@ export class SourceStore {
     this.#client = client;
   }
 
+  /** As of the last time it was followed: no disk is asked, and none can fail. */
+  streamNames(): string[] {
+    return [...this.store.reader.state.streams.values()].map(({ name }) => name);
+  }
+
   close(): void {
     this.#isClosed = true;
     this.store.close();

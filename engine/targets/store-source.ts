@@ -13,7 +13,7 @@ import { edge } from '../base/failpoint.ts';
 import { parseSchema } from '../batch/schema.ts';
 import { lostEntry, originRun, type StreamSnapshot } from '../store/control-entries.ts';
 import { hex } from '../store/files.ts';
-import { cursorOf, knownStream } from '../store/named.ts';
+import { cursorOf, knownStream, namedStream } from '../store/named.ts';
 import type { Question } from '../control/protocol.ts';
 import type { Store, StoreEnvironment } from '../store/store.ts';
 import { StreamReader, type FaultItem, type RawItem } from '../store/stream-reader.ts';
@@ -86,7 +86,7 @@ export class StoreSource implements CopySource {
   constructor(options: StoreSourceOptions) {
     this.#options = options;
     this.#store = options.store.store;
-    const { id, incarnation } = this.#store.stream(options.stream);
+    const { id, incarnation } = namedStream(this.#store.reader.state, options.stream);
     this.#id = id;
     this.#incarnation = incarnation;
   }

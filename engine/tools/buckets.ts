@@ -39,6 +39,11 @@ export interface BucketOptions {
 const BUCKET_MIN_NANOS = 1000n;
 const BUCKET_DEFAULT_NANOS = 60n * BigInt(NANOS_PER_SECOND);
 
+/** Buckets that were counted end where the stream did by then, whatever was recorded since. */
+function endOf({ count }: BucketOptions, { originNanos, nanos }: Grid): bigint | undefined {
+  return count === undefined ? undefined : originNanos + nanos * BigInt(count);
+}
+
 /** Buckets as numbers: bucket k begins at `originNanos` + k × `nanos`. */
 interface Grid {
   originNanos: bigint;
@@ -56,14 +61,15 @@ export async function buckets(
   if (schema.kind === 'opaque') {
     throw new HelicorderError('USAGE', `${name} holds opaque events: they have no values`);
   }
-  const { fromTime, toTime, columns, onDamage } = options;
+  const { fromTime, columns, onDamage } = options;
   const isFirstAsked = options.count !== undefined && fromTime === undefined;
   const trim = store.reader.state.trims.get(stream.id);
-  const firstNanos = isFirstAsked ? await firstHeldNanos(store, stream, schema, trim) : undefined;
-  const grid = gridOf(options, firstNanos, stream.totals.lastNanos);
+  const { lastNanos } = stream.totals;
+  const firstNanos = isFirstAsked ? await firstHeldNanos(store, stream, trim) : undefined;
+  const grid = gridOf(options, firstNanos, lastNanos);
+  const toTime = options.toTime ?? endOf(options, grid);
   const table = new BucketTable();
   const wanted = columns && new Set(columns);
-  const lowWater = store.reader.state.lowWaterOf(stream.id);
   const range = {
     ...(fromTime === undefined ? {} : { fromTime }),
     ...(toTime === undefined ? {} : { toTime }),
@@ -71,7 +77,10 @@ export async function buckets(
   };
   for await (const found of store.readRaw(name, range)) {
     if (found.kind === 'fault') onDamage?.(damageOf(found.fault));
-    else addItem(table, grid, found, { ...options, lowWater, wanted });
+    else {
+      const lowWater = store.reader.state.lowWaterOf(stream.id);
+      addItem(table, grid, found, { fromTime, toTime, lowWater, wanted });
+    }
   }
   return reportOf(name, table, grid);
 }
@@ -98,7 +107,9 @@ function gridOf(
   return { originNanos, nanos: nanos > BUCKET_MIN_NANOS ? nanos : BUCKET_MIN_NANOS };
 }
 
-interface ItemOptions extends BucketOptions {
+interface ItemOptions {
+  fromTime: bigint | undefined;
+  toTime: bigint | undefined;
   wanted: ReadonlySet<string> | undefined;
   lowWater: number;
 }

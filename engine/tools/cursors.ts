@@ -8,6 +8,12 @@ import type { CursorInfo } from './types.ts';
 
 /** All of them, sorted by name. */
 export function describeCursors(store: Store): CursorInfo[] {
+  store.look();
+  return cursorsSeen(store);
+}
+
+/** The same as of the last look. */
+export function cursorsSeen(store: Store): CursorInfo[] {
   const cursors = [...store.reader.state.cursors.values()];
   cursors.sort((a, b) => (a.name < b.name ? -1 : 1));
   return cursors.map((cursor) => infoOf(store, cursor));
@@ -15,6 +21,7 @@ export function describeCursors(store: Store): CursorInfo[] {
 
 /** @throws NO_SUCH_CURSOR, with the nearest name */
 export function describeCursor(store: Store, name: string): CursorInfo {
+  store.look();
   return infoOf(store, namedCursor(store.reader.state, name));
 }
 

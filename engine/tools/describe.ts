@@ -2,23 +2,30 @@
  * What a store holds: `stream ls` and `stream info`. All of it stands in the control state, but for
  * the first time behind what is retired, which is read.
  */
-import { parseSchema, type Schema } from '../batch/schema.ts';
+import { parseSchema } from '../batch/schema.ts';
 import type { StreamSnapshot, TrimEntry } from '../store/control-entries.ts';
 import type { Store } from '../store/store.ts';
-import type { StreamItem } from '../store/stream-reader.ts';
+import { StreamReader, type StreamItem } from '../store/stream-reader.ts';
 import type { StreamInfo } from './types.ts';
 
 /** Sorted by name. */
 export async function describeStreams(store: Store): Promise<StreamInfo[]> {
+  store.look();
+  const known = [...store.reader.state.streams.values()];
+  known.sort((a, b) => (a.name < b.name ? -1 : 1));
   const streams: StreamInfo[] = [];
-  for (const name of store.streamNames()) streams.push(await describeStream(store, name));
+  for (const stream of known) streams.push(await infoOf(store, stream));
   return streams;
 }
 
 /** @throws NO_SUCH_STREAM */
 export async function describeStream(store: Store, name: string): Promise<StreamInfo> {
+  return infoOf(store, store.stream(name));
+}
+
+/** As of the last look. */
+async function infoOf(store: Store, stream: StreamSnapshot): Promise<StreamInfo> {
   const { state } = store.reader;
-  const stream = store.stream(name);
   const schema = parseSchema(state.schemaOf(stream));
   const trim = state.trims.get(stream.id);
   const writers = state.writersOf(stream.id).map(({ writer, epoch, nextSeq }) => ({
@@ -27,6 +34,7 @@ export async function describeStream(store: Store, name: string): Promise<Stream
     lastSeq: String(nextSeq - 1),
   }));
   const isEmpty = stream.nextOffset === (trim?.lowWater ?? 0);
+  const lastNanos = isEmpty ? null : stringOrNull(stream.totals.lastNanos);
   return {
     ...splitName(stream),
     id: stream.incarnation,
@@ -35,8 +43,8 @@ export async function describeStream(store: Store, name: string): Promise<Stream
     samplesPerEvent: stream.samplesPerEvent,
     ...extent(stream, trim),
     writers,
-    firstTimestampNanos: stringOrNull(await firstHeldNanos(store, stream, schema, trim)),
-    lastTimestampNanos: isEmpty ? null : stringOrNull(stream.totals.lastNanos),
+    firstTimestampNanos: stringOrNull(await firstHeldNanos(store, stream, trim)),
+    lastTimestampNanos: lastNanos,
   };
 }
 
@@ -81,20 +89,20 @@ function extent(
  * holds it is away.
  */
 export async function firstHeldNanos(
-  store: Store,
-  { name, totals }: StreamSnapshot,
-  { kind }: Schema,
+  { reader }: Store,
+  { id, totals }: StreamSnapshot,
   trim: TrimEntry | undefined,
 ): Promise<bigint | null | undefined> {
   if (trim === undefined) return totals.firstNanos;
-  const range = { from: trim.lowWater, ...(kind === 'samples' ? { columns: [] } : {}) };
+  const times = new StreamReader(reader, id, trim.lowWater, { columns: new Set() });
   try {
-    for await (const item of store.read(name, range)) {
+    for await (const item of times.items()) {
       const nanos = firstNanosOf(item);
       if (nanos !== undefined) return nanos;
+      await reader.turn();
     }
   } catch (error) {
-    if (store.reader.chunks.away === undefined) throw error;
+    if (reader.chunks.away === undefined) throw error;
   }
   return undefined;
 }

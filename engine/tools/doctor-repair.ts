@@ -7,11 +7,12 @@
  *
  * The log itself is not rewritten, and nothing is deleted that might hold a record.
  */
-import { HelicorderError, errnoCode, openError } from '../base/errors.ts';
+import { errnoCode, openError } from '../base/errors.ts';
 import { Catalog } from '../store/catalog.ts';
 import { pinLosses } from '../store/changes.ts';
 import type { LostEntry } from '../store/control-entries.ts';
 import { storePaths } from '../store/files.ts';
+import { inUse } from '../store/lock.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../store/store.ts';
 import { StreamReader } from '../store/stream-reader.ts';
 import { StoreWriter } from '../store/writer.ts';
@@ -66,9 +67,7 @@ function putAside(
   const { fs } = environment;
   const paths = storePaths(dir);
   const lock = fs.lock(paths.lock, true);
-  if (lock === undefined) {
-    throw new HelicorderError('STORE_IN_USE', `another process records into ${dir}`);
-  }
+  if (lock === undefined) throw inUse(dir);
   try {
     const manifest = readManifest(fs, dir);
     for (const { kind, file, offset, length, what } of findings) {

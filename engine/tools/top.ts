@@ -5,7 +5,7 @@
 import { monotonicMs } from '../base/clock.ts';
 import { isCode } from '../base/errors.ts';
 import type { Store } from '../store/store.ts';
-import { describeCursors } from './cursors.ts';
+import { cursorsSeen } from './cursors.ts';
 import { Growth, limitBytes } from './growth.ts';
 import { stringOrNull } from './describe.ts';
 import type { RecorderStatus, TopReport } from './types.ts';
@@ -72,7 +72,7 @@ export class Top {
   }
 
   #cursors(): TopReport['cursors'] {
-    return describeCursors(this.#store).map(({ name, stream, offset, lagRecords, retired }) => {
+    return cursorsSeen(this.#store).map(({ name, stream, offset, lagRecords, retired }) => {
       return { name, stream, offset, lag: lagRecords, retired };
     });
   }

@@ -161,9 +161,11 @@ async function readStreams(
 }
 
 async function checkStreams(report: VerifyReport, store: Store, dir: string): Promise<void> {
-  for (const name of store.streamNames()) {
+  const streams = [...store.reader.state.streams.values()];
+  streams.sort((a, b) => (a.name < b.name ? -1 : 1));
+  for (const { id, name } of streams) {
     try {
-      report.streams.push(await readStream(store, name, report));
+      report.streams.push(await readStream(store, id, name, report));
     } catch (error) {
       if (isInUse(error)) throw error;
       report.damage.push({ ...damageOf(error, dir), what: `${name}: ${messageOf(error)}` });
@@ -199,12 +201,13 @@ function isAway(error: unknown): error is HelicorderError {
 
 async function readStream(
   store: Store,
+  id: number,
   name: string,
   report: VerifyReport,
 ): Promise<VerifiedStream> {
   const check = new StreamCheck(report, name);
   const onAway = (records: number): void => check.passOver(records);
-  const reader = new StreamReader(store.reader, store.stream(name).id, 0, { onAway });
+  const reader = new StreamReader(store.reader, id, 0, { onAway });
   for await (const item of reader.items()) {
     if (item.kind === 'fault') tellOnce(report, item.fault);
     else check.add(item);

@@ -282,6 +282,21 @@ function describeLocks(make: () => Place): void {
     next?.release();
   });
 
+  it('a lock that is released again lets go of nothing that is held or open by then', () => {
+    const { fs, dir } = make();
+    const first = fs.lock(`${dir}/one`, true);
+    first?.release();
+    // a descriptor has the lowest number that is free: that of the first
+    const held = fs.lock(`${dir}/two`, true);
+    first?.release();
+    expect(fs.lock(`${dir}/two`, true)).toBeUndefined();
+    held?.release();
+    const file = fs.open(`${dir}/two`, 'write');
+    held?.release();
+    expect(file.size()).toBe(0);
+    file.close();
+  });
+
   it('shared locks coexist, and keep an exclusive one away until the last is released', () => {
     const { fs, dir } = make();
     const path = `${dir}/lock`;

@@ -7,7 +7,7 @@
  */
 import { readFileSync, statSync, watch, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { Appender } from '../../engine/store/store.ts';
+import { Appender } from '../../engine/store/appender.ts';
 import {
   helicorder,
   helicorderInto,
@@ -116,7 +116,7 @@ describe('a reader of history that prints into a file', () => {
     const dir = temporaryDirectory();
     const appender = Appender.open(dir, { stream: LINES, writer: 'w' });
     const event = Buffer.from('{"a":12345,"text":"abcdefghijklmnopqrstuvwxyz"}');
-    for (let i = 0; i < 25; i++) await appender.append(Array<Uint8Array>(40_000).fill(event));
+    for (let i = 0; i < 50; i++) await appender.append(Array<Uint8Array>(20_000).fill(event));
     appender.close();
     const file = `${temporaryDirectory()}/lines`;
     writeFileSync(file, '');

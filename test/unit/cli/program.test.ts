@@ -101,7 +101,7 @@ describe('exit codes', () => {
     const Recorder = { start: () => Promise.reject(inUse) };
     const { code, err } = await call('run', { Recorder });
     expect(code).toBe(75);
-    expect(err).toContain('helicorder: d is in use\nAnother process');
+    expect(err).toContain('helicorder: d is in use\nStop whoever owns');
   });
 
   test('another system exits 69, but prints help', async () => {

@@ -1,20 +1,24 @@
 /** An owner whose disk is full, or who may take no more of it, when it begins and ends. */
 import { describe, expect, it } from 'vitest';
 import { GIB, MIB } from '../../../engine/base/constants.ts';
-import { setCursor } from '../../../engine/store/changes.ts';
+import type { HelicorderError } from '../../../engine/base/errors.ts';
+import { setCursor, setRetention } from '../../../engine/store/changes.ts';
 import { segmentOf } from '../../../engine/store/log/format.ts';
 import { NEW_NAME } from '../../../engine/store/log/segment.ts';
-import { Appender, systemEnvironment, type StoreEnvironment } from '../../../engine/store/store.ts';
+import { Appender } from '../../../engine/store/appender.ts';
+import { systemEnvironment, type StoreEnvironment } from '../../../engine/store/store.ts';
 import { SeededRandom } from '../../support/random.ts';
 import { SimulatedDisk } from '../../support/simulated-disk.ts';
 import { SimulatedFileSystem, calmHost } from '../../support/simulated-file-system.ts';
-import { beginEvents, bytes, openWriter, readEvents } from '../../support/stores.ts';
+import { beginEvents, bytes, openWriter, readEvents, text } from '../../support/stores.ts';
 
 const DIR = '/store';
 
 /** A store whose writes fail as `fault` says; there is none while it is undefined. */
 class Rig {
   fault: { errno: string; isMeant: (path: string) => boolean } | undefined;
+  /** ends the sleep of whoever waits for space */
+  wake = (): void => {};
   readonly fs: SimulatedFileSystem;
   readonly environment: StoreEnvironment;
 
@@ -125,5 +129,72 @@ describe('an appender that cannot say that it ends', () => {
     await next.append([bytes('two')]);
     next.close();
     expect(await readEvents(DIR, 'test/events', rig.environment)).toEqual(['one', 'two']);
+  });
+});
+
+describe('an appender in a store that was told its budget', () => {
+  it('waits where it is spent, and takes no more', async () => {
+    const rig = new Rig();
+    const budget = { bytes: 10 * MIB, minFreeBytes: 0 };
+    const recorder = openWriter(DIR, MIB, rig.environment);
+    setRetention(recorder, { budget, rules: [] });
+    recorder.close();
+    const sleep = (): Promise<void> => new Promise((resolve) => (rig.wake = resolve));
+    const environment = { ...rig.environment, sleep };
+    const appender = Appender.open(DIR, { stream: 'test/events', writer: 'w', environment });
+    const noise = new SeededRandom(1).bytes(100_000);
+    const waited = new Promise<HelicorderError>((resolve) => {
+      for (let i = 0; i < 200; i++) appender.append([noise], resolve).catch(() => {});
+    });
+    expect(await waited).toMatchObject({ code: 'NO_SPACE' });
+    expect(rig.fs.diskUse(DIR)).toBeLessThanOrEqual(budget.bytes);
+    expect(appender.lastSeq).toBeGreaterThan(40);
+    appender.close();
+  });
+});
+
+describe('appends that overlap while the disk is full', () => {
+  const noise = (seed: number): Uint8Array => new SeededRandom(seed).bytes(40_000);
+
+  async function appenderThatWaits(
+    rig: Rig,
+    event: Uint8Array,
+  ): Promise<{ appender: Appender; first: Promise<{ firstSeq: number }> }> {
+    let awake = (): void => {};
+    const sleep = (): Promise<void> => new Promise((resolve) => (awake = resolve));
+    const environment = { ...rig.environment, sleep };
+    rig.wake = () => awake();
+    const appender = Appender.open(DIR, { stream: 'test/events', writer: 'w', environment });
+    await appender.append([bytes('before')]);
+    rig.fault = { errno: 'ENOSPC', isMeant: (path) => path.endsWith('.seg') };
+    const waits: string[] = [];
+    const first = appender.append([event], ({ code }) => waits.push(code));
+    await Promise.resolve();
+    expect(waits).toEqual(['NO_SPACE']);
+    return { appender, first };
+  }
+
+  it('are stored once each, in the order of the calls', async () => {
+    const rig = new Rig();
+    const { appender, first } = await appenderThatWaits(rig, noise(1));
+    const rest = [2, 3, 4].map((seed) => appender.append([noise(seed)]));
+    rig.fault = undefined;
+    rig.wake();
+    const appended = await Promise.all([first, ...rest]);
+    expect(appended.map(({ firstSeq }) => firstSeq)).toEqual([2, 3, 4, 5]);
+    appender.close();
+    const found = await readEvents(DIR, 'test/events', rig.environment);
+    expect(found).toEqual(['before', ...[1, 2, 3, 4].map((seed) => text(noise(seed)))]);
+  });
+
+  it('are refused when it is closed, and not stored', async () => {
+    const rig = new Rig();
+    const { appender, first } = await appenderThatWaits(rig, bytes('one'));
+    const calls = [first, appender.append([bytes('two')])];
+    appender.close();
+    rig.fault = undefined;
+    rig.wake();
+    for (const call of calls) await expect(call).rejects.toMatchObject({ code: 'USAGE' });
+    expect(await readEvents(DIR, 'test/events', rig.environment)).toEqual(['before']);
   });
 });

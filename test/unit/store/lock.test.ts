@@ -13,11 +13,11 @@ test('a claimed store is taken by who records, and by nobody who only keeps it',
   expect(isClaimed(dir, nodeFileSystem)).toBe(false);
   const claim = claimStore(dir, nodeFileSystem)!;
   expect(isClaimed(dir, nodeFileSystem)).toBe(true);
-  expect(() => takeLock(dir, keeper)).toThrow(/another process records/);
+  expect(() => takeLock(dir, keeper)).toThrow(/somebody else owns the store in .*, or is about to/);
   const lock = takeLock(dir, recorder);
   claim.release();
   expect(isClaimed(dir, nodeFileSystem)).toBe(false);
-  expect(() => takeLock(dir, keeper)).toThrow(/another process records/);
+  expect(() => takeLock(dir, keeper)).toThrow(/somebody else owns the store in .*, or is about to/);
   lock.release();
   takeLock(dir, keeper).release();
 });

@@ -258,3 +258,30 @@ it('hears between two items that it is to end, though it waits for nothing', asy
   store.close();
   expect(given).toBe(2);
 });
+
+describe('an end of what is to be read that is none', () => {
+  it.each([
+    ['from', NaN, "from is NaN: expected an offset, 'start' or 'tail'"],
+    ['from', 'x', "from is 'x': expected an offset, 'start' or 'tail'"],
+    ['from', 10n, "from is 10n: expected an offset, 'start' or 'tail'"],
+    ['from', 1.5, "from is 1.5: expected an offset, 'start' or 'tail'"],
+    ['to', NaN, 'to is NaN: expected an offset'],
+    ['to', 'tail', "to is 'tail': expected an offset"],
+    ['fromTime', 5, 'fromTime is 5: expected UTC ns, as a BigInt'],
+    ['toTime', 'x', "toTime is 'x': expected UTC ns, as a BigInt"],
+  ])('%s: %s is refused, by its name', async (option, value, message) => {
+    const store = Store.open(DIR, unsealed);
+    const options = { [option]: value } as ReadOptions;
+    for (const found of [store.read('test/events', options), store.readRaw('test/events', options)])
+      await expect(found.next()).rejects.toMatchObject({ code: 'USAGE', message });
+    store.close();
+  });
+
+  it('before the first offset and behind all is one', async () => {
+    const store = Store.open(DIR, unsealed);
+    const all: StreamItem[] = [];
+    for await (const item of store.read('test/events', { from: -5, to: Infinity })) all.push(item);
+    expect(all[0]).toMatchObject({ firstOffset: 0 });
+    store.close();
+  });
+});
