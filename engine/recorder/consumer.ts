@@ -145,14 +145,16 @@ export class Consumer {
    * What comes behind the position, as `Store.read` gives it, and beginning exactly there: gaps and
    * damage too. How records are cut into items may change from one reading to the next; records do
    * not. Ends at the end there is now, or follows until the signal aborts, or the consumer is
-   * closed.
+   * closed. Whoever owns the store by now: a consumer may look now and then, across its restarts.
+   * @throws STORE_IN_USE while an owner that begins has not said how far its log is durable
    */
   async *read(
     options: { follow?: boolean; signal?: AbortSignal } = {},
   ): AsyncGenerator<StreamItem> {
     const { follow = false, signal } = options;
     const { columns } = this.#options;
-    this.#store.reader.refresh();
+    if (this.#isOver(signal)) return;
+    this.#store.reader.look();
     const view = { isExact: true, columns: columns && new Set(columns) };
     const reader = new StreamReader(this.#store.reader, this.#stream, this.#position, view);
     for (;;) {

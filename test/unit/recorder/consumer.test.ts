@@ -100,6 +100,27 @@ describe('a consumer', () => {
     owner.close();
   });
 
+  it('that looks now and then sees what the next owner has written', async () => {
+    const { owner, options } = scene(3);
+    const consumer = await Consumer.open(options, owner.connect());
+    const look = async (): Promise<number> => {
+      let records = 0;
+      for await (const item of consumer.read()) records += item.kind === 'fault' ? 0 : item.records;
+      return records;
+    };
+    expect(await look()).toBe(3);
+    for (let life = 0; life < 3; life++) {
+      owner.restart();
+      // what was open is accounted for at the next start
+      await look();
+      owner.writer.appendEvents(beginEvents(owner.writer, INPUT), ['a', 'b'].map(bytes));
+      expect(await look()).toBe(2);
+    }
+    await consumer.close();
+    expect(await look()).toBe(0);
+    owner.close();
+  });
+
   it('does not double what an answer was lost of, nor lose what was not asked', async () => {
     const { owner, options } = scene();
     const random = new SeededRandom(SEED);
