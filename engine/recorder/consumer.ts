@@ -180,7 +180,8 @@ export class Consumer {
    * durable, in one group. One call at a time.
    * @throws FENCED once another consumer of the name was opened, or the cursor was set by hand;
    *   NO_SUCH_STREAM once the stream that it reads was removed, whatever has its name now; USAGE
-   *   for more than one group or one cursor takes
+   *   for more than one group or one cursor takes, and once it is closed: whether a commit that was
+   *   under way is durable, the position of the next one says
    */
   async commit({ events = [], state = this.#state }: Commit = {}): Promise<void> {
     const commit = this.#commits + 1;
@@ -257,10 +258,12 @@ export class Consumer {
     const { output, cursor } = this.#options;
     try {
       const client = await this.#link.client();
+      this.#checkOpen();
       if (client === this.#session?.client) return true;
       this.#session = undefined;
       const open = output && { type: 'open' as const, writer: cursor, ...output };
       const opened = open && (await client.ask(open, 'opened'));
+      this.#checkOpen();
       this.#store.reader.renew();
       this.#session = { client, opened };
       return true;
@@ -269,10 +272,12 @@ export class Consumer {
     }
   }
 
-  /** @returns false if nobody could be asked, or nobody answered. @throws what was refused */
+  /** @returns false if nobody could be asked, or nobody answered. @throws what is refused */
   async #tryCommit(events: readonly Uint8Array[], detail: string): Promise<boolean> {
+    this.#checkOpen();
     const held = this.#session;
     if (!(await this.#hold())) return false;
+    this.#checkOpen();
     const { client, opened } = this.#session!;
     if (this.#session !== held && this.#wasCommitted(detail)) return true;
     checkEvents(events, opened);
@@ -290,6 +295,13 @@ export class Consumer {
     } catch (error) {
       return this.#isLeft(error);
     }
+  }
+
+  /** To be asked behind every wait: it may be closed meanwhile, as from a signal's handler. */
+  #checkOpen(): void {
+    if (!this.#isClosed) return;
+    const { cursor, stream } = this.#options;
+    throw new HelicorderError('USAGE', `the consumer ${cursor} of ${stream} is closed`);
   }
 
   /** After a new beginning: what the last commit has come to. @throws FENCED */

@@ -100,6 +100,36 @@ describe('a consumer', () => {
     owner.close();
   });
 
+  const isClosed = { code: 'USAGE', message: `the consumer sums of ${INPUT} is closed` };
+
+  it('that is closed takes no commit, and opens nothing for it', async () => {
+    const { owner, options } = scene();
+    const consumer = await Consumer.open(options, owner.connect());
+    await addUp(consumer, 1);
+    await consumer.close();
+    owner.fate = (type) => {
+      throw new Error(`${type} was asked`);
+    };
+    await expect(consumer.commit({ state: 'late' })).rejects.toMatchObject(isClosed);
+    owner.close();
+  });
+
+  it('that is closed while a commit waits for an owner ends that one', async () => {
+    const { owner, options } = scene();
+    const consumer = await Consumer.open(options, owner.connect());
+    let asked = (): void => undefined;
+    const waiting = new Promise<void>((resolve) => (asked = resolve));
+    owner.fate = () => {
+      asked();
+      return 'lost';
+    };
+    const commit = expect(consumer.commit({ state: 'late' })).rejects.toMatchObject(isClosed);
+    await waiting;
+    await consumer.close();
+    await commit;
+    owner.close();
+  });
+
   it('that looks now and then sees what the next owner has written', async () => {
     const { owner, options } = scene(3);
     const consumer = await Consumer.open(options, owner.connect());
