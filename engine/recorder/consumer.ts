@@ -19,7 +19,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { HelicorderError } from '../base/errors.ts';
 import { EVENTS_MAX } from '../batch/format.ts';
 import { parseSchema } from '../batch/schema.ts';
-import { CURSOR_DETAIL_MAX_CHARACTERS, encodeEventList, type Reply } from '../control/protocol.ts';
+import { encodeEventList, type Reply } from '../control/protocol.ts';
 import type { CursorEntry, StreamSnapshot } from '../store/control-entries.ts';
 import { hex } from '../store/files.ts';
 import { cursorOf, knownStream } from '../store/named.ts';
@@ -77,8 +77,6 @@ interface Session {
 }
 
 const AGAIN_MS = 100;
-/** Of a head's 8192 bytes, what names and numbers leave to a state. */
-const HEAD_ROOM_BYTES = 7000;
 /** How long a reader waits for the mark before it looks at the signal. */
 const WAIT_MS = 500;
 
@@ -180,13 +178,13 @@ export class Consumer {
    * durable, in one group. One call at a time.
    * @throws FENCED once another consumer of the name was opened, or the cursor was set by hand;
    *   NO_SUCH_STREAM once the stream that it reads was removed, whatever has its name now; USAGE
-   *   for more than one group or one cursor takes, and once it is closed: whether a commit that was
-   *   under way is durable, the position of the next one says
+   *   for what is no bytes or JSON, for more than one group or one cursor takes, and once it is
+   *   closed: whether a commit that was under way is durable, the position of the next one says
    */
   async commit({ events = [], state = this.#state }: Commit = {}): Promise<void> {
     const commit = this.#commits + 1;
     const detail = encodeConsumerDetail({ by: this.#id, commit, state });
-    checkDetail(detail);
+    checkBytes(events);
     while (!(await this.#tryCommit(events, detail))) await sleep(AGAIN_MS);
     this.#commits = commit;
     this.#detail = detail;
@@ -348,6 +346,15 @@ export class Consumer {
   }
 }
 
+/** Text, too, has a length, and so many zeros would be stored for it. */
+function checkBytes(events: readonly unknown[]): void {
+  const isList = Array.isArray(events);
+  const wrong = isList ? events.findIndex((event) => !(event instanceof Uint8Array)) : 0;
+  if (wrong < 0) return;
+  const what = isList ? `events[${wrong}] is no Uint8Array` : 'events is no list of Uint8Arrays';
+  throw new HelicorderError('USAGE', `${what}: an event is bytes`);
+}
+
 function checkEvents(events: readonly Uint8Array[], limits: Session['opened']): void {
   if (events.length === 0) return;
   if (limits === undefined) {
@@ -360,16 +367,5 @@ function checkEvents(events: readonly Uint8Array[], limits: Session['opened']): 
     'USAGE',
     `a commit of ${events.length} events, ${bytes} bytes: this store takes at most ` +
       `${EVENTS_MAX} and ${limit}`,
-  );
-}
-
-/** It travels as text in the head of a frame. */
-function checkDetail(detail: string): void {
-  const isShort = detail.length <= CURSOR_DETAIL_MAX_CHARACTERS;
-  if (isShort && Buffer.byteLength(JSON.stringify(detail)) <= HEAD_ROOM_BYTES) return;
-  throw new HelicorderError(
-    'USAGE',
-    `a state of ${detail.length} characters: a cursor keeps at most ` +
-      `${CURSOR_DETAIL_MAX_CHARACTERS}, ${HEAD_ROOM_BYTES} bytes`,
   );
 }

@@ -335,6 +335,26 @@ describe('what cannot be', () => {
     owner.close();
   });
 
+  it.each([
+    ['text', ['text'], 'events[0] is no Uint8Array: an event is bytes'],
+    ['other numbers', [bytes('a'), new Uint16Array(3)], 'events[1] is no Uint8Array'],
+    ['one event alone', bytes('a'), 'events is no list of Uint8Arrays'],
+    ['nothing', null, 'events is no list of Uint8Arrays'],
+  ])('a commit of %s is refused, and the cursor stays', async (_, events, message) => {
+    const { owner, options } = scene(3);
+    const consumer = await Consumer.open(options, owner.connect());
+    for await (const item of consumer.read()) expect(item.kind).toBe('events');
+    const commit = consumer.commit({ events: events as never });
+    await expect(commit).rejects.toMatchObject({ code: 'USAGE' });
+    await expect(commit).rejects.toThrow(message);
+    await consumer.close();
+    expect(await eventsOf(owner.dir, OUTPUT)).toEqual([]);
+    const next = await Consumer.open(options, owner.connect());
+    expect(next.position).toBe(0);
+    await next.close();
+    owner.close();
+  });
+
   it('a commit that is too large says what fits, and the next one is taken', async () => {
     const { owner, options } = scene();
     const consumer = await Consumer.open(options, owner.connect());
