@@ -94,7 +94,6 @@ export class Consumer {
   #commits = 0;
   /** the cursor's detail, as it is durable */
   #detail: string | null = null;
-  #state: unknown;
   #position = 0;
 
   private constructor(options: ConsumerOptions, link: ConsumerLink, store: Store) {
@@ -134,9 +133,14 @@ export class Consumer {
     return this.#position;
   }
 
-  /** What the last commit kept, of this consumer or of the one before it; undefined at first. */
+  /**
+   * What the last commit kept, of this consumer or of the one before it; undefined at first. A copy
+   * each time, as it will be read after a crash: what the caller changes in it nobody keeps.
+   */
   get state(): unknown {
-    return this.#state;
+    return this.#detail === null
+      ? undefined
+      : decodeConsumerDetail(this.#options.cursor, this.#detail);
   }
 
   /**
@@ -181,14 +185,13 @@ export class Consumer {
    *   for what is no bytes or JSON, for more than one group or one cursor takes, and once it is
    *   closed: whether a commit that was under way is durable, the position of the next one says
    */
-  async commit({ events = [], state = this.#state }: Commit = {}): Promise<void> {
+  async commit({ events = [], state = this.state }: Commit = {}): Promise<void> {
     const commit = this.#commits + 1;
     const detail = encodeConsumerDetail({ by: this.#id, commit, state });
     checkBytes(events);
     while (!(await this.#tryCommit(events, detail))) await sleep(AGAIN_MS);
     this.#commits = commit;
     this.#detail = detail;
-    this.#state = state;
   }
 
   /** Lets go of the store. What was read and not committed will be read again. */
@@ -221,12 +224,12 @@ export class Consumer {
     throw new HelicorderError('USAGE', `${stream} would be computed from itself: name another`);
   }
 
-  /** Where the last commit left it. */
+  /** Where the last commit left it. @throws USAGE if the cursor is somebody else's */
   #restore(): void {
     const cursor = this.#cursor();
     const detail = cursor?.detail ?? null;
+    if (detail !== null) decodeConsumerDetail(cursor!.name, detail);
     this.#detail = detail;
-    this.#state = detail === null ? undefined : decodeConsumerDetail(cursor!.name, detail);
     this.#position = cursor?.offset ?? this.#firstOffset();
   }
 

@@ -100,6 +100,23 @@ describe('a consumer', () => {
     owner.close();
   });
 
+  it('keeps a state as it was when it was committed, whatever becomes of it later', async () => {
+    const { owner, options } = scene(3);
+    const consumer = await Consumer.open(options, owner.connect());
+    const state = { sum: 1, at: new Date(0) };
+    await consumer.commit({ state });
+    state.sum = 99;
+    (consumer.state as typeof state).sum = 98;
+    const kept = { sum: 1, at: '1970-01-01T00:00:00.000Z' };
+    expect(consumer.state).toEqual(kept);
+    await consumer.commit();
+    await consumer.close();
+    const next = await Consumer.open(options, owner.connect());
+    expect(next.state).toEqual(kept);
+    await next.close();
+    owner.close();
+  });
+
   const isClosed = { code: 'USAGE', message: `the consumer sums of ${INPUT} is closed` };
 
   it('that is closed takes no commit, and opens nothing for it', async () => {
