@@ -9,11 +9,10 @@
  */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { systemClock } from '../engine/base/clock.ts';
-import { NAME_MAX_LENGTH, NANOS_PER_MILLI } from '../engine/base/constants.ts';
-import { ERRORS, HelicorderError, nearest } from '../engine/base/errors.ts';
-import { STREAM_NAME } from '../engine/base/names.ts';
+import { NANOS_PER_MILLI } from '../engine/base/constants.ts';
+import type { HelicorderError } from '../engine/base/errors.ts';
+import { ERRORS, nearest } from '../engine/base/errors.ts';
 import { formatUtc, parseTimeNanos } from '../engine/base/time-text.ts';
-import { parseCursorName } from '../engine/config/copy-words.ts';
 import { configuredStoreDir } from '../engine/config/layers.ts';
 import { parseDurationNanos } from '../engine/config/units.ts';
 import type { EngineParts, Load } from './engine.ts';
@@ -170,35 +169,6 @@ export function timeText(nanos: string | bigint | null): string {
 
 /** Of a command that has found damage, or an account that does not balance. */
 export const EXIT_DAMAGED = ERRORS.DAMAGED.exit;
-
-/** @throws HelicorderError USAGE if `text` is not scope/name */
-export function streamName(text: string): string {
-  if (text.length > NAME_MAX_LENGTH) throw tooLong('the name of a stream', text);
-  if (STREAM_NAME.test(text)) return text;
-  throw new HelicorderError('USAGE', `"${text}" is not the name of a stream, scope/name`);
-}
-
-/** @throws HelicorderError USAGE if `text` cannot be the name of a cursor */
-export function cursorName(text: string): string {
-  try {
-    return parseCursorName(text);
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    throw new HelicorderError('USAGE', error.message);
-  }
-}
-
-/** @throws HelicorderError USAGE if `text` cannot be the id of a writer */
-export function writerId(text: string): string {
-  if (text.length > NAME_MAX_LENGTH) throw tooLong('--writer', text);
-  if (text !== '') return text;
-  throw new HelicorderError('USAGE', '--writer is empty: it names who writes, such as pump-7');
-}
-
-function tooLong(what: string, text: string): HelicorderError {
-  const most = `at most ${NAME_MAX_LENGTH} are allowed`;
-  return new HelicorderError('USAGE', `${what} has ${text.length} characters, ${most}`);
-}
 
 /** A parser of an option, from one that says what was expected by a RangeError. */
 export function argument<T>(parse: (text: string) => T): (text: string) => T {

@@ -17,6 +17,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HelicorderError } from '../base/errors.ts';
+import { cursorName, streamName, writerId } from '../base/names.ts';
 import { EVENTS_MAX } from '../batch/format.ts';
 import { parseSchema } from '../batch/schema.ts';
 import { encodeEventList, type Reply } from '../control/protocol.ts';
@@ -109,12 +110,13 @@ export class Consumer {
    * Opens it where its last commit left it, and fences whoever had its name before.
    * @param link the way to the owner; for tests
    * @throws NOT_A_STORE, NO_SUCH_STREAM, STORE_IN_USE if the owner serves nobody, USAGE for a
-   *   column, a cursor or an output that cannot be
+   *   column or a name that cannot be, or a cursor or output that is another's
    */
   static async open(
     options: ConsumerOptions,
     link: ConsumerLink = linkTo(options.dataDir, options.onWaiting),
   ): Promise<Consumer> {
+    checkNames(options);
     const store = Store.open(options.dataDir);
     try {
       const consumer = new Consumer(options, link, store);
@@ -347,6 +349,13 @@ export class Consumer {
       throw error;
     }
   }
+}
+
+function checkNames({ stream, cursor, output }: ConsumerOptions): void {
+  streamName(stream);
+  cursorName(cursor);
+  if (output) streamName(output.stream);
+  if (output?.writer !== undefined) writerId(output.writer, 'output.writer');
 }
 
 /** Text, too, has a length, and so many zeros would be stored for it. */
