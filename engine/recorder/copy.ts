@@ -64,8 +64,11 @@ export interface CopyOptions {
    * CONFIG, and `begin` does not say that somebody has looked after SOURCE_DIVERGED
    */
   isFromFile?: boolean;
-  /** most records of one transaction; more than COPY_BATCH_RECORDS are spilled by the target */
+  /**
+   * most records of one transaction, from 1; more than COPY_BATCH_RECORDS are spilled by the target
+   */
   batchRecords?: number;
+  /** above 0; default: no limit */
   bytesPerSecond?: number;
   /** of a copy that follows: see `CopierOptions`; default COPY_LINGER_MS */
   lingerMs?: number;
