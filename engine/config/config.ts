@@ -88,7 +88,7 @@ export interface ConfigRequest {
   drivers: readonly DriverFace[];
   /** `--config`; undefined: search */
   path?: string | undefined;
-  /** flag without dashes → text as given */
+  /** flag without dashes → text as given; any other key is an error, as on the command line */
   flags?: Readonly<Record<string, string>>;
 }
 
