@@ -210,6 +210,14 @@ describe('what is no flag', () => {
   });
 });
 
+test('a driver that no recorder has is refused, and where it belongs is said', () => {
+  const mine = { ...testDrivers[0]!, kind: 'mine' };
+  const request = { files: memoryFiles({}), environment: {}, hostName: 'box' };
+  const error = errorOf(() => resolveConfig({ ...request, drivers: [...testDrivers, mine] }));
+  expect(error.code).toBe('USAGE');
+  expect(error.message).toContain('none of the kind "mine", only network, synthetic, sysfs; one');
+});
+
 describe('precedence', () => {
   const files = { './helicorder.yaml': 'sources:\n  - source: network\n    rate: 10\n' };
 
