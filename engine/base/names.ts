@@ -11,15 +11,14 @@ const SHOWN_LENGTH = 100;
 /** @throws HelicorderError USAGE if it is not scope/name */
 export function streamName(given: unknown): string {
   const text = notTooLong('the name of a stream', given);
-  if (STREAM_NAME.test(text)) return text;
+  if (typeof given === 'string' && STREAM_NAME.test(text)) return text;
   throw new HelicorderError('USAGE', `"${text}" is not the name of a stream, scope/name`);
 }
 
 /** @throws HelicorderError USAGE if it cannot be the name of a cursor */
 export function cursorName(given: unknown): string {
-  const text = String(given);
-  if (CURSOR_NAME.test(text)) return text;
-  throw new HelicorderError('USAGE', whyNoCursor(text));
+  if (typeof given === 'string' && CURSOR_NAME.test(given)) return given;
+  throw new HelicorderError('USAGE', whyNoCursor(String(given)));
 }
 
 export function whyNoCursor(text: string): string {

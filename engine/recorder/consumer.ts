@@ -264,7 +264,10 @@ export class Consumer {
       this.#checkOpen();
       if (client === this.#session?.client) return true;
       this.#session = undefined;
-      const open = output && { type: 'open' as const, writer: cursor, ...output };
+      const open = output && {
+        ...{ type: 'open' as const, stream: output.stream },
+        writer: output.writer ?? cursor,
+      };
       const opened = open && (await client.ask(open, 'opened'));
       this.#checkOpen();
       this.#store.reader.renew();

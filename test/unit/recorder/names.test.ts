@@ -31,6 +31,7 @@ describe('a consumer', () => {
     ['long output', { output: { stream: `a/${LONG}` } }, 'has 100002 characters, at most 200'],
     ['no output', { output: {} }, `"undefined" ${NO_STREAM}`],
     ['cursor', { cursor: 'ü x' }, `"ü x" ${NO_CURSOR}`],
+    ['no cursor', { cursor: undefined }, `"undefined" ${NO_CURSOR}`],
     ['long cursor', { cursor: LONG }, `…" ${NO_CURSOR}`],
     ['writer', { output: { stream: 'a/c', writer: '' } }, 'output.writer is empty: it names who'],
     ['no writer', { output: { stream: 'a/c', writer: 5 } }, 'output.writer is no text'],
