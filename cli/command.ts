@@ -10,14 +10,12 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { systemClock } from '../engine/base/clock.ts';
 import { NANOS_PER_MILLI } from '../engine/base/constants.ts';
-import { ERRORS, HelicorderError, nearest } from '../engine/base/errors.ts';
+import type { HelicorderError } from '../engine/base/errors.ts';
+import { ERRORS, nearest } from '../engine/base/errors.ts';
 import { formatUtc, parseTimeNanos } from '../engine/base/time-text.ts';
-import { parseCursorName } from '../engine/config/copy-words.ts';
 import { configuredStoreDir } from '../engine/config/layers.ts';
 import { parseDurationNanos } from '../engine/config/units.ts';
 import type { EngineParts, Load } from './engine.ts';
-
-export { streamName, writerId } from '../engine/base/names.ts';
 
 /** A stream of the process as a command writes to it. */
 export interface Output {
@@ -171,16 +169,6 @@ export function timeText(nanos: string | bigint | null): string {
 
 /** Of a command that has found damage, or an account that does not balance. */
 export const EXIT_DAMAGED = ERRORS.DAMAGED.exit;
-
-/** @throws HelicorderError USAGE if `text` cannot be the name of a cursor */
-export function cursorName(text: string): string {
-  try {
-    return parseCursorName(text);
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    throw new HelicorderError('USAGE', error.message);
-  }
-}
 
 /** A parser of an option, from one that says what was expected by a RangeError. */
 export function argument<T>(parse: (text: string) => T): (text: string) => T {

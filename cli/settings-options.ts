@@ -28,7 +28,7 @@ export async function withSettings(command: Command, io: CliIo): Promise<Command
   return command;
 }
 
-/** The settings given as flags, as they were typed. */
+/** What was given as flags, as it was typed: settings, and what else the command takes. */
 export function flagsOf(command: Command): Record<string, string> {
   const flags: Record<string, string> = {};
   for (const option of command.options) {
@@ -61,5 +61,7 @@ export function resolvedBy(
   path: string | undefined,
   flags: Readonly<Record<string, string>>,
 ): ResolvedConfig {
-  return resolveConfig({ files, drivers, environment, hostName, path, flags });
+  const known = new Set(settingsOf(drivers).map(({ flag }) => flag));
+  const settings = Object.fromEntries(Object.entries(flags).filter(([flag]) => known.has(flag)));
+  return resolveConfig({ files, drivers, environment, hostName, path, flags: settings });
 }

@@ -19,10 +19,17 @@ function load() {
     }
   }
   const error = new Error(
-    `the native addon is missing or was built for another Node: run "npm run build" (${failures.join('; ')})`,
+    `the native addon is missing or was built for another Node: run ${advice()} (${failures.join('; ')})`,
   );
   error.code = 'HELICORDER_NO_ADDON';
   throw error;
+}
+
+/** An installed package has no sources of its own but those of the addon. */
+function advice() {
+  return __dirname.split(path.sep).includes('node_modules')
+    ? '"npm rebuild helicorder", which needs a C++ compiler, make and Python 3'
+    : '"npm run build"';
 }
 
 module.exports = load();

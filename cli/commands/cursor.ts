@@ -2,17 +2,9 @@
 import Table from 'cli-table3';
 import type { Command } from 'commander';
 import { HelicorderError } from '../../engine/base/errors.ts';
+import { cursorName, streamName } from '../../engine/base/names.ts';
 import type { CursorInfo } from '../../engine/tools/types.ts';
-import {
-  cursorName,
-  dataDirOf,
-  newCommand,
-  newGroup,
-  printJson,
-  streamName,
-  tellers,
-  withStore,
-} from '../command.ts';
+import { dataDirOf, newCommand, newGroup, printJson, tellers, withStore } from '../command.ts';
 import type { CliContext, CommonOptions } from '../command.ts';
 
 export function cursorCommand(context: CliContext): Command {

@@ -1,9 +1,10 @@
 /** `helicorder gaps scope/name`: what is missing in a stream, why, and whether the sum balances. */
 import Table from 'cli-table3';
 import type { Command } from 'commander';
+import { streamName } from '../../engine/base/names.ts';
 import type { GapsPiece } from '../../engine/tools/gaps.ts';
 import type { GapReport, Quantiles } from '../../engine/tools/types.ts';
-import { EXIT_DAMAGED, newCommand, streamName, timeText, withStore } from '../command.ts';
+import { EXIT_DAMAGED, newCommand, timeText, withStore } from '../command.ts';
 import type { CliContext, CliIo, CommonOptions } from '../command.ts';
 import { fromTimeOption, toTimeOption } from '../read-options.ts';
 

@@ -118,7 +118,7 @@ function tellsOfSpace(io: CliIo, recorder: RunningRecorder): () => Promise<void>
   return async () => {
     const { state } = recorder.status();
     const isWaiting = state === 'waiting-for-space';
-    if (isWaiting === wasWaiting || state === 'draining' || state === 'stopped') return;
+    if (isWaiting === wasWaiting || !(isWaiting || state === 'recording')) return;
     wasWaiting = isWaiting;
     const what = isWaiting
       ? 'no space (disk or store.budget): waiting; what the rings cannot hold becomes gap(full)'

@@ -1,15 +1,9 @@
 /** `helicorder stats scope/name`: count, min, mean and max of each channel per bucket of time. */
 import { InvalidArgumentError, type Command } from 'commander';
+import { streamName } from '../../engine/base/names.ts';
 import { parseDurationNanos } from '../../engine/config/units.ts';
 import type { BucketsReport } from '../../engine/tools/types.ts';
-import {
-  EXIT_DAMAGED,
-  newCommand,
-  streamName,
-  timeText,
-  wholeNumber,
-  withStore,
-} from '../command.ts';
+import { EXIT_DAMAGED, newCommand, timeText, wholeNumber, withStore } from '../command.ts';
 import type { CliContext, CliIo, CommonOptions } from '../command.ts';
 import { columnsOption, fromTimeOption, tellDamage, toTimeOption } from '../read-options.ts';
 

@@ -3,9 +3,10 @@
  * and reading goes on behind it; the exit code then is 65.
  */
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import { streamName } from '../../engine/base/names.ts';
 import type { CatOptions, Damage } from '../../engine/tools/types.ts';
 import { EXIT_DAMAGED, choice, ignore, newCommand } from '../command.ts';
-import { streamName, wholeNumber, withStore } from '../command.ts';
+import { wholeNumber, withStore } from '../command.ts';
 import type { CliContext, CliIo, CommonOptions } from '../command.ts';
 import { columnsOption, fromTimeOption, tellDamage, toTimeOption } from '../read-options.ts';
 

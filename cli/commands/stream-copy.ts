@@ -5,9 +5,10 @@ import { COPY_LINGER_MAX_MS } from '../../engine/base/constants.ts';
 import { parseBatchRecords, parseBeginning } from '../../engine/config/copy-words.ts';
 import { parseSizeBytes } from '../../engine/config/units.ts';
 import { HelicorderError } from '../../engine/base/errors.ts';
+import { cursorName, streamName } from '../../engine/base/names.ts';
 import type { CopyOptions } from '../../engine/index.ts';
 import { argument, dataDirOf, ignore, millisecondsOf, newCommand, printJson } from '../command.ts';
-import { cursorName, streamName, wholeNumber } from '../command.ts';
+import { wholeNumber } from '../command.ts';
 import type { CliContext, CliIo, CommonOptions } from '../command.ts';
 
 const EXAMPLES = [

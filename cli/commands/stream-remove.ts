@@ -4,13 +4,13 @@
  */
 import type { Command } from 'commander';
 import { HelicorderError } from '../../engine/base/errors.ts';
+import { streamName } from '../../engine/base/names.ts';
 import type { Change } from '../../engine/tools/change.ts';
 import {
   dataDirOf,
   momentNanos,
   newCommand,
   printJson,
-  streamName,
   tellers,
   wholeNumber,
   withStore,

@@ -5,7 +5,8 @@
  */
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { HelicorderError } from '../../engine/base/errors.ts';
-import { dataDirOf, ignore, newCommand, streamName, wholeNumber } from '../command.ts';
+import { streamName } from '../../engine/base/names.ts';
+import { dataDirOf, ignore, newCommand, wholeNumber } from '../command.ts';
 import type { CliContext, CliIo, CommonOptions } from '../command.ts';
 import {
   copy,

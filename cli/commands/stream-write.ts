@@ -6,16 +6,9 @@
  */
 import type { Command } from 'commander';
 import { errnoCode, HelicorderError } from '../../engine/base/errors.ts';
+import { streamName, writerId } from '../../engine/base/names.ts';
 import type { WriteOptions } from '../../engine/index.ts';
-import {
-  choice,
-  dataDirOf,
-  newCommand,
-  printJson,
-  streamName,
-  tellers,
-  writerId,
-} from '../command.ts';
+import { choice, dataDirOf, newCommand, printJson, tellers } from '../command.ts';
 import type { CliContext, CliIo, CommonOptions } from '../command.ts';
 import type { Engine } from '../engine.ts';
 
@@ -51,7 +44,7 @@ export function writeCommand({ io, run }: CliContext): Command {
 async function write(io: CliIo, stream: string, options: Options): Promise<number> {
   const engine = await io.load('engine');
   const { file } = options;
-  const writer = writerId(options.writer);
+  const writer = writerId(options.writer, '--writer');
   const framing = options.framing ?? (file === undefined ? 'lines' : 'file');
   const acknowledgements = new Acknowledgements(io, options.ack === true);
   const summary = { stream, writer, epoch: '0', lastSeq: '0', events: 0 };

@@ -1,9 +1,10 @@
 /** `helicorder stream ls | info | cat | write | cp | trim | rm`. */
 import Table from 'cli-table3';
 import type { Command } from 'commander';
+import { streamName } from '../../engine/base/names.ts';
 import { formatBytes } from '../../engine/config/units.ts';
 import type { StreamInfo } from '../../engine/tools/types.ts';
-import { newCommand, newGroup, printJson, streamName, timeText, withStore } from '../command.ts';
+import { newCommand, newGroup, printJson, timeText, withStore } from '../command.ts';
 import type { CliContext, CommonOptions } from '../command.ts';
 import { catCommand } from './stream-cat.ts';
 import { cpCommand } from './stream-copy.ts';

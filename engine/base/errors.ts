@@ -32,7 +32,9 @@ export const ERRORS = {
   UNSUPPORTED: {
     exit: 69,
     retryable: false,
-    advice: 'Recording needs Linux, Node 20.19 or newer and the built addon ("npm run build").',
+    advice:
+      'Recording needs Linux, Node 20.19 or newer and the built addon ("npm rebuild helicorder", ' +
+      'or "npm run build" in the source tree).',
   },
   UNAVAILABLE: {
     exit: 69,

@@ -22,7 +22,9 @@
  *
  * Nothing here touches the system: files, environment and host name are given by the caller.
  */
+import { HelicorderError } from '../base/errors.ts';
 import type { RetentionRule } from '../base/retention.ts';
+import { DRIVERS } from '../drivers/registry.ts';
 import { copyConfigs, copyValues, type CopyConfig } from './copies.ts';
 import { expandEach, templateSchema } from './each.ts';
 import type { ConfigFiles, Environment } from './config-file.ts';
@@ -85,10 +87,11 @@ export interface ConfigRequest {
   files: ConfigFiles;
   environment: Environment;
   hostName: string;
+  /** those of Helicorder, or fewer */
   drivers: readonly DriverFace[];
   /** `--config`; undefined: search */
   path?: string | undefined;
-  /** flag without dashes → text as given */
+  /** flag without dashes → text as given; any other key is an error, as on the command line */
   flags?: Readonly<Record<string, string>>;
 }
 
@@ -100,11 +103,12 @@ export interface ResolvedConfig {
 }
 
 /**
- * @throws HelicorderError USAGE if a flag, CONFIG if a file or the environment is at fault; the
- * message names flag, variable or file and line
+ * @throws HelicorderError USAGE if a flag or a driver, CONFIG if a file or the environment is at
+ * fault; the message names flag, variable or file and line
  */
 export function resolveConfig(request: ConfigRequest): ResolvedConfig {
   const { files, environment, drivers } = request;
+  checkDrivers(drivers);
   const paths = findConfigFiles(files, request.path);
   const layers = readLayers(files, paths, environment);
   if (layers.tree.sources === undefined) {
@@ -140,6 +144,18 @@ export function resolveConfig(request: ConfigRequest): ResolvedConfig {
     sources: sources.map(({ config: source }) => source),
   };
   return { config, values, paths };
+}
+
+/** A sampler is a thread of its own, and has the drivers of the source tree: it takes no other. */
+function checkDrivers(drivers: readonly DriverFace[]): void {
+  const known: string[] = DRIVERS.map(({ kind }) => kind);
+  const other = drivers.find(({ kind }) => !known.includes(kind));
+  if (other === undefined) return;
+  throw new HelicorderError(
+    'USAGE',
+    `drivers: a recorder has none of the kind "${other.kind}", only ${known.join(', ')}; ` +
+      'one more is added in the source tree, see docs/adding-a-driver.md',
+  );
 }
 
 function checkTree(layers: Layers): ConfigTree {

@@ -2,7 +2,7 @@
  * What a copy is told, as people write it: keys of `copies:` and options of `stream cp`. Parsers
  * throw a RangeError whose message says what was expected, for the caller to place.
  */
-import { CURSOR_NAME } from '../base/names.ts';
+import { CURSOR_NAME, whyNoCursor } from '../base/names.ts';
 
 /** An offset; `start` is all there is, `tail` only what comes from now on. */
 export type CopyBeginning = number | 'start' | 'tail';
@@ -23,9 +23,7 @@ export function parseBatchRecords(value: unknown): number {
 export function parseCursorName(value: unknown): string {
   const text = String(value);
   if (CURSOR_NAME.test(text)) return text;
-  throw new RangeError(
-    `"${text}" is not the name of a cursor: 1 to 100 letters, digits, dots, dashes, underscores`,
-  );
+  throw new RangeError(whyNoCursor(text));
 }
 
 /** @returns undefined for what is none, or is not exact as a number */

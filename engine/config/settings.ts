@@ -5,6 +5,7 @@
  * and the flag in capitals: HELICORDER_SAMPLES_PER_EVENT.
  */
 import * as z from 'zod';
+import { HelicorderError } from '../base/errors.ts';
 import type { Environment, Path } from './config-file.ts';
 import type { Layers, Origin, Tree } from './layers.ts';
 import { hintOf, isTree } from './layers.ts';
@@ -165,7 +166,10 @@ interface Given {
   origin: Origin;
 }
 
-/** Lays environment and flags, in this order, over the files. */
+/**
+ * Lays environment and flags, in this order, over the files.
+ * @throws HelicorderError USAGE for a flag that is none
+ */
 export function applySettings(
   layers: Layers,
   drivers: readonly DriverFace[],
@@ -174,6 +178,7 @@ export function applySettings(
 ): void {
   const given: Given[] = [];
   const settings = settingsOf(drivers);
+  checkFlags(settings, flags);
   for (const setting of settings) {
     const text = environment[setting.variable];
     const origin: Origin = { kind: 'environment', name: setting.variable };
@@ -189,6 +194,20 @@ export function applySettings(
     drivers,
     given.filter(({ setting }) => 'inSource' in setting.at),
   );
+}
+
+/** The command line knows its flags; a program may misspell one, or give a number. */
+function checkFlags(settings: readonly Setting[], flags: Readonly<Record<string, unknown>>): void {
+  const known = settings.map(({ flag }) => flag);
+  for (const [flag, text] of Object.entries(flags)) {
+    const isKnown = known.includes(flag);
+    if (isKnown && (text === undefined || typeof text === 'string')) continue;
+    const longer = known.filter((one) => one.startsWith(`${flag}-`));
+    const hint = longer.length > 0 ? `known: ${longer.join(', ')}` : hintOf(flag, known);
+    const why = isKnown ? 'expected text, as on the command line' : `unknown flag, ${hint}`;
+    const option = `--${flag.replace(/^-+/, '')}`;
+    throw new HelicorderError('USAGE', `${option}: ${why}`, { details: { option } });
+  }
 }
 
 function flagOrigin(setting: Setting): Origin {

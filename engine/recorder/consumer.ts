@@ -17,8 +17,9 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HelicorderError } from '../base/errors.ts';
+import { cursorName, streamName, writerId } from '../base/names.ts';
 import { parseSchema } from '../batch/schema.ts';
-import { CURSOR_DETAIL_MAX_CHARACTERS, encodeEventList, type Reply } from '../control/protocol.ts';
+import { encodeEventList, type Reply } from '../control/protocol.ts';
 import type { CursorEntry, StreamSnapshot } from '../store/control-entries.ts';
 import { checkEventLimits } from '../store/event-limits.ts';
 import { hex } from '../store/files.ts';
@@ -77,8 +78,6 @@ interface Session {
 }
 
 const AGAIN_MS = 100;
-/** Of a head's 8192 bytes, what names and numbers leave to a state. */
-const HEAD_ROOM_BYTES = 7000;
 /** How long a reader waits for the mark before it looks at the signal. */
 const WAIT_MS = 500;
 
@@ -96,7 +95,6 @@ export class Consumer {
   #commits = 0;
   /** the cursor's detail, as it is durable */
   #detail: string | null = null;
-  #state: unknown;
   #position = 0;
 
   private constructor(options: ConsumerOptions, link: ConsumerLink, store: Store) {
@@ -112,12 +110,13 @@ export class Consumer {
    * Opens it where its last commit left it, and fences whoever had its name before.
    * @param link the way to the owner; for tests
    * @throws NOT_A_STORE, NO_SUCH_STREAM, STORE_IN_USE if the owner serves nobody, USAGE for a
-   *   column, a cursor or an output that cannot be
+   *   column or a name that cannot be, or a cursor or output that is another's
    */
   static async open(
     options: ConsumerOptions,
     link: ConsumerLink = linkTo(options.dataDir, options.onWaiting),
   ): Promise<Consumer> {
+    checkNames(options);
     const store = Store.open(options.dataDir);
     try {
       const consumer = new Consumer(options, link, store);
@@ -136,23 +135,30 @@ export class Consumer {
     return this.#position;
   }
 
-  /** What the last commit kept, of this consumer or of the one before it; undefined at first. */
+  /**
+   * What the last commit kept, of this consumer or of the one before it; undefined at first. A copy
+   * each time, as it will be read after a crash: what the caller changes in it nobody keeps.
+   */
   get state(): unknown {
-    return this.#state;
+    return this.#detail === null
+      ? undefined
+      : decodeConsumerDetail(this.#options.cursor, this.#detail);
   }
 
   /**
    * What comes behind the position, as `Store.read` gives it, and beginning exactly there: gaps and
    * damage too. How records are cut into items may change from one reading to the next; records do
    * not. Ends at the end there is now, or follows until the signal aborts, or the consumer is
-   * closed.
+   * closed. Whoever owns the store by now: a consumer may look now and then, across its restarts.
+   * @throws STORE_IN_USE while an owner that begins has not said how far its log is durable
    */
   async *read(
     options: { follow?: boolean; signal?: AbortSignal } = {},
   ): AsyncGenerator<StreamItem> {
     const { follow = false, signal } = options;
     const { columns } = this.#options;
-    this.#store.reader.refresh();
+    if (this.#isOver(signal)) return;
+    this.#store.reader.look();
     const view = { isExact: true, columns: columns && new Set(columns) };
     const reader = new StreamReader(this.#store.reader, this.#stream, this.#position, view);
     for (;;) {
@@ -178,16 +184,16 @@ export class Consumer {
    * durable, in one group. One call at a time.
    * @throws FENCED once another consumer of the name was opened, or the cursor was set by hand;
    *   NO_SUCH_STREAM once the stream that it reads was removed, whatever has its name now; USAGE
-   *   for more than one group or one cursor takes
+   *   for what is no bytes or JSON, for more than one group or one cursor takes, and once it is
+   *   closed: whether a commit that was under way is durable, the position of the next one says
    */
-  async commit({ events = [], state = this.#state }: Commit = {}): Promise<void> {
+  async commit({ events = [], state = this.state }: Commit = {}): Promise<void> {
     const commit = this.#commits + 1;
     const detail = encodeConsumerDetail({ by: this.#id, commit, state });
-    checkDetail(detail);
+    checkBytes(events);
     while (!(await this.#tryCommit(events, detail))) await sleep(AGAIN_MS);
     this.#commits = commit;
     this.#detail = detail;
-    this.#state = state;
   }
 
   /** Lets go of the store. What was read and not committed will be read again. */
@@ -220,12 +226,12 @@ export class Consumer {
     throw new HelicorderError('USAGE', `${stream} would be computed from itself: name another`);
   }
 
-  /** Where the last commit left it. */
+  /** Where the last commit left it. @throws USAGE if the cursor is somebody else's */
   #restore(): void {
     const cursor = this.#cursor();
     const detail = cursor?.detail ?? null;
+    if (detail !== null) decodeConsumerDetail(cursor!.name, detail);
     this.#detail = detail;
-    this.#state = detail === null ? undefined : decodeConsumerDetail(cursor!.name, detail);
     this.#position = cursor?.offset ?? this.#firstOffset();
   }
 
@@ -255,10 +261,15 @@ export class Consumer {
     const { output, cursor } = this.#options;
     try {
       const client = await this.#link.client();
+      this.#checkOpen();
       if (client === this.#session?.client) return true;
       this.#session = undefined;
-      const open = output && { type: 'open' as const, writer: cursor, ...output };
+      const open = output && {
+        ...{ type: 'open' as const, stream: output.stream },
+        writer: output.writer ?? cursor,
+      };
       const opened = open && (await client.ask(open, 'opened'));
+      this.#checkOpen();
       this.#store.reader.renew();
       this.#session = { client, opened };
       return true;
@@ -267,10 +278,12 @@ export class Consumer {
     }
   }
 
-  /** @returns false if nobody could be asked, or nobody answered. @throws what was refused */
+  /** @returns false if nobody could be asked, or nobody answered. @throws what is refused */
   async #tryCommit(events: readonly Uint8Array[], detail: string): Promise<boolean> {
+    this.#checkOpen();
     const held = this.#session;
     if (!(await this.#hold())) return false;
+    this.#checkOpen();
     const { client, opened } = this.#session!;
     if (this.#session !== held && this.#wasCommitted(detail)) return true;
     checkEvents(events, opened);
@@ -288,6 +301,13 @@ export class Consumer {
     } catch (error) {
       return this.#isLeft(error);
     }
+  }
+
+  /** To be asked behind every wait: it may be closed meanwhile, as from a signal's handler. */
+  #checkOpen(): void {
+    if (!this.#isClosed) return;
+    const { cursor, stream } = this.#options;
+    throw new HelicorderError('USAGE', `the consumer ${cursor} of ${stream} is closed`);
   }
 
   /** After a new beginning: what the last commit has come to. @throws FENCED */
@@ -334,21 +354,26 @@ export class Consumer {
   }
 }
 
+function checkNames({ stream, cursor, output }: ConsumerOptions): void {
+  streamName(stream);
+  cursorName(cursor);
+  if (output) streamName(output.stream);
+  if (output?.writer !== undefined) writerId(output.writer, 'output.writer');
+}
+
+/** Text, too, has a length, and so many zeros would be stored for it. */
+function checkBytes(events: readonly unknown[]): void {
+  const isList = Array.isArray(events);
+  const wrong = isList ? events.findIndex((event) => !(event instanceof Uint8Array)) : 0;
+  if (wrong < 0) return;
+  const what = isList ? `events[${wrong}] is no Uint8Array` : 'events is no list of Uint8Arrays';
+  throw new HelicorderError('USAGE', `${what}: an event is bytes`);
+}
+
 function checkEvents(events: readonly Uint8Array[], limits: Session['opened']): void {
   if (events.length === 0) return;
   if (limits === undefined) {
     throw new HelicorderError('USAGE', 'events of a consumer without an output');
   }
   checkEventLimits('a commit', events, limits);
-}
-
-/** It travels as text in the head of a frame. */
-function checkDetail(detail: string): void {
-  const isShort = detail.length <= CURSOR_DETAIL_MAX_CHARACTERS;
-  if (isShort && Buffer.byteLength(JSON.stringify(detail)) <= HEAD_ROOM_BYTES) return;
-  throw new HelicorderError(
-    'USAGE',
-    `a state of ${detail.length} characters: a cursor keeps at most ` +
-      `${CURSOR_DETAIL_MAX_CHARACTERS}, ${HEAD_ROOM_BYTES} bytes`,
-  );
 }

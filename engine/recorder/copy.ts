@@ -20,7 +20,7 @@ import {
   FLUSH_DEFAULT_MS,
   SEGMENT_DEFAULT_BYTES,
 } from '../base/constants.ts';
-import { HelicorderError, isCode } from '../base/errors.ts';
+import { isCode } from '../base/errors.ts';
 import type { RecorderConfig } from '../config/config.ts';
 import { systemEnvironment } from '../store/store.ts';
 import type { Fault } from '../store/stream-item.ts';
@@ -34,6 +34,7 @@ import type { TransformFile } from '../derive/transform-file.ts';
 import type { CopySource } from '../txn/source.ts';
 import { isStop } from '../txn/pacing.ts';
 import { Copier, type CopierOptions, type CopyProgress } from '../txn/copier.ts';
+import { checkCopy } from './check-copy.ts';
 import { Recorder } from './recorder.ts';
 
 export interface CopyOptions {
@@ -63,8 +64,11 @@ export interface CopyOptions {
    * CONFIG, and `begin` does not say that somebody has looked after SOURCE_DIVERGED
    */
   isFromFile?: boolean;
-  /** most records of one transaction; more than COPY_BATCH_RECORDS are spilled by the target */
+  /**
+   * most records of one transaction, from 1; more than COPY_BATCH_RECORDS are spilled by the target
+   */
   batchRecords?: number;
+  /** above 0; default: no limit */
   bytesPerSecond?: number;
   /** of a copy that follows: see `CopierOptions`; default COPY_LINGER_MS */
   lingerMs?: number;
@@ -126,17 +130,17 @@ export function linkTo(
  * @throws NOT_A_STORE, NO_SUCH_STREAM, USAGE, TARGET_ROLLED_BACK, SOURCE_DIVERGED, STORE_IN_USE
  */
 export async function copyStream(options: CopyOptions): Promise<CopyReport> {
-  checkEnds(options);
+  checkCopy(options);
   const links = new CopyLinks(options.dataDir, options.toDataDir, options.onWaiting);
   return usingLinks(links, () => copyThrough(links, options));
 }
 
 /** The same through links of the caller's. */
 export async function copyThrough(links: CopyLinks, options: CopyOptions): Promise<CopyReport> {
-  checkEnds(options);
+  checkCopy(options);
   const { from, to, begin, isFromFile = false } = options;
   const derivation = await loadDerivation(options, isFromFile ? 'CONFIG' : 'USAGE');
-  const { cursor = cursorName(options, derivation) } = options;
+  const { cursor = defaultCursor(options, derivation) } = options;
   const store = new StoreSource({
     ...{ store: links.store, stream: from, to, cursor, from: begin, isStanding: isFromFile },
     ...(derivation && { derivation: derivation.id }),
@@ -239,20 +243,12 @@ async function stopped(recorder: Recorder): Promise<void> {
   }
 }
 
-function checkEnds({ dataDir, from, toDataDir, to, begin, end }: CopyOptions): void {
-  if (typeof begin === 'number' && end !== undefined && end < begin) {
-    throw new HelicorderError('USAGE', `--to ${end} lies before --from ${begin}`);
-  }
-  if (from !== to || resolve(dataDir) !== resolve(toDataDir)) return;
-  throw new HelicorderError('USAGE', `${from} would be copied onto itself: name another stream`);
-}
-
 /**
  * The same for the same source, target and derivation: a copy that is called again goes on. The
  * name is durable, and so is how it is made: of the path as it is written, made absolute. Links in
  * it are not followed: copies that were begun through one would begin again under another name.
  */
-function cursorName({ from, toDataDir, to }: CopyOptions, derivation?: Derivation): string {
+function defaultCursor({ from, toDataDir, to }: CopyOptions, derivation?: Derivation): string {
   const target = createHash('sha256')
     .update(`${resolve(toDataDir)}\n${to}`)
     .digest('hex');

@@ -35,6 +35,7 @@ import { claimed, leaveToRecorder } from './claim.ts';
 import { RecorderControl, askToYield } from './control.ts';
 import { checkCopies } from './check-copies.ts';
 import { CopySet } from './copy-set.ts';
+import { Ending } from './ending.ts';
 import { closeDrivers, planGroups, type PlannedGroup, type RecordingPlan } from './plan.ts';
 import { checkFixed, groupChanges, reportOf } from './reload.ts';
 import { SamplerSet } from './sampler-set.ts';
@@ -64,8 +65,6 @@ export interface RecorderOptions {
 }
 
 export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
-  /** Settles when recording has ended: with the summary, or with what ended it. */
-  readonly finished: Promise<RecorderSummary>;
   readonly #options: RecorderOptions;
   #config: RecorderConfig;
   #plan: RecordingPlan;
@@ -80,11 +79,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
   #rate = { samples: 0, atMs: monotonicMs(), perSecond: 0 };
   #statusTimer: NodeJS.Timeout | undefined;
   #durationTimer: NodeJS.Timeout | undefined;
-  /** undefined while it records; `stopped`: all that was sampled is durable, and counted */
-  #ending: 'draining' | 'stopped' | undefined;
-  #noteStopping!: () => void;
-  /** resolves when it begins to stop */
-  readonly #stopping = new Promise<void>((resolve) => (this.#noteStopping = resolve));
+  readonly #ending = new Ending();
   /** settles when a reload that has begun has ended, well or not */
   #reloading: Promise<unknown> | undefined;
   /** as the writer worker numbers them: in the order in which they were begun */
@@ -92,7 +87,6 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
   #nextGroup = 0;
   readonly #asked = new Map<number, (error: PlainError | undefined) => void>();
   #nextKey = 0;
-  #settle!: { resolve: (summary: RecorderSummary) => void; reject: (error: unknown) => void };
 
   private constructor(config: RecorderConfig, options: RecorderOptions) {
     super();
@@ -100,10 +94,14 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
     this.#config = config;
     this.#plan = planGroups(config);
     this.#numberGroups(this.#plan.groups);
-    this.finished = new Promise((resolve, reject) => {
-      this.#settle = { resolve, reject };
-    });
-    this.finished.catch(() => undefined);
+  }
+
+  /**
+   * Settles when recording has ended: with the summary, or with what ended it. To be awaited: what
+   * ends a recorder that nobody waits for is an unhandled rejection.
+   */
+  get finished(): Promise<RecorderSummary> {
+    return this.#ending.finished;
   }
 
   /**
@@ -114,6 +112,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
     const recorder = new Recorder(config, options);
     try {
       await recorder.#start();
+      recorder.#ending.started();
       return recorder;
     } catch (error) {
       await recorder.#abandon();
@@ -217,7 +216,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
     if (reconfigure === undefined) {
       throw new HelicorderError('USAGE', 'this recorder was not started from a configuration');
     }
-    if (this.#ending || this.#reloading || this.#lastStatus?.waitingForSpace) {
+    if (this.#ending.state || this.#reloading || this.#lastStatus?.waitingForSpace) {
       throw new HelicorderError('OWNER_BUSY', 'the recorder stops, reloads or waits for space');
     }
     const reload = this.#change(reconfigure());
@@ -248,7 +247,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
       throw error;
     }
     this.#plan = { groups: [...kept, ...begun] };
-    if (this.#ending) throw new HelicorderError('OWNER_BUSY', 'the recorder stops');
+    if (this.#ending.state) throw new HelicorderError('OWNER_BUSY', 'the recorder stops');
     this.#config = next;
     this.#tell({ type: 'flush-interval', ms: next.flushIntervalMs });
     return reportOf(now, next, changes);
@@ -264,9 +263,9 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
     const specs = begun.map(({ spec }) => spec);
     const replaced = this.#ask({ type: 'replace-groups', ended: numbers, begun: specs });
     // on a full disk the answer comes when there is space
-    await Promise.race([replaced, this.#stopping]);
+    await Promise.race([replaced, this.#ending.begun]);
     closeDrivers(ended);
-    if (this.#ending) return;
+    if (this.#ending.state) return;
     await this.#samplers!.begin(begun.map(({ group }) => group));
   }
 
@@ -298,7 +297,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
       samplers: this.#samplers?.report(),
       uptimeSeconds: (monotonicMs() - this.#startedMs) / 1000,
       samplesPerSecond: this.#rate.perSecond,
-      ending: this.#ending,
+      ending: this.#ending.state,
       problems: [
         ...(unserved ? [`other processes cannot change the store: ${unserved.message}`] : []),
         ...(this.#upkeep?.warnings ?? []),
@@ -309,9 +308,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
 
   /** Ends the samplers, drains, ends the runs. A second call changes nothing. */
   stop(): Promise<RecorderSummary> {
-    if (this.#ending) return this.finished;
-    this.#ending = 'draining';
-    this.#noteStopping();
+    if (!this.#ending.begin()) return this.finished;
     clearInterval(this.#statusTimer);
     clearTimeout(this.#durationTimer);
     void this.#drain();
@@ -342,7 +339,10 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
   }
 
   #hear(message: FromWriter | FromSampler): void {
-    if (message.type === 'status') this.#take(message.status);
+    if (message.type === 'status') {
+      this.#take(message.status);
+      this.#tellStatus();
+    }
     if (message.type === 'done') {
       this.#asked.get(message.key)?.(message.error);
       this.#asked.delete(message.key);
@@ -350,17 +350,13 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
     if (message.type === 'answer') this.#control?.answered(message.key, message.answer);
     if (message.type === 'waiting') this.#control?.tellWaiting(message.message);
     if (message.type !== 'stopped' || !('status' in message)) return;
-    if (message.clean) this.#ending = 'stopped';
     this.#take(message.status);
     closeDrivers(this.#plan.groups);
     const seconds = (monotonicMs() - this.#startedMs) / 1000;
-    if (message.clean) return this.#settle.resolve(summaryOf(message.status, seconds));
-    this.#settle.reject(
-      new HelicorderError(
-        'NO_SPACE',
-        'stopped while there was no space: what was sampled meanwhile is lost',
-      ),
-    );
+    const why = 'stopped while there was no space: what was sampled meanwhile is lost';
+    if (message.clean) this.#ending.stopped(summaryOf(message.status, seconds));
+    else this.#ending.failed(new HelicorderError('NO_SPACE', why));
+    this.#tellStatus();
   }
 
   #take(status: CollectorStatus): void {
@@ -373,8 +369,11 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
     this.#lastStatus = status;
     this.#upkeep?.heard(status.segment, status.waitingForSpace);
     // a full disk may have room by now
-    if (this.unserved?.code === 'NO_SPACE' && this.#ending === undefined)
-      void this.#control?.serve();
+    if (this.unserved?.code === 'NO_SPACE' && !this.#ending.state) void this.#control?.serve();
+  }
+
+  /** Last of all: whoever listens may throw. */
+  #tellStatus(): void {
     this.emit('status', this.status());
   }
 
@@ -382,11 +381,13 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
   #die(error: unknown): void {
     // what else fails by then says less than why
     const abandoned = this.#abandon().catch(() => undefined);
-    void abandoned.then(() => this.#settle.reject(error));
+    void abandoned.then(() => {
+      if (this.#ending.failed(error)) this.#tellStatus();
+    });
   }
 
   async #abandon(): Promise<void> {
-    this.#ending ??= 'draining';
+    this.#ending.begin();
     clearInterval(this.#statusTimer);
     clearTimeout(this.#durationTimer);
     await this.#samplers?.stop().catch(() => undefined);

@@ -2,6 +2,7 @@
 import type { RecorderConfig } from '../config/config.ts';
 import type { RecorderStatus, RecorderSummary } from '../tools/types.ts';
 import type { CollectorStatus } from './collector.ts';
+import type { EndState } from './ending.ts';
 
 /** What all samplers of a recorder report together. */
 export interface SamplersReport {
@@ -19,8 +20,8 @@ interface Parts {
   samplers: SamplersReport | undefined;
   uptimeSeconds: number;
   samplesPerSecond: number;
-  /** of a recorder that has been told to stop */
-  ending: 'draining' | 'stopped' | undefined;
+  /** undefined: it records */
+  ending: EndState | undefined;
   /** sentences about what does not work, beside the writer's */
   problems: readonly string[];
 }

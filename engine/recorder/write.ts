@@ -13,6 +13,7 @@
  */
 import { CONTROL_WINDOW_BYTES } from '../base/constants.ts';
 import { HelicorderError } from '../base/errors.ts';
+import { streamName, writerId } from '../base/names.ts';
 import { EventWriter } from '../targets/event-writer.ts';
 import { usingLinks, type OwnerLink } from '../targets/owner-link.ts';
 import { framed, grouped, type Framing } from '../tools/framing.ts';
@@ -32,12 +33,14 @@ export interface WriteOptions {
 }
 
 /**
- * Returns when everything is durable. @throws USAGE for an event that is too large, FENCED,
- * DISCONNECTED if another process's owner goes, STORE_IN_USE if it serves nobody, and what the
- * owner begun here ends with
+ * Returns when everything is durable. @throws USAGE for a name that cannot be, or an event that is
+ * too large, FENCED, DISCONNECTED if another process's owner goes, STORE_IN_USE if it serves
+ * nobody, and what the owner begun here ends with
  */
 export async function writeEvents(options: WriteOptions): Promise<void> {
-  const { dataDir, onWait, onWarning } = options;
+  const { dataDir, stream, writer, onWait, onWarning } = options;
+  streamName(stream);
+  writerId(writer, 'writer');
   const tellWait = (message: string): void => onWait(new HelicorderError('NO_SPACE', message));
   const link = linkTo(dataDir, tellWait, onWarning);
   await usingLinks(link, () => writeThrough(link, options));

@@ -55,7 +55,7 @@ export class Appender {
     options: { stream: string; writer: string; environment?: StoreEnvironment },
   ): Appender {
     const { environment = systemEnvironment } = options;
-    const run = eventRun(streamName(options.stream), writerId(options.writer));
+    const run = eventRun(streamName(options.stream), writerId(options.writer, 'writer'));
     const writer = StoreWriter.open(dir, { ...environment, budget: 'as-told' });
     try {
       const [opened] = writer.beginRuns([run]);

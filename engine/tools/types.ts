@@ -11,8 +11,8 @@ export interface Percentiles {
 }
 
 export interface RecorderStatus {
-  /** `stopped`: the totals are final */
-  state: 'recording' | 'waiting-for-space' | 'draining' | 'stopped';
+  /** `stopped`: the totals are final; `failed`: `finished` has said what ended it */
+  state: 'recording' | 'waiting-for-space' | 'draining' | 'stopped' | 'failed';
   uptimeSeconds: number;
   sources: number;
   samples: string;

@@ -188,6 +188,36 @@ describe('an unknown word in a flag', () => {
   });
 });
 
+describe('what is no flag', () => {
+  test.each([
+    [{ straem: 'a/b' }, '--straem: unknown flag, did you mean "stream"?'],
+    [
+      { samplesPerEvent: '5' },
+      '--samplesPerEvent: unknown flag, did you mean "samples-per-event"?',
+    ],
+    [{ budget: '16MiB' }, '--budget: unknown flag, known: budget-bytes, budget-min-free'],
+    [{ '--rate': '5' }, '--rate: unknown flag, did you mean "rate"?'],
+    [{ rate: 1000 }, '--rate: expected text, as on the command line'],
+    [{ rate: null }, '--rate: expected text, as on the command line'],
+  ])('%o is refused', (flags, message) => {
+    const error = errorOf(() => resolve({ flags: flags as unknown as Record<string, string> }));
+    expect(error).toMatchObject({ code: 'USAGE', message });
+  });
+
+  test('a flag without a value is not given', () => {
+    const flags = { rate: undefined } as unknown as Record<string, string>;
+    expect(resolve({ flags }).config.sources[0]!.rateHz).toBe(1000);
+  });
+});
+
+test('a driver that no recorder has is refused, and where it belongs is said', () => {
+  const mine = { ...testDrivers[0]!, kind: 'mine' };
+  const request = { files: memoryFiles({}), environment: {}, hostName: 'box' };
+  const error = errorOf(() => resolveConfig({ ...request, drivers: [...testDrivers, mine] }));
+  expect(error.code).toBe('USAGE');
+  expect(error.message).toContain('none of the kind "mine", only network, synthetic, sysfs; one');
+});
+
 describe('precedence', () => {
   const files = { './helicorder.yaml': 'sources:\n  - source: network\n    rate: 10\n' };
 

@@ -100,6 +100,74 @@ describe('a consumer', () => {
     owner.close();
   });
 
+  it('keeps a state as it was when it was committed, whatever becomes of it later', async () => {
+    const { owner, options } = scene(3);
+    const consumer = await Consumer.open(options, owner.connect());
+    const state = { sum: 1, at: new Date(0) };
+    await consumer.commit({ state });
+    state.sum = 99;
+    (consumer.state as typeof state).sum = 98;
+    const kept = { sum: 1, at: '1970-01-01T00:00:00.000Z' };
+    expect(consumer.state).toEqual(kept);
+    await consumer.commit();
+    await consumer.close();
+    const next = await Consumer.open(options, owner.connect());
+    expect(next.state).toEqual(kept);
+    await next.close();
+    owner.close();
+  });
+
+  const isClosed = { code: 'USAGE', message: `the consumer sums of ${INPUT} is closed` };
+
+  it('that is closed takes no commit, and opens nothing for it', async () => {
+    const { owner, options } = scene();
+    const consumer = await Consumer.open(options, owner.connect());
+    await addUp(consumer, 1);
+    await consumer.close();
+    owner.fate = (type) => {
+      throw new Error(`${type} was asked`);
+    };
+    await expect(consumer.commit({ state: 'late' })).rejects.toMatchObject(isClosed);
+    owner.close();
+  });
+
+  it('that is closed while a commit waits for an owner ends that one', async () => {
+    const { owner, options } = scene();
+    const consumer = await Consumer.open(options, owner.connect());
+    let asked = (): void => undefined;
+    const waiting = new Promise<void>((resolve) => (asked = resolve));
+    owner.fate = () => {
+      asked();
+      return 'lost';
+    };
+    const commit = expect(consumer.commit({ state: 'late' })).rejects.toMatchObject(isClosed);
+    await waiting;
+    await consumer.close();
+    await commit;
+    owner.close();
+  });
+
+  it('that looks now and then sees what the next owner has written', async () => {
+    const { owner, options } = scene(3);
+    const consumer = await Consumer.open(options, owner.connect());
+    const look = async (): Promise<number> => {
+      let records = 0;
+      for await (const item of consumer.read()) records += item.kind === 'fault' ? 0 : item.records;
+      return records;
+    };
+    expect(await look()).toBe(3);
+    for (let life = 0; life < 3; life++) {
+      owner.restart();
+      // what was open is accounted for at the next start
+      await look();
+      owner.writer.appendEvents(beginEvents(owner.writer, INPUT), ['a', 'b'].map(bytes));
+      expect(await look()).toBe(2);
+    }
+    await consumer.close();
+    expect(await look()).toBe(0);
+    owner.close();
+  });
+
   it('does not double what an answer was lost of, nor lose what was not asked', async () => {
     const { owner, options } = scene();
     const random = new SeededRandom(SEED);
@@ -281,6 +349,26 @@ describe('what cannot be', () => {
     const cursor = { name: 'sums', stream: INPUT, offset: 4, detail: '{"kind":"copy"}' };
     setCursor(owner.writer, cursor, 0n);
     await expect(Consumer.open(options, owner.connect())).rejects.toThrow('not a consumer');
+    owner.close();
+  });
+
+  it.each([
+    ['text', ['text'], 'events[0] is no Uint8Array: an event is bytes'],
+    ['other numbers', [bytes('a'), new Uint16Array(3)], 'events[1] is no Uint8Array'],
+    ['one event alone', bytes('a'), 'events is no list of Uint8Arrays'],
+    ['nothing', null, 'events is no list of Uint8Arrays'],
+  ])('a commit of %s is refused, and the cursor stays', async (_, events, message) => {
+    const { owner, options } = scene(3);
+    const consumer = await Consumer.open(options, owner.connect());
+    for await (const item of consumer.read()) expect(item.kind).toBe('events');
+    const commit = consumer.commit({ events: events as never });
+    await expect(commit).rejects.toMatchObject({ code: 'USAGE' });
+    await expect(commit).rejects.toThrow(message);
+    await consumer.close();
+    expect(await eventsOf(owner.dir, OUTPUT)).toEqual([]);
+    const next = await Consumer.open(options, owner.connect());
+    expect(next.position).toBe(0);
+    await next.close();
     owner.close();
   });
 
