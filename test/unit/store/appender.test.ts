@@ -68,7 +68,7 @@ test.each([
   ['a letter that is not ASCII', 'a/é', 'scope/name'],
   ['a line feed', 'a/b\n', 'scope/name'],
   ['20 MB', `a/${'b'.repeat(20_000_000)}`, 'has 20000002 characters, at most 200 are allowed'],
-  ['no name', undefined, 'a value of type undefined'],
+  ['no name', undefined, '"undefined" is not the name of a stream'],
 ])('%s is refused as a stream, and nothing is made', (_, stream, message) => {
   const dir = join(temporaryDirectory(), 'store');
   const options = { stream: stream!, writer: 'w' };
@@ -79,10 +79,10 @@ test.each([
 });
 
 test.each([
-  ['the empty id', '', '"" is not the id of a writer'],
+  ['the empty id', '', 'writer is empty'],
   ['one that is too long', 'w'.repeat(201), 'has 201 characters'],
-  ['no id', undefined, 'a value of type undefined'],
-  ['an object', {}, 'a value of type object'],
+  ['no id', undefined, 'writer is no text'],
+  ['an object', {}, 'writer is no text'],
 ])('%s is refused as a writer', (_, writer, message) => {
   const options = { stream: STREAM, writer: writer as string };
   expect(() => Appender.open(temporaryDirectory(), options)).toThrow(
