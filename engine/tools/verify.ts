@@ -168,6 +168,8 @@ async function checkStreams(report: VerifyReport, store: Store, dir: string): Pr
       report.streams.push(await readStream(store, id, name, report));
     } catch (error) {
       if (isInUse(error)) throw error;
+      // removed while it was read
+      if (isCode(error, 'NO_SUCH_STREAM')) continue;
       report.damage.push({ ...damageOf(error, dir), what: `${name}: ${messageOf(error)}` });
     }
   }
