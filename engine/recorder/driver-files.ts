@@ -2,15 +2,13 @@
  * The files a driver sees: those of this machine. One that cannot be read any more is opened again,
  * with back-off, so that a device that comes back is read again; until then its ticks are gaps.
  */
-import { monotonicMs } from '../base/clock.ts';
 import type { DriverFiles, OpenText } from '../drivers/driver.ts';
 import type { File } from '../files/file-system.ts';
 import { nodeFileSystem } from '../files/node-file-system.ts';
+import { BackOff } from './back-off.ts';
 
 /** The longest number in a file of sysfs or procfs, and then some. */
 const TEXT_MAX_BYTES = 4096;
-const REOPEN_FIRST_MS = 10;
-const REOPEN_MAX_MS = 1000;
 
 export const driverFiles: DriverFiles = {
   list: (dir) => nodeFileSystem.list(dir),
@@ -21,9 +19,8 @@ export const driverFiles: DriverFiles = {
 class ReopenedText implements OpenText {
   readonly #path: string;
   readonly #memory = Buffer.alloc(TEXT_MAX_BYTES);
+  readonly #backOff = new BackOff();
   #file: File | undefined;
-  #backOffMs = REOPEN_FIRST_MS;
-  #retryAtMs = 0;
 
   /** @throws if there is no such file now */
   constructor(path: string) {
@@ -32,17 +29,16 @@ class ReopenedText implements OpenText {
   }
 
   read(): string | undefined {
-    if (this.#file === undefined && monotonicMs() < this.#retryAtMs) return undefined;
+    if (this.#file === undefined && !this.#backOff.isOver) return undefined;
     try {
       this.#file ??= nodeFileSystem.open(this.#path, 'read');
       const text = this.#memory.toString('latin1', 0, this.#file.read(this.#memory, 0));
-      this.#backOffMs = REOPEN_FIRST_MS;
+      this.#backOff.succeeded();
       return text;
     } catch {
       // the device is away: that is a gap, not an error
       this.close();
-      this.#retryAtMs = monotonicMs() + this.#backOffMs;
-      this.#backOffMs = Math.min(2 * this.#backOffMs, REOPEN_MAX_MS);
+      this.#backOff.failed();
       return undefined;
     }
   }

@@ -1,0 +1,55 @@
+/** The samplers of a recorder, with the sampler worker in a thread of its own. */
+import { unlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { resolveConfig, type RecorderConfig } from '../../../engine/config/config.ts';
+import { DRIVERS } from '../../../engine/drivers/registry.ts';
+import { closeDrivers, planGroups, type RecordingPlan } from '../../../engine/recorder/plan.ts';
+import { SamplerSet } from '../../../engine/recorder/sampler-set.ts';
+import { readStatus, type SamplerStatus } from '../../../engine/sampler/status.ts';
+import { temporaryDirectory } from '../../support/directory.ts';
+import { memoryFiles } from '../../support/memory-files.ts';
+
+function configured(text: string): RecorderConfig {
+  const files = memoryFiles({ './helicorder.yaml': text });
+  return resolveConfig({ files, drivers: DRIVERS, environment: {}, hostName: 'box' }).config;
+}
+
+function planned(config: RecorderConfig): RecordingPlan {
+  const plan = planGroups(config);
+  onTestFinished(() => closeDrivers(plan.groups));
+  return plan;
+}
+
+function statusOf(plan: RecordingPlan): SamplerStatus {
+  return readStatus(plan.groups.map(({ group }) => group.status));
+}
+
+async function started(plan: RecordingPlan, config: RecorderConfig): Promise<SamplerSet> {
+  const failures: unknown[] = [];
+  const set = await SamplerSet.start(plan, config, (error) => failures.push(error));
+  onTestFinished(async () => {
+    await set.stop();
+    expect(failures).toEqual([]);
+  });
+  return set;
+}
+
+const WAIT = { timeout: 60_000 };
+
+test('a file that vanishes before the worker opens it is a gap until it is back', async () => {
+  const path = join(temporaryDirectory(), 'value');
+  writeFileSync(path, '7\n');
+  const source = `{source: sysfs, stream: a/v, rate: 100, channels: [{name: V, path: ${path}}]}`;
+  const config = configured(`sources: [${source}]\n`);
+  const plan = planned(config);
+  unlinkSync(path);
+  await started(plan, config);
+  await expect.poll(() => statusOf(plan).deviceFailures, WAIT).toBeGreaterThan(1n);
+  writeFileSync(path, '8\n');
+  const isRead = (): boolean => {
+    const { rows, deviceFailures } = statusOf(plan);
+    return rows > deviceFailures;
+  };
+  await expect.poll(isRead, WAIT).toBe(true);
+});
