@@ -301,6 +301,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
       ending: this.#ending,
       problems: [
         ...(unserved ? [`other processes cannot change the store: ${unserved.message}`] : []),
+        ...(this.#samplers?.problems ?? []),
         ...(this.#upkeep?.warnings ?? []),
         ...(this.#copies?.problems ?? []),
       ],
