@@ -21,7 +21,7 @@ export interface DriverFiles {
   list(dir: string): string[];
   /** the whole text of a small file; throws if there is none */
   readText(path: string): string;
-  /** opens a file that is read again and again from its beginning */
+  /** opens a regular file that is read again and again from its beginning; throws for any other */
   openText(path: string): OpenText;
 }
 

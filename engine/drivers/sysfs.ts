@@ -3,14 +3,14 @@
  * open and are read from their beginning at each tick. The model of a driver written in TypeScript.
  */
 import { z } from 'zod';
-import { HelicorderError, nearest } from '../base/errors.ts';
+import { HelicorderError, isCode, nearest } from '../base/errors.ts';
 import { CHANNELS_MAX } from '../base/constants.ts';
 import { CHANNEL_TYPES, INTEGER_RANGES, isWide, type ChannelType } from '../batch/schema.ts';
 import { defineDriver, type DriverFiles, type OpenText, type RowWriter } from './driver.ts';
 
 const channel = z.strictObject({
   name: z.string().min(1).describe('name of the channel'),
-  path: z.string().min(1).describe('file that holds the number'),
+  path: z.string().min(1).describe('regular file that holds the number, no FIFO or device node'),
   field: z.int().min(0).default(0).describe('which of the words in the file, from 0'),
   type: z
     .enum(CHANNEL_TYPES)
@@ -65,6 +65,10 @@ function cannotOpen(
   files: DriverFiles,
   cause: unknown,
 ): HelicorderError {
+  if (isCode(cause, 'DEVICE')) {
+    const message = `channel "${channel}": ${cause.message}`;
+    return new HelicorderError('DEVICE', message, { cause, details: { file: path } });
+  }
   const suggestion = nearestPath(path, files);
   const hint = suggestion === undefined ? '' : `: did you mean "${suggestion}"?`;
   return new HelicorderError('DEVICE', `channel "${channel}": cannot open ${path}${hint}`, {

@@ -3,7 +3,7 @@
  * with back-off, so that a device that comes back is read again; until then its ticks are gaps.
  */
 import type { DriverFiles, OpenText } from '../drivers/driver.ts';
-import type { File } from '../files/file-system.ts';
+import { DeviceFile } from '../files/device-file.ts';
 import { nodeFileSystem } from '../files/node-file-system.ts';
 import { BackOff } from './back-off.ts';
 
@@ -20,19 +20,19 @@ class ReopenedText implements OpenText {
   readonly #path: string;
   readonly #memory = Buffer.alloc(TEXT_MAX_BYTES);
   readonly #backOff = new BackOff();
-  #file: File | undefined;
+  #file: DeviceFile | undefined;
 
-  /** @throws if there is no such file now */
+  /** @throws if there is no such file now; DEVICE if it is a FIFO, a directory … */
   constructor(path: string) {
     this.#path = path;
-    this.#file = nodeFileSystem.open(path, 'read');
+    this.#file = new DeviceFile(path);
   }
 
   read(): string | undefined {
     if (this.#file === undefined && !this.#backOff.isOver) return undefined;
     try {
-      this.#file ??= nodeFileSystem.open(this.#path, 'read');
-      const text = this.#memory.toString('latin1', 0, this.#file.read(this.#memory, 0));
+      this.#file ??= new DeviceFile(this.#path);
+      const text = this.#memory.toString('latin1', 0, this.#file.read(this.#memory));
       this.#backOff.succeeded();
       return text;
     } catch {

@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import type { OpenDriver, RowWriter } from '../../../engine/drivers/driver.ts';
 import { driverOf } from '../../../engine/drivers/registry.ts';
@@ -106,12 +106,21 @@ test('a file whose device is gone gives nothing: here an ended process', async (
   driver.close();
 });
 
-test('a directory in the place of a file gives nothing', () => {
-  const dir = temporaryDirectory();
-  mkdirSync(`${dir}/device`);
-  const directory = open([{ name: 'C', path: `${dir}/device` }]);
-  expect(read(directory)).toBeUndefined();
-  directory.close();
+test.each([
+  ['a directory', (path: string) => mkdirSync(path)],
+  ['a FIFO', (path: string) => execFileSync('mkfifo', [path])],
+  ['a device node', (path: string) => symlinkSync('/dev/zero', path)],
+])('%s in the place of a file is refused, and nobody waits for it', (kind, make) => {
+  const path = `${temporaryDirectory()}/device`;
+  make(path);
+  const before = openDescriptors();
+  expect(() => open([{ name: 'C', path }])).toThrow(
+    expect.objectContaining({
+      code: 'DEVICE',
+      message: `channel "C": ${path} is ${kind}, not a file with a text`,
+    }),
+  );
+  expect(openDescriptors()).toBe(before);
 });
 
 test('a channel keeps its type, unit and scale; f64 and 1 are the defaults', () => {
