@@ -232,7 +232,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
   async #change(next: RecorderConfig): Promise<ReloadReport> {
     const now = this.#config;
     checkFixed(now, next);
-    const changes = groupChanges(this.#plan, planGroups(next));
+    const changes = groupChanges(this.#plan, planGroups(next, this.#plan));
     const { kept, ended, begun, spare } = changes;
     closeDrivers(spare);
     try {
