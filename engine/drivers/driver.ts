@@ -26,7 +26,7 @@ export interface DriverFiles {
 }
 
 export interface OpenText {
-  /** what the file holds now, at most 4 KiB; undefined if it cannot be read */
+  /** the whole words in the first 4 KiB of the file as it is now; undefined if it cannot be read */
   read(): string | undefined;
   close(): void;
 }

@@ -11,7 +11,11 @@ import { defineDriver, type DriverFiles, type OpenText, type RowWriter } from '.
 const channel = z.strictObject({
   name: z.string().min(1).describe('name of the channel'),
   path: z.string().min(1).describe('regular file that holds the number, no FIFO or device node'),
-  field: z.int().min(0).default(0).describe('which of the words in the file, from 0'),
+  field: z
+    .int()
+    .min(0)
+    .default(0)
+    .describe('which of the words in the file, from 0; it must end within 4096 bytes'),
   type: z
     .enum(CHANNEL_TYPES)
     .default('f64')

@@ -32,9 +32,10 @@ class ReopenedText implements OpenText {
     if (this.#file === undefined && !this.#backOff.isOver) return undefined;
     try {
       this.#file ??= new DeviceFile(this.#path);
-      const text = this.#memory.toString('latin1', 0, this.#file.read(this.#memory));
+      const count = this.#file.read(this.#memory);
       this.#backOff.succeeded();
-      return text;
+      const text = this.#memory.toString('latin1', 0, count);
+      return count < TEXT_MAX_BYTES ? text : withoutCutWord(text);
     } catch {
       // the device is away: that is a gap, not an error
       this.close();
@@ -47,4 +48,9 @@ class ReopenedText implements OpenText {
     this.#file?.close();
     this.#file = undefined;
   }
+}
+
+/** There may be more of the file, and a number that is cut is another one. */
+function withoutCutWord(text: string): string {
+  return text.replace(/\S+$/, '');
 }

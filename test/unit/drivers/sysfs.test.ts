@@ -51,6 +51,18 @@ test.each([
   driver.close();
 });
 
+test('a number that does not end within what is read of a file gives nothing', () => {
+  const path = `${temporaryDirectory()}/long`;
+  const head = '7'.padEnd(4094);
+  writeFileSync(path, `${head}123456\n`);
+  const [first, cut] = [0, 1].map((field) => open([{ name: 'C', path, field }]));
+  expect([read(first!), read(cut!)]).toEqual([[7], undefined]);
+  writeFileSync(path, `${head}1 23456\n`);
+  expect([read(first!), read(cut!)]).toEqual([[7], [1]]);
+  first!.close();
+  cut!.close();
+});
+
 test.each([
   ['u8', '255', 255],
   ['u8', '256', undefined],
