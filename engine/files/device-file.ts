@@ -2,14 +2,17 @@
  * A file in which a device's numbers stand, as in sysfs and procfs: read again and again from its
  * beginning. Neither opening nor reading it waits for another program.
  */
-import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs';
+import type { Stats } from 'node:fs';
 import { HelicorderError } from '../base/errors.ts';
 
 export class DeviceFile {
+  readonly #path: string;
   readonly #fd: number;
 
   /** @throws DEVICE if it is no regular file, what open(2) fails with */
   constructor(path: string) {
+    this.#path = path;
     // without O_NONBLOCK a FIFO is waited for until somebody writes to it
     this.#fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const stat = fstatSync(this.#fd);
@@ -27,6 +30,13 @@ export class DeviceFile {
       done += count;
     }
     return done;
+  }
+
+  /** Is it the file that its path names now? One may have been put into its place. */
+  hasPath(): boolean {
+    const named = statSync(this.#path, { bigint: true, throwIfNoEntry: false });
+    const { dev, ino } = fstatSync(this.#fd, { bigint: true });
+    return named?.dev === dev && named.ino === ino;
   }
 
   close(): void {

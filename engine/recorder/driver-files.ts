@@ -1,7 +1,9 @@
 /**
  * The files a driver sees: those of this machine. One that cannot be read any more is opened again,
- * with back-off, so that a device that comes back is read again; until then its ticks are gaps.
+ * with back-off, so that a device that comes back is read again; until then its ticks are gaps. So
+ * is one in whose place there is another file, or nothing.
  */
+import { monotonicMs } from '../base/clock.ts';
 import type { DriverFiles, OpenText } from '../drivers/driver.ts';
 import { DeviceFile } from '../files/device-file.ts';
 import { nodeFileSystem } from '../files/node-file-system.ts';
@@ -9,6 +11,8 @@ import { BackOff } from './back-off.ts';
 
 /** The longest number in a file of sysfs or procfs, and then some. */
 const TEXT_MAX_BYTES = 4096;
+/** How long a file is read that has another's path, or none, by now. */
+const LOOK_INTERVAL_MS = 1000;
 
 export const driverFiles: DriverFiles = {
   list: (dir) => nodeFileSystem.list(dir),
@@ -21,6 +25,7 @@ class ReopenedText implements OpenText {
   readonly #memory = Buffer.alloc(TEXT_MAX_BYTES);
   readonly #backOff = new BackOff();
   #file: DeviceFile | undefined;
+  #lookAtMs = 0;
 
   /** @throws if there is no such file now; DEVICE if it is a FIFO, a directory … */
   constructor(path: string) {
@@ -31,6 +36,7 @@ class ReopenedText implements OpenText {
   read(): string | undefined {
     if (this.#file === undefined && !this.#backOff.isOver) return undefined;
     try {
+      this.#closeReplaced();
       this.#file ??= new DeviceFile(this.#path);
       const count = this.#file.read(this.#memory);
       this.#backOff.succeeded();
@@ -42,6 +48,13 @@ class ReopenedText implements OpenText {
       this.#backOff.failed();
       return undefined;
     }
+  }
+
+  #closeReplaced(): void {
+    const nowMs = monotonicMs();
+    if (nowMs < this.#lookAtMs) return;
+    this.#lookAtMs = nowMs + LOOK_INTERVAL_MS;
+    if (this.#file?.hasPath() === false) this.close();
   }
 
   close(): void {
