@@ -76,7 +76,13 @@ test.each([
   ['u64', '18446744073709551616', undefined],
   ['i64', '9223372036854775807', 9223372036854775807n],
   ['i64', '-9223372036854775809', undefined],
-  ['f64', 'Infinity', Infinity],
+  ['u64', '0xfedcba9876543211', 0xfedcba9876543211n],
+  ['i16', '0x1f', 31],
+  ['f64', '1e300', 1e300],
+  ['f64', 'Infinity', undefined],
+  ['f64', '-1e999', undefined],
+  ['f32', '1e300', undefined],
+  ['f32', '3.4e38', 3.4e38],
 ])('a channel of %s takes %s for what it is, or for nothing', (type, text, expected) => {
   const path = `${temporaryDirectory()}/value`;
   writeFileSync(path, text);
