@@ -61,16 +61,16 @@ export class SamplerSet {
    */
   async begin(groups: readonly Group[]): Promise<void> {
     const { realtime, cpu } = this.#config;
-    const scripted = groups.filter(({ bus }) => bus === 'typescript');
-    if (scripted.length > 0) {
-      assert(this.#worker === undefined, 'one sampler worker at a time');
-      this.#worker = await SamplerWorker.start(scripted, this.#onFailure);
-    }
+    // a worker takes a while to start: nobody else is to wait for it
     for (const group of groups) {
       if (group.bus !== 'native') continue;
       const sampler = startNativeSampler(group, T0_NANOS, { realtime, cpu });
       this.#native.set(group, { sampler, punctuality: new Punctuality() });
     }
+    const scripted = groups.filter(({ bus }) => bus === 'typescript');
+    if (scripted.length === 0) return;
+    assert(this.#worker === undefined, 'one sampler worker at a time');
+    this.#worker = await SamplerWorker.start(scripted, this.#onFailure);
   }
 
   /**

@@ -53,3 +53,16 @@ test('a file that vanishes before the worker opens it is a gap until it is back'
   };
   await expect.poll(isRead, WAIT).toBe(true);
 });
+
+test('native sources are sampled while the worker starts', async () => {
+  const path = join(temporaryDirectory(), 'value');
+  writeFileSync(path, '7\n');
+  const config = configured(
+    `sources:\n  - {source: sysfs, stream: a/v, channels: [{name: V, path: ${path}}]}\n` +
+      '  - {source: synthetic, stream: a/native, rate: 1000}\n',
+  );
+  const plan = planned(config);
+  await started(plan, config);
+  const native = plan.groups.filter(({ group }) => group.bus === 'native');
+  expect(statusOf({ groups: native }).ticksScheduled).toBeGreaterThan(10n);
+});
