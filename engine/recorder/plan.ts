@@ -1,6 +1,6 @@
 /** From the configuration to rate groups: drivers opened, rows laid out, rings and names given. */
 import { isDeepStrictEqual } from 'node:util';
-import { isCode } from '../base/errors.ts';
+import { HelicorderError, isCode } from '../base/errors.ts';
 import { ruleFor, type OnFull } from '../base/retention.ts';
 import type { RecorderConfig, SourceConfig } from '../config/config.ts';
 import type { OpenDriver } from '../drivers/driver.ts';
@@ -38,12 +38,13 @@ export function closeDrivers(groups: readonly PlannedGroup[]): void {
 /**
  * Opens every driver; none, if the store is only kept.
  * @param running a source that is the same in it is not opened: its device may be away just now
- * @throws HelicorderError CONFIG, DEVICE
+ * @throws HelicorderError CONFIG, DEVICE, REALTIME_REFUSED
  */
 export function planGroups(
   config: RecorderConfig,
   running: RecordingPlan = { groups: [] },
 ): RecordingPlan {
+  refuseRealtime(config);
   const known = running.groups.flatMap(({ group }) => group.sources);
   const byName = new Map(known.map((source) => [source.name, source]));
   const opened: PlannedSource[] = [];
@@ -57,6 +58,18 @@ export function planGroups(
   }
   const groups = makeRateGroups(opened, config.flushIntervalMs);
   return { groups: groups.map((group) => ({ group, spec: specOf(group) })) };
+}
+
+/** The sampler worker is a thread of JavaScript, which is never a real-time one. */
+function refuseRealtime({ realtime, sources }: RecorderConfig): void {
+  if (realtime !== 'require') return;
+  const source = sources.find(({ driver }) => driverOf(driver).bus === 'typescript');
+  if (source === undefined) return;
+  throw new HelicorderError(
+    'REALTIME_REFUSED',
+    `realtime: require, but ${source.name} cannot have it: ` +
+      `sources of ${source.driver} are not sampled by a real-time thread`,
+  );
 }
 
 function openSource(

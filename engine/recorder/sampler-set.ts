@@ -75,7 +75,7 @@ export class SamplerSet {
 
   /**
    * Ends the samplers of some groups and closes their rings; returns when no thread writes to them
-   * any more. Those of TypeScript drivers end together.
+   * any more, but for one that hangs. Those of TypeScript drivers end together.
    */
   async end(groups: readonly Group[]): Promise<void> {
     // the worker first: it may take its time, and the others sample on meanwhile
@@ -97,16 +97,25 @@ export class SamplerSet {
     await ended;
   }
 
-  /** Sentences about sources that are not sampled any more, as long as that is so. */
+  /** Sentences about sources that are not sampled as they should be, as long as that is so. */
   get problems(): string[] {
     const workers = [...this.#left, ...(this.#worker ? [this.#worker] : [])];
     const late = [...this.#native].filter(
       ([group, { punctuality }]) => !this.#isStopped && punctuality.isBehind(group),
     );
     return [
+      ...this.#notPinned(),
       ...workers.flatMap(({ problem }) => problem ?? []),
       ...late.map(([{ sources }]) => `not sampled any more: ${listOf(sources.map(nameOf))}`),
     ];
+  }
+
+  /** The thread of a worker cannot be pinned. */
+  #notPinned(): string[] {
+    const { cpu } = this.#config;
+    const sources = this.#worker?.groups.flatMap((group) => group.sources.map(nameOf)) ?? [];
+    if (cpu < 0 || sources.length === 0) return [];
+    return [`not pinned to processor ${cpu} (cpu), as their thread cannot be: ${listOf(sources)}`];
   }
 
   report(): SamplersReport {

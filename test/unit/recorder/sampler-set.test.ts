@@ -66,3 +66,18 @@ test('native sources are sampled while the worker starts', async () => {
   const native = plan.groups.filter(({ group }) => group.bus === 'native');
   expect(statusOf({ groups: native }).ticksScheduled).toBeGreaterThan(10n);
 });
+
+test('for sysfs realtime: require is refused, and cpu is told not to hold', async () => {
+  const path = join(temporaryDirectory(), 'value');
+  writeFileSync(path, '7\n');
+  const sources = `sources: [{source: sysfs, stream: a/v, channels: [{name: V, path: ${path}}]}]\n`;
+  expect(() => planGroups(configured(`realtime: require\n${sources}`))).toThrow(
+    expect.objectContaining({
+      code: 'REALTIME_REFUSED',
+      message: expect.stringContaining('v cannot have it: sources of sysfs'),
+    }),
+  );
+  const config = configured(`cpu: 0\n${sources}`);
+  const set = await started(planned(config), config);
+  expect(set.problems).toEqual(['not pinned to processor 0 (cpu), as their thread cannot be: v']);
+});
