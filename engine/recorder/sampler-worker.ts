@@ -14,7 +14,7 @@ import { StopWord } from '../ring/wait.ts';
 import type { RateGroup } from '../sampler/rate-group.ts';
 import { STATUS_WORD } from '../sampler/status.ts';
 import type { FromSampler, SamplerData, SamplerGroupData } from '../../workers/protocol.ts';
-import { spawnWorker } from '../../workers/spawn.ts';
+import { isMainThread, spawnWorker } from '../../workers/spawn.ts';
 import { native } from '../../native/index.ts';
 import { Punctuality, listOf } from './punctuality.ts';
 import { T0_NANOS, type PlannedSource } from './plan.ts';
@@ -37,7 +37,9 @@ export class SamplerWorker {
     this.groups = groups;
     this.#worker = worker;
     this.#stopWord = stopWord;
-    const leave = (code: number): void => native.endProcess(code & 0xff);
+    const leave = (code: number): void => {
+      if (isMainThread && this.#mayHang) native.endProcess(code & 0xff);
+    };
     process.once('exit', leave);
     this.#ended = new Promise<void>((resolve) => worker.once('exit', () => resolve())).then(() => {
       this.#hasEnded = true;
@@ -69,6 +71,11 @@ export class SamplerWorker {
     this.#isLeft = true;
     this.#worker.unref();
     return false;
+  }
+
+  /** Whoever joined its thread might do so for ever. */
+  get #mayHang(): boolean {
+    return this.problem !== undefined || this.groups.some((group) => askedNow(group).length > 0);
   }
 
   /** What keeps the worker, and whom with it; undefined if it is punctual. */
