@@ -302,6 +302,8 @@ export interface NativeAddon {
   chainDigest(bytes: Uint8Array): bigint;
 
   Sampler: new (spec: SamplerSpec) => Sampler;
+  /** _exit: without waiting for threads, one of which may be within a read that never ends. */
+  endProcess(code: number): never;
   RowEncoder: new (spec: RowEncoderSpec) => RowEncoder;
 }
 

@@ -4,6 +4,9 @@ import { Worker } from 'node:worker_threads';
 import { HelicorderError, codeOf, messageOf } from '../engine/base/errors.ts';
 import type { FromCopy, FromSampler, FromWriter, PlainError } from './protocol.ts';
 
+/** Only its end is that of the process: a program may record in a worker of its own. */
+export { isMainThread } from 'node:worker_threads';
+
 const require = createRequire(import.meta.url);
 
 /** Workers make little garbage, all of it short-lived: a small nursery keeps their memory flat. */

@@ -59,7 +59,7 @@ export function configurationDocument(drivers: readonly DriverFace[]): string {
     section(
       'sources',
       [...factsOf(sourceSchema.shape), ...factsOf(templateSchema.shape)],
-      'A list. Without one, the network counters of this machine are recorded. All sources take:',
+      SOURCES_TEXT,
     ),
     ...drivers.map(driverSection),
     `${FLAGS_TEXT}\n${flagTable(drivers)}`,
@@ -67,6 +67,15 @@ export function configurationDocument(drivers: readonly DriverFace[]): string {
   ];
   return parts.join('\n');
 }
+
+const SOURCES_TEXT = `A list. Without one, the network counters of this machine are recorded.
+
+When \`run\` starts, the devices of all sources must be there: with one that cannot be opened
+nothing is recorded (DEVICE). Afterwards they may come and go: meanwhile their source is in
+gap(device). \`helicorder reload\` opens those of sources that are new or written otherwise; one
+that stays as it was goes on with the device it has.
+
+All sources take:`;
 
 function section(title: string, facts: KeyFacts[], text?: string): string {
   return `## ${title}\n\n${text === undefined ? '' : `${text}\n\n`}${keyTable(facts)}`;

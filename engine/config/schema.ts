@@ -248,12 +248,18 @@ export const configSchema = z.strictObject({
   store: store.prefault({}),
   chunks: chunks.prefault({}),
   defaults: defaults.prefault({}),
-  realtime: z.enum(['auto', 'off', 'require']).prefault('auto').meta({
-    description: 'Real-time scheduling: the best that is granted, none, or an error if refused.',
-    type: 'auto, off or require',
-  }),
+  realtime: z
+    .enum(['auto', 'off', 'require'])
+    .prefault('auto')
+    .meta({
+      description:
+        'Real-time scheduling: the best that is granted, none, or an error if refused. ' +
+        'Sources of sysfs never have it: with require they are an error.',
+      type: 'auto, off or require',
+    }),
   cpu: z.int().min(-1).max(4095).prefault(-1).meta({
-    description: 'Processor the sampling threads are pinned to; -1: no pinning.',
+    description:
+      'Processor the sampling threads are pinned to; -1: no pinning. That of sysfs never is.',
     type: 'number',
   }),
   duration: durationMs(1, DURATION_MAX_MS).optional().meta({

@@ -21,12 +21,12 @@ export interface DriverFiles {
   list(dir: string): string[];
   /** the whole text of a small file; throws if there is none */
   readText(path: string): string;
-  /** opens a file that is read again and again from its beginning */
+  /** opens a regular file that is read again and again from its beginning; throws for any other */
   openText(path: string): OpenText;
 }
 
 export interface OpenText {
-  /** what the file holds now, at most 4 KiB; undefined if it cannot be read */
+  /** the whole words in the first 4 KiB of the file as it is now; undefined if it cannot be read */
   read(): string | undefined;
   close(): void;
 }

@@ -3,19 +3,26 @@
  * open and are read from their beginning at each tick. The model of a driver written in TypeScript.
  */
 import { z } from 'zod';
-import { HelicorderError, nearest } from '../base/errors.ts';
+import { HelicorderError, isCode, nearest } from '../base/errors.ts';
 import { CHANNELS_MAX } from '../base/constants.ts';
 import { CHANNEL_TYPES, INTEGER_RANGES, isWide, type ChannelType } from '../batch/schema.ts';
 import { defineDriver, type DriverFiles, type OpenText, type RowWriter } from './driver.ts';
 
 const channel = z.strictObject({
   name: z.string().min(1).describe('name of the channel'),
-  path: z.string().min(1).describe('file that holds the number'),
-  field: z.int().min(0).default(0).describe('which of the words in the file, from 0'),
+  path: z.string().min(1).describe('regular file that holds the number, no FIFO or device node'),
+  field: z
+    .int()
+    .min(0)
+    .default(0)
+    .describe('which of the words in the file, from 0; it must end within 4096 bytes'),
   type: z
     .enum(CHANNEL_TYPES)
     .default('f64')
-    .describe('how the number is stored; one that does not fit is a gap'),
+    .describe(
+      'how the number is stored; one that does not fit, or is not finite, is a gap(device), a ' +
+        'fraction is cut off for an integer, 0x1f is hexadecimal',
+    ),
   unit: z.string().default('1').describe('unit of the physical value'),
   scale: z.number().default(1).describe('physical value = number × scale + offset'),
   offset: z.number().default(0).describe('physical value = number × scale + offset'),
@@ -65,6 +72,10 @@ function cannotOpen(
   files: DriverFiles,
   cause: unknown,
 ): HelicorderError {
+  if (isCode(cause, 'DEVICE')) {
+    const message = `channel "${channel}": ${cause.message}`;
+    return new HelicorderError('DEVICE', message, { cause, details: { file: path } });
+  }
   const suggestion = nearestPath(path, files);
   const hint = suggestion === undefined ? '' : `: did you mean "${suggestion}"?`;
   return new HelicorderError('DEVICE', `channel "${channel}": cannot open ${path}${hint}`, {
@@ -102,8 +113,8 @@ function wordAt(text: string | undefined, field: number): string | undefined {
 /** @returns false if the word is no number, or none that the type holds: nothing is made up */
 function put(row: RowWriter, channel: number, type: ChannelType, word: string): boolean {
   const value = Number(word);
-  if (Number.isNaN(value)) return false;
   const range = INTEGER_RANGES[type];
+  if (!Number.isFinite(type === 'f32' ? Math.fround(value) : value)) return false;
   if (range === undefined) {
     row.setNumber(channel, value);
     return true;
@@ -119,7 +130,7 @@ function put(row: RowWriter, channel: number, type: ChannelType, word: string): 
 
 /** A counter beyond 2^53 is not what a double makes of it. */
 function putExactly(row: RowWriter, channel: number, end: bigint, word: string): boolean {
-  const isWhole = /^-?\d+$/.test(word);
+  const isWhole = /^(-?\d+|0x[\da-f]+)$/i.test(word);
   const value = isWhole ? BigInt(word) : BigInt(Math.trunc(Number(word)));
   if (value >= end || value < (end === 2n ** 64n ? 0n : -end)) return false;
   row.setBigInt(channel, value);

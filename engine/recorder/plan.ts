@@ -1,5 +1,6 @@
 /** From the configuration to rate groups: drivers opened, rows laid out, rings and names given. */
-import { isCode } from '../base/errors.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { HelicorderError, isCode } from '../base/errors.ts';
 import { ruleFor, type OnFull } from '../base/retention.ts';
 import type { RecorderConfig, SourceConfig } from '../config/config.ts';
 import type { OpenDriver } from '../drivers/driver.ts';
@@ -34,11 +35,23 @@ export function closeDrivers(groups: readonly PlannedGroup[]): void {
   for (const { group } of groups) group.sources.forEach(({ driver }) => driver.close());
 }
 
-/** Opens every driver; none, if the store is only kept. @throws HelicorderError CONFIG, DEVICE */
-export function planGroups(config: RecorderConfig): RecordingPlan {
+/**
+ * Opens every driver; none, if the store is only kept.
+ * @param running a source that is the same in it is not opened: its device may be away just now
+ * @throws HelicorderError CONFIG, DEVICE, REALTIME_REFUSED
+ */
+export function planGroups(
+  config: RecorderConfig,
+  running: RecordingPlan = { groups: [] },
+): RecordingPlan {
+  refuseRealtime(config);
+  const known = running.groups.flatMap(({ group }) => group.sources);
+  const byName = new Map(known.map((source) => [source.name, source]));
   const opened: PlannedSource[] = [];
   try {
-    for (const source of config.sources) opened.push(openSource(source, config));
+    for (const source of config.sources) {
+      opened.push(openSource(source, config, byName.get(source.name)));
+    }
   } catch (error) {
     opened.forEach(({ driver }) => driver.close());
     throw error;
@@ -47,11 +60,33 @@ export function planGroups(config: RecorderConfig): RecordingPlan {
   return { groups: groups.map((group) => ({ group, spec: specOf(group) })) };
 }
 
-function openSource(config: SourceConfig, { retention }: RecorderConfig): PlannedSource {
+/** The sampler worker is a thread of JavaScript, which is never a real-time one. */
+function refuseRealtime({ realtime, sources }: RecorderConfig): void {
+  if (realtime !== 'require') return;
+  const source = sources.find(({ driver }) => driverOf(driver).bus === 'typescript');
+  if (source === undefined) return;
+  throw new HelicorderError(
+    'REALTIME_REFUSED',
+    `realtime: require, but ${source.name} cannot have it: ` +
+      `sources of ${source.driver} are not sampled by a real-time thread`,
+  );
+}
+
+function openSource(
+  config: SourceConfig,
+  { retention }: RecorderConfig,
+  running: PlannedSource | undefined,
+): PlannedSource {
   const { onFull } = ruleFor(retention, config.stream);
   const { name, rateHz, timestampResolutionNanos } = config;
-  const driver = openDriver(config.driver, config.options, name);
+  const isSame = running !== undefined && isDeepStrictEqual(running.config, config);
+  const driver = isSame ? lent(running.driver) : openDriver(config.driver, config.options, name);
   return { name, rateHz, timestampResolutionNanos, onFull, driver, config };
+}
+
+/** What main knows of a driver that is open; it is closed by whoever has opened it. */
+function lent({ channels, attributes, native }: OpenDriver): OpenDriver {
+  return { channels, attributes, ...(native && { native }), close: () => undefined };
 }
 
 export function openDriver(

@@ -231,7 +231,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
   async #change(next: RecorderConfig): Promise<ReloadReport> {
     const now = this.#config;
     checkFixed(now, next);
-    const changes = groupChanges(this.#plan, planGroups(next));
+    const changes = groupChanges(this.#plan, planGroups(next, this.#plan));
     const { kept, ended, begun, spare } = changes;
     closeDrivers(spare);
     try {
@@ -300,6 +300,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
       ending: this.#ending.state,
       problems: [
         ...(unserved ? [`other processes cannot change the store: ${unserved.message}`] : []),
+        ...(this.#samplers?.problems ?? []),
         ...(this.#upkeep?.warnings ?? []),
         ...(this.#copies?.problems ?? []),
       ],

@@ -4,7 +4,8 @@
  * A rate group is the unit: what its sources share (thread, ring, times) is made for just them. One
  * that is the same in both configurations goes on, without a gap. Others are ended and begun anew,
  * with new runs, and what they miss meanwhile is gap(stopped). The groups of TypeScript drivers
- * share one thread: they change together.
+ * share one thread: they change together. The device of a source that stays as it is need not be
+ * there just now.
  */
 import { HelicorderError } from '../base/errors.ts';
 import type { RecorderConfig } from '../config/config.ts';

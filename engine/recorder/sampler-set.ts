@@ -7,30 +7,32 @@
 import { assert } from '../base/assert.ts';
 import type { RecorderConfig } from '../config/config.ts';
 import type { HelicorderError } from '../base/errors.ts';
-import { StopWord } from '../ring/wait.ts';
 import type { RateGroup } from '../sampler/rate-group.ts';
 import { startNativeSampler, TYPESCRIPT_REPORT } from '../sampler/sampler.ts';
 import { readStatus } from '../sampler/status.ts';
 import type { Sampler } from '../../native/index.ts';
-import type { FromSampler, SamplerData, SamplerGroupData } from '../../workers/protocol.ts';
-import { spawnWorker } from '../../workers/spawn.ts';
+import { Punctuality, listOf } from './punctuality.ts';
 import { T0_NANOS, type PlannedSource, type RecordingPlan } from './plan.ts';
+import { SamplerWorker } from './sampler-worker.ts';
 import type { SamplersReport } from './status.ts';
 
 type Group = RateGroup<PlannedSource>;
 
-/** The one worker for all groups of TypeScript drivers. */
-interface SamplerWorker {
-  groups: readonly Group[];
-  stopWord: StopWord;
-  ended: Promise<void>;
+interface NativeThread {
+  sampler: Sampler;
+  punctuality: Punctuality;
 }
 
+const nameOf = ({ name }: PlannedSource): string => name;
+
 export class SamplerSet {
-  readonly #native = new Map<Group, Sampler>();
+  readonly #native = new Map<Group, NativeThread>();
   readonly #config: RecorderConfig;
   readonly #onFailure: (error: HelicorderError) => void;
   #worker: SamplerWorker | undefined;
+  /** of configurations before, which had to be left behind */
+  readonly #left: SamplerWorker[] = [];
+  #isStopped = false;
 
   private constructor(config: RecorderConfig, onFailure: (error: HelicorderError) => void) {
     this.#config = config;
@@ -59,52 +61,65 @@ export class SamplerSet {
    */
   async begin(groups: readonly Group[]): Promise<void> {
     const { realtime, cpu } = this.#config;
-    const scripted = groups.filter(({ bus }) => bus === 'typescript');
-    if (scripted.length > 0) await this.#startWorker(scripted);
+    // a worker takes a while to start: nobody else is to wait for it
     for (const group of groups) {
       if (group.bus !== 'native') continue;
-      this.#native.set(group, startNativeSampler(group, T0_NANOS, { realtime, cpu }));
+      const sampler = startNativeSampler(group, T0_NANOS, { realtime, cpu });
+      this.#native.set(group, { sampler, punctuality: new Punctuality() });
     }
-  }
-
-  async #startWorker(groups: readonly Group[]): Promise<void> {
+    const scripted = groups.filter(({ bus }) => bus === 'typescript');
+    if (scripted.length === 0) return;
     assert(this.#worker === undefined, 'one sampler worker at a time');
-    const stopWord = new StopWord();
-    const data: SamplerData = {
-      stop: stopWord.memory,
-      t0Nanos: T0_NANOS,
-      groups: groups.map(cloneable),
-    };
-    const ignoreMessages = (): void => undefined;
-    const worker = await spawnWorker<FromSampler>('sampler', data, ignoreMessages, this.#onFailure);
-    const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
-    this.#worker = { groups, stopWord, ended };
+    this.#worker = await SamplerWorker.start(scripted, this.#onFailure);
   }
 
   /**
    * Ends the samplers of some groups and closes their rings; returns when no thread writes to them
-   * any more. Those of TypeScript drivers end together.
+   * any more, but for one that hangs. Those of TypeScript drivers end together.
    */
   async end(groups: readonly Group[]): Promise<void> {
+    // the worker first: it may take its time, and the others sample on meanwhile
+    if (groups.some(({ bus }) => bus === 'typescript') && this.#worker) {
+      if (!(await this.#worker.stop())) this.#left.push(this.#worker);
+      this.#worker = undefined;
+    }
     for (const group of groups) {
-      this.#native.get(group)?.stop();
+      this.#native.get(group)?.sampler.stop();
       this.#native.delete(group);
     }
-    if (!groups.some(({ bus }) => bus === 'typescript')) return;
-    this.#worker?.stopWord.stop();
-    await this.#worker?.ended;
-    this.#worker = undefined;
   }
 
   /** Ends all samplers; their last report stays. */
   async stop(): Promise<void> {
-    this.#worker?.stopWord.stop();
-    for (const sampler of this.#native.values()) sampler.stop();
-    await this.#worker?.ended;
+    this.#isStopped = true;
+    const ended = this.#worker?.stop();
+    for (const { sampler } of this.#native.values()) sampler.stop();
+    await ended;
+  }
+
+  /** Sentences about sources that are not sampled as they should be, as long as that is so. */
+  get problems(): string[] {
+    const workers = [...this.#left, ...(this.#worker ? [this.#worker] : [])];
+    const late = [...this.#native].filter(
+      ([group, { punctuality }]) => !this.#isStopped && punctuality.isBehind(group),
+    );
+    return [
+      ...this.#notPinned(),
+      ...workers.flatMap(({ problem }) => problem ?? []),
+      ...late.map(([{ sources }]) => `not sampled any more: ${listOf(sources.map(nameOf))}`),
+    ];
+  }
+
+  /** The thread of a worker cannot be pinned. */
+  #notPinned(): string[] {
+    const { cpu } = this.#config;
+    const sources = this.#worker?.groups.flatMap((group) => group.sources.map(nameOf)) ?? [];
+    if (cpu < 0 || sources.length === 0) return [];
+    return [`not pinned to processor ${cpu} (cpu), as their thread cannot be: ${listOf(sources)}`];
   }
 
   report(): SamplersReport {
-    const reports = [...this.#native.values()].map((sampler) => sampler.report());
+    const reports = [...this.#native.values()].map(({ sampler }) => sampler.report());
     if (this.#worker) reports.push(TYPESCRIPT_REPORT);
     const groups = [...this.#native.keys(), ...(this.#worker?.groups ?? [])];
     const worst = reports.find(({ rung }) => rung === 'other') ?? reports[0] ?? TYPESCRIPT_REPORT;
@@ -119,16 +134,4 @@ export class SamplerSet {
       suspendedNanos,
     };
   }
-}
-
-/** A group as it travels to the sampler worker, which opens the drivers anew. */
-function cloneable(group: Group): SamplerGroupData {
-  const { sources, ...shape } = group;
-  return {
-    ...shape,
-    sources: sources.map(({ config }) => {
-      const { name, driver, options, rateHz, timestampResolutionNanos } = config;
-      return { name, driver, options, rateHz, timestampResolutionNanos };
-    }),
-  };
 }

@@ -179,9 +179,11 @@ export class TypescriptSampler {
       const writer = this.#writers[i]!;
       writer.row = at;
       const byte = validity + (i >> 3);
+      Atomics.store(this.#group.status, STATUS_WORD.reading, BigInt(i + 1));
       if (driver.read!(writer, tick)) view.setUint8(byte, view.getUint8(byte) | (1 << (i & 7)));
       else this.#count(STATUS_WORD.deviceFailures, 1n);
     });
+    Atomics.store(this.#group.status, STATUS_WORD.reading, 0n);
   }
 
   #count(word: number, by: bigint): void {

@@ -15,6 +15,8 @@ export const STATUS_WORD = {
   suspendedNanos: 6,
   lastTick: 7,
   maxLatenessNanos: 8,
+  /** the source that the sampler worker reads, from 1; 0: none, as in native threads */
+  reading: 9,
   /** HISTOGRAM_BUCKETS words: ticks per bucket of lateness in ns */
   histogram: 16,
 } as const;

@@ -1,4 +1,6 @@
 // The sampler for JavaScript: argument checks only. Declared and documented in native/index.ts.
+#include <unistd.h>
+
 #include <cerrno>
 #include <memory>
 #include <string>
@@ -170,6 +172,10 @@ class SamplerObject : public Napi::ObjectWrap<SamplerObject> {
   bool referenced_ = false;
 };
 
+void JsEndProcess(const Napi::CallbackInfo& info) {
+  _exit(static_cast<int>(Whole(info[0], "code", 0, 255)));
+}
+
 }  // namespace
 
 void BindSampler(Napi::Env env, Napi::Object exports) {
@@ -178,4 +184,5 @@ void BindSampler(Napi::Env env, Napi::Object exports) {
                              {SamplerObject::InstanceMethod("start", &SamplerObject::Start),
                               SamplerObject::InstanceMethod("stop", &SamplerObject::Stop),
                               SamplerObject::InstanceMethod("report", &SamplerObject::Report)}));
+  exports.Set("endProcess", Napi::Function::New<JsEndProcess>(env, "endProcess"));
 }

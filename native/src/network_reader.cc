@@ -4,7 +4,9 @@
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -26,6 +28,7 @@ namespace {
 
 constexpr int64_t kBackoffMinNanos = 10'000'000;
 constexpr int64_t kBackoffMaxNanos = 1'000'000'000;
+constexpr int64_t kNameCheckNanos = 1'000'000'000;
 // The kernel answers inside send(2); waiting at all means that something is wrong.
 constexpr timeval kReceiveTimeout = {0, 2000};
 
@@ -60,8 +63,9 @@ bool NetworkReader::Read(uint64_t, int64_t now_nanos, uint8_t* row) {
   if (!open_) {
     if (now_nanos < retry_at_nanos_) return false;
     open_ = Open();
+    name_check_at_nanos_ = now_nanos + kNameCheckNanos;
   }
-  if (open_ && (socket_ >= 0 ? ReadNetlink(row) : ReadFiles(row))) {
+  if (open_ && HasName(now_nanos) && (socket_ >= 0 ? ReadNetlink(row) : ReadFiles(row))) {
     backoff_nanos_ = kBackoffMinNanos;
     return true;
   }
@@ -94,6 +98,20 @@ bool NetworkReader::OpenFiles() {
     return false;
   }
   return true;
+}
+
+bool NetworkReader::HasName(int64_t now_nanos) {
+  if (now_nanos < name_check_at_nanos_) return true;
+  name_check_at_nanos_ = now_nanos + kNameCheckNanos;
+  if (socket_ < 0) {
+    struct stat named, opened;
+    return stat(paths_[0].c_str(), &named) == 0 && fstat(files_[0], &opened) == 0 &&
+           named.st_dev == opened.st_dev && named.st_ino == opened.st_ino;
+  }
+  ifreq request = {};
+  std::strncpy(request.ifr_name, name_.c_str(), IFNAMSIZ - 1);
+  return ioctl(socket_, SIOCGIFINDEX, &request) == 0 &&
+         request.ifr_ifindex == static_cast<int>(index_);
 }
 
 void NetworkReader::Close() {

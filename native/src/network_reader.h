@@ -4,8 +4,9 @@
 // in two system calls. Where that is not possible (an old kernel, a sandbox, or a root other than
 // /sys, as in tests) the files of <root>/class/net/<name>/statistics are kept open and pread.
 // An interface that vanishes makes reads fail; it is looked up again *by name* after 10 ms, 20 ms …
-// 1 s, so an interface that was unplugged and came back with another index goes on. All memory is
-// taken by the constructor.
+// 1 s, so an interface that was unplugged and came back with another index goes on. One that gets
+// another name is noticed within a second: whatever has the name by then is read from there on. All
+// memory is taken by the constructor.
 #pragma once
 
 #include <cstddef>
@@ -37,6 +38,8 @@ class NetworkReader final : public Source {
   bool Open();
   bool OpenNetlink();
   bool OpenFiles();
+  // False once a second's look at the name finds another interface, or none.
+  bool HasName(int64_t now_nanos);
   void Close();
   bool ReadNetlink(uint8_t* row);
   bool ReadFiles(uint8_t* row);
@@ -54,6 +57,7 @@ class NetworkReader final : public Source {
   uint32_t index_ = 0;
   uint32_t sequence_ = 0;
   int64_t retry_at_nanos_ = 0;
+  int64_t name_check_at_nanos_ = 0;
   int64_t backoff_nanos_;
 };
 

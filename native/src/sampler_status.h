@@ -22,6 +22,7 @@ class SamplerStatus {
     kSuspendedNanos,
     kLastTick,
     kMaxLatenessNanos,
+    kReading,
     kHistogram = 16,
   };
   // Log-linear lateness, the buckets of engine/base/histogram.ts: values below 8 ns have a bucket

@@ -70,6 +70,21 @@ void FilesThatFailAreTriedAgainAfterTheBackOff() {
   CHECK(reader.Read(3, 12 * kMilli, row.bytes()) && row.value(0) == 42);
 }
 
+// As an interface's folder of sysfs is, where another one gets its name.
+void FilesThatAreReplacedAreOpenedAgain() {
+  const Folder root;
+  const std::string folder = root.path() + "/class/net/eth9/statistics";
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder + "/rx_bytes") << "7\n";
+  NetworkReader reader("eth9", root.path(), {kRxBytes}, Channels(1));
+  Row row;
+  CHECK(reader.Read(0, 0, row.bytes()) && row.value(0) == 7);
+  std::ofstream(folder + "/next") << "8\n";
+  std::filesystem::rename(folder + "/next", folder + "/rx_bytes");
+  CHECK(!reader.Read(1000, 1000 * kMilli, row.bytes()));
+  CHECK(reader.Read(1010, 1010 * kMilli, row.bytes()) && row.value(0) == 8);
+}
+
 uint64_t KernelsFile(size_t counter) {
   uint64_t value = 0;
   std::ifstream file(std::string("/sys/class/net/lo/statistics/") + kNetworkCounterNames[counter]);
@@ -168,13 +183,48 @@ void AnInterfaceThatComesBackGoesOn(const std::string& root) {
   CHECK(allocations_while_away == 0 && allocations == allocations_at_return);
 }
 
+void Rename(const char* from, const char* to) {
+  ifreq request = {};
+  std::strncpy(request.ifr_name, from, IFNAMSIZ);
+  std::strncpy(request.ifr_newname, to, IFNAMSIZ);
+  const int any_socket = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  ifreq state = {};
+  std::strncpy(state.ifr_name, from, IFNAMSIZ);
+  CHECK(ioctl(any_socket, SIOCSIFFLAGS, &state) == 0);  // older kernels rename what is down only
+  CHECK(ioctl(any_socket, SIOCSIFNAME, &request) == 0);
+  std::strncpy(state.ifr_name, to, IFNAMSIZ);
+  state.ifr_flags = IFF_UP;
+  CHECK(ioctl(any_socket, SIOCSIFFLAGS, &state) == 0);
+  close(any_socket);
+}
+
+void ANameThatAnotherInterfaceHasIsReadFromThatOne(const std::string& root) {
+  Tap renamed("heli1");
+  renamed.Receive(5);
+  NetworkReader reader("heli1", root, {kRxPackets}, Channels(1));
+  Row row;
+  CHECK(reader.Read(0, 0, row.bytes()) && row.value(0) == 5);
+  const size_t allocations_before = allocations;
+  Rename("heli1", "heli2");
+  CHECK(!reader.Read(1000, 1000 * kMilli, row.bytes()));  // within a second
+  CHECK(!reader.Read(1010, 1010 * kMilli, row.bytes()));
+  CHECK(allocations == allocations_before);
+  Tap next("heli1");
+  next.Receive(2);
+  CHECK(reader.Read(1030, 1030 * kMilli, row.bytes()) && row.value(0) == 2);
+  CHECK(reader.Read(3000, 3000 * kMilli, row.bytes()) && row.value(0) == 2);
+}
+
 // Interfaces come and go in a network namespace of the test's own; the machine's are left alone.
 void ATapThatVanishesInANamespaceOfItsOwn() {
   if (access("/dev/net/tun", R_OK | W_OK) != 0 || unshare(CLONE_NEWNET | CLONE_NEWNS) != 0) {
     std::fprintf(stderr, "SKIPPED: network: a vanishing interface needs root and /dev/net/tun\n");
     return;
   }
-  if (KernelHasGetStats()) AnInterfaceThatComesBackGoesOn("/sys");
+  if (KernelHasGetStats()) {
+    AnInterfaceThatComesBackGoesOn("/sys");
+    ANameThatAnotherInterfaceHasIsReadFromThatOne("/sys");
+  }
   // sysfs shows the interfaces of the namespace that mounted it
   const Folder root;
   const bool is_mounted = mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
@@ -184,6 +234,7 @@ void ATapThatVanishesInANamespaceOfItsOwn() {
     return;
   }
   AnInterfaceThatComesBackGoesOn(root.path());
+  ANameThatAnotherInterfaceHasIsReadFromThatOne(root.path());
   CHECK(umount(root.path().c_str()) == 0);
 }
 
@@ -199,6 +250,7 @@ void operator delete(void* memory, size_t) noexcept { std::free(memory); }
 
 int main() {
   FilesThatFailAreTriedAgainAfterTheBackOff();
+  FilesThatAreReplacedAreOpenedAgain();
   LoopbackLiesBetweenTwoReadingsOfTheKernelsFiles("/sys");
   LoopbackLiesBetweenTwoReadingsOfTheKernelsFiles("/sys/");
   ATapThatVanishesInANamespaceOfItsOwn();

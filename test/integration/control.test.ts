@@ -1,5 +1,5 @@
 /** Other processes change a store while `run` owns it, and take the lock when nobody does. */
-import { writeFileSync } from 'node:fs';
+import { unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type {
@@ -212,3 +212,23 @@ test(
     expect(report).toMatchObject({ ok: true, damage: [] });
   },
 );
+
+test('reload beside a device that is away: its source goes on as gap(device)', async () => {
+  const dir = temporaryDirectory();
+  const config = join(dir, 'config.yaml');
+  const source = (name: string): string =>
+    `  - {source: sysfs, stream: s/${name}, rate: 50, channels: [{name: V, path: ${dir}/${name}}]}\n`;
+  for (const name of ['away', 'added']) writeFileSync(join(dir, name), '1\n');
+  writeFileSync(config, `sources:\n${source('away')}`);
+  const run = await startRun(dir, '--config', config);
+  unlinkSync(join(dir, 'away'));
+  writeFileSync(config, `sources:\n${source('away')}${source('added')}`);
+  const report = await helicorderJson<ReloadReport>(['reload', '--data-dir', dir]);
+  expect(report).toMatchObject({ started: ['added'], restarted: ['away'] });
+  const device = async (): Promise<number> => {
+    const status = await helicorderJson<RecorderStatus>(['status', '--data-dir', dir]);
+    return Number(status.missed.device);
+  };
+  await expect.poll(device, { timeout: 100_000 }).toBeGreaterThan(0);
+  await stop(run);
+});

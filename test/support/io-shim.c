@@ -14,6 +14,7 @@
  * IO_SHIM_FAULT   EIO, ENOSPC: it fails, and nothing has happened
  *                 short: half of the bytes are written
  *                 kill-before, kill-after: SIGKILL, before or after it was done
+ *                 hang: it never returns
  * IO_SHIM_NO_DIRECT  if set, no file is opened with O_DIRECT (EINVAL)
  *
  * System calls are made directly: no symbol has to be looked up, so the shim works from the first
@@ -125,10 +126,16 @@ static void die(const struct call *call) {
   for (;;) pause();
 }
 
+static void hang(const struct call *call) {
+  report(call, call->fault);
+  for (;;) pause();
+}
+
 /* Before the call. Returns true if it fails instead: errno is set. */
 static int fails(const struct call *call) {
   if (call->number == 0) return 0;
   if (strikes(call, "kill-before")) die(call);
+  if (strikes(call, "hang")) hang(call);
   const int error = strikes(call, "EIO") ? EIO : strikes(call, "ENOSPC") ? ENOSPC : 0;
   if (error == 0) return 0;
   report(call, call->fault);

@@ -19,7 +19,8 @@ export type CallKind =
 
 export const FAULTS = ['EIO', 'ENOSPC', 'short', 'kill-before', 'kill-after'] as const;
 
-export type Fault = (typeof FAULTS)[number];
+/** `hang`: the call never returns. */
+export type Fault = (typeof FAULTS)[number] | 'hang';
 
 /** What is struck: the `nth` call of a kind, from 1. */
 export interface Strike {

@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import type { OpenDriver, RowWriter } from '../../../engine/drivers/driver.ts';
 import { driverOf } from '../../../engine/drivers/registry.ts';
@@ -51,6 +51,18 @@ test.each([
   driver.close();
 });
 
+test('a number that does not end within what is read of a file gives nothing', () => {
+  const path = `${temporaryDirectory()}/long`;
+  const head = '7'.padEnd(4094);
+  writeFileSync(path, `${head}123456\n`);
+  const [first, cut] = [0, 1].map((field) => open([{ name: 'C', path, field }]));
+  expect([read(first!), read(cut!)]).toEqual([[7], undefined]);
+  writeFileSync(path, `${head}1 23456\n`);
+  expect([read(first!), read(cut!)]).toEqual([[7], [1]]);
+  first!.close();
+  cut!.close();
+});
+
 test.each([
   ['u8', '255', 255],
   ['u8', '256', undefined],
@@ -64,7 +76,13 @@ test.each([
   ['u64', '18446744073709551616', undefined],
   ['i64', '9223372036854775807', 9223372036854775807n],
   ['i64', '-9223372036854775809', undefined],
-  ['f64', 'Infinity', Infinity],
+  ['u64', '0xfedcba9876543211', 0xfedcba9876543211n],
+  ['i16', '0x1f', 31],
+  ['f64', '1e300', 1e300],
+  ['f64', 'Infinity', undefined],
+  ['f64', '-1e999', undefined],
+  ['f32', '1e300', undefined],
+  ['f32', '3.4e38', 3.4e38],
 ])('a channel of %s takes %s for what it is, or for nothing', (type, text, expected) => {
   const path = `${temporaryDirectory()}/value`;
   writeFileSync(path, text);
@@ -106,12 +124,21 @@ test('a file whose device is gone gives nothing: here an ended process', async (
   driver.close();
 });
 
-test('a directory in the place of a file gives nothing', () => {
-  const dir = temporaryDirectory();
-  mkdirSync(`${dir}/device`);
-  const directory = open([{ name: 'C', path: `${dir}/device` }]);
-  expect(read(directory)).toBeUndefined();
-  directory.close();
+test.each([
+  ['a directory', (path: string) => mkdirSync(path)],
+  ['a FIFO', (path: string) => execFileSync('mkfifo', [path])],
+  ['a device node', (path: string) => symlinkSync('/dev/zero', path)],
+])('%s in the place of a file is refused, and nobody waits for it', (kind, make) => {
+  const path = `${temporaryDirectory()}/device`;
+  make(path);
+  const before = openDescriptors();
+  expect(() => open([{ name: 'C', path }])).toThrow(
+    expect.objectContaining({
+      code: 'DEVICE',
+      message: `channel "C": ${path} is ${kind}, not a file with a text`,
+    }),
+  );
+  expect(openDescriptors()).toBe(before);
 });
 
 test('a channel keeps its type, unit and scale; f64 and 1 are the defaults', () => {

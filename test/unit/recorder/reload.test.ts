@@ -1,12 +1,19 @@
 /** What a running recorder cannot change is refused by the name of its key. */
+import { unlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { resolveConfig, type RecorderConfig } from '../../../engine/config/config.ts';
 import { DRIVERS } from '../../../engine/drivers/registry.ts';
-import { checkFixed } from '../../../engine/recorder/reload.ts';
+import { closeDrivers, planGroups } from '../../../engine/recorder/plan.ts';
+import { checkFixed, groupChanges, reportOf } from '../../../engine/recorder/reload.ts';
+import { temporaryDirectory } from '../../support/directory.ts';
 import { memoryFiles } from '../../support/memory-files.ts';
 
 function configured(copy = ''): RecorderConfig {
-  const text = `copies: [{from: a/*, to: /elsewhere${copy}}]\nsources: [{source: synthetic}]\n`;
+  return resolved(`copies: [{from: a/*, to: /elsewhere${copy}}]\nsources: [{source: synthetic}]\n`);
+}
+
+function resolved(text: string): RecorderConfig {
   const files = memoryFiles({ './helicorder.yaml': text });
   return resolveConfig({ files, drivers: DRIVERS, environment: {}, hostName: 'box' }).config;
 }
@@ -19,4 +26,27 @@ test.each([
 ])('%s of a copy', (_, copy) => {
   expect(() => checkFixed(configured(), configured(copy))).toThrow(/^to change copies, stop/);
   expect(() => checkFixed(configured(copy), configured(copy))).not.toThrow();
+});
+
+test('a device that is away refuses no reload of others, only one of its own source', () => {
+  const path = join(temporaryDirectory(), 'value');
+  writeFileSync(path, '1\n');
+  const away = (more = ''): string =>
+    `  - {source: sysfs, stream: a/away, rate: 5${more}, channels: [{name: V, path: ${path}}]}\n`;
+  const others = '  - {source: synthetic, stream: a/other}\n';
+  const now = resolved(`sources:\n${away()}`);
+  const plan = planGroups(now);
+  unlinkSync(path);
+  const next = resolved(`sources:\n${away()}${others}`);
+  const nextPlan = planGroups(next, plan);
+  expect(reportOf(now, next, groupChanges(plan, nextPlan))).toEqual({
+    started: ['other'],
+    ended: [],
+    restarted: [],
+    settings: [],
+  });
+  const changed = resolved(`sources:\n${away(', samplesPerEvent: 7')}${others}`);
+  expect(() => planGroups(changed, plan)).toThrow(expect.objectContaining({ code: 'DEVICE' }));
+  expect(() => planGroups(next)).toThrow(expect.objectContaining({ code: 'DEVICE' }));
+  closeDrivers([...plan.groups, ...nextPlan.groups]);
 });

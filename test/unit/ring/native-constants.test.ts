@@ -97,6 +97,7 @@ test("a sampler's counters are the same words, its histogram the same buckets", 
     kSuspendedNanos: counters.suspendedNanos,
     kLastTick: counters.lastTick,
     kMaxLatenessNanos: counters.maxLatenessNanos,
+    kReading: counters.reading,
     kHistogram: histogram,
   };
   expect(Object.keys(renamed)).toHaveLength(Object.keys(STATUS_WORD).length);
