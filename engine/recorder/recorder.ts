@@ -30,6 +30,7 @@ import type {
 } from '../../workers/protocol.ts';
 import { upkeepPool } from '../../workers/pool.ts';
 import { revive, spawnWorker } from '../../workers/spawn.ts';
+import { after } from './after.ts';
 import type { CollectorStatus } from './collector.ts';
 import { claimed, leaveToRecorder } from './claim.ts';
 import { RecorderControl, askToYield } from './control.ts';
@@ -79,7 +80,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
   #lastStatus: CollectorStatus | undefined;
   #rate = { samples: 0, atMs: monotonicMs(), perSecond: 0 };
   #statusTimer: NodeJS.Timeout | undefined;
-  #durationTimer: NodeJS.Timeout | undefined;
+  #forgetDuration: (() => void) | undefined;
   /** undefined while it records; `stopped`: all that was sampled is durable, and counted */
   #ending: 'draining' | 'stopped' | undefined;
   #noteStopping!: () => void;
@@ -139,7 +140,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
     this.#tell({ type: 'status' });
     this.#statusTimer = setInterval(() => this.#tell({ type: 'status' }), STATUS_INTERVAL_MS / 2);
     if (durationMs === undefined) return;
-    this.#durationTimer = setTimeout(() => void this.stop(), durationMs);
+    this.#forgetDuration = after(durationMs, () => void this.stop());
   }
 
   /** One without sources keeps the store as it was told last. */
@@ -313,7 +314,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
     this.#ending = 'draining';
     this.#noteStopping();
     clearInterval(this.#statusTimer);
-    clearTimeout(this.#durationTimer);
+    this.#forgetDuration?.();
     void this.#drain();
     return this.finished;
   }
@@ -388,7 +389,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
   async #abandon(): Promise<void> {
     this.#ending ??= 'draining';
     clearInterval(this.#statusTimer);
-    clearTimeout(this.#durationTimer);
+    this.#forgetDuration?.();
     await this.#samplers?.stop().catch(() => undefined);
     await Promise.all([this.#copies?.stop(FAILED_WAIT_MS), this.#endUpkeep()]);
     await this.#control?.abandon();
