@@ -25,6 +25,7 @@ import type {
   FromSampler,
   FromWriter,
   PlainError,
+  Question,
   ToWriter,
   WriterData,
 } from '../../workers/protocol.ts';
@@ -36,17 +37,12 @@ import { claimed, leaveToRecorder } from './claim.ts';
 import { RecorderControl, askToYield } from './control.ts';
 import { checkCopies } from './check-copies.ts';
 import { CopySet } from './copy-set.ts';
+import { Pace } from './pace.ts';
 import { closeDrivers, planGroups, type PlannedGroup, type RecordingPlan } from './plan.ts';
 import { checkFixed, groupChanges, reportOf } from './reload.ts';
 import { SamplerSet } from './sampler-set.ts';
 import { mergeStatus, summaryOf } from './status.ts';
 import { Upkeep } from './upkeep.ts';
-
-/** What the writer worker answers with `done`. */
-type Question =
-  | Omit<Extract<ToWriter, { type: 'upkeep' }>, 'key'>
-  | Omit<Extract<ToWriter, { type: 'check-groups' }>, 'key'>
-  | Omit<Extract<ToWriter, { type: 'replace-groups' }>, 'key'>;
 
 /**
  * How long a recorder goes on asking those who only keep its store to make room: one that has just
@@ -78,7 +74,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
   readonly #pool = upkeepPool();
   #writer: Worker | undefined;
   #lastStatus: CollectorStatus | undefined;
-  #rate = { samples: 0, atMs: monotonicMs(), perSecond: 0 };
+  readonly #pace = new Pace();
   #statusTimer: NodeJS.Timeout | undefined;
   #forgetDuration: (() => void) | undefined;
   /** undefined while it records; `stopped`: all that was sampled is durable, and counted */
@@ -137,8 +133,8 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
     await this.#serveOthers();
     this.#upkeep = this.#startUpkeep();
     this.#copies = await CopySet.start(this.#config.dataDir, this.#config.copies);
-    this.#tell({ type: 'status' });
-    this.#statusTimer = setInterval(() => this.#tell({ type: 'status' }), STATUS_INTERVAL_MS / 2);
+    this.#askStatus();
+    this.#statusTimer = setInterval(() => this.#askStatus(), STATUS_INTERVAL_MS / 2);
     if (durationMs === undefined) return;
     this.#forgetDuration = after(durationMs, () => void this.stop());
   }
@@ -298,10 +294,11 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
       collector: this.#lastStatus,
       samplers: this.#samplers?.report(),
       uptimeSeconds: (monotonicMs() - this.#startedMs) / 1000,
-      samplesPerSecond: this.#rate.perSecond,
+      samplesPerSecond: this.#pace.samplesPerSecond,
       ending: this.#ending,
       problems: [
         ...(unserved ? [`other processes cannot change the store: ${unserved.message}`] : []),
+        ...this.#pace.warnings,
         ...(this.#upkeep?.warnings ?? []),
         ...(this.#copies?.problems ?? []),
       ],
@@ -338,6 +335,13 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
     await this.#pool.close();
   }
 
+  /** Who listens hears of a writer that does not answer, too. */
+  #askStatus(): void {
+    this.#pace.asked();
+    this.#tell({ type: 'status' });
+    if (this.#pace.isSilent) this.emit('status', this.status());
+  }
+
   #tell(message: ToWriter): void {
     this.#writer?.postMessage(message);
   }
@@ -365,12 +369,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
   }
 
   #take(status: CollectorStatus): void {
-    const nowMs = monotonicMs();
-    const elapsedMs = nowMs - this.#rate.atMs;
-    if (elapsedMs > 0) {
-      const perSecond = ((status.samples - this.#rate.samples) * 1000) / elapsedMs;
-      this.#rate = { samples: status.samples, atMs: nowMs, perSecond };
-    }
+    this.#pace.heard(status.samples);
     this.#lastStatus = status;
     this.#upkeep?.heard(status.segment, status.waitingForSpace);
     // a full disk may have room by now
