@@ -18,8 +18,11 @@ export interface RecorderStatus {
   samples: string;
   samplesPerSecond: number;
   ticksScheduled: string;
-  /** ticks without a sample, by reason; `suspendedNanos`: time the machine slept, ns */
-  missed: { late: string; overflow: string; full: string; device: string; suspendedNanos: string };
+  /** ticks without a sample: with `samples` all that are scheduled; time the machine slept, ns */
+  missed: Record<
+    'late' | 'overflow' | 'full' | 'device' | 'stopped' | 'crash' | 'suspendedNanos',
+    string
+  >;
   latenessMicros: Percentiles;
   /** `grant`: the one command that would grant a better rung */
   scheduling: {
