@@ -28,6 +28,8 @@ export interface PlannedGroup {
 
 export interface RecordingPlan {
   groups: PlannedGroup[];
+  /** what of a configuration that was read again is not heeded */
+  warnings?: string[];
 }
 
 export function closeDrivers(groups: readonly PlannedGroup[]): void {

@@ -230,7 +230,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
     const now = this.#config;
     checkFixed(now, next);
     const changes = groupChanges(this.#plan, planGroups(next));
-    const { kept, ended, begun, spare } = changes;
+    const { kept, ended, begun, spare, warnings } = changes;
     closeDrivers(spare);
     try {
       await this.#ask({ type: 'check-groups', groups: begun.map(({ spec }) => spec) });
@@ -244,7 +244,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
       this.#die(error);
       throw error;
     }
-    this.#plan = { groups: [...kept, ...begun] };
+    this.#plan = { groups: [...kept, ...begun], warnings };
     if (this.#ending) throw new HelicorderError('OWNER_BUSY', 'the recorder stops');
     this.#config = next;
     this.#tell({ type: 'flush-interval', ms: next.flushIntervalMs });
@@ -299,6 +299,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
       problems: [
         ...(unserved ? [`other processes cannot change the store: ${unserved.message}`] : []),
         ...this.#pace.warnings,
+        ...(this.#plan.warnings ?? []),
         ...(this.#upkeep?.warnings ?? []),
         ...(this.#copies?.problems ?? []),
       ],
