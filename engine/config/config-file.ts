@@ -143,13 +143,21 @@ const REFERENCE = /\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}/g;
 function expandText(file: ConfigFile, env: Environment, text: string, at: Path): unknown {
   if (!text.includes('${')) return text;
   const expanded = text.replace(REFERENCE, (_, name: string, otherwise: string | undefined) => {
+    if (otherwise?.includes('${')) throw unknownForm(file, text, at);
     // an empty variable counts as unset, as in the shell's own ${VAR:-default}
     const value = env[name] || otherwise;
     if (value !== undefined) return value;
     throw configError(file.place(at), `\${${name}} is not set; give a default: \${${name}:-…}`);
   });
-  const isOneReference = text.replace(REFERENCE, '') === '';
-  return isOneReference ? scalarOf(expanded) : expanded;
+  const rest = text.replace(REFERENCE, '');
+  if (rest.includes('${')) throw unknownForm(file, text, at);
+  return rest === '' ? scalarOf(expanded) : expanded;
+}
+
+/** What a shell would know, and would not be what is meant if it were taken as it stands. */
+function unknownForm(file: ConfigFile, text: string, at: Path): HelicorderError {
+  const forms = 'known are ${VAR} and ${VAR:-default}';
+  return configError(file.place(at), `"${text}" has a form of \${…} that is not known; ${forms}`);
 }
 
 /** A variable's text as the number or boolean that it would be if it stood in the file. */

@@ -26,14 +26,7 @@ import type { RetentionRule } from '../base/retention.ts';
 import { copyConfigs, copyValues, type CopyConfig } from './copies.ts';
 import { expandEach, templateSchema } from './each.ts';
 import type { ConfigFiles, Environment } from './config-file.ts';
-import {
-  DEFAULT_ORIGIN,
-  findConfigFiles,
-  isTree,
-  pathText,
-  readLayers,
-  REPORT_INPUT,
-} from './layers.ts';
+import { DEFAULT_ORIGIN, findConfigFiles, isTree, pathText, readLayers } from './layers.ts';
 import type { EffectiveValue, Layers, Origin, Tree } from './layers.ts';
 import { generalRetention, retentionRules, sourceRetention } from './retention.ts';
 import type { SourceRetention } from './retention.ts';
@@ -41,6 +34,7 @@ import { configSchema, DEFAULT_STREAM, schemaOfSource, sourceSchema } from './sc
 import type { ConfigTree, DriverFace, SourceTree } from './schema.ts';
 import { segmentBytesOf } from './segment-size.ts';
 import { applySettings, driverOf, keysAt } from './settings.ts';
+import { parseTexts } from './texts.ts';
 import { formatDuration, formatDurationMs, formatSize } from './units.ts';
 
 /** One device to record, ready to be opened by its driver. */
@@ -143,7 +137,7 @@ export function resolveConfig(request: ConfigRequest): ResolvedConfig {
 }
 
 function checkTree(layers: Layers): ConfigTree {
-  const result = configSchema.safeParse(layers.tree, REPORT_INPUT);
+  const result = parseTexts(configSchema, layers.tree);
   if (result.success) return result.data;
   throw layers.errorOf(result.error, [], (path) => keysAt(configSchema, path));
 }
@@ -218,7 +212,7 @@ function checkSource({ request, layers, tree, index }: SourceContext, source: Tr
   const path = ['sources', index];
   const driver = driverOf(layers, request.drivers, source, index);
   const schema = schemaOfSource(driver);
-  const result = schema.safeParse(source, REPORT_INPUT);
+  const result = parseTexts(schema, source);
   if (!result.success) {
     throw layers.errorOf(result.error, path, (at) => [...keysAt(schema, at), ...templateKeys(at)]);
   }

@@ -43,3 +43,38 @@ describe('names of channels of a sysfs source', () => {
     expect(errorOf(withNames(...names))).toBe(`CONFIG: ./helicorder.yaml:3: sources[0].${why}`);
   });
 });
+
+test.each(['${NOPE:?missing}', '${NOPE-def}', '${}', 'a${B', '${A:-${B}}'])(
+  '%s is no form of a variable: it is not taken as it stands',
+  (text) => {
+    const known = 'known are ${VAR} and ${VAR:-default}';
+    expect(errorOf(`store:\n  dir: "${text}"\n`, { environment: { B: 'b' } })).toBe(
+      `CONFIG: ./helicorder.yaml:2: "${text}" has a form of \${…} that is not known; ${known}`,
+    );
+  },
+);
+
+describe('a number is the text of a key that takes text', () => {
+  test('from a variable, in a source and beside it', () => {
+    const { config } = resolve(
+      'defaults: {routingKey: "${RK}"}\nstore: {dir: "${RK}"}\n' +
+        'sources: [{source: synthetic, writer: "${RK}"}]\n',
+      { environment: { RK: '7' } },
+    );
+    expect(config.dataDir).toBe('7');
+    expect(config.sources[0]).toMatchObject({ routingKey: '7', writer: '7' });
+  });
+
+  test('from each, and of a channel', () => {
+    const { config } = resolve(
+      'sources:\n  - source: sysfs\n    each: {n: 1..2}\n    stream: "a/{n}"\n' +
+        '    name: "{n}"\n    channels: [{name: "{n}", path: /proc/loadavg}]\n',
+    );
+    expect(config.sources.map(({ name }) => name)).toEqual(['1', '2']);
+    expect(config.sources[1]!.options.channels).toMatchObject([{ name: '2' }]);
+  });
+
+  test('and no text for a key that takes a number', () => {
+    expect(errorOf('sources: [{source: synthetic, seed: x}]\n')).toContain('"x" is no number');
+  });
+});
