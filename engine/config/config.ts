@@ -30,10 +30,16 @@ import { DEFAULT_ORIGIN, findConfigFiles, isTree, pathText, readLayers } from '.
 import type { EffectiveValue, Layers, Origin, Tree } from './layers.ts';
 import { generalRetention, retentionRules, sourceRetention } from './retention.ts';
 import type { SourceRetention } from './retention.ts';
-import { configSchema, DEFAULT_STREAM, schemaOfSource, sourceSchema } from './schema.ts';
+import {
+  configSchema,
+  DEFAULT_STREAM,
+  schemaOfSource,
+  SOURCES_MAX,
+  sourceSchema,
+} from './schema.ts';
 import type { ConfigTree, DriverFace, SourceTree } from './schema.ts';
 import { segmentBytesOf } from './segment-size.ts';
-import { applySettings, driverOf, keysAt } from './settings.ts';
+import { applySettings, checkVariables, driverOf, keysAt } from './settings.ts';
 import { parseTexts } from './texts.ts';
 import { formatDuration, formatDurationMs, formatSize } from './units.ts';
 
@@ -104,13 +110,12 @@ export function resolveConfig(request: ConfigRequest): ResolvedConfig {
   if (layers.tree.sources === undefined) {
     layers.replaceSources({ source: 'network' }, DEFAULT_ORIGIN);
   }
+  checkVariables(layers, drivers, environment);
   applySettings(layers, drivers, environment, request.flags ?? {});
   const tree = checkTree(layers);
   const segmentBytes = segmentBytesOf(layers, tree);
   const values = globalValues(layers, tree, segmentBytes);
-  const sources = (tree.sources ?? []).flatMap((source, index) =>
-    resolveSource({ request, layers, tree, source, index, values }),
-  );
+  const sources = resolveSources({ request, layers, tree, values });
   if (sources.length === 0) throw layers.error(['sources'], 'there is nothing to record');
   checkUnique(layers, sources);
   const config: RecorderConfig = {
@@ -169,13 +174,16 @@ function originOfKey(layers: Layers, path: (string | number)[]): Origin {
   return layers.has(path) ? layers.originOf(path) : DEFAULT_ORIGIN;
 }
 
-interface SourceContext {
+interface SourcesContext {
   request: ConfigRequest;
   layers: Layers;
   tree: ConfigTree;
+  values: EffectiveValue[];
+}
+
+interface SourceContext extends SourcesContext {
   source: unknown;
   index: number;
-  values: EffectiveValue[];
 }
 
 interface ResolvedSource {
@@ -185,11 +193,28 @@ interface ResolvedSource {
   index: number;
 }
 
+function resolveSources(context: SourcesContext): ResolvedSource[] {
+  const all: ResolvedSource[] = [];
+  for (const [index, source] of (context.tree.sources ?? []).entries()) {
+    const found = resolveSource({ ...context, source, index });
+    if (all.length + found.length > SOURCES_MAX) {
+      const why = `with it there are more than ${SOURCES_MAX} sources`;
+      throw context.layers.error(['sources', index], why);
+    }
+    all.push(...found);
+  }
+  return all;
+}
+
 function resolveSource(context: SourceContext): ResolvedSource[] {
   const { layers, tree, source, index, values } = context;
   const path = ['sources', index];
   if (!isTree(source)) throw layers.error(path, 'expected keys such as {source: network}');
   const named = expandEach(layers, source, path).map((one) => checkSource(context, one));
+  const many = named.reduce((sum, { given }) => sum + (given.count ?? 1), 0);
+  if (many > SOURCES_MAX) {
+    throw layers.error(path, `stands for ${many} sources, at most ${SOURCES_MAX}`);
+  }
   const all = named.flatMap(({ config, given }) =>
     multiply(config, given.count).map((one) => ({
       config: one,

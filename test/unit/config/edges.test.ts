@@ -78,3 +78,63 @@ describe('a number is the text of a key that takes text', () => {
     expect(errorOf('sources: [{source: synthetic, seed: x}]\n')).toContain('"x" is no number');
   });
 });
+
+describe('what is said names what is wrong', () => {
+  test('a key that is missing behind --source', () => {
+    expect(errorOf('', { flags: { source: 'sysfs' } })).toBe(
+      'USAGE: --source: "channels" is missing',
+    );
+    const environment = { HELICORDER_SOURCE: 'sysfs' };
+    expect(errorOf('', { environment })).toBe('CONFIG: HELICORDER_SOURCE: "channels" is missing');
+  });
+
+  test('a number that is not whole', () => {
+    expect(errorOf('', { flags: { cpu: '1.5' } })).toBe(
+      'USAGE: --cpu: must be a whole number, not 1.5',
+    );
+  });
+
+  test('how many numbers each may have', () => {
+    const text = 'sources: [{source: synthetic, stream: "a/{n}", each: {n: 0..5000}}]\n';
+    expect(errorOf(text)).toContain('each.n: has 5001 numbers, at most 4096');
+    expect(errorOf(text.replace('0..5000', '9..1'))).toContain('expected a list such as [a, b]');
+  });
+
+  test('an alias that nothing was named for, with its line', () => {
+    expect(errorOf('store:\n  dir: *nowhere\n')).toBe(
+      'CONFIG: ./helicorder.yaml:2: *nowhere stands for nothing: no &nowhere',
+    );
+    expect(resolve('store: {dir: &d here}\nchunks: {dir: *d}\n').config.chunksDir).toBe('here');
+  });
+
+  test('a date of TOML', () => {
+    const text = 'duration = 2026-01-02\n';
+    expect(errorOf(text, { file: './helicorder.toml' })).toContain('2026-01-02');
+  });
+});
+
+test.each([
+  ['of two entries', '  - {source: synthetic, stream: a/b, count: 4096}\n'.repeat(2), '[1]'],
+  ['of one', '  - {source: synthetic, stream: "a/{n}", each: {n: 0..99}, count: 99}\n', '[0]'],
+])('all sources %s together are at most 4096', (_, entries, at) => {
+  const error = errorOf(`sources:\n${entries}`);
+  expect(error).toContain(`sources${at}: `);
+  expect(error).toContain('4096');
+});
+
+describe('a variable that would do nothing', () => {
+  test('is an error that names the nearest', () => {
+    expect(errorOf('', { environment: { HELICORDER_RAET: '5' } })).toBe(
+      'CONFIG: HELICORDER_RAET: unknown variable, did you mean "HELICORDER_RATE"?',
+    );
+  });
+
+  test('is none if a file names it, a test of ours does, or Kubernetes has made it', () => {
+    const environment = {
+      ...{ HELICORDER_PLACE: 'x', HELICORDER_SOAK: '1', HELICORDER_UNSET: '' },
+      ...{ HELICORDER_SERVICE_HOST: '10.0.0.1', HELICORDER_PORT: 'tcp://10.0.0.1:80' },
+    };
+    const { config } = resolve('store: {dir: "${HELICORDER_PLACE}"}\n', { environment });
+    expect(config.dataDir).toBe('x');
+  });
+});
