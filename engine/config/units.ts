@@ -131,7 +131,7 @@ export function parseRange(text: string, max: number): (number | string)[] | und
   });
 }
 
-/** How many numbers `0..511` is; none for any other text, and where the last is before the first. */
+/** How many numbers `0..511` is; 0 for any other text, and for a last before the first. */
 export function rangeLength(text: string): number {
   const [, first, last] = RANGE.exec(text) ?? [];
   return Math.max(0, Number(last ?? -1) - Number(first ?? 0) + 1);

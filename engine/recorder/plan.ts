@@ -41,12 +41,12 @@ export function planGroups(config: RecorderConfig): RecordingPlan {
   const opened: PlannedSource[] = [];
   try {
     for (const source of config.sources) opened.push(openSource(source, config));
+    const groups = makeRateGroups(opened, config.flushIntervalMs);
+    return { groups: groups.map((group) => ({ group, spec: specOf(group) })) };
   } catch (error) {
     opened.forEach(({ driver }) => driver.close());
     throw error;
   }
-  const groups = makeRateGroups(opened, config.flushIntervalMs);
-  return { groups: groups.map((group) => ({ group, spec: specOf(group) })) };
 }
 
 function openSource(config: SourceConfig, { retention }: RecorderConfig): PlannedSource {
