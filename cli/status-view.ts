@@ -17,7 +17,8 @@ export function statusLines(status: RecorderStatus): string[] {
     `samples     ${status.samples}, ${status.samplesPerSecond.toFixed(1)}/s of ` +
       `${status.ticksScheduled} ticks scheduled`,
     `missed      late ${missed.late}, overflow ${missed.overflow}, full ${missed.full}, ` +
-      `device ${missed.device}${suspended(missed.suspendedNanos)}`,
+      `device ${missed.device}, stopped ${missed.stopped}, crash ${missed.crash}` +
+      suspended(missed.suspendedNanos),
     `lateness    ${percentiles(lateness)}`,
     `scheduling  ${scheduling.rung}${scheduling.cpu < 0 ? '' : ` on processor ${scheduling.cpu}`}` +
       `${scheduling.memoryLocked ? ', memory locked' : ''}`,

@@ -45,6 +45,12 @@ export type ToWriter =
   | { type: 'replace-groups'; key: number; ended: number[]; begun: GroupSpec[] }
   | { type: 'flush-interval'; ms: number };
 
+/** What the writer worker answers with `done`. */
+export type Question =
+  | Omit<Extract<ToWriter, { type: 'upkeep' }>, 'key'>
+  | Omit<Extract<ToWriter, { type: 'check-groups' }>, 'key'>
+  | Omit<Extract<ToWriter, { type: 'replace-groups' }>, 'key'>;
+
 export type FromWriter =
   | { type: 'ready' }
   | { type: 'status'; status: CollectorStatus }

@@ -20,12 +20,19 @@ export function reloadCommand({ io, run }: CliContext): Command {
 }
 
 /** A line for each change. */
-export function reloadText({ started, ended, restarted, settings }: ReloadReport): string {
+export function reloadText({
+  started,
+  ended,
+  restarted,
+  settings,
+  warnings,
+}: ReloadReport): string {
   const lines = [
     ...started.map((name) => `started   ${name}`),
     ...ended.map((name) => `ended     ${name}`),
     ...restarted.map((name) => `restarted ${name}`),
     ...settings.map((key) => `changed   ${key}`),
+    ...warnings.map((warning) => `warning   ${warning}`),
   ];
   return lines.length === 0 ? 'nothing has changed\n' : `${lines.join('\n')}\n`;
 }

@@ -47,6 +47,8 @@ export const FLUSH_MAX_MS = 10_000;
 /** A ring holds at least this much at its group's rate: the stall that costs nothing. */
 export const RING_MIN_SECONDS = 2;
 export const RING_MIN_BYTES = 64 * KIB;
+/** More is a mistake: far more than the fastest device needs for the longest flush. */
+export const RING_MAX_BYTES = 16 * GIB;
 /** Rows drained into one pair of times entry and batches. */
 export const BATCH_MAX_ROWS = 16_384;
 

@@ -32,6 +32,9 @@ export interface Channel {
 
 export type Schema = { kind: 'samples'; channels: Channel[] } | { kind: 'opaque' };
 
+/** Keys of every event's JSON; the attributes of its run add more. */
+export const EVENT_KEYS = ['TimestampNanos', 'LastTimestampFormatted', 'RemoteAddr'] as const;
+
 export const OPAQUE_SCHEMA: Schema = { kind: 'opaque' };
 
 /** Width of a value, bytes: also its alignment in a ring row. */
@@ -69,6 +72,28 @@ export function schemaId(schema: Schema): string {
   return createHash('sha256').update(canonicalSchema(schema)).digest('hex').slice(0, 32);
 }
 
+/**
+ * What is wrong with the names of channels that are about to be recorded; undefined: nothing. What
+ * is stored already is read whatever the names, for their values are sound.
+ * @param taken names that an event's JSON has beside its channels' (`json.ts`)
+ */
+export function nameProblem(
+  channels: readonly { name: string }[],
+  taken: readonly string[] = EVENT_KEYS,
+): { index: number; why: string } | undefined {
+  const seen = new Set<string>();
+  for (const [index, { name }] of channels.entries()) {
+    const bytes = Buffer.byteLength(name);
+    if (bytes < 1 || bytes > NAME_MAX_BYTES) {
+      return { index, why: `must be text of 1 to ${NAME_MAX_BYTES} bytes, not ${bytes}` };
+    }
+    if (seen.has(name)) return { index, why: `"${name}" is the name of another channel` };
+    if (taken.includes(name)) return { index, why: `"${name}" is a key that every event has` };
+    seen.add(name);
+  }
+  return undefined;
+}
+
 /** Reads what `canonicalSchema` wrote. Throws DAMAGED if it is anything else. */
 export function parseSchema(text: string): Schema {
   const schema = schemaOf(parseJson(text));
@@ -92,20 +117,14 @@ function schemaOf(value: unknown): Schema {
   if (!Array.isArray(channels) || channels.length === 0 || channels.length > CHANNELS_MAX) {
     throw damaged(`schema: channels is not a list of 1 to ${CHANNELS_MAX}`);
   }
-  const parsed = channels.map(channelOf);
-  if (new Set(parsed.map((channel) => channel.name)).size !== parsed.length) {
-    throw damaged('schema: two channels have one name');
-  }
-  return { kind: 'samples', channels: parsed };
+  return { kind: 'samples', channels: channels.map(channelOf) };
 }
 
 function channelOf(value: unknown, index: number): Channel {
   const what = `schema: channel ${index}`;
   if (!isObject(value)) throw damaged(`${what} is not an object`);
   const { name, type, unit, scale, offset } = value;
-  if (typeof name !== 'string' || name === '' || Buffer.byteLength(name) > NAME_MAX_BYTES) {
-    throw damaged(`${what}: name is not text of 1 to ${NAME_MAX_BYTES} bytes`);
-  }
+  if (typeof name !== 'string' || name === '') throw damaged(`${what}: name is not text`);
   if (!isChannelType(type)) throw damaged(`${what}: type ${String(type)} is unknown`);
   if (typeof unit !== 'string') throw damaged(`${what}: unit is not text`);
   if (typeof scale !== 'number' || typeof offset !== 'number') {

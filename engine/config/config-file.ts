@@ -25,6 +25,8 @@ export type Path = readonly (string | number)[];
 export interface ConfigFile {
   path: string;
   tree: Record<string, unknown>;
+  /** the variables that its values name */
+  variables: Set<string>;
   /** `file:line` of a key in YAML, `file` in TOML, whose parser keeps no places. */
   place(path: Path): string;
 }
@@ -54,7 +56,7 @@ export function readConfigFile(
 function fromToml(path: string, text: string): ConfigFile {
   const { parse, TomlError } = toml();
   try {
-    return { path, tree: parse(text), place: () => path };
+    return { path, tree: parse(text), variables: new Set(), place: () => path };
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
     const [reason] = error.message.split('\n');
@@ -69,6 +71,7 @@ function fromYaml(path: string, text: string): ConfigFile {
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const [error] = document.errors;
   if (error) throw configError(`${path}:${lines.linePos(error.pos[0]).line}`, error.message, error);
+  checkAliases(path, document, lines);
   const tree = plainTree(path, document) ?? {};
   if (typeof tree !== 'object' || Array.isArray(tree)) {
     throw configError(`${path}:1`, 'expected keys such as "sources:"');
@@ -76,6 +79,7 @@ function fromYaml(path: string, text: string): ConfigFile {
   return {
     path,
     tree: tree as Record<string, unknown>,
+    variables: new Set(),
     place: (at) => `${path}:${lineOf(document, lines, at)}`,
   };
 }
@@ -101,7 +105,21 @@ function checkNesting(path: string, text: string): void {
   }
 }
 
-/** @throws HelicorderError CONFIG for an alias without its anchor, and for too many of them */
+/** @throws HelicorderError CONFIG for an alias without its anchor before it */
+function checkAliases(path: string, document: Document, lines: LineCounter): void {
+  yaml().visit(document, {
+    Alias(_, alias) {
+      if (alias.resolve(document) !== undefined) return;
+      const { line } = lines.linePos(alias.range?.[0] ?? 0);
+      throw configError(
+        `${path}:${line}`,
+        `*${alias.source} stands for nothing: no &${alias.source}`,
+      );
+    },
+  });
+}
+
+/** @throws HelicorderError CONFIG for too many aliases */
 function plainTree(path: string, document: Document): unknown {
   try {
     return document.toJS({ maxAliasCount: 100 });
@@ -132,6 +150,8 @@ function expandValue(file: ConfigFile, env: Environment, value: unknown, at: Pat
   if (Array.isArray(value)) return value.map((item, i) => expandValue(file, env, item, [...at, i]));
   if (typeof value === 'string') return expandText(file, env, value, at);
   if (typeof value !== 'object' || value === null) return value;
+  // TOML has dates of its own, and no key takes one
+  if (value instanceof Date) return value.toISOString();
   const entries = Object.entries(value);
   return Object.fromEntries(
     entries.map(([key, item]) => [key, expandValue(file, env, item, [...at, key])]),
@@ -143,13 +163,22 @@ const REFERENCE = /\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}/g;
 function expandText(file: ConfigFile, env: Environment, text: string, at: Path): unknown {
   if (!text.includes('${')) return text;
   const expanded = text.replace(REFERENCE, (_, name: string, otherwise: string | undefined) => {
+    if (otherwise?.includes('${')) throw unknownForm(file, text, at);
+    file.variables.add(name);
     // an empty variable counts as unset, as in the shell's own ${VAR:-default}
     const value = env[name] || otherwise;
     if (value !== undefined) return value;
     throw configError(file.place(at), `\${${name}} is not set; give a default: \${${name}:-…}`);
   });
-  const isOneReference = text.replace(REFERENCE, '') === '';
-  return isOneReference ? scalarOf(expanded) : expanded;
+  const rest = text.replace(REFERENCE, '');
+  if (rest.includes('${')) throw unknownForm(file, text, at);
+  return rest === '' ? scalarOf(expanded) : expanded;
+}
+
+/** What a shell would know, and would not be what is meant if it were taken as it stands. */
+function unknownForm(file: ConfigFile, text: string, at: Path): HelicorderError {
+  const forms = 'known are ${VAR} and ${VAR:-default}';
+  return configError(file.place(at), `"${text}" has a form of \${…} that is not known; ${forms}`);
 }
 
 /** A variable's text as the number or boolean that it would be if it stood in the file. */

@@ -28,21 +28,21 @@ import { DRIVERS } from '../drivers/registry.ts';
 import { copyConfigs, copyValues, type CopyConfig } from './copies.ts';
 import { expandEach, templateSchema } from './each.ts';
 import type { ConfigFiles, Environment } from './config-file.ts';
-import {
-  DEFAULT_ORIGIN,
-  findConfigFiles,
-  isTree,
-  pathText,
-  readLayers,
-  REPORT_INPUT,
-} from './layers.ts';
+import { DEFAULT_ORIGIN, findConfigFiles, isTree, pathText, readLayers } from './layers.ts';
 import type { EffectiveValue, Layers, Origin, Tree } from './layers.ts';
 import { generalRetention, retentionRules, sourceRetention } from './retention.ts';
 import type { SourceRetention } from './retention.ts';
-import { configSchema, DEFAULT_STREAM, schemaOfSource, sourceSchema } from './schema.ts';
+import {
+  configSchema,
+  DEFAULT_STREAM,
+  schemaOfSource,
+  SOURCES_MAX,
+  sourceSchema,
+} from './schema.ts';
 import type { ConfigTree, DriverFace, SourceTree } from './schema.ts';
 import { segmentBytesOf } from './segment-size.ts';
-import { applySettings, driverOf, keysAt } from './settings.ts';
+import { applySettings, checkVariables, driverOf, keysAt } from './settings.ts';
+import { parseTexts } from './texts.ts';
 import { formatDuration, formatDurationMs, formatSize } from './units.ts';
 
 /** One device to record, ready to be opened by its driver. */
@@ -114,13 +114,12 @@ export function resolveConfig(request: ConfigRequest): ResolvedConfig {
   if (layers.tree.sources === undefined) {
     layers.replaceSources({ source: 'network' }, DEFAULT_ORIGIN);
   }
+  checkVariables(layers, drivers, environment);
   applySettings(layers, drivers, environment, request.flags ?? {});
   const tree = checkTree(layers);
   const segmentBytes = segmentBytesOf(layers, tree);
   const values = globalValues(layers, tree, segmentBytes);
-  const sources = (tree.sources ?? []).flatMap((source, index) =>
-    resolveSource({ request, layers, tree, source, index, values }),
-  );
+  const sources = resolveSources({ request, layers, tree, values });
   if (sources.length === 0) throw layers.error(['sources'], 'there is nothing to record');
   checkUnique(layers, sources);
   const config: RecorderConfig = {
@@ -159,7 +158,7 @@ function checkDrivers(drivers: readonly DriverFace[]): void {
 }
 
 function checkTree(layers: Layers): ConfigTree {
-  const result = configSchema.safeParse(layers.tree, REPORT_INPUT);
+  const result = parseTexts(configSchema, layers.tree);
   if (result.success) return result.data;
   throw layers.errorOf(result.error, [], (path) => keysAt(configSchema, path));
 }
@@ -191,13 +190,16 @@ function originOfKey(layers: Layers, path: (string | number)[]): Origin {
   return layers.has(path) ? layers.originOf(path) : DEFAULT_ORIGIN;
 }
 
-interface SourceContext {
+interface SourcesContext {
   request: ConfigRequest;
   layers: Layers;
   tree: ConfigTree;
+  values: EffectiveValue[];
+}
+
+interface SourceContext extends SourcesContext {
   source: unknown;
   index: number;
-  values: EffectiveValue[];
 }
 
 interface ResolvedSource {
@@ -207,11 +209,28 @@ interface ResolvedSource {
   index: number;
 }
 
+function resolveSources(context: SourcesContext): ResolvedSource[] {
+  const all: ResolvedSource[] = [];
+  for (const [index, source] of (context.tree.sources ?? []).entries()) {
+    const found = resolveSource({ ...context, source, index });
+    if (all.length + found.length > SOURCES_MAX) {
+      const why = `with it there are more than ${SOURCES_MAX} sources`;
+      throw context.layers.error(['sources', index], why);
+    }
+    all.push(...found);
+  }
+  return all;
+}
+
 function resolveSource(context: SourceContext): ResolvedSource[] {
   const { layers, tree, source, index, values } = context;
   const path = ['sources', index];
   if (!isTree(source)) throw layers.error(path, 'expected keys such as {source: network}');
   const named = expandEach(layers, source, path).map((one) => checkSource(context, one));
+  const many = named.reduce((sum, { given }) => sum + (given.count ?? 1), 0);
+  if (many > SOURCES_MAX) {
+    throw layers.error(path, `stands for ${many} sources, at most ${SOURCES_MAX}`);
+  }
   const all = named.flatMap(({ config, given }) =>
     multiply(config, given.count).map((one) => ({
       config: one,
@@ -234,7 +253,7 @@ function checkSource({ request, layers, tree, index }: SourceContext, source: Tr
   const path = ['sources', index];
   const driver = driverOf(layers, request.drivers, source, index);
   const schema = schemaOfSource(driver);
-  const result = schema.safeParse(source, REPORT_INPUT);
+  const result = parseTexts(schema, source);
   if (!result.success) {
     throw layers.errorOf(result.error, path, (at) => [...keysAt(schema, at), ...templateKeys(at)]);
   }

@@ -10,14 +10,19 @@ import * as z from 'zod';
 import type { Path } from './config-file.ts';
 import { hintOf, isTree, REPORT_INPUT, type Layers, type Tree } from './layers.ts';
 import { SOURCES_MAX } from './schema.ts';
-import { parseRange } from './units.ts';
+import { parseRange, rangeLength } from './units.ts';
 
 /** What `{name}` in the texts of a source stands for. */
 export type EachValue = string | number;
 
 const eachList = z
   .array(z.union([z.string().min(1), z.number()]), {
-    error: 'expected a list such as [a, b], or numbers such as 0..511',
+    error: ({ input }) => {
+      const many = typeof input === 'string' ? rangeLength(input) : 0;
+      return many > SOURCES_MAX
+        ? `has ${many} numbers, at most ${SOURCES_MAX}`
+        : 'expected a list such as [a, b], or numbers such as 0..511';
+    },
   })
   .min(1)
   .max(SOURCES_MAX);

@@ -33,6 +33,8 @@ const JOINED_LISTS: readonly string[] = ['sources', 'streams', 'copies'];
 
 export class Layers {
   readonly tree: Tree = {};
+  /** those that values of files name */
+  readonly variables = new Set<string>();
   readonly #origins = new Map<string, Origin>();
 
   /** Puts `value` at `path`, over what is there. */
@@ -49,6 +51,7 @@ export class Layers {
 
   /** Lays a file over what is there: groups key by key, lists after those of earlier files. */
   addFile(file: ConfigFile): void {
+    for (const name of file.variables) this.variables.add(name);
     const add = (value: unknown, inFile: Path, inTree: Path): void => {
       const place: Origin = { kind: 'file', name: file.place(inFile) };
       this.#origins.set(inTree.join('.'), place);
@@ -113,11 +116,19 @@ export class Layers {
     const issue = deepestOf(unknownKey ?? error.issues[0]);
     if (!issue) return this.error(base, 'is not valid');
     const path = [...base, ...(issue.path as (string | number)[])];
-    if (issue.code !== 'unrecognized_keys') return this.error(path, reasonOf(issue));
+    if (issue.code !== 'unrecognized_keys') return this.error(path, this.#reasonAt(path, issue));
     const [unknown = ''] = issue.keys;
     const candidates = keys(issue.path as Path);
     if (candidates.length === 0) return this.error([...path, unknown], 'unknown key');
     return this.error([...path, unknown], `unknown key, ${hintOf(unknown, candidates)}`);
+  }
+
+  /** Of a source that a flag or a variable has begun, its name does not say what is missing. */
+  #reasonAt(path: Path, issue: z.core.$ZodIssue): string {
+    const reason = reasonOf(issue);
+    const { kind } = this.originOf(path);
+    const isWithin = (kind === 'flag' || kind === 'environment') && !this.has(path);
+    return isWithin && reason === MISSING ? `"${String(path.at(-1))}" is missing` : reason;
   }
 }
 
@@ -150,6 +161,8 @@ function reasonOf(issue: z.core.$ZodIssue): string {
   return text.charAt(0).toLowerCase() + text.slice(1);
 }
 
+const MISSING = 'is missing';
+
 /** What is expected instead of what is too small, too large or no number at all. */
 function boundOf(issue: z.core.$ZodIssue): string | undefined {
   const unit = { string: ' characters', array: ' elements' }[
@@ -162,7 +175,7 @@ function boundOf(issue: z.core.$ZodIssue): string | undefined {
     case 'too_big':
       return `${verb} at most ${issue.maximum}${unit ?? ''}`;
     case 'invalid_type':
-      if (issue.input === undefined) return 'is missing';
+      if (issue.input === undefined) return MISSING;
       if (issue.expected === 'int') return `must be a whole number, not ${String(issue.input)}`;
       return issue.expected === 'number' && typeof issue.input === 'string'
         ? `"${issue.input}" is no number`

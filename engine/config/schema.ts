@@ -151,7 +151,9 @@ const defaults = z.strictObject({
   rate: rate()
     .prefault(1000)
     .meta({
-      description: `Samples per second, ${RATE_MIN_HZ} to ${RATE_MAX_HZ}: 1000, 0.5, 2kHz.`,
+      description:
+        `Samples per second, ${RATE_MIN_HZ} to ${RATE_MAX_HZ}: 1000, 0.5, 2kHz. The period is ` +
+        'rounded to whole ns: 7kHz is 7000.007 Hz.',
       type: 'rate',
     }),
   samplesPerEvent: samplesPerEvent().prefault(SAMPLES_PER_EVENT_DEFAULT).meta({

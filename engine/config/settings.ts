@@ -6,7 +6,7 @@
  */
 import * as z from 'zod';
 import { HelicorderError } from '../base/errors.ts';
-import type { Environment, Path } from './config-file.ts';
+import { configError, type Environment, type Path } from './config-file.ts';
 import type { Layers, Origin, Tree } from './layers.ts';
 import { hintOf, isTree } from './layers.ts';
 import { singleKeys, schemaOfSource, sourceSchema, type DriverFace } from './schema.ts';
@@ -160,6 +160,29 @@ export function settingsOf(drivers: readonly DriverFace[]): Setting[] {
   return all;
 }
 
+/** Those of the project's own tests and benchmarks. */
+const OTHER_VARIABLES: readonly string[] = [
+  ...['NO_ADDON', 'FAILPOINT', 'SIM_TRACE', 'CORPUS', 'CRC_TARGET', 'DATA'],
+  ...['SOAK', 'SOAK_MS', 'SEED', 'SEEDS', 'COPY_SEEDS', 'TRACES'],
+].map((name) => `HELICORDER_${name}`);
+/** Kubernetes puts these into every pod beside a service with the name of this program. */
+const OF_A_SERVICE = /^HELICORDER_(SERVICE|PORT)(_|$)/;
+
+/** @throws CONFIG for a variable that would do nothing: it is a misspelled setting */
+export function checkVariables(
+  layers: Layers,
+  drivers: readonly DriverFace[],
+  environment: Environment,
+): void {
+  const settings = settingsOf(drivers).map(({ variable }) => variable);
+  const known = new Set([...settings, ...OTHER_VARIABLES, ...layers.variables]);
+  for (const [name, value] of Object.entries(environment)) {
+    if (!name.startsWith('HELICORDER_') || !value || known.has(name)) continue;
+    if (OF_A_SERVICE.test(name)) continue;
+    throw configError(name, `unknown variable, ${hintOf(name, settings)}`);
+  }
+}
+
 interface Given {
   setting: Setting;
   text: string;
@@ -218,7 +241,7 @@ function applyGlobal(layers: Layers, { setting, text, origin }: Given): void {
   if (!('path' in setting.at)) return;
   const { path } = setting.at;
   if (setting.flag !== 'flush-ms') {
-    const isNumber = setting.takes === 'number' && /^-?\d+$/.test(text);
+    const isNumber = setting.takes === 'number' && /^-?\d+(\.\d+)?$/.test(text);
     return layers.set(path, isNumber ? Number(text) : text, origin);
   }
   layers.set(path, text, origin);

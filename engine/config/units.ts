@@ -122,12 +122,17 @@ const RANGE = /^(\d+)\.\.(\d+)$/;
  */
 export function parseRange(text: string, max: number): (number | string)[] | undefined {
   const [, first, last] = RANGE.exec(text) ?? [];
-  if (first === undefined || last === undefined) return undefined;
-  const length = Number(last) - Number(first) + 1;
-  if (length < 1 || length > max) return undefined;
+  const length = rangeLength(text);
+  if (first === undefined || last === undefined || length < 1 || length > max) return undefined;
   const isPadded = first.length > 1 && first.startsWith('0');
   return Array.from({ length }, (_, i) => {
     const number = Number(first) + i;
     return isPadded ? String(number).padStart(first.length, '0') : number;
   });
+}
+
+/** How many numbers `0..511` is; 0 for any other text, and for a last before the first. */
+export function rangeLength(text: string): number {
+  const [, first, last] = RANGE.exec(text) ?? [];
+  return Math.max(0, Number(last ?? -1) - Number(first ?? 0) + 1);
 }

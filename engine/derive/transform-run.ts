@@ -10,6 +10,7 @@ import {
   INTEGER_RANGES,
   canonicalSchema,
   isWide,
+  nameProblem,
   parseSchema,
   type Channel,
   type Schema,
@@ -51,6 +52,8 @@ export class TransformRun {
     const found = this.#try('schema', () => transform.schema(input, options));
     // whatever it is, it is then what a store can read again
     const schema = this.#try('schema', () => parseSchema(canonicalSchema(found)));
+    const problem = schema.kind === 'samples' ? nameProblem(schema.channels) : undefined;
+    if (problem) throw this.#error(`schema: name of channel ${problem.index}: ${problem.why}`);
     if (schema.kind === 'samples') return schema;
     throw this.#error('schema: gives opaque events where the input is samples');
   }

@@ -5,7 +5,13 @@
 import { z } from 'zod';
 import { HelicorderError, isCode, nearest } from '../base/errors.ts';
 import { CHANNELS_MAX } from '../base/constants.ts';
-import { CHANNEL_TYPES, INTEGER_RANGES, isWide, type ChannelType } from '../batch/schema.ts';
+import {
+  CHANNEL_TYPES,
+  INTEGER_RANGES,
+  isWide,
+  nameProblem,
+  type ChannelType,
+} from '../batch/schema.ts';
 import { defineDriver, type DriverFiles, type OpenText, type RowWriter } from './driver.ts';
 
 const channel = z.strictObject({
@@ -29,7 +35,17 @@ const channel = z.strictObject({
 });
 
 const options = z.strictObject({
-  channels: z.array(channel).min(1).max(CHANNELS_MAX).describe('the files to read'),
+  channels: z
+    .array(channel)
+    .min(1)
+    .max(CHANNELS_MAX)
+    .superRefine((channels, context) => {
+      const problem = nameProblem(channels);
+      if (problem === undefined) return;
+      const path = [problem.index, 'name'];
+      context.addIssue({ code: 'custom', message: problem.why, path });
+    })
+    .describe('the files to read'),
 });
 
 export const sysfsDriver = defineDriver({

@@ -145,6 +145,7 @@ export class Collector {
       const opened = runs.slice(next, (next += spec.sources.length));
       const drain = new GroupDrain(spec, opened, this.#environment.clock, drainLimit);
       this.#groups.set(this.#nextGroup++, { spec, opened, drain });
+      this.#warnings.push(...mismatches(spec, opened));
     }
   }
 
@@ -389,9 +390,6 @@ export class Collector {
     for (const fault of recovered?.faults ?? []) {
       if (!fault.lost) continue;
       this.#warnings.push(`damage in ${fault.file} at byte ${fault.offset}: ${fault.what}`);
-    }
-    for (const { spec, opened } of this.#groups.values()) {
-      this.#warnings.push(...mismatches(spec, opened));
     }
   }
 }

@@ -35,6 +35,7 @@ const CURSOR = { run: 0, seq: 1, offset: 2, ordinal: 3, length: 4 } as const;
 export class GroupDrain {
   readonly #opened: readonly OpenedRun[];
   readonly #clock: Clock;
+  readonly #schedule: Pick<GroupSpec, 't0Nanos' | 'periodNanos'>;
   readonly #cursors: readonly Cursor[];
   readonly #drain: Drain;
   #begun = false;
@@ -49,6 +50,7 @@ export class GroupDrain {
     const limit = Math.min(maxBytes, DRAIN_MAX_BYTES);
     this.#opened = opened;
     this.#clock = clock;
+    this.#schedule = spec;
     const numbers = new Float64Array(opened.length * CURSOR.length);
     this.#cursors = opened.map(({ run, stream }, i) => {
       const cursor = new CursorView(numbers, i * CURSOR.length);
@@ -76,7 +78,13 @@ export class GroupDrain {
   #addGapsBefore(builder: GroupBuilder, tick: number, utcOffsetNanos: bigint): void {
     this.#begun = true;
     const { monotonicNanos, boottimeNanos } = this.#clock.read();
-    const first = { tick, utcNanos: monotonicNanos + utcOffsetNanos, boottimeNanos };
+    const dueNanos = this.#schedule.t0Nanos + BigInt(tick) * this.#schedule.periodNanos;
+    const first = {
+      tick,
+      utcNanos: dueNanos + utcOffsetNanos,
+      // it was due up to a flush interval ago
+      boottimeNanos: boottimeNanos - (monotonicNanos - dueNanos),
+    };
     this.#opened.forEach((opened, i) => {
       const cursor = this.#cursors[i]!;
       const gap = gapBefore(opened, first, { seq: cursor.nextSeq, offset: cursor.nextOffset });

@@ -29,6 +29,8 @@ export interface PlannedGroup {
 
 export interface RecordingPlan {
   groups: PlannedGroup[];
+  /** what of a configuration that was read again is not heeded */
+  warnings?: string[];
 }
 
 export function closeDrivers(groups: readonly PlannedGroup[]): void {
@@ -52,12 +54,12 @@ export function planGroups(
     for (const source of config.sources) {
       opened.push(openSource(source, config, byName.get(source.name)));
     }
+    const groups = makeRateGroups(opened, config.flushIntervalMs);
+    return { groups: groups.map((group) => ({ group, spec: specOf(group) })) };
   } catch (error) {
     opened.forEach(({ driver }) => driver.close());
     throw error;
   }
-  const groups = makeRateGroups(opened, config.flushIntervalMs);
-  return { groups: groups.map((group) => ({ group, spec: specOf(group) })) };
 }
 
 /** The sampler worker is a thread of JavaScript, which is never a real-time one. */

@@ -25,28 +25,25 @@ import type {
   FromSampler,
   FromWriter,
   PlainError,
+  Question,
   ToWriter,
   WriterData,
 } from '../../workers/protocol.ts';
 import { upkeepPool } from '../../workers/pool.ts';
 import { revive, spawnWorker } from '../../workers/spawn.ts';
+import { after } from './after.ts';
 import type { CollectorStatus } from './collector.ts';
 import { claimed, leaveToRecorder } from './claim.ts';
 import { RecorderControl, askToYield } from './control.ts';
 import { checkCopies } from './check-copies.ts';
 import { CopySet } from './copy-set.ts';
 import { Ending } from './ending.ts';
+import { Pace } from './pace.ts';
 import { closeDrivers, planGroups, type PlannedGroup, type RecordingPlan } from './plan.ts';
 import { checkFixed, groupChanges, reportOf } from './reload.ts';
 import { SamplerSet } from './sampler-set.ts';
 import { mergeStatus, summaryOf } from './status.ts';
 import { Upkeep } from './upkeep.ts';
-
-/** What the writer worker answers with `done`. */
-type Question =
-  | Omit<Extract<ToWriter, { type: 'upkeep' }>, 'key'>
-  | Omit<Extract<ToWriter, { type: 'check-groups' }>, 'key'>
-  | Omit<Extract<ToWriter, { type: 'replace-groups' }>, 'key'>;
 
 /**
  * How long a recorder goes on asking those who only keep its store to make room: one that has just
@@ -76,9 +73,9 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
   readonly #pool = upkeepPool();
   #writer: Worker | undefined;
   #lastStatus: CollectorStatus | undefined;
-  #rate = { samples: 0, atMs: monotonicMs(), perSecond: 0 };
+  readonly #pace = new Pace();
   #statusTimer: NodeJS.Timeout | undefined;
-  #durationTimer: NodeJS.Timeout | undefined;
+  #forgetDuration: (() => void) | undefined;
   readonly #ending = new Ending();
   /** settles when a reload that has begun has ended, well or not */
   #reloading: Promise<unknown> | undefined;
@@ -135,10 +132,10 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
     await this.#serveOthers();
     this.#upkeep = this.#startUpkeep();
     this.#copies = await CopySet.start(this.#config.dataDir, this.#config.copies);
-    this.#tell({ type: 'status' });
-    this.#statusTimer = setInterval(() => this.#tell({ type: 'status' }), STATUS_INTERVAL_MS / 2);
+    this.#askStatus();
+    this.#statusTimer = setInterval(() => this.#askStatus(), STATUS_INTERVAL_MS / 2);
     if (durationMs === undefined) return;
-    this.#durationTimer = setTimeout(() => void this.stop(), durationMs);
+    this.#forgetDuration = after(durationMs, () => void this.stop());
   }
 
   /** One without sources keeps the store as it was told last. */
@@ -232,7 +229,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
     const now = this.#config;
     checkFixed(now, next);
     const changes = groupChanges(this.#plan, planGroups(next, this.#plan));
-    const { kept, ended, begun, spare } = changes;
+    const { kept, ended, begun, spare, warnings } = changes;
     closeDrivers(spare);
     try {
       await this.#ask({ type: 'check-groups', groups: begun.map(({ spec }) => spec) });
@@ -246,7 +243,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
       this.#die(error);
       throw error;
     }
-    this.#plan = { groups: [...kept, ...begun] };
+    this.#plan = { groups: [...kept, ...begun], warnings };
     if (this.#ending.state) throw new HelicorderError('OWNER_BUSY', 'the recorder stops');
     this.#config = next;
     this.#tell({ type: 'flush-interval', ms: next.flushIntervalMs });
@@ -296,10 +293,12 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
       collector: this.#lastStatus,
       samplers: this.#samplers?.report(),
       uptimeSeconds: (monotonicMs() - this.#startedMs) / 1000,
-      samplesPerSecond: this.#rate.perSecond,
+      samplesPerSecond: this.#pace.samplesPerSecond,
       ending: this.#ending.state,
       problems: [
         ...(unserved ? [`other processes cannot change the store: ${unserved.message}`] : []),
+        ...this.#pace.warnings,
+        ...(this.#plan.warnings ?? []),
         ...(this.#samplers?.problems ?? []),
         ...(this.#upkeep?.warnings ?? []),
         ...(this.#copies?.problems ?? []),
@@ -311,7 +310,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
   stop(): Promise<RecorderSummary> {
     if (!this.#ending.begin()) return this.finished;
     clearInterval(this.#statusTimer);
-    clearTimeout(this.#durationTimer);
+    this.#forgetDuration?.();
     void this.#drain();
     return this.finished;
   }
@@ -333,6 +332,13 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
   async #endUpkeep(): Promise<void> {
     this.#upkeep?.stop();
     await this.#pool.close();
+  }
+
+  /** Who listens hears of a writer that does not answer, too. */
+  #askStatus(): void {
+    this.#pace.asked();
+    this.#tell({ type: 'status' });
+    if (this.#pace.isSilent) this.#tellStatus();
   }
 
   #tell(message: ToWriter): void {
@@ -361,12 +367,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
   }
 
   #take(status: CollectorStatus): void {
-    const nowMs = monotonicMs();
-    const elapsedMs = nowMs - this.#rate.atMs;
-    if (elapsedMs > 0) {
-      const perSecond = ((status.samples - this.#rate.samples) * 1000) / elapsedMs;
-      this.#rate = { samples: status.samples, atMs: nowMs, perSecond };
-    }
+    this.#pace.heard(status.samples);
     this.#lastStatus = status;
     this.#upkeep?.heard(status.segment, status.waitingForSpace);
     // a full disk may have room by now
@@ -374,9 +375,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
   }
 
   /** Last of all: whoever listens may throw. */
-  #tellStatus(): void {
-    this.emit('status', this.status());
-  }
+  #tellStatus = (): boolean => this.emit('status', this.status());
 
   /** A thread is gone: everything stops, and whoever waits learns why. */
   #die(error: unknown): void {
@@ -390,7 +389,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
   async #abandon(): Promise<void> {
     this.#ending.begin();
     clearInterval(this.#statusTimer);
-    clearTimeout(this.#durationTimer);
+    this.#forgetDuration?.();
     await this.#samplers?.stop().catch(() => undefined);
     await Promise.all([this.#copies?.stop(FAILED_WAIT_MS), this.#endUpkeep()]);
     await this.#control?.abandon();

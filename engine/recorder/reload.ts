@@ -54,6 +54,8 @@ export interface GroupChanges {
   begun: PlannedGroup[];
   /** made for the new configuration, and not needed: the old ones go on */
   spare: PlannedGroup[];
+  /** what the old ones that go on do not take over */
+  warnings: string[];
 }
 
 export function groupChanges(now: RecordingPlan, next: RecordingPlan): GroupChanges {
@@ -73,20 +75,35 @@ export function groupChanges(now: RecordingPlan, next: RecordingPlan): GroupChan
     spare,
     ended: now.groups.filter((group) => !kept.includes(group)),
     begun: next.groups.filter((group) => !spare.includes(group)),
+    warnings: kept.flatMap((group, i) => unheeded(group, spare[i]!)),
   };
 }
 
-/** All that decides what a group samples, and how. */
+function unheeded({ group: kept }: PlannedGroup, { group: next }: PlannedGroup): string[] {
+  return kept.sources
+    .map(({ config }) => config)
+    .filter(({ samplesPerEvent }, i) => {
+      return samplesPerEvent !== next.sources[i]!.config.samplesPerEvent;
+    })
+    .map(({ stream }) => `${stream}: the stream keeps the samples per event it was made with`);
+}
+
+/**
+ * All that decides what a group samples, and how: not how many samples are an event, which a stream
+ * keeps for good.
+ */
 function identity({ group }: PlannedGroup): string {
   const { bus, periodNanos, resolutionNanos, sources } = group;
-  const facts = sources.map(({ config, driver }) => [config, driver.channels, driver.attributes]);
+  const facts = sources.map(({ config: { samplesPerEvent: _, ...config }, driver }) => {
+    return [config, driver.channels, driver.attributes];
+  });
   return jsonOf([bus, periodNanos, resolutionNanos, facts]);
 }
 
 export function reportOf(
   now: RecorderConfig,
   next: RecorderConfig,
-  { begun }: GroupChanges,
+  { begun, warnings }: GroupChanges,
 ): ReloadReport {
   const [before, after] = [now, next].map(({ sources }) => sources.map(({ name }) => name));
   const again = begun.flatMap(({ group }) => group.sources.map(({ name }) => name));
@@ -95,5 +112,6 @@ export function reportOf(
     ended: before!.filter((name) => !after!.includes(name)),
     restarted: again.filter((name) => before!.includes(name)),
     settings: now.flushIntervalMs === next.flushIntervalMs ? [] : ['store.flush'],
+    warnings,
   };
 }

@@ -45,6 +45,8 @@ export function mergeStatus(parts: Parts): RecorderStatus {
       overflow: ticksOf('overflow'),
       full: ticksOf('full'),
       device: ticksOf('device'),
+      stopped: ticksOf('stopped'),
+      crash: ticksOf('crash'),
       suspendedNanos: String(samplers?.suspendedNanos ?? 0n),
     },
     latenessMicros: samplers?.latenessMicros ?? nothing,

@@ -4,7 +4,8 @@
  * which alone take the native encoder. Where there is no room, a ring is drained or not as a whole:
  * what its sources do then (`onFull`) must agree, too.
  */
-import { NANOS_PER_SECOND } from '../base/constants.ts';
+import { GIB, NANOS_PER_SECOND, RING_MAX_BYTES } from '../base/constants.ts';
+import { HelicorderError } from '../base/errors.ts';
 import { isFloat } from '../batch/schema.ts';
 import type { OnFull } from '../base/retention.ts';
 import type { OpenDriver } from '../drivers/driver.ts';
@@ -69,6 +70,23 @@ function descending(a: bigint, b: bigint): number {
   return a < b ? 1 : a > b ? -1 : 0;
 }
 
+/** @throws CONFIG for more than can be had; what is too much for any machine is not asked for */
+function ringOf(sources: readonly SampledSource[], bytes: number): SharedArrayBuffer {
+  try {
+    if (bytes <= RING_MAX_BYTES) return createRing(bytes);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+  }
+  const [first] = sources;
+  const channels = sources.reduce((sum, { driver }) => sum + driver.channels.length, 0);
+  throw new HelicorderError(
+    'CONFIG',
+    `${channels} channels at ${first?.rateHz} Hz (${first?.name} and what it is sampled with) ` +
+      `need a ring of ${bytes / GIB} GiB, which cannot be had: take fewer channels, ` +
+      'a lower rate, or several recorders',
+  );
+}
+
 function makeGroup<S extends SampledSource>(
   sources: S[],
   periods: bigint[],
@@ -84,7 +102,7 @@ function makeGroup<S extends SampledSource>(
     sources,
     layout,
     priority: Math.min(HIGHEST_PRIORITY, BASE_PRIORITY + periods.indexOf(periodNanos)),
-    ring: createRing(ringBytes(layout.rowBytes, periodNanos, flushIntervalMs)),
+    ring: ringOf(sources, ringBytes(layout.rowBytes, periodNanos, flushIntervalMs)),
     status: createStatus(),
   };
 }

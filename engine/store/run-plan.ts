@@ -4,8 +4,16 @@
  */
 import { assert } from '../base/assert.ts';
 import { randomUint32, type Clock, type Random } from '../base/clock.ts';
-import { HelicorderError } from '../base/errors.ts';
-import { OPAQUE_SCHEMA, canonicalSchema, schemaId, type Schema } from '../batch/schema.ts';
+import { HelicorderError, messageOf } from '../base/errors.ts';
+import {
+  EVENT_KEYS,
+  OPAQUE_SCHEMA,
+  canonicalSchema,
+  nameProblem,
+  parseSchema,
+  schemaId,
+  type Schema,
+} from '../batch/schema.ts';
 import { epochCounter, epochOf } from '../txn/position.ts';
 import {
   runEntry,
@@ -78,8 +86,12 @@ export class RunPlan {
     this.#builder = builder;
   }
 
-  /** @throws USAGE for a stream that holds something else, or a writer of another store */
+  /**
+   * @throws USAGE for a stream that holds something else, a writer of another store, or channels
+   * that no store can hold
+   */
   add(request: RunRequest): RunSnapshot | undefined {
+    checkChannels(request);
     const id = this.#schema(request.schema);
     const stream = this.#stream(request, id);
     const before = this.#state.latestRun(stream.id, request.writer);
@@ -171,6 +183,23 @@ export class RunPlan {
       `stream ${stream.name} holds ${holds}; choose another stream`,
     );
   }
+}
+
+/** A schema that is written is there for good: it must be one that can be read again. */
+function checkChannels({ stream, schema, attributes }: RunRequest): void {
+  if (schema.kind === 'opaque') return;
+  const taken = [...EVENT_KEYS, ...attributes.map(([name]) => name)];
+  const problem = nameProblem(schema.channels, taken);
+  if (problem) throw unfit(stream, `name of channel ${problem.index}: ${problem.why}`);
+  try {
+    parseSchema(canonicalSchema(schema));
+  } catch (cause) {
+    throw unfit(stream, messageOf(cause), cause);
+  }
+}
+
+function unfit(stream: string, why: string, cause?: unknown): HelicorderError {
+  return new HelicorderError('USAGE', `stream ${stream} cannot be recorded: ${why}`, { cause });
 }
 
 /** Its epochs and seqs are issued elsewhere. */

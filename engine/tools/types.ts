@@ -18,8 +18,10 @@ export interface RecorderStatus {
   samples: string;
   samplesPerSecond: number;
   ticksScheduled: string;
-  /** ticks without a sample, by reason; `suspendedNanos`: time the machine slept, ns */
-  missed: { late: string; overflow: string; full: string; device: string; suspendedNanos: string };
+  /** ticks without a sample: with `samples` all that are scheduled; time the machine slept, ns */
+  missed: Record<'late' | 'overflow' | 'full' | 'device' | 'stopped' | 'crash', string> & {
+    suspendedNanos: string;
+  };
   latenessMicros: Percentiles;
   /** `grant`: the one command that would grant a better rung */
   scheduling: {
@@ -162,12 +164,13 @@ export interface CursorInfo {
   ageSeconds: number;
 }
 
-/** What a recorder has changed when it read its configuration again: names of sources, and keys. */
+/** What a recorder that read its configuration again has changed: sources, keys; what stays. */
 export interface ReloadReport {
   started: string[];
   ended: string[];
   restarted: string[];
   settings: string[];
+  warnings: string[];
 }
 
 export interface Damage {

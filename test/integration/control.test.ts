@@ -180,7 +180,7 @@ test(
       78,
       expect.stringContaining('to change store.segmentSize, cpu, stop and start the recorder'),
     ]);
-    const nothing = { started: [], ended: [], restarted: [], settings: [] };
+    const nothing = { started: [], ended: [], restarted: [], settings: [], warnings: [] };
     write(`sources:\n${source('kept', 100)}${source('changed', 50)}${source('ended', 20)}`);
     expect(await reload()).toEqual(nothing);
 
@@ -191,6 +191,7 @@ test(
       ended: ['ended'],
       restarted: ['changed'],
       settings: ['store.flush'],
+      warnings: [],
     });
     expect(await reload()).toEqual(nothing);
     await expect

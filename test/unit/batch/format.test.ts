@@ -151,10 +151,8 @@ describe('opaque events', () => {
 });
 
 describe('schema', () => {
-  const schema: Schema = {
-    kind: 'samples',
-    channels: [{ name: 'RxBytes', type: 'u64', unit: 'B', scale: 1, offset: 0 }],
-  };
+  const CHANNEL = { name: 'RxBytes', type: 'u64' as const, unit: 'B', scale: 1, offset: 0 };
+  const schema: Schema = { kind: 'samples', channels: [CHANNEL] };
   const canonical =
     '{"kind":"samples","channels":[' +
     '{"name":"RxBytes","type":"u64","unit":"B","scale":1,"offset":0}]}';
@@ -164,6 +162,13 @@ describe('schema', () => {
     expect(parseSchema(canonical)).toEqual(schema);
     expect(schemaId(schema)).toMatch(/^[0-9a-f]{32}$/);
     expect(schemaId(schema)).not.toBe(schemaId({ kind: 'opaque' }));
+  });
+
+  test('what is stored is read whatever the names of its channels', () => {
+    const twice: Schema = { kind: 'samples', channels: [CHANNEL, CHANNEL] };
+    expect(parseSchema(canonicalSchema(twice))).toEqual(twice);
+    const long = canonical.replace('RxBytes', 'x'.repeat(256));
+    expect(canonicalSchema(parseSchema(long))).toBe(long);
   });
 
   test.each([

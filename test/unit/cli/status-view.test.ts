@@ -9,7 +9,10 @@ const STATUS: RecorderStatus = {
   samples: '1000',
   samplesPerSecond: 1000,
   ticksScheduled: '1001',
-  missed: { late: '1', overflow: '0', full: '0', device: '0', suspendedNanos: '0' },
+  missed: {
+    ...{ late: '1', overflow: '0', full: '0', device: '0' },
+    ...{ stopped: '7', crash: '0', suspendedNanos: '0' },
+  },
   latenessMicros: { p50: 20, p99: 60, max: 12_500 },
   scheduling: { rung: 'other', cpu: -1, memoryLocked: false, refused: [], grant: 'setcap …' },
   durable: { lsn: '1:8192', offsets: [{ stream: 'a/b', nextOffset: '1000' }] },
@@ -44,6 +47,7 @@ test('the block shows everything the status says', () => {
   for (const fact of [
     '01:01:01',
     'late 1',
+    'stopped 7',
     'max 12.5 ms',
     'setcap …',
     'a/b 1000',

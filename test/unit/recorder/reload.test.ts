@@ -31,8 +31,8 @@ test.each([
 test('a device that is away refuses no reload of others, only one of its own source', () => {
   const path = join(temporaryDirectory(), 'value');
   writeFileSync(path, '1\n');
-  const away = (more = ''): string =>
-    `  - {source: sysfs, stream: a/away, rate: 5${more}, channels: [{name: V, path: ${path}}]}\n`;
+  const away = (rate = 5): string =>
+    `  - {source: sysfs, stream: a/away, rate: ${rate}, channels: [{name: V, path: ${path}}]}\n`;
   const others = '  - {source: synthetic, stream: a/other}\n';
   const now = resolved(`sources:\n${away()}`);
   const plan = planGroups(now);
@@ -44,9 +44,23 @@ test('a device that is away refuses no reload of others, only one of its own sou
     ended: [],
     restarted: [],
     settings: [],
+    warnings: [],
   });
-  const changed = resolved(`sources:\n${away(', samplesPerEvent: 7')}${others}`);
+  const changed = resolved(`sources:\n${away(6)}${others}`);
   expect(() => planGroups(changed, plan)).toThrow(expect.objectContaining({ code: 'DEVICE' }));
   expect(() => planGroups(next)).toThrow(expect.objectContaining({ code: 'DEVICE' }));
   closeDrivers([...plan.groups, ...nextPlan.groups]);
+});
+
+test('other samples per event end no run: it is said that the stream keeps its own', () => {
+  const plans = [100, 200].map((samplesPerEvent) => {
+    const { sources, ...config } = configured();
+    return planGroups({ ...config, sources: [{ ...sources[0]!, samplesPerEvent }] });
+  });
+  const [now, next] = plans as [(typeof plans)[0], (typeof plans)[0]];
+  expect(groupChanges(now, next)).toMatchObject({
+    ...{ kept: now.groups, spare: next.groups, ended: [], begun: [] },
+    warnings: ['examples/network: the stream keeps the samples per event it was made with'],
+  });
+  plans.forEach(({ groups }) => closeDrivers(groups));
 });

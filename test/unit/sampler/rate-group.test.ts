@@ -94,3 +94,14 @@ test.each([
   expect(capacity).toBeGreaterThanOrEqual(rows * group!.layout.rowBytes);
   expect(Number.isInteger(Math.log2(capacity))).toBe(true);
 });
+
+test('a ring that no machine has is an error that says how large, and is not asked for', () => {
+  const wide = Array.from({ length: 1024 }, (_, i) => plainChannel(`C${i}`, 'i16', '1'));
+  const sources = Array.from({ length: 4096 }, (_, i) => {
+    const one = source(`s${i}`, { rateHz: 20_000 });
+    return { ...one, driver: { ...one.driver, channels: wide } };
+  });
+  expect(() => makeRateGroups(sources, 100)).toThrow(
+    /^4194304 channels at 20000 Hz \(s0 and .*\) need a ring of 512 GiB, which cannot be had/,
+  );
+});
