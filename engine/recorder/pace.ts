@@ -42,9 +42,11 @@ export class Pace {
   }
 
   get warnings(): string[] {
-    if (!this.isSilent) return [];
-    const seconds = Math.floor(this.#waitedMs / 1000);
-    return [`the writer has not answered for ${seconds} s: the disk may be stalled`];
+    // the same sentence as long as it lasts: each is told once
+    const seconds = SILENT_MS / 1000;
+    return this.isSilent
+      ? [`the writer has not answered for ${seconds} s or more: the disk may be stalled`]
+      : [];
   }
 
   get #waitedMs(): number {

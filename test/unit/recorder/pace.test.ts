@@ -16,7 +16,7 @@ test('a writer that does not answer for two seconds makes nothing durable, and i
   pace.asked();
   expect([pace.samplesPerSecond, pace.warnings]).toEqual([1000, []]);
   clock.monotonicNanos += 2n * SECOND;
-  const warning = 'the writer has not answered for 3 s: the disk may be stalled';
+  const warning = 'the writer has not answered for 2 s or more: the disk may be stalled';
   expect([pace.samplesPerSecond, pace.warnings]).toEqual([0, [warning]]);
   pace.heard(1600);
   expect([pace.samplesPerSecond, pace.warnings]).toEqual([200, []]);
