@@ -110,6 +110,7 @@ function rmCommand({ io, run }: CliContext): Command {
         const { changeStore } = await io.load('control');
         const where = { dataDir: await dataDirOf(options, io), ...tellers(io) };
         await changeStore(where, { type: 'remove-cursor', name: cursorName(name) });
+        if (options.json) await printJson(io, { name });
         return 0;
       }),
     );

@@ -4,6 +4,7 @@
  * missed is refused.
  */
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import { COPY_LINGER_MAX_MS } from '../../engine/base/constants.ts';
 import { HelicorderError } from '../../engine/base/errors.ts';
 import { streamName } from '../../engine/base/names.ts';
 import { dataDirOf, ignore, newCommand, wholeNumber } from '../command.ts';
@@ -82,12 +83,26 @@ export function streamToStreamCommand({ io, run }: CliContext): Command {
     .addOption(
       new Option('--checkpointIntervalMs <ms>', 'time between two transactions of one that follows')
         .default(CHECKPOINT_INTERVAL_MS)
-        .argParser(wholeNumber),
+        .argParser(interval),
     );
   for (const name of [...MEANINGLESS, ...Object.keys(NOT_OF_A_COPY)]) {
     command.addOption(new Option(`--${name} [value]`).hideHelp());
   }
-  return command.action((options: Options) => run(() => copyAs(io, options)));
+  return command.action((options: Options) =>
+    run(() => {
+      const isEndSaid = command.getOptionValueSource('inputEndAtTail') === 'cli';
+      if (options.follow && isEndSaid && options.inputEndAtTail) {
+        throw new HelicorderError('USAGE', '--follow and --input-endAtTail: one or the other');
+      }
+      return copyAs(io, options);
+    }),
+  );
+}
+
+function interval(text: string): number {
+  const ms = wholeNumber(text);
+  if (ms <= COPY_LINGER_MAX_MS) return ms;
+  throw new InvalidArgumentError(`expected at most ${COPY_LINGER_MAX_MS}, an hour.`);
 }
 
 function streamCut(flags: string, description: string): Option {

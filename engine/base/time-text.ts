@@ -17,7 +17,9 @@ const SECONDS: Readonly<Record<string, bigint>> = {
 
 const EXPECTED =
   '2026-11-25T14:30:00Z, 2026-11-25, -1h, now-2d or nanoseconds since 1970 (times are UTC or carry a zone)';
-const NANOS = /^-?\d{9,19}$/;
+const NUMBER = /^-?\d{9,19}$/;
+/** 1973: what is less is seconds, milliseconds or microseconds of our days. */
+const NANOS_MIN = 10n ** 17n;
 const RELATIVE = /^(?:now)?([+-])(\d{1,9})(s|m|h|d|w)$/;
 const ISO =
   /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d:\d\d)?)?$/;
@@ -29,7 +31,7 @@ const ISO =
  */
 export function parseTimeNanos(text: string, nowNanos: bigint): bigint {
   if (text === 'now') return nowNanos;
-  if (NANOS.test(text)) return BigInt(text);
+  if (NUMBER.test(text)) return nanosOf(text);
   const [, sign, digits, unit] = RELATIVE.exec(text) ?? [];
   if (sign !== undefined) {
     const nanos = BigInt(digits!) * SECONDS[unit!]! * SECOND;
@@ -43,6 +45,12 @@ export function formatUtc(utcNanos: bigint): string {
   const remainder = utcNanos % MILLI;
   const floored = remainder < 0n ? utcNanos - MILLI - remainder : utcNanos - remainder;
   return new Date(Number(floored / MILLI)).toISOString();
+}
+
+function nanosOf(text: string): bigint {
+  const nanos = BigInt(text);
+  if (nanos >= NANOS_MIN || nanos <= -NANOS_MIN) return nanos;
+  throw new RangeError(`${text} would be 1970 as nanoseconds, as a number is: write ${EXPECTED}`);
 }
 
 function isoNanos(text: string): bigint {

@@ -139,6 +139,7 @@ export function resolveConfig(request: ConfigRequest): ResolvedConfig {
       layers,
       tree.copies,
       sources.map(({ config: { stream } }) => stream),
+      tree.store.dir,
     ),
     sources: sources.map(({ config: source }) => source),
   };

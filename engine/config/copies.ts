@@ -5,6 +5,7 @@
  * A cursor is of one stream and one target, by its name in the whole store. So a name that is
  * given to copies of several streams must contain `{stream}`.
  */
+import { resolve } from 'node:path';
 import * as z from 'zod';
 import { COPY_BATCH_RECORDS, COPY_LINGER_MAX_MS, COPY_LINGER_MS } from '../base/constants.ts';
 import type { HelicorderError } from '../base/errors.ts';
@@ -133,13 +134,18 @@ export const copySchema = z.strictObject({
 
 export type CopyTree = z.output<typeof copySchema>;
 
-/** @throws CONFIG for cursors that two copies would have in common */
+/** @throws CONFIG for cursors that two copies would have in common, and for the store itself */
 export function copyConfigs(
   layers: Layers,
   copies: readonly CopyTree[],
   streams: readonly string[],
+  dataDir: string,
 ): CopyConfig[] {
   const configs = copies.map(copyConfig);
+  configs.forEach(({ toDataDir }, index) => {
+    if (resolve(toDataDir) !== resolve(dataDir)) return;
+    throw layers.error(['copies', index, 'to'], 'is store.dir: a stream would be its own copy');
+  });
   checkCursors(layers, configs, streams);
   return configs;
 }

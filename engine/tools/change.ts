@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicMs } from '../base/clock.ts';
 import { LOCK_WAIT_MS } from '../base/constants.ts';
-import { HelicorderError } from '../base/errors.ts';
+import { HelicorderError, isCode } from '../base/errors.ts';
 import { ControlClient } from '../control/client.ts';
 import type { Question } from '../control/protocol.ts';
 import { removeCursor, removeStream, setCursor, trimStream } from '../store/changes.ts';
@@ -31,6 +31,7 @@ export interface ChangeOptions {
   onWarning?: (warning: string) => void;
 }
 
+const REFUSALS = ['USAGE', 'NO_SUCH_STREAM', 'NO_SUCH_CURSOR'] as const;
 const LOOK_AGAIN_MS = 50;
 /** Each attempt to open a store on a full disk reads its newest segment. */
 const FULL_AGAIN_MS = 1000;
@@ -74,7 +75,13 @@ function changeAsOwner({ dataDir, onWarning }: ChangeOptions, change: PlannedCha
   const writer = StoreWriter.open(dataDir, systemEnvironment);
   for (const warning of [...writer.warnings, ...writer.spills.warnings]) onWarning?.(warning);
   try {
-    applyChange(writer, change);
+    try {
+      applyChange(writer, change);
+    } catch (error) {
+      // nothing was written: the store ends as well as it did before
+      if (REFUSALS.some((code) => isCode(error, code))) writer.close();
+      throw error;
+    }
     writer.close();
   } catch (error) {
     writer.abandon();

@@ -4,7 +4,7 @@
  * trust it, and how to check it with `run` and `status`.
  */
 import { dirname, resolve } from 'node:path';
-import { ioError } from '../base/errors.ts';
+import { openError } from '../base/errors.ts';
 import { systemEnvironment, type StoreEnvironment } from '../store/store.ts';
 import { measureBox } from './tune-measure.ts';
 import { predict, recommend } from './tune-model.ts';
@@ -25,16 +25,15 @@ export interface TuneOptions {
   environment?: StoreEnvironment;
 }
 
-/** @throws HelicorderError STORE_IO, NO_SPACE if the disk cannot be measured */
+/** @throws HelicorderError READ_ONLY, STORE_IO, NO_SPACE if the disk cannot be measured */
 export async function tune(options: TuneOptions): Promise<TuneReport> {
   const { dataDir, environment = systemEnvironment, signal } = options;
-  const dir = existing(environment, resolve(dataDir));
   let box: BoxFacts;
   try {
-    box = await measureBox(dir, environment, signal);
+    box = await measureBox(existing(environment, resolve(dataDir)), environment, signal);
   } catch (error) {
     signal?.throwIfAborted();
-    throw ioError(error, 'cannot measure', dir);
+    throw openError(error, 'cannot measure', dataDir);
   }
   return reportOf(box, options);
 }

@@ -59,7 +59,8 @@ async function changes(dir: string, scope: string): Promise<void> {
     64,
     expect.stringContaining('from 0 to 4'),
   ]);
-  await helicorderOut(['cursor', 'rm', 'reader', ...at]);
+  const removed = await helicorderJson(['cursor', 'rm', 'reader', ...at]);
+  expect(removed).toEqual({ name: 'reader' });
   expect(await helicorderJson(['cursor', 'ls', ...at])).toEqual({ cursors: [] });
   expect(await outcome(dir, 'cursor', 'rm', 'reader')).toEqual([
     64,
@@ -112,6 +113,10 @@ test(
     expect(Number(status.samples)).toBeGreaterThan(0);
     await stop(run);
     await changes(dir, 'alone');
+    // what is refused leaves the store as well ended as it was
+    expect((await outcome(dir, 'cursor', 'rm', 'none'))[0]).toBe(64);
+    const info = await helicorderJson(['store', 'info', '--data-dir', dir]);
+    expect(info).toMatchObject({ clean: true });
     const report = await helicorderJson<VerifyReport>(['verify', '--data-dir', dir]);
     expect(report).toMatchObject({ ok: true, damage: [] });
   },

@@ -101,6 +101,8 @@ describe('stream-to-stream', () => {
     ['stream-to-stream', '--input-stream is missing'],
     ['stream-to-stream --input-stream a/b --controller tcp://x:9090', 'still to come'],
     ['stream-to-stream --input-stream a', 'scope/name'],
+    ['stream-to-stream --input-stream a/b --checkpointIntervalMs 3600001', 'at most 3600000'],
+    ['stream-to-stream --input-stream a/b --follow --input-endAtTail', 'one or the other'],
     ['stream-to-stream --input-stream a/b --flatten', '--flatten is not to be had here'],
     ['stream-to-stream --input-stream a/b --keyFieldNames id', 'each record once by itself'],
   ])('%s is refused', async (words, sentence) => {

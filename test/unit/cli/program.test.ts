@@ -178,7 +178,7 @@ describe('reading', () => {
       yield new TextEncoder().encode('{"X":[2]}\n');
     };
     const words = 'stream cat a/b --from 5 --to 9 --max-events 2 --with-ledger --delimiter \\0';
-    const more = ' --from-time 1970-01-01T00:00:01Z --to-time 2000000000 --columns X,Y';
+    const more = ' --from-time 1970-01-01T00:00:01Z --to-time 1970-01-01T00:00:02Z --columns X,Y';
     const { code, out } = await call(words + more, { Store, cat });
     expect([code, out]).toEqual([0, '{"X":[1]}\n{"X":[2]}\n']);
     expect(seen[0]).toMatchObject({

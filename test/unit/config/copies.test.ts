@@ -82,6 +82,7 @@ test.each([
     [`{from: "*", to: /a, cursor: "${'c'.repeat(94)}-{stream}"}`],
     'copies[0].cursor: of plant/x-0: ',
   ],
+  [['{from: a/*, to: helicorder-data/}'], ':2: copies[0].to: is store.dir: '],
   [['{from: a/*, to: /a, cursr: c}'], ':2: copies[0].cursr: unknown key, did you mean "cursor"?'],
 ])('%j is refused', (lines, message) => {
   expect(() => copies(...lines)).toThrow(message);

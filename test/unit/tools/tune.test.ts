@@ -139,7 +139,7 @@ describe('a measurement', () => {
     const environment = { ...systemEnvironment, fs: failing };
     const options = { loads: [], maxLatencyMs: 1, configured: { flushMs: 1, samplesPerEvent: 1 } };
     const measuring = tune({ dataDir: temporaryDirectory(), ...options, environment });
-    await expect(measuring).rejects.toMatchObject({ code: 'STORE_IO' });
+    await expect(measuring).rejects.toMatchObject({ code: 'READ_ONLY' });
   });
 });
 
