@@ -162,7 +162,7 @@ export function settingsOf(drivers: readonly DriverFace[]): Setting[] {
 
 /** Those of the project's own tests and benchmarks. */
 const OTHER_VARIABLES: readonly string[] = [
-  ...['NO_ADDON', 'FAILPOINT', 'SIM_TRACE', 'CORPUS', 'CRC_TARGET', 'DATA'],
+  ...['FAILPOINT', 'SIM_TRACE', 'CORPUS', 'DATA'],
   ...['SOAK', 'SOAK_MS', 'SEED', 'SEEDS', 'COPY_SEEDS', 'TRACES'],
 ].map((name) => `HELICORDER_${name}`);
 /** Kubernetes puts these into every pod beside a service with the name of this program. */

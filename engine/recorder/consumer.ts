@@ -21,7 +21,7 @@ import { cursorName, streamName, writerId } from '../base/names.ts';
 import { parseSchema } from '../batch/schema.ts';
 import { encodeEventList, type Reply } from '../control/protocol.ts';
 import type { CursorEntry, StreamSnapshot } from '../store/control-entries.ts';
-import { checkEventLimits } from '../store/event-limits.ts';
+import { checkBytes, checkEventLimits } from '../store/event-limits.ts';
 import { hex } from '../store/files.ts';
 import { cursorOf, knownStream } from '../store/named.ts';
 import { Store, systemEnvironment } from '../store/store.ts';
@@ -190,7 +190,7 @@ export class Consumer {
   async commit({ events = [], state = this.state }: Commit = {}): Promise<void> {
     const commit = this.#commits + 1;
     const detail = encodeConsumerDetail({ by: this.#id, commit, state });
-    checkBytes(events);
+    checkBytes('a commit', events);
     while (!(await this.#tryCommit(events, detail))) await sleep(AGAIN_MS);
     this.#commits = commit;
     this.#detail = detail;
@@ -359,15 +359,6 @@ function checkNames({ stream, cursor, output }: ConsumerOptions): void {
   cursorName(cursor);
   if (output) streamName(output.stream);
   if (output?.writer !== undefined) writerId(output.writer, 'output.writer');
-}
-
-/** Text, too, has a length, and so many zeros would be stored for it. */
-function checkBytes(events: readonly unknown[]): void {
-  const isList = Array.isArray(events);
-  const wrong = isList ? events.findIndex((event) => !(event instanceof Uint8Array)) : 0;
-  if (wrong < 0) return;
-  const what = isList ? `events[${wrong}] is no Uint8Array` : 'events is no list of Uint8Arrays';
-  throw new HelicorderError('USAGE', `${what}: an event is bytes`);
 }
 
 function checkEvents(events: readonly Uint8Array[], limits: Session['opened']): void {

@@ -9,7 +9,7 @@
 import { defined } from '../base/assert.ts';
 import { HelicorderError, isCode } from '../base/errors.ts';
 import { streamName, writerId } from '../base/names.ts';
-import { checkEventLimits } from './event-limits.ts';
+import { checkBytes, checkEventLimits } from './event-limits.ts';
 import type { InputPosition, WriterPosition } from './positions.ts';
 import { eventRun } from './run-plan.ts';
 import { systemEnvironment, type StoreEnvironment } from './store.ts';
@@ -108,6 +108,7 @@ export class Appender {
   ): Promise<Appended> {
     const appended = await new Promise<Appended>((resolve, reject) => {
       this.#checkOpen();
+      checkBytes('an append', events);
       checkEventLimits('an append', events, this);
       this.#waiting.push({ events, onWait, position, resolve, reject });
       // else those before it are waiting for space

@@ -75,13 +75,18 @@ function changeAsOwner({ dataDir, onWarning }: ChangeOptions, change: PlannedCha
   const writer = StoreWriter.open(dataDir, systemEnvironment);
   for (const warning of [...writer.warnings, ...writer.spills.warnings]) onWarning?.(warning);
   try {
-    try {
-      applyChange(writer, change);
-    } catch (error) {
-      // nothing was written: the store ends as well as it did before
-      if (REFUSALS.some((code) => isCode(error, code))) writer.close();
-      throw error;
-    }
+    applyChange(writer, change);
+  } catch (error) {
+    // what is refused has written nothing: the store ends as well as it did before
+    if (REFUSALS.some((code) => isCode(error, code))) closeOrAbandon(writer);
+    else writer.abandon();
+    throw error;
+  }
+  closeOrAbandon(writer);
+}
+
+function closeOrAbandon(writer: StoreWriter): void {
+  try {
     writer.close();
   } catch (error) {
     writer.abandon();
