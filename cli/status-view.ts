@@ -69,9 +69,14 @@ export class LiveBlock {
     this.#output = output;
   }
 
+  /** Of the terminal, as it is now. */
+  get rows(): number {
+    return Math.max(4, this.#output.rows ?? 24);
+  }
+
   draw(lines: string[]): Promise<void> {
     const columns = Math.max(20, this.#output.columns ?? 80);
-    const rows = Math.max(4, this.#output.rows ?? 24);
+    const { rows } = this;
     // what scrolled out of the screen cannot be reached any more, so a block never exceeds it
     const fitting = lines.slice(0, rows - 1).map((line) => line.slice(0, columns - 1));
     const up = this.#drawn.reduce((sum, line) => sum + Math.ceil(line.length / columns), 0);

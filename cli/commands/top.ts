@@ -13,7 +13,6 @@ const EXAMPLES = ['helicorder top', 'helicorder top --json --looks 2 --interval 
 const INTERVAL_MIN_MS = 100;
 /** Cursors never take more of a terminal than this: the streams are below them. */
 const CURSORS_PART = 1 / 3;
-const ROWS_DEFAULT = 24;
 
 interface Options extends CommonOptions {
   interval: string;
@@ -57,10 +56,7 @@ function viewOf(io: CliIo, options: Options): (report: TopReport) => Promise<voi
   if (options.json) return (report) => printJson(io, report);
   if (!io.stdout.isTTY) return (report) => io.stdout.write(`${linesOf(report).join('\n')}\n`);
   const block = new LiveBlock(io.stdout);
-  return (report) => {
-    const rows = io.stdout.rows ?? ROWS_DEFAULT;
-    return block.draw(linesOf(report, Math.max(1, Math.floor(rows * CURSORS_PART))));
-  };
+  return (report) => block.draw(linesOf(report, Math.floor(block.rows * CURSORS_PART)));
 }
 
 /** @param cursorRows lines for the cursors: those that are furthest behind, and how many more */
