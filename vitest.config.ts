@@ -14,6 +14,8 @@ export default defineConfig({
     // room for what is young it collects less often (the simulation: 8 % less CPU)
     execArgv: ['--single-threaded-gc', '--max-semi-space-size=64'],
     sequence: { sequencer: InTurns },
+    // of names of tests that are made from lists: 40 is too short for them
+    chaiConfig: { truncateThreshold: 100 },
     testTimeout: 240_000,
     hookTimeout: 240_000,
     reporters: ['default', './test/support/reporter.ts'],

@@ -20,7 +20,7 @@ import { setFullReason } from '../ring/layout.ts';
 import { Catalog } from '../store/catalog.ts';
 import { NO_ROOM_FOR_NEW } from '../store/admission.ts';
 import { applyUpkeep, setChunksDir, setRetention } from '../store/changes.ts';
-import type { DataItem } from '../store/data.ts';
+import type { DataItem } from '../store/data-item.ts';
 import { formatLsn, segmentOf } from '../store/log/format.ts';
 import type { GroupBuilder } from '../store/log/group.ts';
 import type { StoreEnvironment } from '../store/store.ts';

@@ -12,7 +12,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { matchesPattern } from '../base/retention.ts';
 import { cursorFor, type CopyConfig } from '../config/copies.ts';
 import { isAlarm } from '../txn/failures.ts';
-import { CopyLinks, copyThrough, type CopyOptions } from './copy.ts';
+import { CopyLinks, copyThrough } from './copy.ts';
+import type { CopyOptions } from './copy-options.ts';
 
 export interface CopiesOptions {
   dataDir: string;

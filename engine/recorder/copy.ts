@@ -23,61 +23,17 @@ import {
 import { isCode } from '../base/errors.ts';
 import type { RecorderConfig } from '../config/config.ts';
 import { systemEnvironment } from '../store/store.ts';
-import type { Fault } from '../store/stream-item.ts';
 import { OwnerLink, usingLinks, type OwnStore } from '../targets/owner-link.ts';
 import { StoreParticipant } from '../targets/store-participant.ts';
 import { SourceStore } from '../targets/source-store.ts';
 import { StoreSource } from '../targets/store-source.ts';
 import { DerivedSource } from '../targets/derived-source.ts';
 import { loadDerivation, type Derivation } from '../derive/derivation.ts';
-import type { TransformFile } from '../derive/transform-file.ts';
 import type { CopySource } from '../txn/source.ts';
 import { isStop } from '../txn/pacing.ts';
-import { Copier, type CopierOptions, type CopyProgress } from '../txn/copier.ts';
-import { checkCopy } from './check-copy.ts';
+import { Copier, type CopierOptions } from '../txn/copier.ts';
+import { checkCopy, type CopyOptions } from './copy-options.ts';
 import { Recorder } from './recorder.ts';
-
-export interface CopyOptions {
-  dataDir: string;
-  /** scope/name */
-  from: string;
-  toDataDir: string;
-  /** scope/name */
-  to: string;
-  /**
-   * where a new copy begins; one that was begun goes on where it was, unless it has ended with
-   * SOURCE_DIVERGED. Default: `start`
-   */
-  begin?: number | 'start' | 'tail';
-  /** the first offset not wanted; default: the end there is now, or none if it follows */
-  end?: number;
-  /** goes on until the signal aborts */
-  follow?: boolean;
-  /** name of the cursor; default: from source, target and derivation */
-  cursor?: string;
-  /** only the samples for which it holds, `derive/where.ts`; the others become gap(filtered) */
-  where?: string;
-  /** what becomes of each record that is kept: a file with a `defineTransform` */
-  transform?: TransformFile;
-  /**
-   * what is asked for stands in a configuration, and is said again at each start: an error in it is
-   * CONFIG, and `begin` does not say that somebody has looked after SOURCE_DIVERGED
-   */
-  isFromFile?: boolean;
-  /**
-   * most records of one transaction, from 1; more than COPY_BATCH_RECORDS are spilled by the target
-   */
-  batchRecords?: number;
-  /** above 0; default: no limit */
-  bytesPerSecond?: number;
-  /** of a copy that follows: see `CopierOptions`; default COPY_LINGER_MS */
-  lingerMs?: number;
-  signal?: AbortSignal;
-  onProgress?: (progress: CopyProgress) => void;
-  onDamage?: (fault: Fault) => void;
-  /** the owner of one of the stores waits for space */
-  onWaiting?: (message: string) => void;
-}
 
 export interface CopyReport {
   cursor: string;

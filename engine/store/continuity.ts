@@ -3,7 +3,7 @@
  * offsets and seqs that damage has swallowed, so that whoever reads on never meets a hole. Used
  * where records are read, and where they are sealed into chunks.
  */
-import { gapItem, type DataItem } from './data.ts';
+import { gapItem, type DataItem } from './data-item.ts';
 import { isCorruptGap, type Losses } from './losses.ts';
 
 export class Continuity {

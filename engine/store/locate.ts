@@ -4,12 +4,24 @@
  * be one whose answer, once yes, stays yes: an offset reached, or a greatest time.
  */
 import { errnoCode, isCode } from '../base/errors.ts';
+import type { FileSystem } from '../files/file-system.ts';
+import type { ChunkSet } from './chunks/chunk-set.ts';
 import type { ChunkRange, TableRow } from './chunks/format.ts';
 import type { StreamSnapshot } from './control-entries.ts';
 import { makeLsn, segmentOf, type Lsn } from './log/format.ts';
 import { listSegments } from './log/segment.ts';
-import type { StoreReader } from './reader.ts';
+import type { StorePaths } from './files.ts';
 import { streamAtBeginning, type Stated } from './segment-snapshot.ts';
+import type { ControlState } from './state.ts';
+
+/** What is searched, as a reader has it: its state and end may move on meanwhile. */
+export interface Searched {
+  readonly fs: FileSystem;
+  readonly paths: StorePaths;
+  readonly chunks: ChunkSet;
+  readonly state: ControlState;
+  readonly end: Lsn;
+}
 
 /** The beginning of a chunk or segment, and the stream's next offset there. */
 export interface StreamPlace {
@@ -27,16 +39,16 @@ export interface Goal {
 
 /** The last place before what is looked for; its chunk or segment holds it, if anything does. */
 export async function locatePlace(
-  reader: StoreReader,
+  store: Searched,
   stream: number,
   goal: Goal,
 ): Promise<StreamPlace> {
   for (;;) {
-    const chain = await reader.chunks.chain(reader.state.sealedEnd);
-    const sealed = await locateInChunks(reader, chain, stream, goal);
+    const chain = await store.chunks.chain(store.state.sealedEnd);
+    const sealed = await locateInChunks(store, chain, stream, goal);
     if (sealed === undefined) continue;
-    const place = sealed.isIn ? sealed : locateInLog(reader, stream, goal);
-    const found = place ?? (await lastBefore(reader, chain, stream, goal));
+    const place = sealed.isIn ? sealed : locateInLog(store, stream, goal);
+    const found = place ?? (await lastBefore(store, chain, stream, goal));
     if (found !== undefined) return found;
   }
 }
@@ -48,7 +60,7 @@ export async function locatePlace(
  * @returns `isIn`: a chunk says that it is in chunks; undefined if a chunk has gone meanwhile
  */
 async function locateInChunks(
-  { chunks, state }: StoreReader,
+  { chunks, state }: Searched,
   chain: readonly ChunkRange[],
   stream: number,
   { inChunk }: Goal,
@@ -79,7 +91,7 @@ async function locateInChunks(
  * last one that says it has not come so far. @returns undefined if a chunk has gone meanwhile
  */
 async function lastBefore(
-  { chunks, state }: StoreReader,
+  { chunks, state }: Searched,
   chain: readonly ChunkRange[],
   stream: number,
   { inChunk }: Goal,
@@ -94,7 +106,7 @@ async function lastBefore(
 }
 
 async function rowOf(
-  chunks: StoreReader['chunks'],
+  chunks: ChunkSet,
   range: ChunkRange,
   stream: number,
 ): Promise<TableRow | undefined | 'damaged' | 'gone'> {
@@ -109,11 +121,11 @@ async function rowOf(
 
 /** @returns undefined if none is known to begin before it: what did has been sealed, or is lost */
 function locateInLog(
-  reader: StoreReader,
+  store: Searched,
   stream: number,
   { inSegment }: Goal,
 ): StreamPlace | undefined {
-  const { fs, paths, state, end } = reader;
+  const { fs, paths, state, end } = store;
   const [first, last] = [segmentOf(state.sealedEnd), segmentOf(end)];
   const numbers = listSegments(fs, paths.log).filter((number) => number >= first && number <= last);
   let best: StreamPlace | undefined;
@@ -121,7 +133,7 @@ function locateInLog(
   let high = numbers.length - 1;
   while (low <= high) {
     const middle = (low + high) >> 1;
-    const found = streamAtOrBefore(reader, numbers, middle, stream);
+    const found = streamAtOrBefore(store, numbers, middle, stream);
     if (found === undefined || !inSegment(found.value)) {
       const nextOffset = found?.value?.nextOffset ?? 0;
       if (found) best = { lsn: makeLsn(found.segment, 0), nextOffset };
@@ -135,14 +147,14 @@ function locateInLog(
 
 /** Where a snapshot cannot be read, the one before it counts. */
 function streamAtOrBefore(
-  reader: StoreReader,
+  store: Searched,
   numbers: readonly number[],
   index: number,
   stream: number,
 ): (Stated<StreamSnapshot> & { segment: number }) | undefined {
   for (let i = index; i >= 0; i--) {
     const segment = numbers[i]!;
-    const stated = streamIfThere(reader, segment, stream);
+    const stated = streamIfThere(store, segment, stream);
     if (stated) return { ...stated, segment };
   }
   return undefined;
@@ -150,7 +162,7 @@ function streamAtOrBefore(
 
 /** What has gone since it was listed is sealed, and those before it are; or it cannot be read. */
 function streamIfThere(
-  { fs, paths, end }: StoreReader,
+  { fs, paths, end }: Searched,
   segment: number,
   stream: number,
 ): Stated<StreamSnapshot> | undefined {

@@ -15,9 +15,8 @@
 import { HelicorderError } from '../base/errors.ts';
 import type { GapEntry } from '../batch/format.ts';
 import type { LostEntry, RunSnapshot, StreamSnapshot } from './control-entries.ts';
-import type { DataItem } from './data.ts';
-import type { Reached } from './reached.ts';
-import type { ControlState } from './state.ts';
+import type { DataItem } from './data-item.ts';
+import type { Known, Reached } from './reached.ts';
 
 export class Losses {
   /** records said to have been there, and not found yet, by run */
@@ -28,11 +27,11 @@ export class Losses {
   readonly pinned = new Map<number, LostEntry[]>();
 
   /** @throws DAMAGED if a fact is ahead of the state, unless `lenient` */
-  reach(state: ControlState, facts: readonly Reached[], lenient: boolean): void {
+  reach(state: Known, facts: readonly Reached[], lenient: boolean): void {
     for (const fact of facts) this.#reachOne(state, fact, lenient);
   }
 
-  #reachOne(state: ControlState, fact: Reached, lenient: boolean): void {
+  #reachOne(state: Known, fact: Reached, lenient: boolean): void {
     const stream = state.streams.get(fact.stream);
     const run = state.runs.get(fact.run);
     state.nextStream = Math.max(state.nextStream, fact.stream + 1);
@@ -64,8 +63,12 @@ export class Losses {
   }
 
   /** A record does not follow the last one: what lies between is lost. */
-  jump(state: ControlState, stream: StreamSnapshot, next: DataItem): void {
-    for (const { run, firstSeq, records, ticks } of owedGaps(state, stream, next.firstOffset)) {
+  jump(state: Known, stream: StreamSnapshot, next: DataItem): void {
+    for (const { run, firstSeq, records, ticks } of this.#owedGaps(
+      state,
+      stream,
+      next.firstOffset,
+    )) {
       this.skip(stream, run, firstSeq, records);
       if (ticks) state.runs.get(run)!.lastTick = ticks.first + ticks.count - 1;
     }
@@ -123,41 +126,41 @@ export class Losses {
     this.pinned.delete(stream);
     this.found = this.found.filter((lost) => lost.stream !== stream);
   }
+
+  /** Gaps of records at the end of a stream that were there and are not any more, in order. */
+  lostTail(state: Known, stream: StreamSnapshot): GapEntry[] {
+    const facts = [...this.owed.values()].filter((fact) => fact.stream === stream.id);
+    const end = facts.reduce((most, { nextOffset }) => Math.max(most, nextOffset), 0);
+    const gaps = this.#owedGaps(state, stream, end);
+    const from = gaps.reduce((at, { records }) => at + records, stream.nextOffset);
+    // the run they belonged to has been followed by another, or is not known
+    const run = state.writersOf(stream.id).at(-1);
+    if (from >= end || run === undefined) return gaps;
+    const fact = this.owed.get(run.id);
+    const seq = Math.max(run.nextSeq, fact?.nextSeq ?? 0);
+    const isPast = fact !== undefined && fact.nextSeq <= run.nextSeq;
+    const firstSeq = isPast ? Math.max(1, fact.nextSeq - (end - from)) : seq;
+    return [...gaps, corruptGap(run, firstSeq, from, end - from, fact)];
+  }
+
+  /** What is owed of each run that is known, behind the stream's last record and before `end`. */
+  #owedGaps(state: Known, stream: StreamSnapshot, end: number): GapEntry[] {
+    const gaps: GapEntry[] = [];
+    let at = stream.nextOffset;
+    for (const [id, fact] of this.owed) {
+      const run = state.runs.get(id);
+      if (run?.stream !== stream.id || fact.nextOffset > end) continue;
+      const records = Math.min(fact.nextSeq - run.nextSeq, end - at);
+      if (records <= 0) continue;
+      gaps.push(corruptGap(run, run.nextSeq, at, records, fact));
+      at += records;
+    }
+    return gaps;
+  }
 }
 
 export function isCorruptGap({ kind, gaps }: DataItem): boolean {
   return kind === 'gap' && gaps[0]!.reason === 'corrupt';
-}
-
-/** Gaps of records at the end of a stream that were there and are not any more, in order. */
-export function lostTail(state: ControlState, stream: StreamSnapshot): GapEntry[] {
-  const facts = [...state.losses.owed.values()].filter((fact) => fact.stream === stream.id);
-  const end = facts.reduce((most, { nextOffset }) => Math.max(most, nextOffset), 0);
-  const gaps = owedGaps(state, stream, end);
-  const from = gaps.reduce((at, { records }) => at + records, stream.nextOffset);
-  // the run they belonged to has been followed by another, or is not known
-  const run = state.writersOf(stream.id).at(-1);
-  if (from >= end || run === undefined) return gaps;
-  const fact = state.losses.owed.get(run.id);
-  const seq = Math.max(run.nextSeq, fact?.nextSeq ?? 0);
-  const isPast = fact !== undefined && fact.nextSeq <= run.nextSeq;
-  const firstSeq = isPast ? Math.max(1, fact.nextSeq - (end - from)) : seq;
-  return [...gaps, corruptGap(run, firstSeq, from, end - from, fact)];
-}
-
-/** What is owed of each run that is known, behind the stream's last record and before `end`. */
-function owedGaps(state: ControlState, stream: StreamSnapshot, end: number): GapEntry[] {
-  const gaps: GapEntry[] = [];
-  let at = stream.nextOffset;
-  for (const [id, fact] of state.losses.owed) {
-    const run = state.runs.get(id);
-    if (run?.stream !== stream.id || fact.nextOffset > end) continue;
-    const records = Math.min(fact.nextSeq - run.nextSeq, end - at);
-    if (records <= 0) continue;
-    gaps.push(corruptGap(run, run.nextSeq, at, records, fact));
-    at += records;
-  }
-  return gaps;
 }
 
 function corruptGap(

@@ -3,14 +3,14 @@ import { encodeGap } from '../batch/format.ts';
 import { lostEntry, type LostEntry } from './control-entries.ts';
 import { ENTRY_FLAG, KIND } from './log/format.ts';
 import type { GroupBuilder } from './log/group.ts';
-import { lostTail } from './losses.ts';
 import type { ControlState } from './state.ts';
 
 /** Adds what is known to be lost and not said by the log yet: ranges, and gaps at the ends. */
 export function addLosses(builder: GroupBuilder, state: ControlState): void {
   for (const lost of state.losses.found) addLost(builder, lost);
   for (const stream of state.streams.values()) {
-    for (const gap of lostTail(state, stream)) builder.add(KIND.gap, stream.id, encodeGap(gap));
+    for (const gap of state.losses.lostTail(state, stream))
+      builder.add(KIND.gap, stream.id, encodeGap(gap));
   }
 }
 

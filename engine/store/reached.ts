@@ -12,14 +12,25 @@
  * everything that is there.
  */
 import { ByteReader, ByteWriter } from '../base/bytes.ts';
-import { visitRuns, type DataItem } from './data.ts';
+import { visitRuns } from './data.ts';
+import type { DataItem } from './data-item.ts';
+import type { RunSnapshot, StreamSnapshot } from './control-entries.ts';
 import type { Entries } from './log/entries.ts';
 import { ENTRY_FLAG, KIND } from './log/format.ts';
 import type { GroupBuilder } from './log/group.ts';
-import type { ControlState } from './state.ts';
 
 const MAGIC = 0x52; // 'R'
 const VERSION = 1;
+
+/** What is known of streams and their writers: the control state. */
+export interface Known {
+  nextStream: number;
+  nextRun: number;
+  readonly streams: ReadonlyMap<number, StreamSnapshot>;
+  readonly runs: ReadonlyMap<number, RunSnapshot>;
+  /** the latest runs of its writers, in the order of their numbers */
+  writersOf(stream: number): RunSnapshot[];
+}
 
 /** What is known of a run beside its records. */
 export interface Reached {
@@ -103,7 +114,7 @@ export class Progress {
 /** Adds to a group how far `runs` have come before it, but for those that it holds records of. */
 export function addReached(
   builder: GroupBuilder,
-  state: ControlState,
+  state: Pick<Known, 'streams' | 'runs'>,
   runs: ReadonlySet<number>,
 ): void {
   if (runs.size === 0 || holdsAll(builder.entries(), runs)) return;

@@ -7,7 +7,7 @@ import { assert } from '../base/assert.ts';
 import { samplesFrom } from '../batch/samples.ts';
 import type { BlockRow } from './chunks/format.ts';
 import type { RetiredWriter, TrimEntry } from './control-entries.ts';
-import { gapItem, type DataItem } from './data.ts';
+import { gapItem, type DataItem } from './data-item.ts';
 import { decodeItem, type RunInfo } from './stream-item.ts';
 
 /** The gaps that stand for what a trim has let go of, and whose they are. */

@@ -6,7 +6,7 @@
 import type { Reason } from '../batch/ledger.ts';
 import { control, count, list, nanos, nullable, object, text } from './control-fields.ts';
 import type { RecordContent } from '../batch/format.ts';
-import type { DataItem } from './data.ts';
+import type { DataItem } from './data-item.ts';
 import { ENTRY_ROW_BYTES, KIND, type Link } from './log/format.ts';
 import { addGap } from './log/segment-index.ts';
 import { part, type SnapshotPart } from './snapshot-part.ts';

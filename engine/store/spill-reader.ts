@@ -18,14 +18,8 @@ import {
   encodeGap,
 } from '../batch/format.ts';
 import type { File, FileSystem } from '../files/file-system.ts';
-import {
-  dataItems,
-  gapItem,
-  isData,
-  type CommittedGroup,
-  type DataItem,
-  type GroupSize,
-} from './data.ts';
+import { dataItems, isData, type CommittedGroup, type GroupSize } from './data.ts';
+import { gapItem, type DataItem } from './data-item.ts';
 import { EntryList, type Entries, type Entry } from './log/entries.ts';
 import { KIND, NO_LINK, decodeSegmentHeader } from './log/format.ts';
 import type { LogFault } from './log/log.ts';

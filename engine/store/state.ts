@@ -35,7 +35,9 @@ import {
   type TransactionEntry,
   type TrimEntry,
 } from './control-entries.ts';
-import { dataItems, isData, type CommittedGroup, type DataItem } from './data.ts';
+import { dataItems, isData, type CommittedGroup } from './data.ts';
+import type { DataItem } from './data-item.ts';
+import type { Entry } from './log/entries.ts';
 import { ENTRY_FLAG, KIND, isKnownKind, segmentOf, type Lsn } from './log/format.ts';
 import { begunRun, emptyStream, liveRun, liveStream } from './live.ts';
 import { Losses, isCorruptGap } from './losses.ts';
@@ -364,9 +366,7 @@ export class ControlState {
   }
 
   /** @returns undefined if a part of the segment's snapshot is damaged */
-  static fromIntact(
-    entries: readonly (SnapshotPart & { intact: boolean })[],
-  ): ControlState | undefined {
+  static fromIntact(entries: readonly Entry[]): ControlState | undefined {
     return entries.every(({ intact }) => intact) ? ControlState.fromSnapshot(entries) : undefined;
   }
 

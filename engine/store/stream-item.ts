@@ -6,7 +6,7 @@ import { decodeSamples, samplesFrom, type SampleBatch } from '../batch/samples.t
 import type { Schema } from '../batch/schema.ts';
 import type { ArrayPool } from '../codecs/codec.ts';
 import type { RunEntry } from './control-entries.ts';
-import type { DataItem } from './data.ts';
+import type { DataItem } from './data-item.ts';
 
 export interface RunInfo {
   run: RunEntry;

@@ -17,12 +17,11 @@ import { ArrayPool } from '../codecs/codec.ts';
 import type { ChunkReader } from './chunks/chunk-reader.ts';
 import { chunkName, type BlockRow, type ChunkRange } from './chunks/format.ts';
 import { Continuity } from './continuity.ts';
-import { gapItem, type DataItem } from './data.ts';
+import { gapItem, type DataItem } from './data-item.ts';
 import { EntryList } from './log/entries.ts';
 import { makeLsn, segmentOf, type Lsn } from './log/format.ts';
 import { readLog, segmentStart, type LogGroup, type LogPosition } from './log/log.ts';
 import { KnownRuns } from './known-runs.ts';
-import { lostTail } from './losses.ts';
 import { knownStream } from './named.ts';
 import type { StoreReader } from './reader.ts';
 import { overtakenItem, retiredItems } from './retired.ts';
@@ -390,7 +389,7 @@ export class StreamReader {
       }
     }
     // records known to have been behind all that is left, as the next owner will write it
-    for (const gap of lostTail(this.#reader.state, stream)) {
+    for (const gap of this.#reader.state.losses.lostTail(this.#reader.state, stream)) {
       const own = this.#known.of(gap.run) ?? info;
       const owed = gapItem(this.#stream, 0, gap);
       for (const item of this.#continuity.follow(owed))

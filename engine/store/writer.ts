@@ -35,7 +35,7 @@ import {
   type RunSnapshot,
   type StreamSnapshot,
 } from './control-entries.ts';
-import type { DataItem } from './data.ts';
+import type { DataItem } from './data-item.ts';
 import { hex, storePaths, type StorePaths } from './files.ts';
 import { ENTRY_FLAG, KIND, segmentOf, type Lsn, type StoreIdentity } from './log/format.ts';
 import { GroupBuilder } from './log/group.ts';

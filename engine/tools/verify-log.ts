@@ -7,7 +7,7 @@
  * Each time it begins further on, and what has gone is read in its chunk.
  */
 import { HelicorderError, isCode, messageOf } from '../base/errors.ts';
-import type { DataItem } from '../store/data.ts';
+import type { DataItem } from '../store/data-item.ts';
 import type { StorePaths } from '../store/files.ts';
 import { KIND, type Lsn } from '../store/log/format.ts';
 import {

@@ -4,7 +4,8 @@
  */
 import { HelicorderError, errnoCode } from '../../engine/base/errors.ts';
 import { parseSchema } from '../../engine/batch/schema.ts';
-import { dataItems, type DataItem } from '../../engine/store/data.ts';
+import { dataItems } from '../../engine/store/data.ts';
+import type { DataItem } from '../../engine/store/data-item.ts';
 import { readLog, type LogPosition } from '../../engine/store/log/log.ts';
 import { StoreReader } from '../../engine/store/reader.ts';
 import type { ControlState } from '../../engine/store/state.ts';

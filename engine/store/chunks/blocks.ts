@@ -16,7 +16,7 @@ import {
 } from '../../batch/format.ts';
 import type { Schema } from '../../batch/schema.ts';
 import { uncompress } from '../../codecs/codec.ts';
-import type { DataItem } from '../data.ts';
+import type { DataItem } from '../data-item.ts';
 import type { Entries } from '../log/entries.ts';
 import { KIND } from '../log/format.ts';
 import {

@@ -8,7 +8,8 @@
 import { HelicorderError, errnoCode, ioError, isCode } from '../../base/errors.ts';
 import { decodeBatch, decodeTimes } from '../../batch/format.ts';
 import { chunkHeadEntry, type ChunkHead } from '../control-entries.ts';
-import { batchItem, standaloneItem, type DataItem } from '../data.ts';
+import { batchItem, standaloneItem } from '../data.ts';
+import type { DataItem } from '../data-item.ts';
 import type { ControlState } from '../state.ts';
 import {
   BLOCK_KIND,

@@ -17,7 +17,8 @@ import {
   type StreamEntry,
   type StreamSnapshot,
 } from '../control-entries.ts';
-import { isData, type DataItem } from '../data.ts';
+import { isData } from '../data.ts';
+import type { DataItem } from '../data-item.ts';
 import { makeLsn, segmentOf } from '../log/format.ts';
 import { readLog, segmentStart, type LogFault, type LogGroup } from '../log/log.ts';
 import { KnownRuns } from '../known-runs.ts';

@@ -18,7 +18,7 @@ import { BLOCK_BYTES } from '../../base/constants.ts';
 import { HelicorderError, ioError } from '../../base/errors.ts';
 import { edge } from '../../base/failpoint.ts';
 import type { DurableFile, Meanwhile } from '../../files/file-system.ts';
-import type { DataItem } from '../data.ts';
+import type { DataItem } from '../data-item.ts';
 import type { ControlState } from '../state.ts';
 import {
   GROUP_FLAG,

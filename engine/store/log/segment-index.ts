@@ -1,7 +1,7 @@
 /** What one segment holds of each stream, kept while it is written; the content of its footer. */
 import { orNull, withList } from '../control-fields.ts';
 import { footerEntry, type FooterStream } from '../control-entries.ts';
-import type { DataItem } from '../data.ts';
+import type { DataItem } from '../data-item.ts';
 
 export class SegmentIndex {
   readonly #streams = new Map<number, FooterStream>();

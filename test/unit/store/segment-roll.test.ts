@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { BLOCK_BYTES, MIB } from '../../../engine/base/constants.ts';
 import { applyUpkeep, sealUpTo, setCursor } from '../../../engine/store/changes.ts';
 import { footerEntry } from '../../../engine/store/control-entries.ts';
-import { gapItem } from '../../../engine/store/data.ts';
+import { gapItem } from '../../../engine/store/data-item.ts';
 import { makeLsn, offsetOf, segmentOf } from '../../../engine/store/log/format.ts';
 import { SegmentIndex } from '../../../engine/store/log/segment-index.ts';
 import { listSegments, segmentPath } from '../../../engine/store/log/segment.ts';

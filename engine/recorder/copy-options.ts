@@ -3,7 +3,51 @@ import { resolve } from 'node:path';
 import { COPY_LINGER_MAX_MS } from '../base/constants.ts';
 import { HelicorderError } from '../base/errors.ts';
 import { cursorName, streamName } from '../base/names.ts';
-import type { CopyOptions } from './copy.ts';
+import type { TransformFile } from '../derive/transform-file.ts';
+import type { Fault } from '../store/stream-item.ts';
+import type { CopyProgress } from '../txn/copier.ts';
+
+export interface CopyOptions {
+  dataDir: string;
+  /** scope/name */
+  from: string;
+  toDataDir: string;
+  /** scope/name */
+  to: string;
+  /**
+   * where a new copy begins; one that was begun goes on where it was, unless it has ended with
+   * SOURCE_DIVERGED. Default: `start`
+   */
+  begin?: number | 'start' | 'tail';
+  /** the first offset not wanted; default: the end there is now, or none if it follows */
+  end?: number;
+  /** goes on until the signal aborts */
+  follow?: boolean;
+  /** name of the cursor; default: from source, target and derivation */
+  cursor?: string;
+  /** only the samples for which it holds, `derive/where.ts`; the others become gap(filtered) */
+  where?: string;
+  /** what becomes of each record that is kept: a file with a `defineTransform` */
+  transform?: TransformFile;
+  /**
+   * what is asked for stands in a configuration, and is said again at each start: an error in it is
+   * CONFIG, and `begin` does not say that somebody has looked after SOURCE_DIVERGED
+   */
+  isFromFile?: boolean;
+  /**
+   * most records of one transaction, from 1; more than COPY_BATCH_RECORDS are spilled by the target
+   */
+  batchRecords?: number;
+  /** above 0; default: no limit */
+  bytesPerSecond?: number;
+  /** of a copy that follows: see `CopierOptions`; default COPY_LINGER_MS */
+  lingerMs?: number;
+  signal?: AbortSignal;
+  onProgress?: (progress: CopyProgress) => void;
+  onDamage?: (fault: Fault) => void;
+  /** the owner of one of the stores waits for space */
+  onWaiting?: (message: string) => void;
+}
 
 /** @throws USAGE, which names what cannot be */
 export function checkCopy(options: CopyOptions): void {
