@@ -12,7 +12,7 @@ import { STORE_FAILPOINTS } from '../../engine/base/failpoint.ts';
 import type { Failpoint, FailpointAction } from '../../engine/base/failpoint.ts';
 import { nodeFileSystem } from '../../engine/files/node-file-system.ts';
 import { removeStream } from '../../engine/store/changes.ts';
-import { eventRun } from '../../engine/store/run-plan.ts';
+import { eventRun } from '../../engine/store/group-plan.ts';
 import type { StoreWriter } from '../../engine/store/writer.ts';
 import { verify } from '../../engine/tools/verify.ts';
 import { actionsAt } from '../support/failpoint-actions.ts';

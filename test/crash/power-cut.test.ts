@@ -14,7 +14,7 @@ import { MIB } from '../../engine/base/constants.ts';
 import { HelicorderError } from '../../engine/base/errors.ts';
 import type { FileSystem } from '../../engine/files/file-system.ts';
 import { nodeFileSystem } from '../../engine/files/node-file-system.ts';
-import { eventRun } from '../../engine/store/run-plan.ts';
+import { eventRun } from '../../engine/store/group-plan.ts';
 import { Store, systemEnvironment } from '../../engine/store/store.ts';
 import { StoreWriter } from '../../engine/store/writer.ts';
 import { verify } from '../../engine/tools/verify.ts';
