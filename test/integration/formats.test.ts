@@ -4,7 +4,13 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { EVENT_MAX_BYTES } from '../../engine/base/constants.ts';
 import type { StreamInfo } from '../../engine/tools/types.ts';
-import { helicorder, helicorderJson, helicorderOut, helicorderRun } from '../support/cli.ts';
+import {
+  helicorder,
+  helicorderInto,
+  helicorderJson,
+  helicorderOut,
+  helicorderRun,
+} from '../support/cli.ts';
 import { temporaryDirectory } from '../support/directory.ts';
 import { SEED, SeededRandom } from '../support/random.ts';
 import { parseRecords } from '../support/records.ts';
@@ -241,4 +247,13 @@ test('a reader that goes away ends cat quietly', async () => {
   const { code, stderr } = await reader.ended;
   expect(code, stderr).toBe(0);
   expect(stderr).toBe('');
+});
+
+test.each([
+  ['the version', ['--version']],
+  ['help', ['stream', 'ls', '--help']],
+])('%s that a full disk does not take exits 74', async (_, words) => {
+  const { code, stderr } = await helicorderInto('/dev/full', words).ended;
+  expect(code, stderr).toBe(74);
+  expect(stderr).toContain('standard output cannot be written: ENOSPC');
 });
