@@ -10,6 +10,7 @@ import {
   helicorderJson,
   helicorderOut,
   helicorderRun,
+  Program,
 } from '../support/cli.ts';
 import { temporaryDirectory } from '../support/directory.ts';
 import { SEED, SeededRandom } from '../support/random.ts';
@@ -142,6 +143,22 @@ test('--file: the whole file is one event', async () => {
     expect(code, stderr).toBe(64);
     expect(stderr).toContain(unreadable);
   }
+});
+
+test('--file: a FIFO, with or without a writer, is refused by what to do instead', async () => {
+  const dir = temporaryDirectory();
+  const fifo = join(temporaryDirectory(), 'fifo');
+  await new Program('mkfifo', [fifo]).ended;
+  const isRefused = async (): Promise<void> => {
+    const { code, stderr } = await helicorderRun(write(dir, '--file', fifo));
+    expect(code, stderr).toBe(64);
+    expect(stderr).toContain(`--file ${fifo} cannot be read: it is a pipe`);
+    expect(stderr).toContain('standard input');
+  };
+  await isRefused();
+  const feeder = new Program('sh', ['-c', 'exec 3<>"$0"; echo a line >&3; echo; cat', fifo]);
+  await feeder.stdout.next();
+  await isRefused();
 });
 
 describe('the largest event', () => {
