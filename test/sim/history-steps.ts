@@ -13,6 +13,7 @@ import { SeededRandom } from '../support/random.ts';
 import { beginSamples, commitGap, commitSamples } from '../support/stores.ts';
 import type { Home, OpenRun } from './history-home.ts';
 import type { Kind, ModelRecord, ModelStore } from './history-model.ts';
+import { readOn } from './history-readers.ts';
 import { digest } from './history-view.ts';
 import type { History, HistoryStep } from './history.ts';
 
@@ -349,6 +350,7 @@ export const STORE_STEPS: Readonly<Record<string, HistoryStep>> = {
   'set a cursor': onAny(3, setCursor),
   'remove a cursor': onAny(2, removeCursor),
   upkeep: onAny(8, upkeep),
+  'slow reading': onAny(8, readOn),
   'another place': onAny(2, movePlace),
   restart: onAny(3, (_, home) => home.close()),
   kill: onAny(2, (_, home) => home.kill()),

@@ -19,7 +19,7 @@ export interface SeenStream {
   lowWater: number;
 }
 
-type SeenRecord = Required<ModelRecord>;
+export type SeenRecord = Required<ModelRecord>;
 
 export interface SeenCursor {
   /** the stream's incarnation */
@@ -40,7 +40,7 @@ export async function look(store: Store): Promise<Seen> {
   const streams = new Map<string, SeenStream>();
   const known = [...state.streams.values()];
   for (const { id, name, incarnation, nextOffset } of known) {
-    const records = await seenRecords(store, id, 0);
+    const records = await seenRecords(store, id);
     if (records.length !== nextOffset)
       throw new Error(`${name}: not all of ${nextOffset} is there`);
     const writers = state
@@ -65,18 +65,25 @@ function copiesInto({ reader }: Store, id: number): string[] {
     .sort();
 }
 
-/** Of one stream, from an offset on. @throws if there is a hole, a fault, or one offset twice */
-export async function seenRecords(store: Store, id: number, first: number): Promise<SeenRecord[]> {
+async function seenRecords(store: Store, id: number): Promise<SeenRecord[]> {
   const seen: SeenRecord[] = [];
+  for await (const some of seenItems(new StreamReader(store.reader, id, 0), 0)) seen.push(...some);
+  return seen;
+}
+
+/** From an offset on. @throws if there is a hole, a fault, or one offset twice */
+export async function* seenItems(
+  reader: StreamReader,
+  first: number,
+): AsyncGenerator<SeenRecord[]> {
   let next = first + 1;
-  for await (const found of new StreamReader(store.reader, id, first).raw()) {
+  for await (const found of reader.raw()) {
     if (found.kind === 'fault') throw new Error(found.fault.what);
     const piece = partOf(found, first);
     if (piece.lo !== next) throw new Error(`offset ${piece.lo - 1} follows ${next - 2}`);
     next += piece.seqs;
-    seen.push(...recordsIn(piece));
+    yield recordsIn(piece);
   }
-  return seen;
 }
 
 /** The first one may reach back before what was asked for. */
@@ -151,7 +158,7 @@ function differenceOf(model: ModelStream, seen: SeenStream): string | undefined 
   return recordDifference(model.records, seen.records);
 }
 
-export function recordDifference(
+function recordDifference(
   model: readonly ModelRecord[],
   seen: readonly SeenRecord[],
 ): string | undefined {

@@ -11,7 +11,7 @@
  *   history-model.ts    what must be there           history-view.ts   what is there
  *   history-home.ts     a store, its machine, its owner, the comparison
  *   history-steps.ts    what happens to one store    history-copies.ts   what happens between two
- *   history-plan.ts     what becomes of a copy
+ *   history-plan.ts     what becomes of a copy       history-readers.ts  who stands and reads on
  *
  * Streams of the same names in both stores have several writers, of which some have the same name
  * on both sides; they are copied to and fro, removed and made again. One thing happens at a time:
