@@ -6,7 +6,7 @@ import { playHistory } from './history.ts';
 const ONE_SEED = process.env['HELICORDER_SEED'];
 const IS_SOAK = process.env['HELICORDER_SOAK'] !== undefined;
 /** in `npm test`; a soak runs until its time is up */
-const SEEDS = Number(process.env['HELICORDER_HISTORY_SEEDS'] ?? 25);
+const SEEDS = Number(process.env['HELICORDER_HISTORY_SEEDS'] ?? 15);
 const SOAK_MS = Number(process.env['HELICORDER_SOAK_MS'] ?? 20 * 60_000);
 const TIMEOUT_MS = 24 * 3600 * 1000;
 
@@ -42,12 +42,12 @@ describe('two stores with any history', () => {
     'equal seeds give equal traces, another seed another',
     async () => {
       const hashes = new Set<number>();
-      for (let seed = 1; seed <= 3; seed++) {
+      for (let seed = 1; seed <= 2; seed++) {
         const first = await playHistory(seed);
         expect(await playHistory(seed)).toEqual(first);
         hashes.add(first.traceHash);
       }
-      expect(hashes.size).toBe(3);
+      expect(hashes.size).toBe(2);
     },
     TIMEOUT_MS,
   );
