@@ -7,6 +7,7 @@ import { afterAll, describe, expect, it, vi } from 'vitest';
 import { count } from '../support/counts.ts';
 import type { Step } from '../../engine/txn/coordinator.ts';
 import { simulateCopy } from './copy-simulation.ts';
+import { playHistory } from './history.ts';
 import { MUTANTS, SPILL_MUTANTS } from './mutants.ts';
 import { simulate } from './simulation.ts';
 
@@ -84,6 +85,15 @@ vi.mock(import('../../engine/store/continuity.ts'), async (original) => {
   return { ...real, Continuity: Holes };
 });
 
+vi.mock(import('../../engine/store/copied-records.ts'), async (original) => {
+  const real = await original();
+  const checkForeign: typeof real.checkForeign = (...args) =>
+    mutation.now === 'foreign' ? undefined : real.checkForeign(...args);
+  const checkOverlap: typeof real.checkOverlap = (...args) =>
+    mutation.now === 'overlap' ? undefined : real.checkOverlap(...args);
+  return { ...real, checkForeign, checkOverlap };
+});
+
 vi.mock(import('../../engine/store/catalog.ts'), async (original) => {
   const real = await original();
   const catalogFacts: typeof real.catalogFacts = (...args) =>
@@ -148,6 +158,20 @@ const CODE_MUTANTS: readonly CodeMutant[] = [
     // every fifth seed has a catalog
     play: (seed) => simulate(5 * seed),
     sound: (seed) => simulate(5 * seed),
+  },
+  {
+    name: 'lets a copy bring records of a writer that the target has itself',
+    rule: 'foreign',
+    seeds: 50,
+    play: playHistory,
+    sound: playHistory,
+  },
+  {
+    name: 'lets two copies bring the same records',
+    rule: 'overlap',
+    ...{ seeds: 100 },
+    play: playHistory,
+    sound: playHistory,
   },
   // every fourth seed spills
   ...SPILL_MUTANTS.map(({ name, seeds, mutate }) => ({
