@@ -10,7 +10,7 @@
  */
 import type { Clock, Random } from '../base/clock.ts';
 import { HelicorderError, isCode } from '../base/errors.ts';
-import { TARGET_FAILPOINTS, edge } from '../base/failpoint.ts';
+import { edge, edgeNamed } from '../base/failpoint.ts';
 import { encodeEvents } from '../batch/format.ts';
 import { packEvents } from '../batch/opaque.ts';
 import { NO_ROOM_FOR_NEW } from '../store/admission.ts';
@@ -221,11 +221,11 @@ export class ControlService {
     const { connection, payload } = job;
     const serve = (): void => {
       const answer = this.#transactions.serve(connection, request, payload, this.#builder);
-      this.#commitBuilder(() => this.#answer(job, answer));
+      const tell = (): void => this.#answer(job, answer);
+      const isCommit = request.type === 'txn-commit';
+      this.#commitBuilder(isCommit ? () => edge('commit-answer', tell) : tell);
     };
-    const point = TARGET_FAILPOINTS.find((name) => name === request.type);
-    if (point) edge(point, serve);
-    else serve();
+    edgeNamed(request.type, serve);
   }
 
   #open(job: Job, { stream, writer: id }: Extract<StoreRequest, { type: 'open' }>): void {
