@@ -11,7 +11,7 @@
 import type { Clock, Random } from '../base/clock.ts';
 import { KIB } from '../base/constants.ts';
 import { HelicorderError, isCode } from '../base/errors.ts';
-import { TARGET_FAILPOINTS, edge } from '../base/failpoint.ts';
+import { edge, edgeNamed } from '../base/failpoint.ts';
 import { NO_ROOM_FOR_NEW } from '../store/admission.ts';
 import { addCursor, removeCursor, removeStream, trimStream } from '../store/changes.ts';
 import { lostEntry, trimEntry, type TrimEntry } from '../store/control-entries.ts';
@@ -286,7 +286,11 @@ export class ControlService {
   }
 
   #answerAll(planned: readonly Planned[]): void {
-    for (const { job, answer } of planned) this.#answer(job, answer());
+    for (const { job, answer } of planned) {
+      const tell = (): void => this.#answer(job, answer());
+      if (job.request.type === 'txn-commit') edge('commit-answer', tell);
+      else tell();
+    }
   }
 
   /** Whoever asks has read the stream for it: that is too long a work for this thread. */
@@ -368,6 +372,6 @@ function isJob(next: Waiting): next is Exclude<Waiting, Departure> {
 
 /** A step that is the last of requests of several kinds, each of which is an edge. */
 function acrossEdges(requests: readonly { type: string }[], step: () => void): void {
-  const points = TARGET_FAILPOINTS.filter((point) => requests.some(({ type }) => type === point));
-  points.reduceRight((inner, point) => () => edge(point, inner), step)();
+  const names = [...new Set(requests.map(({ type }) => type))];
+  names.reduceRight((inner, name) => () => edgeNamed(name, inner), step)();
 }
