@@ -2,8 +2,8 @@
  * Negative controls in the code itself: modules of production code with one rule taken out, each
  * found by a simulation, or by a law of a contract. Rules that only two faults at once can need
  * (the fence, the intent) are taken out in the model (`model/mutants.ts`), which has them at once
- * in all ways. The seq check alone no fault gets around, since fence and chain stand before and
- * behind it: that the rule is there is the contract's to say.
+ * in all ways. Where the seq check alone is missing, the model finds nothing either: fence and
+ * chain stand before and behind it. That the rule is there is the contract's to say.
  */
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { count } from '../support/counts.ts';
