@@ -7,7 +7,6 @@ import { VERSION } from '../base/version.ts';
 import type { Budget } from './budget.ts';
 import { FrameDecoder, encodeFrame, protocolError, type Frame } from './frame.ts';
 import {
-  CONTROL_VERSION,
   encodeHead,
   failureOf,
   parseHello,
@@ -140,9 +139,9 @@ export class Connection {
     this.#frames++;
     if (!this.#isGreeted) {
       this.#free(room);
-      parseHello(frame);
+      const { version } = parseHello(frame);
       this.#isGreeted = true;
-      return this.send({ type: 'hello', version: CONTROL_VERSION, program: VERSION });
+      return this.send({ type: 'hello', version, program: VERSION });
     }
     let request: Request;
     try {

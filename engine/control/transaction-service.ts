@@ -82,11 +82,14 @@ export class TransactionService {
         return { type: 'begun', txn: transactions.begin(connection, request, epoch, lo) };
       }
       case 'txn-append':
-        transactions.append(request.txn, decodePieces(payload));
+        transactions.append(request.txn, decodePieces(payload), payload);
         return { type: 'done' };
-      case 'txn-flush':
-        transactions.flush(request.txn);
+      case 'txn-flush': {
+        const { txn, count, crc } = request;
+        const isTold = count !== undefined && crc !== undefined;
+        transactions.flush(txn, isTold ? { count, crc } : undefined);
         return { type: 'done' };
+      }
       case 'txn-commit': {
         const { epoch, txn, lo, hi, count, before, chain } = request;
         const what = { txn, range: { lo, hi, count, before, chain } };

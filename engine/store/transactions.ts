@@ -19,6 +19,7 @@
  * Memory: of one transaction `groupLimit` and one piece; of all TXN_OPEN_BYTES.
  */
 import {
+  TXN_CHAIN_WORDS,
   TXN_MAX_BYTES,
   TXN_MAX_RECORDS,
   TXN_OPEN_BYTES,
@@ -28,6 +29,7 @@ import {
 import { monotonicMs, randomUint32, type Clock, type Random } from '../base/clock.ts';
 import { HelicorderError } from '../base/errors.ts';
 import { schemaId } from '../batch/schema.ts';
+import { Content, type Prepared } from '../txn/content.ts';
 import { Refused, type CommitOutcome, type Range } from '../txn/participant.ts';
 import type { Origin, Piece } from '../txn/piece.ts';
 import {
@@ -70,6 +72,7 @@ interface OpenTransaction extends TransactionWriter {
   epoch: number;
   begunMs: number;
   tally: Tally;
+  content: Content;
   /** by writer: the one run of it that may be here, in the order of their indexes */
   origins: Map<string, { origin: Origin; firstSeq: number; index: number }>;
   /** those that are in memory, and their bytes */
@@ -131,7 +134,7 @@ export class Transactions {
    * @throws Refused; USAGE while the stream is being recorded
    */
   begin(owner: number, writer: TransactionWriter, epoch: number, lo: number): string {
-    this.position(writer, epoch);
+    const { chain } = this.position(writer, epoch);
     this.#writer.openRuns.checkUnsampled(writer.stream);
     this.expire();
     this.#endOf(writer.stream, writer.writer);
@@ -141,7 +144,8 @@ export class Transactions {
     this.#open.set(txn, {
       ...{ owner, stream: writer.stream, writer: writer.writer, epoch },
       begunMs: monotonicMs(this.#clock),
-      ...{ tally: new Tally(lo, limits), origins: new Map() },
+      ...{ tally: new Tally(lo, limits), content: new Content(chain, TXN_CHAIN_WORDS) },
+      origins: new Map(),
       ...{ pieces: [], heldBytes: 0, spill: undefined },
     });
     return txn;
@@ -149,17 +153,20 @@ export class Transactions {
 
   /**
    * Takes pieces; their bytes are the transaction's from now on.
+   * @param bytes in which they have travelled
    * @throws Refused; USAGE for what may never stand there; NO_SPACE if they cannot be spilled: the
    *   transaction has ended
    */
-  append(txn: string, pieces: readonly Piece[]): void {
+  append(txn: string, pieces: readonly Piece[], bytes: Uint8Array): void {
     const open = this.#live(txn);
+    open.content.addBytes(bytes);
     for (const piece of pieces) {
       this.#checkEvent(piece);
       if (this.#openBytes + piece.bytes > TXN_OPEN_BYTES) {
         throw new Refused({ kind: 'REJECTED', reason: 'LIMIT' });
       }
       this.#take(open, piece);
+      this.#orEnd(txn, () => open.content.addPiece(piece));
     }
     if (open.heldBytes > this.#writer.spills.keptBytes) this.#orEnd(txn, () => this.#spill(open));
   }
@@ -234,10 +241,23 @@ export class Transactions {
   /**
    * Everything appended has arrived, and what is spilled is durable; the writer is still the live
    * one.
-   * @throws Refused; NO_SPACE: the transaction has ended
+   * @param prepared what was sent, if the sender says so
+   * @throws Refused, with CONTENT if something else has arrived, NO_SPACE: the transaction has
+   *   ended
    */
-  flush(txn: string): void {
-    this.#prepare(txn, this.#live(txn));
+  flush(txn: string, prepared?: Prepared): void {
+    const open = this.#live(txn);
+    const { tally, content } = open;
+    if (prepared && (prepared.count !== tally.records || prepared.crc !== content.crc)) {
+      throw new Refused(this.#rejectContent(txn));
+    }
+    this.#prepare(txn, open);
+  }
+
+  /** What has arrived is not what is to be committed, and will not become it. */
+  #rejectContent(txn: string): Refused['outcome'] {
+    this.abort(txn);
+    return { kind: 'REJECTED', reason: 'CONTENT' };
   }
 
   #prepare(txn: string, open: OpenTransaction): void {
@@ -262,7 +282,8 @@ export class Transactions {
     this.expire();
     const open = this.#open.get(txn);
     if (open?.epoch !== epoch || open.writer !== writer.writer) return { kind: 'ABORTED' };
-    if (!open.tally.isRange(range)) return { kind: 'REJECTED', reason: 'CONTENT' };
+    const { tally, content } = open;
+    if (!tally.isRange(range) || !content.mayHave(range.chain)) return this.#rejectContent(txn);
     this.#orEnd(txn, () => this.#checkOthers(open));
     this.#prepare(txn, open);
     this.#open.delete(txn);

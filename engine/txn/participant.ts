@@ -18,6 +18,9 @@
  *    open; it never commits it.
  *  - From then on older epochs are FENCED, and epochs that were never issued REJECTED, at begin,
  *    append, flush and commit; requests that were under way are no exception.
+ *  - What is committed is what was appended: count and checksum are compared with the sender's, and
+ *    the chain with the one over what has arrived, where that is cheap (`content.ts`). What differs
+ *    is REJECTED: CONTENT, by the flush or the commit, and its transaction has ended.
  *  - COMMITTED is answered only when the records are durable and visible, all of them, in order,
  *    behind those of the commit before. An outcome that is not known is UNKNOWN, never guessed.
  *  - Committing the last transaction again gives the same answer; an equal range with another chain
@@ -144,7 +147,10 @@ export interface Participant {
    */
   append(txn: string, piece: Piece, signal: AbortSignal): Promise<void>;
 
-  /** Everything appended has reached the participant; two-phase: and is durable there. */
+  /**
+   * Everything appended has reached the participant, as it was sent; two-phase: and is durable
+   * there. What has changed on its way is REJECTED, and the transaction has ended.
+   */
   flush(txn: string, signal: AbortSignal): Promise<void>;
 
   /** Called only when the intent that names the range (and transaction) is durable. */

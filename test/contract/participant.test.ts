@@ -19,6 +19,7 @@ describeParticipant('fake, position with data', () => {
     connect: () => new FakeStoreParticipant(target, network),
     visible: () => Promise.resolve(target.records),
     loseNextCommitReply: () => (network.next = { request: 'commit', how: 'loseReply' }),
+    change: (onArrival) => (target.onArrival = onArrival),
     expire: () => target.expire(),
   };
 });
@@ -38,6 +39,7 @@ describeParticipant('store', () => {
         return 'reply lost';
       };
     },
+    change: (onArrival) => (owner.onArrival = onArrival),
     expire: () => owner.restart(),
   };
 });
@@ -50,6 +52,7 @@ describeParticipant('fake, two-phase', () => {
     connect: () => new FakeTwoPhaseParticipant(target, network),
     visible: () => Promise.resolve(target.records),
     loseNextCommitReply: () => (network.next = { request: 'commit', how: 'loseReply' }),
+    change: (onArrival) => (target.onArrival = onArrival),
     expire: () => target.expire(),
     trim: () => target.trim(),
   };
