@@ -25,7 +25,7 @@ import { parseJson, protocolError, type Frame } from './frame.ts';
 export const CONTROL_VERSION = 2;
 /** The oldest that is spoken here. */
 export const CONTROL_OLDEST_VERSION = 1;
-/** From this on a flush says what was sent. */
+/** From this on a flush says what was sent, and a refusal more than its reason. */
 export const PREPARED_VERSION = 2;
 export const CONTROL_PROTOCOL = 'helicorder-control';
 /** What an owner of a cursor keeps with it: fits in a head. */
@@ -152,6 +152,8 @@ const reply = z.discriminatedUnion('type', [
     id,
     outcome: z.enum(['FENCED', 'REJECTED', 'DIVERGED', 'ABORTED']),
     reason: z.enum(['EPOCH', 'RANGE', 'CONTENT', 'LIMIT']).optional(),
+    /** which limit, or why it has ended; not said to version 1 */
+    message: z.string().optional(),
   }),
   z.strictObject({ type: z.literal('report'), id }),
   z.strictObject({
@@ -219,6 +221,13 @@ export function parseRequest({ head }: Frame): Request {
 /** @throws PROTOCOL */
 export function parseReply({ head }: Frame): Reply {
   return checked(reply, head, 'not a reply');
+}
+
+/** An answer without what the client would not know. @param version that it speaks */
+export function answerIn(version: number, answer: Answer): Answer {
+  if (answer.type !== 'refused' || version >= PREPARED_VERSION) return answer;
+  const { type, outcome, reason } = answer;
+  return { type, outcome, ...(reason && { reason }) };
 }
 
 /** Longer than any sentence, and short enough for a head. */

@@ -175,7 +175,8 @@ function preparedOf({ tally, content }: Gathered): Prepared {
   return { count: tally.records, crc: content.crc };
 }
 
-function outcomeOf({ outcome, reason }: Refusal): Refused['outcome'] {
-  if (outcome !== 'REJECTED') return { kind: outcome };
-  return { kind: 'REJECTED', reason: defined(reason, 'the reason of a rejection') };
+function outcomeOf({ outcome, reason, message }: Refusal): Refused['outcome'] {
+  const told = message === undefined ? {} : { message };
+  if (outcome !== 'REJECTED') return { kind: outcome, ...told };
+  return { kind: 'REJECTED', reason: defined(reason, 'the reason of a rejection'), ...told };
 }

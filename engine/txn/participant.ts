@@ -100,14 +100,17 @@ export type RejectReason =
   /** more than the participant takes at once */
   | 'LIMIT';
 
-/** Any of these but COMMITTED sends the copier back to open(). */
+/**
+ * Any of these but COMMITTED sends the copier back to open(). A message is for people: which limit
+ * was met and how much it is, or why a transaction has ended, if the participant says so.
+ */
 export type CommitOutcome =
   /** offsets at the target, where it has them */
   | { kind: 'COMMITTED'; firstOffset?: number; endOffset?: number }
   | { kind: 'FENCED' }
-  | { kind: 'REJECTED'; reason: RejectReason }
+  | { kind: 'REJECTED'; reason: RejectReason; message?: string }
   | { kind: 'DIVERGED' }
-  | { kind: 'ABORTED' }
+  | { kind: 'ABORTED'; message?: string }
   | { kind: 'UNKNOWN' };
 
 /** What begin, append, flush and position throw where they are refused by rule, not by fault. */
@@ -116,9 +119,20 @@ export class Refused extends Error {
   readonly outcome: Exclude<CommitOutcome, { kind: 'COMMITTED' | 'UNKNOWN' }>;
 
   constructor(outcome: Refused['outcome']) {
-    super(outcome.kind === 'REJECTED' ? `REJECTED: ${outcome.reason}` : outcome.kind);
+    super(wordsOf(outcome));
     this.outcome = outcome;
   }
+}
+
+function wordsOf(outcome: Refused['outcome']): string {
+  const message = 'message' in outcome ? outcome.message : undefined;
+  const what = outcome.kind === 'REJECTED' ? `REJECTED: ${outcome.reason}` : outcome.kind;
+  return message === undefined ? what : `${what}: ${message}`;
+}
+
+/** @param message which limit, and how much it is */
+export function beyondLimit(message: string): Refused {
+  return new Refused({ kind: 'REJECTED', reason: 'LIMIT', message });
 }
 
 export interface Participant {

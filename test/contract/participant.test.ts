@@ -7,6 +7,7 @@ import {
 import { LocalOwner, recordsOf } from '../support/local-owner.ts';
 import { temporaryDirectory } from '../support/directory.ts';
 import { testOrigin } from '../support/pieces.ts';
+import { systemEnvironment } from '../../engine/store/store.ts';
 import { StoreParticipant } from '../../engine/targets/store-participant.ts';
 import { SEED, SeededRandom } from '../support/random.ts';
 import { describeParticipant } from './participant.contract.ts';
@@ -19,6 +20,7 @@ describeParticipant('fake, position with data', () => {
     connect: () => new FakeStoreParticipant(target, network),
     visible: () => Promise.resolve(target.records),
     loseNextCommitReply: () => (network.next = { request: 'commit', how: 'loseReply' }),
+    maxRecords: target.limits.maxRecords,
     change: (onArrival) => (target.onArrival = onArrival),
     expire: () => target.expire(),
   };
@@ -26,7 +28,8 @@ describeParticipant('fake, position with data', () => {
 
 describeParticipant('store', () => {
   const dir = temporaryDirectory();
-  const owner = new LocalOwner(dir);
+  const maxRecords = 500;
+  const owner = new LocalOwner(dir, undefined, systemEnvironment, { maxRecords });
   const { schema } = testOrigin('samples');
   return {
     connect: () =>
@@ -39,6 +42,7 @@ describeParticipant('store', () => {
         return 'reply lost';
       };
     },
+    maxRecords,
     change: (onArrival) => (owner.onArrival = onArrival),
     expire: () => owner.restart(),
   };
@@ -52,6 +56,7 @@ describeParticipant('fake, two-phase', () => {
     connect: () => new FakeTwoPhaseParticipant(target, network),
     visible: () => Promise.resolve(target.records),
     loseNextCommitReply: () => (network.next = { request: 'commit', how: 'loseReply' }),
+    maxRecords: target.limits.maxRecords,
     change: (onArrival) => (target.onArrival = onArrival),
     expire: () => target.expire(),
     trim: () => target.trim(),

@@ -12,6 +12,7 @@ import {
 } from '../../engine/control/protocol.ts';
 import { ControlServer } from '../../engine/control/server.ts';
 import { ControlService, type StoreRequest } from '../../engine/control/service.ts';
+import type { TransactionLimits } from '../../engine/store/open-transactions.ts';
 import { systemEnvironment, type StoreEnvironment } from '../../engine/store/store.ts';
 import { storePaths } from '../../engine/store/files.ts';
 import { originRun } from '../../engine/store/control-entries.ts';
@@ -40,11 +41,18 @@ export class LocalOwner {
   #writer: StoreWriter;
   #service!: ControlService;
   readonly #answers: Answer[] = [];
+  readonly #transactionLimits: Partial<TransactionLimits>;
   #keys = 0;
   #connections = 0;
 
   /** @param environment may name options of the writer, such as `spillBytes` */
-  constructor(dir: string, segmentBytes?: number, environment = systemEnvironment) {
+  constructor(
+    dir: string,
+    segmentBytes?: number,
+    environment = systemEnvironment,
+    transactionLimits: Partial<TransactionLimits> = {},
+  ) {
+    this.#transactionLimits = transactionLimits;
     this.dir = dir;
     this.#environment = environment;
     this.#writer = openWriter(dir, segmentBytes, environment);
@@ -56,7 +64,8 @@ export class LocalOwner {
   }
 
   #serve(): void {
-    this.#service = new ControlService(this.#writer, systemEnvironment, {
+    const environment = { ...this.#environment, transactionLimits: this.#transactionLimits };
+    this.#service = new ControlService(this.#writer, environment, {
       answer: (key, answer) => (this.#answers[key] = answer),
       waiting: () => undefined,
     });

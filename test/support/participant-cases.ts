@@ -14,6 +14,8 @@ export interface ParticipantCase {
   visible(): Promise<string[]>;
   /** from now on the reply to the next commit is lost, though the commit is done */
   loseNextCommitReply(): void;
+  /** records that one transaction may hold */
+  maxRecords: number;
   /** what becomes of each piece on its way from now on */
   change(onArrival: (piece: Piece) => Piece): void;
   /** the target gives up transactions that were left open, if it ever does by itself */

@@ -229,6 +229,22 @@ describe('many', () => {
   });
 });
 
+describe('why something is refused', () => {
+  it.each([1, 2])('is said in words to who knows them (version %i)', async (version) => {
+    const served = await serve();
+    const client = served.client();
+    client.send({ ...HELLO, version });
+    expect(await client.next()).toMatchObject({ type: 'hello', version });
+    client.send({ type: 'txn-flush', id: 1, txn: '9-1' });
+    await served.handler.until(() => served.handler.held.length === 1);
+    const refused = { type: 'refused', outcome: 'ABORTED' } as const;
+    const message = 'it is too old';
+    served.handler.held.shift()!.answer({ ...refused, message });
+    const said = version === 1 ? {} : { message };
+    expect(await client.next()).toEqual({ ...refused, ...said, id: 1 });
+  });
+});
+
 describe('an owner that closes', () => {
   it('answers what it has taken, then says so', async () => {
     const served = await serve();
