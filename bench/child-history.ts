@@ -3,7 +3,7 @@
  *   node child-history.js DATA_DIR BYTES SEGMENT_BYTES
  */
 import { KIB, MIB } from '../engine/base/constants.ts';
-import { eventRun } from '../engine/store/run-plan.ts';
+import { eventRun } from '../engine/store/group-plan.ts';
 import { systemEnvironment } from '../engine/store/store.ts';
 import { StoreWriter } from '../engine/store/writer.ts';
 

@@ -13,7 +13,7 @@ import { NANOS_PER_MILLI } from '../engine/base/constants.ts';
 import type { HelicorderError } from '../engine/base/errors.ts';
 import { ERRORS, nearest } from '../engine/base/errors.ts';
 import { formatUtc, parseTimeNanos } from '../engine/base/time-text.ts';
-import { configuredStoreDir } from '../engine/config/layers.ts';
+import { findConfigFiles } from '../engine/config/layers.ts';
 import { parseDurationNanos } from '../engine/config/units.ts';
 import type { EngineParts, Load } from './engine.ts';
 
@@ -113,6 +113,9 @@ export async function dataDirOf(options: CommonOptions, io: CliIo): Promise<stri
   const given = options.dataDir ?? io.environment.HELICORDER_DATA_DIR;
   if (given) return given;
   const { nodeFileSystem } = await io.load('reader');
+  if (findConfigFiles(nodeFileSystem, undefined).length === 0) return DATA_DIR_DEFAULT;
+  // with the schema of the configuration, which most starts do without
+  const { configuredStoreDir } = await import('../engine/config/store-dir.ts');
   return configuredStoreDir(nodeFileSystem, io.environment) ?? DATA_DIR_DEFAULT;
 }
 

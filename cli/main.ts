@@ -3,6 +3,7 @@
 import { closeSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { hostname } from 'node:os';
+import { setImmediate } from 'node:timers/promises';
 import { isatty } from 'node:tty';
 import { fileURLToPath } from 'node:url';
 import { ERRORS, HelicorderError, errnoCode, messageOf } from '../engine/base/errors.ts';
@@ -114,6 +115,8 @@ const { version } = createRequire(import.meta.url)('helicorder/package.json') as
 /** What was printed last may have failed behind the command's back. */
 async function exitCodeOf(exitCode: number): Promise<number> {
   await flushed(process.stdout);
+  // what a file or a device does not take is told in a turn of its own
+  await setImmediate();
   const failure = stdout.failure();
   if (exitCode !== 0 || !(failure instanceof HelicorderError)) return exitCode;
   const { advice, exit } = ERRORS[failure.code];

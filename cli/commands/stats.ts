@@ -55,9 +55,9 @@ interface Row {
   nanos: bigint;
   channel: string;
   count: number;
-  min: number;
+  min: number | bigint;
   mean: number;
-  max: number;
+  max: number | bigint;
 }
 
 function* piecesOf(report: BucketsReport, { json, quiet }: Options): Generator<string> {
@@ -75,17 +75,20 @@ function* piecesOf(report: BucketsReport, { json, quiet }: Options): Generator<s
 
 function* rowsOf({ startNanos, channels }: BucketsReport): Generator<Row> {
   for (const [i, nanos] of startNanos.entries()) {
-    for (const { name, count, min, mean, max } of channels) {
+    for (const { name, count, mean, ...ends } of channels) {
+      const { min, max } = ends.exact ?? ends;
       const values = { min: min[i]!, mean: mean[i]!, max: max[i]! };
       if (count[i]! > 0) yield { nanos, channel: name, count: count[i]!, ...values };
     }
   }
 }
 
-/** One object per line. */
-function jsonOf({ nanos, channel, count, min, mean, max }: Row): string {
-  const facts = { timestampNanos: String(nanos), channel, count: String(count), min, mean, max };
-  return `${JSON.stringify(facts)}\n`;
+/** One object per line, 64-bit integers as text. */
+function jsonOf({ nanos, ...row }: Row): string {
+  const facts = { timestampNanos: String(nanos), ...row, count: String(row.count) };
+  const plain = (_: string, value: unknown): unknown =>
+    typeof value === 'bigint' ? String(value) : value;
+  return `${JSON.stringify(facts, plain)}\n`;
 }
 
 function lineOf({ nanos, channel, count, min, mean, max }: Row, width: number): string {
@@ -94,7 +97,8 @@ function lineOf({ nanos, channel, count, min, mean, max }: Row, width: number): 
 }
 
 /** Counters in full: nine digits of a number of bytes say little. */
-function numberText(value: number): string {
+function numberText(value: number | bigint): string {
+  if (typeof value === 'bigint') return String(value);
   return String(Number.isSafeInteger(value) ? value : Number(value.toPrecision(9)));
 }
 

@@ -120,6 +120,8 @@ class Acknowledgements {
   }
 }
 
+const NO_FILE = 'it is a pipe or a terminal: give it as standard input, with <';
+
 /** @throws USAGE if the file cannot be opened or read */
 async function* piecesOf({ nodeFileSystem }: Engine, path: string): AsyncGenerator<Uint8Array> {
   let file: ReturnType<typeof nodeFileSystem.open> | undefined;
@@ -135,7 +137,8 @@ async function* piecesOf({ nodeFileSystem }: Engine, path: string): AsyncGenerat
   } catch (cause) {
     const errno = errnoCode(cause);
     if (errno === undefined) throw cause;
-    throw new HelicorderError('USAGE', `--file ${path} cannot be read: ${errno}`, { cause });
+    const why = errno === 'ESPIPE' ? NO_FILE : errno;
+    throw new HelicorderError('USAGE', `--file ${path} cannot be read: ${why}`, { cause });
   } finally {
     file?.close();
   }

@@ -70,10 +70,12 @@ export function configurationDocument(drivers: readonly DriverFace[]): string {
 
 const SOURCES_TEXT = `A list. Without one, the network counters of this machine are recorded.
 
-When \`run\` starts, the devices of all sources must be there: with one that cannot be opened
-nothing is recorded (DEVICE). Afterwards they may come and go: meanwhile their source is in
-gap(device). \`helicorder reload\` opens those of sources that are new or written otherwise; one
-that stays as it was goes on with the device it has.
+Devices may come and go: meanwhile their source is in gap(device). When \`run\` starts, one of
+them at least must be there; of others that are away, a warning says so. What is there and cannot
+be read, as for want of a permission, and the network interface of a source that names none, are
+errors: nothing is recorded then (DEVICE). \`helicorder reload\` opens those of sources that are
+new or written otherwise, and refuses if one is away; a source that stays as it was goes on with
+the device it has.
 
 All sources take:`;
 

@@ -213,16 +213,3 @@ export function readLayers(files: ConfigFiles, paths: string[], environment: Env
   for (const path of paths) layers.addFile(readConfigFile(files, path, environment));
   return layers;
 }
-
-/**
- * `store.dir` of the configuration that `run` would find here, for commands that take no other
- * part in it. @returns undefined if no file says it
- * @throws HelicorderError CONFIG if a file cannot be read or parsed
- */
-export function configuredStoreDir(
-  files: ConfigFiles,
-  environment: Environment,
-): string | undefined {
-  const { store } = readLayers(files, findConfigFiles(files, undefined), environment).tree;
-  return isTree(store) && typeof store['dir'] === 'string' ? store['dir'] : undefined;
-}

@@ -1,7 +1,7 @@
 /**
- * Requests that change the store, on the thread that owns it, one after the other in the order in
- * which they came. Appends that stand next to each other share a group: the more clients write at
- * once, the fewer writes each of them costs.
+ * Requests that change the store, on the thread that owns it, in the order in which each client has
+ * sent them. Appends, opens and commits of whoever waits share a group (`shared-group.ts`), and so do
+ * cursors: the more clients write at once, the fewer writes each of them costs.
  *
  * On a full disk the group in hand stays pending in the log; whoever owns the thread resumes it,
  * and the next `serve` answers it. Behind it only changes are served, since they may free space.
@@ -9,21 +9,19 @@
  * what their clients ask behind them; others do not.
  */
 import type { Clock, Random } from '../base/clock.ts';
+import { KIB } from '../base/constants.ts';
 import { HelicorderError, isCode } from '../base/errors.ts';
-import { TARGET_FAILPOINTS, edge } from '../base/failpoint.ts';
-import { encodeEvents } from '../batch/format.ts';
-import { packEvents } from '../batch/opaque.ts';
+import { edge, edgeNamed } from '../base/failpoint.ts';
 import { NO_ROOM_FOR_NEW } from '../store/admission.ts';
-import { addCursor, removeCursor, removeStream, setCursor, trimStream } from '../store/changes.ts';
+import { addCursor, removeCursor, removeStream, trimStream } from '../store/changes.ts';
 import { lostEntry, trimEntry, type TrimEntry } from '../store/control-entries.ts';
-import { KIND } from '../store/log/format.ts';
 import type { GroupBuilder } from '../store/log/group.ts';
 import { addNewLosses } from '../store/lost-entries.ts';
-import { addPosition } from '../store/positions.ts';
-import { eventRun } from '../store/run-plan.ts';
 import type { OpenedRun, StoreWriter } from '../store/writer.ts';
 import { noRoom, parted } from './refused.ts';
-import { decodeEventList, failureOf, type Answer, type Request } from './protocol.ts';
+import { failureOf, type Answer, type Request } from './protocol.ts';
+import { HeldRuns } from './held-runs.ts';
+import { SharedGroup, isShared, type SharedRequest } from './shared-group.ts';
 import {
   TransactionService,
   isTransactionRequest,
@@ -40,10 +38,12 @@ export interface ServiceEvents {
   waiting: (message: string) => void;
 }
 
-type AppendRequest = Extract<StoreRequest, { type: 'append' }>;
-type ChangeRequest = Exclude<StoreRequest, AppendRequest>;
+type CursorRequest = Extract<StoreRequest, { type: 'set-cursor' }>;
+type ChangeRequest = Exclude<StoreRequest, SharedRequest | CursorRequest>;
 /** What may free space, or costs next to none: served ahead of records that wait for space. */
 const AHEAD = new Set(['set-cursor', 'remove-cursor', 'trim', 'remove']);
+/** Of cursors at once; one that is larger comes alone. */
+const CURSORS_BYTES = 32 * KIB;
 
 interface Job<R extends StoreRequest = StoreRequest> {
   connection: number;
@@ -58,16 +58,12 @@ interface Departure {
   request: { type: 'gone' };
 }
 
-type Waiting = Job<AppendRequest> | Job<ChangeRequest> | Departure;
+type Waiting = Job<SharedRequest> | Job<CursorRequest> | Job<ChangeRequest> | Departure;
 
-interface HeldRun {
-  connection: number;
-  opened: OpenedRun;
-}
-
-interface PlannedAppend {
+/** What is in a group, and what is answered once that is durable. */
+interface Planned {
   job: Job;
-  answer: Answer;
+  answer: () => Answer;
 }
 
 export class ControlService {
@@ -76,7 +72,7 @@ export class ControlService {
   readonly #events: ServiceEvents;
   readonly #builder: GroupBuilder;
   readonly #transactions: TransactionService;
-  readonly #runs = new Map<number, HeldRun>();
+  readonly #runs: HeldRuns;
   #queue: Waiting[] = [];
   /** in their order: records for which there is no room, and what was asked behind them */
   #refused: Waiting[] = [];
@@ -94,6 +90,7 @@ export class ControlService {
     this.#clock = environment.clock;
     this.#transactions = new TransactionService(writer, environment);
     this.#events = events;
+    this.#runs = new HeldRuns(writer.state);
     this.#builder = writer.group();
   }
 
@@ -120,7 +117,8 @@ export class ControlService {
     this.#putAside();
     const [next] = this.#queue;
     if (next === undefined) return false;
-    if (isAppend(next)) this.#serveAppends();
+    if (isSharedJob(next)) this.#serveShared();
+    else if (isCursorJob(next)) this.#serveCursors();
     else {
       this.#queue.shift();
       if (isChange(next)) this.#serveChange(next);
@@ -155,22 +153,23 @@ export class ControlService {
     const { admission } = this.#writer;
     if (request.type === 'txn-commit') return admission.refuses(request.stream);
     if (request.type !== 'append') return false;
-    const stream = this.#runs.get(request.run)?.opened.stream.name;
+    const stream = this.#runs.find(request.run)?.stream.name;
     return stream !== undefined && admission.refuses(stream);
   }
 
   #leave(connection: number): void {
     this.#giveUp((one) => one.connection === connection);
     this.#transactions.gone(connection);
-    this.#endRuns(this.#runsOf(connection), 'disconnected');
+    this.#endRuns(this.#runs.of(connection), 'disconnected');
   }
 
   /** Records wait for space: what may free some does not wait behind them. */
   #serveAhead(): boolean {
-    const index = this.#queue.findIndex((next) => isChange(next) && AHEAD.has(next.request.type));
-    const [next] = index < 0 ? [] : this.#queue.splice(index, 1);
-    if (next === undefined || !isChange(next)) return false;
-    this.#serveChange(next);
+    const index = this.#queue.findIndex(({ request }) => AHEAD.has(request.type));
+    const next = this.#queue[index];
+    if (next === undefined) return false;
+    if (isCursorJob(next)) this.#serveCursors();
+    else if (isChange(next)) this.#serveChange(...(this.#queue.splice(index, 1) as [typeof next]));
     return true;
   }
 
@@ -180,7 +179,7 @@ export class ControlService {
     this.#giveUp(() => true);
     this.#transactions.close();
     if (this.#writer.isWaiting) return;
-    this.#endRuns([...this.#runs.values()], 'stopped');
+    this.#endRuns(this.#runs.all(), 'stopped');
   }
 
   #serveChange(job: Job<ChangeRequest>): void {
@@ -189,15 +188,8 @@ export class ControlService {
     try {
       if (isTransactionRequest(request)) return this.#serveTransaction(job, request);
       switch (request.type) {
-        case 'open':
-          return this.#open(job, request);
         case 'end':
-          return this.#endRuns([this.#heldRun(request.run, connection)], 'stopped', done);
-        case 'set-cursor': {
-          const { utcNanos } = this.#clock.read();
-          edge('cursor-entry', () => setCursor(this.#writer, request, utcNanos));
-          return done();
-        }
+          return this.#endRuns([this.#runs.held(request.run, connection)], 'stopped', done);
         case 'remove-cursor':
           removeCursor(this.#writer, request.name);
           return done();
@@ -217,44 +209,30 @@ export class ControlService {
     }
   }
 
+  /** What of a transaction writes nothing into the log. */
   #serveTransaction(job: Job, request: TransactionRequest): void {
-    const { connection, payload } = job;
-    const serve = (): void => {
-      const answer = this.#transactions.serve(connection, request, payload, this.#builder);
-      this.#commitBuilder(() => this.#answer(job, answer));
-    };
-    const point = TARGET_FAILPOINTS.find((name) => name === request.type);
-    if (point) edge(point, serve);
-    else serve();
-  }
-
-  #open(job: Job, { stream, writer: id }: Extract<StoreRequest, { type: 'open' }>): void {
-    const writer = this.#writer;
-    const begun = writer.addRuns(this.#builder, [eventRun(stream, id)]);
-    writer.openRuns.checkUnsampled(stream);
-    this.#commitBuilder(() => {
-      const [opened] = begun() as [OpenedRun];
-      const { id: run, epoch, nextSeq } = opened.run;
-      this.#runs.set(run, { connection: job.connection, opened });
-      const limits = { eventLimit: writer.eventLimit, groupLimit: writer.groupLimit };
-      this.#answer(job, { type: 'opened', run, epoch, lastSeq: nextSeq - 1, ...limits });
+    acrossEdges([request], () => {
+      const plan = this.#writer.planGroup(this.#builder);
+      this.#answer(job, this.#transactions.serve(job.connection, request, job.payload, plan));
     });
   }
 
-  /** Those at the head of the line, as many as make one group. */
-  #serveAppends(): void {
-    const planned: PlannedAppend[] = [];
-    const next = { seqs: new Map<number, number>(), offsets: new Map<number, number>() };
-    let bytes = 0;
-    for (const job of this.#queue) {
-      if (!isAppend(job)) break;
-      if (bytes > 0 && bytes + job.payload.length > this.#writer.groupLimit) break;
-      bytes += job.payload.length;
-      planned.push({ job, answer: this.#planAppend(job, next) });
-    }
-    this.#queue = this.#queue.slice(planned.length);
+  /** Appends, opens and commits, as many as make one group. */
+  #serveShared(): void {
+    const plan = this.#writer.planGroup(this.#builder);
+    const [clock, runs, transactions] = [this.#clock, this.#runs, this.#transactions];
+    const group = new SharedGroup(this.#writer, plan, { clock, runs, transactions });
+    const planned: Planned[] = [];
+    this.#take((job) => {
+      if (!isSharedJob(job) || !group.admits(job)) return false;
+      planned.push({ job, answer: this.#orRefusal(() => group.add(job)) });
+      return true;
+    });
     try {
-      this.#commitBuilder(() => planned.forEach(({ job, answer }) => this.#answer(job, answer)));
+      acrossEdges(
+        planned.map(({ job }) => job.request),
+        () => this.#commitBuilder(() => this.#answerAll(planned)),
+      );
     } catch (error) {
       this.#builder.clear();
       const refused = this.#refusal(error);
@@ -262,45 +240,57 @@ export class ControlService {
     }
   }
 
-  /**
-   * Adds the events to the group, and with them the cursor, or the place in a file, of what they
-   * were computed from. Whatever may be refused comes before anything is added.
-   * @returns the answer to give once it is durable
-   */
-  #planAppend(
-    job: Job<AppendRequest>,
-    next: { seqs: Map<number, number>; offsets: Map<number, number> },
-  ): Answer {
-    const { run, cursor, position } = job.request;
-    try {
-      const { opened } = this.#heldRun(run, job.connection);
-      this.#checkFence(opened);
-      if (cursor && position) {
-        throw new HelicorderError('USAGE', 'an append carries a cursor or a position, not both');
-      }
-      const isCursorOnly = cursor !== undefined && job.payload.length === 0;
-      const events = isCursorOnly ? [] : this.#checkSizes(decodeEventList(job.payload));
-      const { stream } = opened;
-      const firstSeq = next.seqs.get(run) ?? opened.run.nextSeq;
-      const firstOffset = next.offsets.get(stream.id) ?? stream.nextOffset;
+  /** They may free space: there is room for them kept back, which is not to be exceeded. */
+  #serveCursors(): void {
+    const planned: Planned[] = [];
+    const add = (builder: GroupBuilder): void => {
+      const plan = this.#writer.planGroup(builder);
       const { utcNanos } = this.#clock.read();
-      if (cursor) addCursor(this.#writer, this.#builder, cursor, utcNanos);
-      if (isCursorOnly) return { type: 'appended', firstSeq, firstOffset };
-      const entry = packEvents(events, { run, firstSeq, firstOffset, utcNanos });
-      if (position) addPosition(this.#builder, opened.run, entry, position);
-      this.#builder.add(KIND.events, stream.id, encodeEvents(entry));
-      next.seqs.set(run, firstSeq + events.length);
-      next.offsets.set(stream.id, firstOffset + events.length);
-      return { type: 'appended', firstSeq, firstOffset };
+      this.#take((job) => {
+        if (!isCursorJob(job) || builder.bytes > CURSORS_BYTES) return false;
+        const set = (): (() => Answer) => {
+          addCursor(this.#writer, builder, job.request, utcNanos);
+          return () => ({ type: 'done' });
+        };
+        planned.push({ job, answer: this.#orRefusal(() => plan.attempt(set)) });
+        return true;
+      });
+    };
+    try {
+      edge('cursor-entry', () => this.#writer.change(add));
+      this.#answerAll(planned);
     } catch (error) {
-      return this.#refusal(error);
+      const refused = this.#refusal(error);
+      for (const { job } of planned) this.#answer(job, refused);
     }
   }
 
-  #heldRun(run: number, connection: number): HeldRun {
-    const held = this.#runs.get(run);
-    if (held?.connection === connection) return held;
-    throw new HelicorderError('USAGE', `run ${run} was not opened by this connection`);
+  /** Takes out of the line what is wanted; unless records wait, nobody is overtaken by himself. */
+  #take(isWanted: (job: Waiting) => boolean): void {
+    const waiting = new Set<number>();
+    this.#queue = this.#queue.filter((job) => {
+      const isBehind = waiting.has(job.connection) && !this.#wasWaiting;
+      if (!isBehind && isWanted(job)) return false;
+      waiting.add(job.connection);
+      return true;
+    });
+  }
+
+  #orRefusal(plan: () => () => Answer): () => Answer {
+    try {
+      return plan();
+    } catch (error) {
+      const refused = this.#refusal(error);
+      return () => refused;
+    }
+  }
+
+  #answerAll(planned: readonly Planned[]): void {
+    for (const { job, answer } of planned) {
+      const tell = (): void => this.#answer(job, answer());
+      if (job.request.type === 'txn-commit') edge('commit-answer', tell);
+      else tell();
+    }
   }
 
   /** Whoever asks has read the stream for it: that is too long a work for this thread. */
@@ -316,38 +306,15 @@ export class ControlService {
     );
   }
 
-  /** A writer that was opened again belongs to whoever did that (durability, I8). */
-  #checkFence(opened: OpenedRun): void {
-    if (!this.#isFenced(opened)) return;
-    const { run, stream } = opened;
-    const which = `writer ${run.writer} of ${stream.name}`;
-    throw new HelicorderError('FENCED', `${which}, epoch ${run.epoch}, was opened again elsewhere`);
-  }
-
-  #isFenced({ run, stream }: OpenedRun): boolean {
-    return this.#writer.state.latestRun(stream.id, run.writer)?.id !== run.id;
-  }
-
-  #checkSizes(events: Uint8Array[]): Uint8Array[] {
-    const limit = events.length === 1 ? this.#writer.eventLimit : this.#writer.groupLimit;
-    const bytes = events.reduce((sum, event) => sum + event.length, 0);
-    if (bytes <= limit) return events;
-    throw new HelicorderError('USAGE', `${bytes} bytes at once: this store takes at most ${limit}`);
-  }
-
-  #runsOf(connection: number): HeldRun[] {
-    return [...this.#runs.values()].filter((held) => held.connection === connection);
-  }
-
   /** Runs that a later one has fenced are over already. */
   #endRuns(
-    runs: readonly HeldRun[],
+    runs: readonly OpenedRun[],
     reason: string,
     whenDurable: () => void = () => undefined,
   ): void {
-    for (const { opened } of runs) {
-      this.#runs.delete(opened.run.id);
-      if (this.#isFenced(opened)) continue;
+    for (const opened of runs) {
+      this.#runs.delete(opened);
+      if (this.#runs.isFenced(opened)) continue;
       this.#writer.addRunEnd(this.#builder, opened.run, reason);
     }
     this.#commitBuilder(whenDurable);
@@ -387,14 +354,24 @@ export class ControlService {
   }
 }
 
-function isAppend(next: Waiting): next is Job<AppendRequest> {
-  return next.request.type === 'append';
+function isSharedJob(next: Waiting): next is Job<SharedRequest> {
+  return isShared(next.request);
 }
 
-function isJob(next: Waiting): next is Job<AppendRequest> | Job<ChangeRequest> {
-  return next.request.type !== 'gone';
+function isCursorJob(next: Waiting): next is Job<CursorRequest> {
+  return next.request.type === 'set-cursor';
 }
 
 function isChange(next: Waiting): next is Job<ChangeRequest> {
-  return !isAppend(next) && next.request.type !== 'gone';
+  return isJob(next) && !isSharedJob(next) && !isCursorJob(next);
+}
+
+function isJob(next: Waiting): next is Exclude<Waiting, Departure> {
+  return next.request.type !== 'gone';
+}
+
+/** A step that is the last of requests of several kinds, each of which is an edge. */
+function acrossEdges(requests: readonly { type: string }[], step: () => void): void {
+  const names = [...new Set(requests.map(({ type }) => type))];
+  names.reduceRight((inner, name) => () => edgeNamed(name, inner), step)();
 }

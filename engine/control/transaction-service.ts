@@ -3,7 +3,7 @@
  * `store/transactions.ts`, which knows the rules. Refusals by rule are answers, not errors.
  */
 import { parseSchema } from '../batch/schema.ts';
-import type { GroupBuilder } from '../store/log/group.ts';
+import type { GroupPlan } from '../store/group-plan.ts';
 import { Transactions, type TransactionEnvironment } from '../store/transactions.ts';
 import type { StoreWriter } from '../store/writer.ts';
 import { Refused, type CommitOutcome } from '../txn/participant.ts';
@@ -35,14 +35,19 @@ export class TransactionService {
     connection: number,
     request: TransactionRequest,
     payload: Uint8Array,
-    builder: GroupBuilder,
+    plan: GroupPlan,
   ): Answer {
     try {
-      return this.#serve(connection, request, payload, builder);
+      return plan.attempt(() => this.#serve(connection, request, payload, plan));
     } catch (error) {
       if (error instanceof Refused) return answerOf(error.outcome);
       throw error;
     }
+  }
+
+  /** What a transaction that is open holds; undefined if it is not. */
+  contentOf(txn: string): { writers: string[]; bytes: number } | undefined {
+    return this.#transactions.contentOf(txn);
   }
 
   /** @param isWaiting records wait for space */
@@ -63,7 +68,7 @@ export class TransactionService {
     connection: number,
     request: TransactionRequest,
     payload: Uint8Array,
-    builder: GroupBuilder,
+    plan: GroupPlan,
   ): Answer {
     const transactions = this.#transactions;
     switch (request.type) {
@@ -71,7 +76,7 @@ export class TransactionService {
         const { stream, samplesPerEvent, writer } = request;
         const schema = parseSchema(new TextDecoder().decode(payload));
         const wanted = { stream, samplesPerEvent, schema };
-        return this.#position(transactions.open(builder, wanted, writer));
+        return this.#position(transactions.open(plan, wanted, writer));
       }
       case 'txn-position':
         return this.#position(transactions.position(request, request.epoch));
@@ -91,7 +96,7 @@ export class TransactionService {
       case 'txn-commit': {
         const { epoch, txn, lo, hi, count, before, chain } = request;
         const what = { txn, range: { lo, hi, count, before, chain } };
-        return answerOf(transactions.commit(builder, request, epoch, what));
+        return answerOf(transactions.commit(plan, request, epoch, what));
       }
       case 'txn-abort':
         transactions.abort(request.txn);

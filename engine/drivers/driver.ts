@@ -63,6 +63,9 @@ export interface OpenDriver {
   close(): void;
 }
 
+/** What is known of a device that is away, from its options alone. */
+export type KnownDevice = Pick<OpenDriver, 'channels' | 'attributes' | 'native'>;
+
 export interface Driver<Options extends z.ZodObject = z.ZodObject> {
   readonly kind: string;
   /** one line for `helicorder driver ls` and the docs */
@@ -73,6 +76,11 @@ export interface Driver<Options extends z.ZodObject = z.ZodObject> {
   readonly options: Options;
   /** Throws HelicorderError DEVICE if the device is missing, naming the nearest that exists. */
   open(options: z.output<Options>, context: DriverContext): OpenDriver;
+  /**
+   * What `open` would give, so that one that is away can be waited for in gap(device); without it,
+   * or if undefined, its device has to be there when recording begins.
+   */
+  known?(options: z.output<Options>): KnownDevice | undefined;
 }
 
 /** Ties a driver's options to its schema without naming the type twice. */

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { HelicorderError, nearest } from '../base/errors.ts';
-import { defineDriver, plainChannel, type DriverFiles } from './driver.ts';
+import { defineDriver, plainChannel, type DriverFiles, type KnownDevice } from './driver.ts';
 
 /** The kernel's names in the order of struct rtnl_link_stats64 and of the addon's table. */
 export const NETWORK_COUNTERS = [
@@ -54,26 +54,36 @@ export const networkDriver = defineDriver({
   summary: 'counters of a network interface, as the kernel keeps them',
   bus: 'native',
   options,
-  open({ interface: wanted, statistics, sysfsRoot }, { files }) {
+  open(given, { files }) {
+    const { interface: wanted, sysfsRoot } = given;
     const names = interfaces(files, sysfsRoot);
     const interfaceName = wanted ?? defaultInterface(files, sysfsRoot, names);
     if (!names.includes(interfaceName)) throw missing(interfaceName, names);
-    const counters = inEventOrder(statistics === 'all' ? NETWORK_COUNTERS : statistics);
-    return {
-      channels: counters.map((counter) =>
-        plainChannel(channelName(counter), 'u64', counter.endsWith('_bytes') ? 'B' : '1'),
-      ),
-      attributes: [['Interface', interfaceName]],
-      native: {
-        kind: 'network',
-        interfaceName,
-        counters: counters.map((counter) => NETWORK_COUNTERS.indexOf(counter)),
-        sysfsRoot,
-      },
-      close: () => undefined,
-    };
+    return { ...interfaceOf(interfaceName, given), close: () => undefined };
+  },
+  known(given) {
+    return given.interface === undefined ? undefined : interfaceOf(given.interface, given);
   },
 });
+
+function interfaceOf(
+  interfaceName: string,
+  { statistics, sysfsRoot }: z.output<typeof options>,
+): KnownDevice {
+  const counters = inEventOrder(statistics === 'all' ? NETWORK_COUNTERS : statistics);
+  return {
+    channels: counters.map((counter) =>
+      plainChannel(channelName(counter), 'u64', counter.endsWith('_bytes') ? 'B' : '1'),
+    ),
+    attributes: [['Interface', interfaceName]],
+    native: {
+      kind: 'network',
+      interfaceName,
+      counters: counters.map((counter) => NETWORK_COUNTERS.indexOf(counter)),
+      sysfsRoot,
+    },
+  };
+}
 
 /** Consumers know RxBytes and TxBytes as the first arrays of an event; further ones follow. */
 function inEventOrder(wanted: readonly NetworkCounter[]): NetworkCounter[] {

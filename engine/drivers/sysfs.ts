@@ -12,7 +12,8 @@ import {
   nameProblem,
   type ChannelType,
 } from '../batch/schema.ts';
-import { defineDriver, type DriverFiles, type OpenText, type RowWriter } from './driver.ts';
+import { defineDriver, type DriverFiles, type KnownDevice } from './driver.ts';
+import type { OpenText, RowWriter } from './driver.ts';
 
 const channel = z.strictObject({
   name: z.string().min(1).describe('name of the channel'),
@@ -65,10 +66,7 @@ export const sysfsDriver = defineDriver({
       }
     }
     return {
-      channels: channels.map(({ name, type, unit, scale, offset }) => ({
-        ...{ name, type, unit, scale, offset },
-      })),
-      attributes: [],
+      ...filesOf(channels),
       read(row) {
         for (let i = 0; i < channels.length; i++) {
           const { field, type } = channels[i]!;
@@ -80,7 +78,15 @@ export const sysfsDriver = defineDriver({
       close,
     };
   },
+  known: ({ channels }) => filesOf(channels),
 });
+
+function filesOf(channels: z.output<typeof channel>[]): KnownDevice {
+  const plain = channels.map(({ name, type, unit, scale, offset }) => {
+    return { name, type, unit, scale, offset };
+  });
+  return { channels: plain, attributes: [] };
+}
 
 function cannotOpen(
   channel: string,

@@ -1,6 +1,7 @@
 /** The file system of the machine: the one home of `node:fs` in the engine. */
 import {
   closeSync,
+  constants,
   existsSync,
   fdatasyncSync,
   fstatSync,
@@ -29,7 +30,12 @@ import { describeFileSystemType } from './file-system-types.ts';
 import type { File, FileSystem, FileSystemFacts, Lock, MarkFile } from './file-system.ts';
 import { NativeMarkFile } from './mark-file.ts';
 
-const OPEN_FLAGS = { read: 'r', write: 'r+', create: 'w+' } as const;
+const OPEN_FLAGS = {
+  // a FIFO, which cannot be read at a position, is not waited for either
+  read: constants.O_RDONLY | constants.O_NONBLOCK,
+  write: 'r+',
+  create: 'w+',
+} as const;
 /** What is shorter is read before a thread has begun to. */
 const AHEAD_MIN_BYTES = 2 * MIB;
 /** `stat` counts blocks of this size, whatever the file system's own is (stat(2)). */

@@ -155,7 +155,7 @@ export class Collector {
    */
   checkGroups(specs: readonly GroupSpec[]): void {
     const requests = specs.flatMap((spec) => requestsOf(spec));
-    this.#writer.addRuns(this.#writer.group(), requests);
+    this.#writer.addRuns(this.#writer.planGroup(this.#writer.group()), requests);
     this.#writer.openRuns.expect(requests.map(({ stream }) => stream));
   }
 
@@ -173,7 +173,8 @@ export class Collector {
     this.#steps.push(
       () => ended.forEach((group) => this.#endGroup(group)),
       () => {
-        if (requests.length > 0) opened = this.#writer.addRuns(this.#builder, requests);
+        if (requests.length === 0) return;
+        opened = this.#writer.addRuns(this.#writer.planGroup(this.#builder), requests);
       },
       () => {
         this.#addGroups(begun, opened());

@@ -7,6 +7,7 @@
 import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
 import { BATCH_MAX_ROWS, MIB } from '../base/constants.ts';
+import { edge } from '../base/failpoint.ts';
 import { encodeGap } from '../batch/format.ts';
 import { native, RESULT, type RowEncoder } from '../../native/index.ts';
 import type { Cursor } from '../batch/samples.ts';
@@ -71,7 +72,7 @@ export class GroupDrain {
     const tick = this.#drain.peekTick();
     if (tick < 0) return undefined;
     if (!this.#begun) this.#addGapsBefore(builder, tick, utcOffsetNanos);
-    return this.#drain.drain(builder, utcOffsetNanos);
+    return edge('drain', () => this.#drain.drain(builder, utcOffsetNanos));
   }
 
   /** What is missing between the last run of each source and the first tick of this one. */

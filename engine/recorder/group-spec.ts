@@ -1,6 +1,6 @@
 /** What the main thread tells the writer thread of a rate group, and what a drain gives back. */
 import type { Schema } from '../batch/schema.ts';
-import type { RunRequest } from '../store/run-plan.ts';
+import type { RunRequest } from '../store/group-plan.ts';
 import type { OpenedRun } from '../store/writer.ts';
 import type { NativeChannel } from '../../native/index.ts';
 
@@ -48,8 +48,11 @@ export function requestsOf(group: GroupSpec): RunRequest[] {
 export function mismatches({ sources }: GroupSpec, opened: readonly OpenedRun[]): string[] {
   return opened
     .filter(({ stream }, i) => stream.samplesPerEvent !== sources[i]!.samplesPerEvent)
-    .map(
-      ({ stream: { name, samplesPerEvent } }) =>
-        `${name}: the stream keeps the ${samplesPerEvent} samples per event it was made with`,
-    );
+    .map(({ stream: { name, samplesPerEvent } }) => keptEvents(name, samplesPerEvent));
+}
+
+/** @param samplesPerEvent as the stream has it, where that is known */
+export function keptEvents(stream: string, samplesPerEvent?: number): string {
+  const count = samplesPerEvent === undefined ? '' : `${samplesPerEvent} `;
+  return `${stream}: the stream keeps the ${count}samples per event it was made with`;
 }

@@ -1,9 +1,9 @@
 /** From the configuration to rate groups: drivers opened, rows laid out, rings and names given. */
 import { isDeepStrictEqual } from 'node:util';
-import { HelicorderError, isCode } from '../base/errors.ts';
+import { HelicorderError, errnoCode, isCode } from '../base/errors.ts';
 import { ruleFor, type OnFull } from '../base/retention.ts';
 import type { RecorderConfig, SourceConfig } from '../config/config.ts';
-import type { OpenDriver } from '../drivers/driver.ts';
+import type { KnownDevice, OpenDriver } from '../drivers/driver.ts';
 import { driverOf } from '../drivers/registry.ts';
 import { makeRateGroups, type RateGroup } from '../sampler/rate-group.ts';
 import { driverFiles } from './driver-files.ts';
@@ -29,9 +29,11 @@ export interface PlannedGroup {
 
 export interface RecordingPlan {
   groups: PlannedGroup[];
-  /** what of a configuration that was read again is not heeded */
+  /** devices that were away; what of a configuration that was read again is not heeded */
   warnings?: string[];
 }
+
+type OnAway = (source: SourceConfig, why: HelicorderError) => void;
 
 export function closeDrivers(groups: readonly PlannedGroup[]): void {
   for (const { group } of groups) group.sources.forEach(({ driver }) => driver.close());
@@ -40,11 +42,13 @@ export function closeDrivers(groups: readonly PlannedGroup[]): void {
 /**
  * Opens every driver; none, if the store is only kept.
  * @param running a source that is the same in it is not opened: its device may be away just now
+ * @param onAway is told of a device that is away and can be waited for, which else is an error
  * @throws HelicorderError CONFIG, DEVICE, REALTIME_REFUSED
  */
 export function planGroups(
   config: RecorderConfig,
   running: RecordingPlan = { groups: [] },
+  onAway?: OnAway,
 ): RecordingPlan {
   refuseRealtime(config);
   const known = running.groups.flatMap(({ group }) => group.sources);
@@ -52,7 +56,7 @@ export function planGroups(
   const opened: PlannedSource[] = [];
   try {
     for (const source of config.sources) {
-      opened.push(openSource(source, config, byName.get(source.name)));
+      opened.push(openSource(source, config, { running: byName.get(source.name), onAway }));
     }
     const groups = makeRateGroups(opened, config.flushIntervalMs);
     return { groups: groups.map((group) => ({ group, spec: specOf(group) })) };
@@ -60,6 +64,25 @@ export function planGroups(
     opened.forEach(({ driver }) => driver.close());
     throw error;
   }
+}
+
+/**
+ * The same for a recorder that starts: of several devices some may be away. Where their driver
+ * knows all else by their options, they are waited for.
+ * @throws DEVICE, too, if none of them is there
+ */
+export function planStart(config: RecorderConfig): RecordingPlan {
+  const away: { source: SourceConfig; why: HelicorderError }[] = [];
+  const plan = planGroups(config, undefined, (source, why) => away.push({ source, why }));
+  const [first] = away;
+  if (first && away.length === config.sources.length) {
+    closeDrivers(plan.groups);
+    throw first.why;
+  }
+  const warnings = away.map(
+    ({ source, why }) => `${source.name}: ${why.message}; gap(device) until it is there`,
+  );
+  return { ...plan, warnings };
 }
 
 /** The sampler worker is a thread of JavaScript, which is never a real-time one. */
@@ -77,17 +100,36 @@ function refuseRealtime({ realtime, sources }: RecorderConfig): void {
 function openSource(
   config: SourceConfig,
   { retention }: RecorderConfig,
-  running: PlannedSource | undefined,
+  { running, onAway }: { running: PlannedSource | undefined; onAway: OnAway | undefined },
 ): PlannedSource {
   const { onFull } = ruleFor(retention, config.stream);
   const { name, rateHz, timestampResolutionNanos } = config;
   const isSame = running !== undefined && isDeepStrictEqual(running.config, config);
-  const driver = isSame ? lent(running.driver) : openDriver(config.driver, config.options, name);
+  const driver = isSame ? lent(running.driver) : openedOrAway(config, onAway);
   return { name, rateHz, timestampResolutionNanos, onFull, driver, config };
 }
 
-/** What main knows of a driver that is open; it is closed by whoever has opened it. */
-function lent({ channels, attributes, native }: OpenDriver): OpenDriver {
+function openedOrAway(config: SourceConfig, onAway: OnAway | undefined): OpenDriver {
+  const { driver, options, name } = config;
+  try {
+    return openDriver(driver, options, name);
+  } catch (error) {
+    if (onAway === undefined || !isAway(error)) throw error;
+    const known = driverOf(driver).known?.(options);
+    if (known === undefined) throw error;
+    onAway(config, error);
+    return lent(known);
+  }
+}
+
+/** What is there and cannot be read, as a FIFO or another user's file, does not come by itself. */
+function isAway(error: unknown): error is HelicorderError {
+  if (!isCode(error, 'DEVICE')) return false;
+  return error.cause === undefined || errnoCode(error.cause) === 'ENOENT';
+}
+
+/** What main knows of a driver that whoever reads it opens, or has opened: it closes it, too. */
+function lent({ channels, attributes, native }: KnownDevice): OpenDriver {
   return { channels, attributes, ...(native && { native }), close: () => undefined };
 }
 

@@ -39,7 +39,8 @@ import { checkCopies } from './check-copies.ts';
 import { CopySet } from './copy-set.ts';
 import { Ending } from './ending.ts';
 import { Pace } from './pace.ts';
-import { closeDrivers, planGroups, type PlannedGroup, type RecordingPlan } from './plan.ts';
+import { closeDrivers, planGroups, planStart } from './plan.ts';
+import type { PlannedGroup, RecordingPlan } from './plan.ts';
 import { checkFixed, groupChanges, reportOf } from './reload.ts';
 import { SamplerSet } from './sampler-set.ts';
 import { mergeStatus, summaryOf } from './status.ts';
@@ -89,7 +90,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
     super();
     this.#options = options;
     this.#config = config;
-    this.#plan = planGroups(config);
+    this.#plan = planStart(config);
     this.#numberGroups(this.#plan.groups);
   }
 

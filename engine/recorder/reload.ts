@@ -10,6 +10,7 @@
 import { HelicorderError } from '../base/errors.ts';
 import type { RecorderConfig } from '../config/config.ts';
 import type { ReloadReport } from '../tools/types.ts';
+import { keptEvents } from './group-spec.ts';
 import type { PlannedGroup, RecordingPlan } from './plan.ts';
 
 /**
@@ -85,7 +86,7 @@ function unheeded({ group: kept }: PlannedGroup, { group: next }: PlannedGroup):
     .filter(({ samplesPerEvent }, i) => {
       return samplesPerEvent !== next.sources[i]!.config.samplesPerEvent;
     })
-    .map(({ stream }) => `${stream}: the stream keeps the samples per event it was made with`);
+    .map(({ stream }) => keptEvents(stream));
 }
 
 /**

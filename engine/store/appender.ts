@@ -11,7 +11,7 @@ import { HelicorderError, isCode } from '../base/errors.ts';
 import { streamName, writerId } from '../base/names.ts';
 import { checkBytes, checkEventLimits } from './event-limits.ts';
 import type { InputPosition, WriterPosition } from './positions.ts';
-import { eventRun } from './run-plan.ts';
+import { eventRun } from './group-plan.ts';
 import { systemEnvironment, type StoreEnvironment } from './store.ts';
 import { StoreWriter, type OpenedRun } from './writer.ts';
 

@@ -13,7 +13,7 @@ import { DERIVED, type Origin, type Piece } from '../txn/piece.ts';
 import type { HeldPosition } from '../txn/position.ts';
 import { KIND } from './log/format.ts';
 import type { GroupBuilder } from './log/group.ts';
-import type { CopiedRun } from './run-plan.ts';
+import type { CopiedRun } from './group-plan.ts';
 import type { ControlState } from './state.ts';
 
 /** @throws USAGE if another copy has brought records that this one has still to bring */

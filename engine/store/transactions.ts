@@ -44,6 +44,7 @@ import {
   isSameRun,
 } from './copied-records.ts';
 import { dataItems } from './data.ts';
+import type { Entries } from './log/entries.ts';
 import { KIND } from './log/format.ts';
 import type { GroupBuilder } from './log/group.ts';
 import { namedStream } from './named.ts';
@@ -56,7 +57,7 @@ import {
 } from './open-transactions.ts';
 import type { Spill } from './spill.ts';
 import { spillEntry } from './spill-entry.ts';
-import type { StreamRequest } from './run-plan.ts';
+import type { GroupPlan, StreamRequest } from './group-plan.ts';
 import type { StoreWriter } from './writer.ts';
 
 export interface TransactionEnvironment {
@@ -87,7 +88,7 @@ export class Transactions {
    * @throws USAGE if the stream there is of another kind, or of events of another length, or is
    *   being recorded
    */
-  open(builder: GroupBuilder, request: StreamRequest, writer: string): HeldPosition {
+  open(plan: GroupPlan, request: StreamRequest, writer: string): HeldPosition {
     const { state, openRuns } = this.#writer;
     openRuns.checkUnsampled(request.stream);
     const known = state.streamNamed(request.stream);
@@ -98,11 +99,11 @@ export class Transactions {
           `what is copied has ${request.samplesPerEvent}; choose another stream`,
       );
     }
-    const stream = this.#writer.planRuns(builder).addStream(request);
+    const stream = plan.addStream(request);
     const last = state.lastTransaction(stream, writer) ?? NEVER_OPENED;
     if (known) checkOverlap(state, known, writer, last);
     const held = openPosition(last, randomUint32(this.#random));
-    addPosition(builder, stream, writer, held);
+    addPosition(plan.builder, stream, writer, held);
     this.#endOf(request.stream, writer);
     return held;
   }
@@ -252,11 +253,11 @@ export class Transactions {
   /**
    * Adds the records and the new position to the group.
    * @returns what may be answered once the group is durable; at once, if nothing was added
-   * @throws USAGE where others have begun to write to the stream, NO_SPACE: the transaction has
-   *   ended
+   * @throws USAGE where others have begun to write to the stream, NO_SPACE, Refused CONTENT for
+   *   what the log cannot account for: the transaction has ended
    */
   commit(
-    builder: GroupBuilder,
+    plan: GroupPlan,
     writer: TransactionWriter,
     epoch: number,
     { txn, range }: { txn: string; range: Range },
@@ -272,14 +273,11 @@ export class Transactions {
     this.#orEnd(txn, () => this.#checkOthers(open));
     this.#prepare(txn, open);
     this.#open.take(txn);
-    const { id, nextOffset } = namedStream(this.#writer.state, writer.stream);
-    this.#addRecords(builder, id, open, nextOffset);
-    if (!isSound(builder)) {
-      builder.clear();
-      return { kind: 'REJECTED', reason: 'CONTENT' };
-    }
-    const next = applyCommit(held, range, nextOffset);
-    addPosition(builder, id, writer.writer, next);
+    const stream = namedStream(this.#writer.state, writer.stream);
+    const next = applyCommit(held, range, plan.nextOffset(stream));
+    this.#addRecords(plan, stream.id, open, next.firstOffset);
+    plan.took(next.endOffset - next.firstOffset, stream);
+    addPosition(plan.builder, stream.id, writer.writer, next);
     return { kind: 'COMMITTED', firstOffset: next.firstOffset, endOffset: next.endOffset };
   }
 
@@ -328,12 +326,13 @@ export class Transactions {
   }
 
   #addRecords(
-    builder: GroupBuilder,
+    plan: GroupPlan,
     stream: number,
     { origins, tally, pieces, spill }: OpenTransaction,
     base: number,
   ): void {
-    const plan = this.#writer.planRuns(builder);
+    const { builder } = plan;
+    const before = builder.mark();
     const runs = [...origins.values()].map(({ origin, firstSeq }) => {
       return this.#runOf(stream, origin) ?? plan.addCopied(stream, copiedRun(origin, firstSeq));
     });
@@ -345,6 +344,13 @@ export class Transactions {
       builder.add(KIND.spill, stream, spillEntry.encode(entry));
     }
     spill?.close();
+    checkSound(builder.entriesBehind(before));
+  }
+
+  /** Whose records an open transaction holds, and how many bytes of them are to go into a group. */
+  contentOf(txn: string): { writers: string[]; bytes: number } | undefined {
+    const open = this.#open.get(txn);
+    return open && { writers: [...open.origins.keys()], bytes: open.heldBytes };
   }
 
   /** The run in which records of that origin already are, if it is still the writer's latest. */
@@ -356,11 +362,11 @@ export class Transactions {
   }
 }
 
-/** What the log cannot account for must not come into it. */
-function isSound(builder: GroupBuilder): boolean {
-  let answer = true;
-  dataItems(builder.entries(), { length: 0, padded: 0 }, () => (answer = false));
-  return answer;
+/** What the log cannot account for must not come into it. @throws Refused */
+function checkSound(entries: Entries): void {
+  dataItems(entries, { length: 0, padded: 0 }, () => {
+    throw new Refused({ kind: 'REJECTED', reason: 'CONTENT' });
+  });
 }
 
 function addPosition(

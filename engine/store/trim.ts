@@ -11,14 +11,17 @@ import { StreamReader } from './stream-reader.ts';
 /**
  * What a trim of `stream` to `lowWater` would let go of: all of it, since the stream's beginning.
  * Whole blocks of chunks are summed up by their directories, without being read.
- * @param lowWater at most what is durable as far as `reader` has come
+ * @param lowWater at most what is durable as far as `reader` has come; one that is not beyond what
+ *   has gone already gives the same trim again
  */
 export async function planTrim(
   reader: StoreReader,
   stream: number,
   lowWater: number,
 ): Promise<TrimEntry> {
-  const sums = new RetiredSums(reader.state.trims.get(stream), lowWater);
+  const before = reader.state.trims.get(stream);
+  if (before && before.lowWater >= lowWater) return before;
+  const sums = new RetiredSums(before, lowWater);
   for (const range of await reader.chunks.chain(reader.state.sealedEnd)) {
     if (sums.isComplete) break;
     // records that cannot be read are counted with those behind them, as the reader's gaps are

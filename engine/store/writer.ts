@@ -50,7 +50,7 @@ import { addPosition, type InputPosition } from './positions.ts';
 import { addReached } from './reached.ts';
 import { recoverUnowned, startOf, type Recovered } from './recover.ts';
 import { ballastAlone, fromReserve, makeBallast, wholeReserve } from './reserve.ts';
-import { RunPlan, type RunRequest } from './run-plan.ts';
+import { GroupPlan, type RunRequest } from './group-plan.ts';
 import { Spills } from './spill.ts';
 import { ControlState } from './state.ts';
 
@@ -252,15 +252,14 @@ export class StoreWriter {
   /** Creates what streams and schemas are missing and begins the runs: one group, all or none. */
   beginRuns(requests: readonly RunRequest[]): OpenedRun[] {
     const builder = this.group();
-    const begun = this.addRuns(builder, requests);
+    const begun = this.addRuns(this.planGroup(builder), requests);
     if (!builder.isEmpty) this.#commitControl(builder, this.state.progress.last);
     return begun();
   }
 
   /** The same within a group of the caller's. @returns the runs: call it once that is durable */
-  addRuns(builder: GroupBuilder, requests: readonly RunRequest[]): () => OpenedRun[] {
-    const planned = this.planRuns(builder);
-    const before = requests.map((request) => planned.add(request));
+  addRuns(plan: GroupPlan, requests: readonly RunRequest[]): () => OpenedRun[] {
+    const before = requests.map((request) => plan.add(request));
     return () =>
       requests.map((request, i) => {
         const stream = defined(this.state.streamNamed(request.stream), request.stream);
@@ -270,9 +269,9 @@ export class StoreWriter {
       });
   }
 
-  /** Numbers what is begun in a group of the caller's. */
-  planRuns(builder: GroupBuilder): RunPlan {
-    return new RunPlan(this.state, this.#options, builder);
+  /** Numbers what is in a group of the caller's, from now on until it is committed. */
+  planGroup(builder: GroupBuilder): GroupPlan {
+    return new GroupPlan(this.state, this.#options, builder);
   }
 
   /**
@@ -282,6 +281,7 @@ export class StoreWriter {
   change(add: (builder: GroupBuilder) => void): void {
     const builder = this.group();
     add(builder);
+    if (builder.isEmpty) return;
     addReached(builder, this.state, this.state.progress.last);
     this.#log.commitAhead(builder);
   }

@@ -33,6 +33,11 @@ export class DerivedSource implements CopySource {
     return this.#inner.open(signal);
   }
 
+  /** Of as much as is read at once. @throws what `read` would */
+  async prove(lo: number): Promise<void> {
+    for (const piece of await this.#inner.read(lo, INNER_LIMITS)) this.#derivation.derive(piece);
+  }
+
   /** @throws also HelicorderError for what is wrong with the derivation */
   read(lo: number, limits: ReadLimits): Promise<Piece[]> {
     if (lo !== this.#queue.next) this.#seek(lo);

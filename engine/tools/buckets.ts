@@ -5,7 +5,8 @@
  * times become doubles relative to its beginning, runs of samples in one bucket are found by
  * comparing them, and each wanted column is summed up run by run. Columns that nobody wants are not
  * decoded. Values are physical (raw × scale + offset) and doubles: integers beyond 2^53 are
- * rounded, and so are, to a few ns, the edges of buckets longer than 2^53 ns (104 days).
+ * rounded, but for the least and greatest of those without scale and offset (`exact`), and so are,
+ * to a few ns, the edges of buckets longer than 2^53 ns (104 days).
  */
 import { assert } from '../base/assert.ts';
 import { NANOS_PER_SECOND } from '../base/constants.ts';
@@ -136,9 +137,10 @@ function addItem(
   for (const i of places) {
     const channel = schema.channels[i]!;
     const column = decodeColumn(channel.type, content.batch.columns[i]!, samples);
+    const wide = column instanceof Float64Array ? undefined : column;
     const values = column instanceof Float64Array ? column : doublesOf(column);
     const into = table.channel(channel);
-    for (const { slot, from, to } of runs) into.add(slot, values, from, to, channel);
+    for (const { slot, from, to } of runs) into.add(slot, values, from, to, channel, wide);
   }
 }
 
@@ -189,12 +191,15 @@ function reportOf(stream: string, table: BucketTable, grid: Grid): BucketsReport
       order,
       ({ number }) => grid.originNanos + BigInt(number) * grid.nanos,
     ),
-    channels: table.channels.map(({ name, unit, count, sum, min, max }) => {
+    channels: table.channels.map(({ name, unit, count, sum, min, max, exact }) => {
       const counts = pick(count);
       const mean = pick(sum).map((total, i) => total / counts[i]!);
       const only = (values: Float64Array): Float64Array =>
         pick(values).map((value, i) => (counts[i]! > 0 ? value : NaN));
-      return { name, unit, count: counts, min: only(min), mean, max: only(max) };
+      return {
+        ...{ name, unit, count: counts, min: only(min), mean, max: only(max) },
+        ...(exact && { exact: exact.pick(order.map(({ slot }) => slot)) }),
+      };
     }),
   };
 }

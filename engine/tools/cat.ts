@@ -45,7 +45,7 @@ export async function* cat(store: Store, options: CatOptions): AsyncGenerator<Pi
 
 /** What would have no effect is refused, so that nobody takes the output for what was asked. */
 function checkForm(options: CatOptions, format: Format, kind: Schema['kind']): void {
-  const { stream, delimiter } = options;
+  const { stream, delimiter, withLedger } = options;
   if (kind === 'opaque' && (format === 'json' || format === 'csv')) {
     throw usage(`${stream} holds opaque events: use format raw or ndjson-records`);
   }
@@ -54,6 +54,10 @@ function checkForm(options: CatOptions, format: Format, kind: Schema['kind']): v
   }
   if (delimiter !== undefined && format !== 'raw') {
     throw usage(`--delimiter is for format raw: each piece of ${format} ends with a line feed`);
+  }
+  if (withLedger && (format === 'csv' || format === 'raw')) {
+    const instead = kind === 'samples' ? 'json or ndjson-records' : 'ndjson-records';
+    throw usage(`--with-ledger: format ${format} has no place for it, use ${instead}`);
   }
 }
 

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicMs } from '../base/clock.ts';
 import { LOCK_WAIT_MS } from '../base/constants.ts';
 import { HelicorderError, isCode } from '../base/errors.ts';
+import { cursorName, streamName } from '../base/names.ts';
 import { ControlClient } from '../control/client.ts';
 import type { Question } from '../control/protocol.ts';
 import { removeCursor, removeStream, setCursor, trimStream } from '../store/changes.ts';
@@ -37,9 +38,11 @@ const LOOK_AGAIN_MS = 50;
 const FULL_AGAIN_MS = 1000;
 
 /**
- * @throws NOT_A_STORE, what the change is refused with, and STORE_IN_USE if the owner serves nobody
+ * @throws USAGE for a name that cannot be, NOT_A_STORE, what the change is refused with, and
+ *   STORE_IN_USE if the owner serves nobody
  */
 export async function changeStore(options: ChangeOptions, change: Change): Promise<void> {
+  checkNames(change);
   const planned = await plan(options.dataDir, change);
   await throughOwner(
     options,
@@ -55,6 +58,12 @@ export async function changeStore(options: ChangeOptions, change: Change): Promi
   );
 }
 
+/** An owner would only say that it is no request. */
+function checkNames(change: Change): void {
+  if ('name' in change) cursorName(change.name);
+  if ('stream' in change) streamName(change.stream);
+}
+
 /** @throws NOT_A_STORE: no store is made only to be changed */
 async function plan(dataDir: string, change: Change): Promise<PlannedChange> {
   const store = Store.open(dataDir);
@@ -62,7 +71,7 @@ async function plan(dataDir: string, change: Change): Promise<PlannedChange> {
     if (change.type !== 'trim') return change;
     const { id, name, nextOffset } = store.stream(change.stream);
     const { lowWater } = change;
-    if (lowWater > nextOffset) {
+    if (!Number.isSafeInteger(lowWater) || lowWater < 0 || lowWater > nextOffset) {
       throw new HelicorderError('USAGE', `offset ${lowWater}: ${name} ends at ${nextOffset}`);
     }
     return { type: 'trim', trim: await planTrim(store.reader, id, lowWater) };

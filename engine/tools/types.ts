@@ -211,14 +211,12 @@ export interface BucketsReport {
   /** UTC ns of each bucket's beginning, ascending */
   startNanos: BigInt64Array;
   /** physical values; NaN in a bucket where the channel has none */
-  channels: {
+  channels: (Record<'count' | 'min' | 'mean' | 'max', Float64Array> & {
     name: string;
     unit: string;
-    count: Float64Array;
-    min: Float64Array;
-    mean: Float64Array;
-    max: Float64Array;
-  }[];
+    /** of 64-bit integers without scale and offset, to the last digit; 0 where there are none */
+    exact?: Record<'min' | 'max', BigInt64Array | BigUint64Array>;
+  })[];
 }
 
 export interface GapReport {

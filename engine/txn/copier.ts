@@ -137,6 +137,7 @@ export class Copier {
     try {
       const { writer, cursor, intent } = await this.#source.open(this.#signal);
       this.#writer = writer;
+      if (cursor.epoch === 0) await this.#source.prove?.(cursor.acked + 1);
       const state = await this.#drive(beginCoordination(cursor, intent));
       await this.#released;
       this.#checkSource();

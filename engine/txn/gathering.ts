@@ -7,6 +7,7 @@
  * were: the chain says so before anything is committed.
  */
 import { COPY_BATCH_RECORDS } from '../base/constants.ts';
+import { edge } from '../base/failpoint.ts';
 import { Chain } from './chain.ts';
 import type { Range } from './participant.ts';
 import { endOf, type Origin, type Piece } from './piece.ts';
@@ -116,6 +117,7 @@ export class Gathering {
       maxRecords: Math.min(most.maxRecords, COPY_BATCH_RECORDS),
       maxBytes: Math.min(most.maxBytes, this.#keptBytes),
     };
-    return this.#source.read(lo, hi === undefined ? limits : { ...limits, hi });
+    const wanted = hi === undefined ? limits : { ...limits, hi };
+    return edge('copy-read', () => this.#source.read(lo, wanted));
   }
 }

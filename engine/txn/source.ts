@@ -44,6 +44,12 @@ export interface CopySource {
    */
   read(lo: number, limits: ReadLimits): Promise<Piece[]>;
 
+  /**
+   * Of a source that may fail on what its records hold: does it do so from seq `lo` on? A copy that
+   * never reached its target fails then, before anything is made there for it.
+   */
+  prove?(lo: number): Promise<void>;
+
   /** The last durable seq. */
   end(): Promise<number>;
 

@@ -100,6 +100,12 @@ function describeOpening(driver: Driver, given: DriverCase): void {
     expect(files.openCount).toBe(0);
   });
 
+  it('what it knows without its device is what it opens with', () => {
+    const known = driver.known?.(driver.options.parse(given.options));
+    const { channels, attributes, native } = open(driver, given).driver;
+    if (known) expect(known).toEqual({ channels, attributes, ...(native && { native }) });
+  });
+
   it('it closes more than once and leaves nothing open', () => {
     const { files, driver: opened } = open(driver, given);
     opened.close();

@@ -183,22 +183,26 @@ function describeCommits(make: () => ParticipantCase): void {
   });
 
   it('what does not continue is refused: a hole, another past, another content', async () => {
-    const target = make();
-    const participant = target.connect();
-    const done = await commitSamples(participant, 6);
-    const attempt = async (from: Position, change = {}): Promise<CommitOutcome['kind']> => {
-      const pieces = piecesFrom(from.last + 1, from.last + 4);
-      const { intent } = await prepare(participant, from, pieces);
-      const range = { ...intent.range, ...change };
-      return (await participant.commit(done.epoch, { ...intent, range }, NEVER)).kind;
-    };
-    expect(await attempt({ ...done, last: 7 })).toBe('REJECTED');
-    expect(await attempt({ ...done, chain: 4n })).toBe('DIVERGED');
-    expect(await attempt(done, { count: 2 })).toBe('REJECTED');
-    expect(await attempt(done, { hi: done.last + 2, count: 2 })).toBe('REJECTED');
-    expect(await target.visible()).toHaveLength(6);
-    expect(await attempt(done)).toBe('COMMITTED');
+    await refusesWhatDoesNotContinue(make());
   });
+}
+
+/** By itself too, for a control that takes the rule out (`test/sim/code-mutants.test.ts`). */
+export async function refusesWhatDoesNotContinue(target: ParticipantCase): Promise<void> {
+  const participant = target.connect();
+  const done = await commitSamples(participant, 6);
+  const attempt = async (from: Position, change = {}): Promise<CommitOutcome['kind']> => {
+    const pieces = piecesFrom(from.last + 1, from.last + 4);
+    const { intent } = await prepare(participant, from, pieces);
+    const range = { ...intent.range, ...change };
+    return (await participant.commit(done.epoch, { ...intent, range }, NEVER)).kind;
+  };
+  expect(await attempt({ ...done, last: 7 })).toBe('REJECTED');
+  expect(await attempt({ ...done, chain: 4n })).toBe('DIVERGED');
+  expect(await attempt(done, { count: 2 })).toBe('REJECTED');
+  expect(await attempt(done, { hi: done.last + 2, count: 2 })).toBe('REJECTED');
+  expect(await target.visible()).toHaveLength(6);
+  expect(await attempt(done)).toBe('COMMITTED');
 }
 
 function describeContent(make: () => ParticipantCase): void {

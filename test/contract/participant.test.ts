@@ -4,12 +4,8 @@ import {
   FakeTwoPhaseParticipant,
   FakeTwoPhaseTarget,
 } from '../support/fake-two-phase-participant.ts';
-import { LocalOwner, recordsOf } from '../support/local-owner.ts';
-import { temporaryDirectory } from '../support/directory.ts';
-import { testOrigin } from '../support/pieces.ts';
-import { systemEnvironment } from '../../engine/store/store.ts';
-import { StoreParticipant } from '../../engine/targets/store-participant.ts';
 import { SEED, SeededRandom } from '../support/random.ts';
+import { storeCase } from '../support/store-case.ts';
 import { describeParticipant } from './participant.contract.ts';
 
 describeParticipant('fake, position with data', () => {
@@ -26,27 +22,7 @@ describeParticipant('fake, position with data', () => {
   };
 });
 
-describeParticipant('store', () => {
-  const dir = temporaryDirectory();
-  const maxRecords = 500;
-  const owner = new LocalOwner(dir, undefined, systemEnvironment, { maxRecords });
-  const { schema } = testOrigin('samples');
-  return {
-    connect: () =>
-      new StoreParticipant(owner.connect(), { stream: 'a/b', schema, samplesPerEvent: 7 }),
-    visible: () => recordsOf(dir, 'a/b'),
-    loseNextCommitReply: () => {
-      owner.fate = (type) => {
-        if (type !== 'txn-commit') return 'served';
-        owner.fate = () => 'served';
-        return 'reply lost';
-      };
-    },
-    maxRecords,
-    change: (onArrival) => (owner.onArrival = onArrival),
-    expire: () => owner.restart(),
-  };
-});
+describeParticipant('store', storeCase);
 
 describeParticipant('fake, two-phase', () => {
   const random = new SeededRandom(SEED);

@@ -2,19 +2,14 @@
  * A copy ends, or a request of it gets lost, at every edge that its protocol has named
  * (`engine/base/failpoint.ts`); so do the owner of its source and the owner of its target, at
  * whatever they do for it. Then the copy goes on, and both sides hold the same. The tests are made
- * from those lists: an edge that a copy does not come to fails its test.
+ * from that table: an edge that a copy does not come to fails its test.
  *
  * The one that is to die is the built program; the other two are here, in the test's own thread.
  */
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import {
-  COPIER_FAILPOINTS,
-  SOURCE_FAILPOINTS,
-  SPILL_FAILPOINTS,
-  TARGET_FAILPOINTS,
-} from '../../engine/base/failpoint.ts';
+import { EDGES } from '../../engine/base/failpoint.ts';
 import type { Failpoint, FailpointAction } from '../../engine/base/failpoint.ts';
 import { OwnerLink } from '../../engine/targets/owner-link.ts';
 import { helicorder, nextOwner, type Ended } from '../support/cli.ts';
@@ -22,7 +17,7 @@ import { COPIED_STREAM, copyOnce, expectSame, record } from '../support/copies.t
 import { count } from '../support/counts.ts';
 import { sharedDirectory, temporaryDirectory } from '../support/directory.ts';
 import { LocalOwner } from '../support/local-owner.ts';
-import { actionsAt } from '../support/failpoint-actions.ts';
+import { actionsAt, edgesOf } from '../support/failpoint-actions.ts';
 import { SEED, SeededRandom } from '../support/random.ts';
 import { overwrite, segmentFile, segmentNumbers } from '../support/segments.ts';
 
@@ -35,6 +30,8 @@ const ONCE: readonly Failpoint[] = [
 const OF_DAMAGE: readonly Failpoint[] = ['copy-pin', 'lost-entry'];
 /** What the source refuses ends the copy; what the target does not answer is asked again. */
 const ENDING: readonly Failpoint[] = ['copy-base', 'copy-pin', 'copy-intent', 'copy-cursor'];
+/** What it cannot read itself is a failed disk. */
+const READING: readonly Failpoint[] = ['copy-read'];
 const CURSOR = 'copy';
 const BATCH_RECORDS = 100;
 /** For a transaction that is spilled: all there is, in one. */
@@ -72,7 +69,7 @@ function sourceFor(point: Failpoint): SourceKind {
 }
 
 function isOfSpills(point: Failpoint): boolean {
-  return (SPILL_FAILPOINTS as readonly Failpoint[]).includes(point);
+  return EDGES.some((edge) => edge.point === point && edge.of === 'spill');
 }
 
 function storesFor(point: Failpoint): { from: string; to: string } {
@@ -95,6 +92,11 @@ function checkEnd(action: FailpointAction, exit: number, ended: Ended, where: st
   if (action === 'error') expect(stderr, where).toContain(`failpoint ${where.split(':')[0]}`);
 }
 
+function exitOfCopy(point: Failpoint): number {
+  if (READING.includes(point)) return 74;
+  return ENDING.includes(point) ? 69 : 0;
+}
+
 /** The copy dies; both owners live on, with whatever it has left open there. */
 async function copierDies(point: Failpoint, action: FailpointAction): Promise<void> {
   const where = `${point}:${action}`;
@@ -104,7 +106,7 @@ async function copierDies(point: Failpoint, action: FailpointAction): Promise<vo
   const words = ['stream', 'cp', COPIED_STREAM, '--data-dir', from, '--to-data-dir', to];
   const how = ['--cursor', CURSOR, '--batch-records', String(BATCH_RECORDS)];
   const copy = helicorder([...words, ...how], { env: environmentOf(point, action) });
-  checkEnd(action, ENDING.includes(point) ? 69 : 0, await copy.ended, where);
+  checkEnd(action, exitOfCopy(point), await copy.ended, where);
   const [source, target] = owners.map((owner) => ({ dir: owner.dir, owner: owner.connect() }));
   await copyOnce(source!, target!, { cursor: CURSOR });
   for (const close of closes) await close();
@@ -165,17 +167,17 @@ async function each(
 }
 
 describe(`kill before, kill after, error (HELICORDER_SEED=${SEED})`, () => {
-  test.each(COPIER_FAILPOINTS)('of a copy at %s', async (point) => {
+  test.each(edgesOf('copier'))('$step: of a copy at $point', async ({ point }) => {
     await each(point, (action) => copierDies(point, action));
   });
 
-  test.each(SOURCE_FAILPOINTS)('of the owner of its source at %s', async (point) => {
+  test.each(edgesOf('source'))('$step: of the owner of its source at $point', async ({ point }) => {
     await each(point, (action) => ownerDies('from', point, action));
   });
 
-  test.each([...TARGET_FAILPOINTS, ...SPILL_FAILPOINTS])(
-    'of the owner of its target at %s',
-    async (point) => {
+  test.each(edgesOf('target', 'spill'))(
+    '$step: of the owner of its target at $point',
+    async ({ point }) => {
       await each(point, (action) => ownerDies('to', point, action));
     },
   );

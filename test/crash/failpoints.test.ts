@@ -1,21 +1,20 @@
 /**
  * A recorder ends, or a step of it fails, at every edge of durability that the store's code has
  * named (`engine/base/failpoint.ts`): whatever it leaves behind is a store that lacks nothing, and
- * with which the next owner goes on. The tests are made from that list: an edge that the life below
- * does not come to fails its test.
+ * with which the next owner goes on. The tests are made from that table: an edge that the life
+ * below does not come to fails its test.
  */
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { MIB } from '../../engine/base/constants.ts';
-import { STORE_FAILPOINTS } from '../../engine/base/failpoint.ts';
 import type { Failpoint, FailpointAction } from '../../engine/base/failpoint.ts';
 import { nodeFileSystem } from '../../engine/files/node-file-system.ts';
 import { removeStream } from '../../engine/store/changes.ts';
-import { eventRun } from '../../engine/store/run-plan.ts';
+import { eventRun } from '../../engine/store/group-plan.ts';
 import type { StoreWriter } from '../../engine/store/writer.ts';
 import { verify } from '../../engine/tools/verify.ts';
-import { actionsAt } from '../support/failpoint-actions.ts';
+import { actionsAt, edgesOf } from '../support/failpoint-actions.ts';
 import { helicorder, helicorderOut, nextOwner, type Ended } from '../support/cli.ts';
 import { count } from '../support/counts.ts';
 import { sharedDirectory, temporaryDirectory } from '../support/directory.ts';
@@ -137,9 +136,9 @@ async function checkStore(dir: string, where: string): Promise<void> {
   ).toEqual([]);
 }
 
-test.each(STORE_FAILPOINTS)(
-  `%s (HELICORDER_SEED=${SEED})`,
-  async (point) => {
+test.each(edgesOf('recorder'))(
+  `$step: $point (HELICORDER_SEED=${SEED})`,
+  async ({ point }) => {
     const from = await template();
     const lives = actionsAt(point).map(async (action) => {
       const where = `${point}:${action}`;

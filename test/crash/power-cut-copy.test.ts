@@ -15,13 +15,11 @@ import { COPIED_STREAM, expectSame } from '../support/copies.ts';
 import { count } from '../support/counts.ts';
 import { recordsOf } from '../support/local-owner.ts';
 import { FILE_SYSTEMS, LoopDisk, whyNoLoopDisk } from '../support/loop-disk.ts';
-import { SEED, SeededRandom, repeats } from '../support/random.ts';
+import { SEED, SeededRandom } from '../support/random.ts';
 import { skipLoudly } from '../support/skip.ts';
 
-/** In each direction. */
-const CUTS = repeats(50);
-/** Fewer samples where it is about the moments. */
-const RATE = process.env['HELICORDER_SOAK'] ? '1000' : '200';
+/** Cuts in each direction, and samples a second: fewer where it is about the moments. */
+const [CUTS, RATE] = process.env['HELICORDER_SOAK'] ? [100, '1000'] : [5, '200'];
 const CURSOR = 'copy';
 /** Moments are chosen from it: some transactions come in this time. */
 const LIFE_MS = 1000;

@@ -10,6 +10,7 @@ import { nodeFileSystem } from '../../engine/files/node-file-system.ts';
 import { Store } from '../../engine/store/store.ts';
 import { cat } from '../../engine/tools/cat.ts';
 import { gaps } from '../../engine/tools/gaps.ts';
+import type { StreamInfo } from '../../engine/tools/types.ts';
 import { verify } from '../../engine/tools/verify.ts';
 import { helicorder, helicorderJson, helicorderOut, helicorderRun } from '../support/cli.ts';
 import { temporaryDirectory } from '../support/directory.ts';
@@ -210,7 +211,11 @@ test('what cannot be derived is said at once', async () => {
   writeFileSync(bad, `export default {${parts.join(', ')}}`);
   const wrong = await refused(cp(STREAM, 'plant/bad', '--transform', bad));
   expect(wrong).toMatch(/bad\.mjs: transform bad, over \d+ rows: columns: gives no object/);
-  expect(await records(b, 'plant/bad')).toEqual([]);
+  const made = await helicorderJson<{ streams: StreamInfo[] }>(['stream', 'ls', '--data-dir', b]);
+  expect(
+    made.streams.map(({ name }) => name),
+    'no empty one for it',
+  ).toEqual(['x']);
 
   const configured = async (copies: string): Promise<string> => {
     const config = join(dir, 'c.yaml');

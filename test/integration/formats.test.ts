@@ -4,7 +4,14 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { EVENT_MAX_BYTES } from '../../engine/base/constants.ts';
 import type { StreamInfo } from '../../engine/tools/types.ts';
-import { helicorder, helicorderJson, helicorderOut, helicorderRun } from '../support/cli.ts';
+import {
+  helicorder,
+  helicorderInto,
+  helicorderJson,
+  helicorderOut,
+  helicorderRun,
+  Program,
+} from '../support/cli.ts';
 import { temporaryDirectory } from '../support/directory.ts';
 import { SEED, SeededRandom } from '../support/random.ts';
 import { parseRecords } from '../support/records.ts';
@@ -138,6 +145,22 @@ test('--file: the whole file is one event', async () => {
   }
 });
 
+test('--file: a FIFO, with or without a writer, is refused by what to do instead', async () => {
+  const dir = temporaryDirectory();
+  const fifo = join(temporaryDirectory(), 'fifo');
+  await new Program('mkfifo', [fifo]).ended;
+  const isRefused = async (): Promise<void> => {
+    const { code, stderr } = await helicorderRun(write(dir, '--file', fifo));
+    expect(code, stderr).toBe(64);
+    expect(stderr).toContain(`--file ${fifo} cannot be read: it is a pipe`);
+    expect(stderr).toContain('standard input');
+  };
+  await isRefused();
+  const feeder = new Program('sh', ['-c', 'exec 3<>"$0"; echo a line >&3; echo; cat', fifo]);
+  await feeder.stdout.next();
+  await isRefused();
+});
+
 describe('the largest event', () => {
   test('8 MiB is taken, a byte more refused with exit 64; what came before stays', async () => {
     const dir = temporaryDirectory();
@@ -241,4 +264,13 @@ test('a reader that goes away ends cat quietly', async () => {
   const { code, stderr } = await reader.ended;
   expect(code, stderr).toBe(0);
   expect(stderr).toBe('');
+});
+
+test.each([
+  ['the version', ['--version']],
+  ['help', ['stream', 'ls', '--help']],
+])('%s that a full disk does not take exits 74', async (_, words) => {
+  const { code, stderr } = await helicorderInto('/dev/full', words).ended;
+  expect(code, stderr).toBe(74);
+  expect(stderr).toContain('standard output cannot be written: ENOSPC');
 });

@@ -1,10 +1,13 @@
-/** A device whose read never returns: it is told, the others go on, and the recorder still ends. */
-import { writeFileSync } from 'node:fs';
+/**
+ * A device whose read never returns, or that is away when recording begins: it is told, the others
+ * are recorded, and the recorder still ends.
+ */
+import { unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect } from 'vitest';
+import { expect, test } from 'vitest';
 import { SIGNAL_REPEAT_MS } from '../../engine/base/constants.ts';
-import type { RecorderStatus } from '../../engine/tools/types.ts';
-import { helicorder, helicorderOut, type Program } from '../support/cli.ts';
+import type { GapsReport, RecorderStatus } from '../../engine/tools/types.ts';
+import { helicorder, helicorderJson, helicorderOut, type Program } from '../support/cli.ts';
 import { temporaryDirectory } from '../support/directory.ts';
 import { shimEnvironment } from '../support/io-shim.ts';
 import { checkSamples, parseRecords } from '../support/records.ts';
@@ -89,6 +92,29 @@ testOnShim(
     setTimeout(() => run.signal('SIGTERM'), 2 * SIGNAL_REPEAT_MS);
     const { code, signal } = await run.ended;
     expect([code, signal]).toEqual([143, null]);
+  },
+  LIFE_MS,
+);
+
+test(
+  'one that is away at the start is in gap(device) until it comes',
+  async () => {
+    const { dir, config } = box();
+    const device = join(dir, 'device');
+    unlinkSync(device);
+    const run = started({ dir, config, environment: {} }, {});
+    const isTold = (line: string): boolean =>
+      parsed(line).warnings.some((warning) => warning.includes(`cannot open ${device}`));
+    await run.stdout.next((line) => isTold(line) && Number(parsed(line).missed.device) > 100);
+    writeFileSync(device, '42\n');
+    const gaps = (): Promise<GapsReport> =>
+      helicorderJson(['gaps', 's/hung', '--data-dir', join(dir, 'store')]);
+    while ((await gaps()).samples === '0');
+    run.signal('SIGTERM');
+    expect((await run.ended).code).toBe(0);
+    const { gapsByReason, balanced } = await gaps();
+    expect([gapsByReason[0]!.reason, balanced]).toEqual(['device', true]);
+    expect(Number(gapsByReason[0]!.ticks)).toBeGreaterThan(100);
   },
   LIFE_MS,
 );

@@ -1,12 +1,17 @@
 /**
  * Negative controls in the code itself: modules of production code with one rule taken out, each
- * found by a simulation. Rules that only two faults at once can need (the fence, the seq check, the
- * intent) are taken out in the model (`model/mutants.ts`), which has them at once in all ways.
+ * found by a simulation, or by a law of a contract. Rules that only two faults at once can need
+ * (the fence, the intent) are taken out in the model (`model/mutants.ts`), which has them at once
+ * in all ways. The seq check alone no fault gets around, since fence and chain stand before and
+ * behind it: that the rule is there is the contract's to say.
  */
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { count } from '../support/counts.ts';
+import { storeCase } from '../support/store-case.ts';
+import { refusesWhatDoesNotContinue } from '../contract/participant.contract.ts';
 import type { Step } from '../../engine/txn/coordinator.ts';
 import { simulateCopy } from './copy-simulation.ts';
+import { playHistory } from './history.ts';
 import { MUTANTS, SPILL_MUTANTS } from './mutants.ts';
 import { simulate } from './simulation.ts';
 
@@ -29,6 +34,16 @@ vi.mock(import('../../engine/txn/coordinator.ts'), async (original) => {
       return mutation.now === 'early release' ? early(step) : step;
     },
   };
+});
+
+vi.mock(import('../../engine/txn/position.ts'), async (original) => {
+  const real = await original();
+  /** Any new range is where it should be; epoch and chain are checked as before. */
+  const judgeCommit: typeof real.judgeCommit = (held, epoch, range) => {
+    const isBlind = mutation.now === 'no seq check' && range.hi !== held.hi;
+    return real.judgeCommit(isBlind ? { ...held, hi: range.lo - 1 } : held, epoch, range);
+  };
+  return { ...real, judgeCommit };
 });
 
 vi.mock(import('../../engine/store/transactions.ts'), async (original) => {
@@ -84,6 +99,15 @@ vi.mock(import('../../engine/store/continuity.ts'), async (original) => {
   return { ...real, Continuity: Holes };
 });
 
+vi.mock(import('../../engine/store/copied-records.ts'), async (original) => {
+  const real = await original();
+  const checkForeign: typeof real.checkForeign = (...args) =>
+    mutation.now === 'foreign' ? undefined : real.checkForeign(...args);
+  const checkOverlap: typeof real.checkOverlap = (...args) =>
+    mutation.now === 'overlap' ? undefined : real.checkOverlap(...args);
+  return { ...real, checkForeign, checkOverlap };
+});
+
 vi.mock(import('../../engine/store/catalog.ts'), async (original) => {
   const real = await original();
   const catalogFacts: typeof real.catalogFacts = (...args) =>
@@ -102,6 +126,9 @@ interface CodeMutant {
   /** the same without the bug */
   sound: (seed: number) => Promise<unknown>;
 }
+
+/** A store, by the contract of participants. */
+const obeysContract = (): Promise<void> => refusesWhatDoesNotContinue(storeCase());
 
 const unsynced = MUTANTS.find(({ name }) => name.startsWith('acknowledges a group before'))!;
 
@@ -149,6 +176,26 @@ const CODE_MUTANTS: readonly CodeMutant[] = [
     play: (seed) => simulate(5 * seed),
     sound: (seed) => simulate(5 * seed),
   },
+  {
+    name: 'lets a copy bring records of a writer that the target has itself',
+    rule: 'foreign',
+    seeds: 50,
+    play: playHistory,
+    sound: playHistory,
+  },
+  {
+    name: 'lets two copies bring the same records',
+    rule: 'overlap',
+    ...{ seeds: 100 },
+    play: playHistory,
+    sound: playHistory,
+  },
+  {
+    name: 'checks no seq',
+    ...{ rule: 'no seq check', seeds: 1 },
+    play: obeysContract,
+    sound: obeysContract,
+  },
   // every fourth seed spills
   ...SPILL_MUTANTS.map(({ name, seeds, mutate }) => ({
     ...{ name, rule: '', seeds },
@@ -179,7 +226,7 @@ async function found({ rule, seeds, from = 1, play }: CodeMutant): Promise<Findi
   }
 }
 
-describe('the simulations find a program that', () => {
+describe('simulations and contracts find a program that', () => {
   let killed = 0;
 
   it.each(CODE_MUTANTS.map((mutant) => [mutant.name, mutant] as const))(

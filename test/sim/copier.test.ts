@@ -7,6 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { Copier, type CopierOptions, type CopyProgress } from '../../engine/txn/copier.ts';
 import type { Participant } from '../../engine/txn/participant.ts';
 import type { Timer } from '../../engine/txn/pacing.ts';
+import { count } from '../support/counts.ts';
 import { FakeNetwork, NO_FAULTS } from '../support/fake-network.ts';
 import { FakeSource, type Run } from '../support/fake-source.ts';
 import { FakeStoreParticipant, FakeStoreTarget } from '../support/fake-store-participant.ts';
@@ -20,7 +21,7 @@ import { SEED, SeededRandom } from '../support/random.ts';
 const SEEDS = process.env['HELICORDER_SOAK'] ? 20_000 : 250;
 /** Hundreds of lives of a copier, on a machine that may be busy with others. */
 const TIMEOUT_MS = process.env['HELICORDER_SOAK'] ? 3_600_000 : 300_000;
-const CHANCE = { loseRequest: 0.015, loseReply: 0.015, delay: 0.015 };
+const CHANCE = { loseRequest: 0.015, loseReply: 0.015, delay: 0.015, duplicate: 0.015 };
 
 /** Time that passes at once; requests fail by themselves, so no deadline is ever reached. */
 class FakeTimer implements Timer {
@@ -124,6 +125,7 @@ describe.each(['store', 'two-phase'] as const)('a copy to a participant of kind 
     async () => {
       for (let seed = SEED; seed < SEED + SEEDS; seed++) {
         const scene = sceneOf(kind, seed);
+        count('simulated histories');
         const sent = scene.source.texts();
         for (let lives = scene.random.below(5); lives > 0; lives--) await badTimes(scene);
         const where = `HELICORDER_SEED=${seed}`;
@@ -143,6 +145,7 @@ describe.each(['store', 'two-phase'] as const)('a copy to a participant of kind 
     async () => {
       for (let seed = SEED; seed < SEED + SEEDS; seed++) {
         const scene = sceneOf(kind, seed);
+        count('simulated histories');
         const before = scene.source.texts();
         for (let lives = 1 + scene.random.below(3); lives > 0; lives--) {
           await badTimes(scene);

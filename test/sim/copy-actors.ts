@@ -199,7 +199,7 @@ export interface CopierWork {
   onProgress?: (progress: CopyProgress) => void;
 }
 
-function timerOf(process: Process): Timer {
+export function timerOf(process: Process): Timer {
   const never = new Promise<void>(() => undefined);
   return {
     nowMs: () => process.world.now / 1e6,

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { count } from '../support/counts.ts';
 import { simulateCopy, type CopyCounts } from './copy-simulation.ts';
+import { cpuSeconds } from './seeds.ts';
 
 const ONE_SEED = process.env['HELICORDER_SEED'];
 const IS_SOAK = process.env['HELICORDER_SOAK'] !== undefined;
@@ -31,7 +32,8 @@ describe('a simulated copy', () => {
       }
       count('simulated histories', seeds);
       const counts = [...sum].map(([name, count]) => `${name} ${count}`);
-      process.stdout.write(`copy simulation: seeds ${seeds}, ${counts.join(', ')}\n`);
+      const what = [`seeds ${seeds}`, `seconds of CPU ${cpuSeconds()}`, ...counts];
+      process.stdout.write(`copy simulation: ${what.join(', ')}\n`);
       // a fault that never comes proves nothing
       if (seeds < 50) return;
       for (const [name, count] of sum) expect(count, name).toBeGreaterThan(0);

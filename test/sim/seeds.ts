@@ -25,6 +25,12 @@ function* seedsOf(first: number, step: number): Generator<number> {
   for (let seed = first; isWanted(seed); seed += step) yield seed;
 }
 
+/** What this process has taken of the processors: it runs one file. */
+export function cpuSeconds(): number {
+  const { user, system } = process.cpuUsage();
+  return Math.round((user + system) / 1e6);
+}
+
 /** Half the seeds in each of two files: they run beside each other. */
 export function describeSeeds(first: number, step: number): void {
   describe('simulation', () => {
@@ -39,7 +45,8 @@ export function describeSeeds(first: number, step: number): void {
         }
         count('simulated histories', seeds);
         const counts = Object.entries(sum).map(([name, count]) => `${name} ${count}`);
-        process.stdout.write(`simulation: seeds ${seeds}, ${counts.join(', ')}\n`);
+        const what = [`seeds ${seeds}`, `seconds of CPU ${cpuSeconds()}`, ...counts];
+        process.stdout.write(`simulation: ${what.join(', ')}\n`);
         // a fault that never comes proves nothing
         if (seeds < 500) return;
         for (const [name, count] of Object.entries(sum)) expect(count, name).toBeGreaterThan(0);

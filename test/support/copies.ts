@@ -7,6 +7,7 @@ import type { Derivation } from '../../engine/derive/derivation.ts';
 import { DerivedSource } from '../../engine/targets/derived-source.ts';
 import { StoreSource, type StoreSourceOptions } from '../../engine/targets/store-source.ts';
 import { cat } from '../../engine/tools/cat.ts';
+import { describeStream } from '../../engine/tools/describe.ts';
 import { gaps } from '../../engine/tools/gaps.ts';
 import { verify } from '../../engine/tools/verify.ts';
 import { Copier, type CopierOptions, type CopyResult } from '../../engine/txn/copier.ts';
@@ -118,7 +119,9 @@ export async function unluckyCopy(
 /** `cat --with-ledger` */
 async function textOf(dir: string): Promise<string> {
   const store = Store.open(dir);
-  const options = { stream: COPIED_STREAM, from: 'start', follow: false, withLedger: true };
+  const { kind } = await describeStream(store, COPIED_STREAM);
+  const format = kind === 'opaque' ? 'ndjson-records' : 'json';
+  const options = { stream: COPIED_STREAM, from: 'start', follow: false, withLedger: true, format };
   const out = cat(store, { ...options, onDamage: () => undefined } as never);
   let all = '';
   for await (const part of out) all += String(part);

@@ -1,7 +1,7 @@
 /**
  * What lies between a copier and a fake participant: it loses requests and replies, and keeps some
- * requests back to deliver them at any later time. A time-out needs no waiting: what will not be
- * answered fails at once.
+ * requests back, to deliver them, or to deliver them again, at any later time. A time-out needs no
+ * waiting: what will not be answered fails at once.
  */
 import type { SeededRandom } from './random.ts';
 
@@ -11,9 +11,13 @@ export interface NetworkFaults {
   loseReply: number;
   /** it fails for the caller, and arrives later */
   delay: number;
+  /** it is answered, and arrives once more later */
+  duplicate: number;
 }
 
-export const NO_FAULTS: NetworkFaults = { loseRequest: 0, loseReply: 0, delay: 0 };
+export const NO_FAULTS: NetworkFaults = { loseRequest: 0, loseReply: 0, delay: 0, duplicate: 0 };
+
+const FAULTS = ['loseRequest', 'loseReply', 'delay', 'duplicate'] as const;
 
 export class TimedOut extends Error {
   override readonly name = 'TimedOut';
@@ -41,6 +45,7 @@ export class FakeNetwork {
       throw new TimedOut(`${name} takes too long`);
     }
     const reply = deliver();
+    if (how === 'duplicate') this.#zombies.push(deliver);
     await Promise.resolve();
     if (how === 'loseReply') throw new TimedOut(`the reply to ${name} was lost`);
     return reply;
@@ -70,10 +75,7 @@ export class FakeNetwork {
       this.next = undefined;
       return how;
     }
-    const dice = this.#random.next();
-    const { loseRequest, loseReply, delay } = this.faults;
-    if (dice < loseRequest) return 'loseRequest';
-    if (dice < loseRequest + loseReply) return 'loseReply';
-    return dice < loseRequest + loseReply + delay ? 'delay' : undefined;
+    let dice = this.#random.next();
+    return FAULTS.find((how) => (dice -= this.faults[how]) < 0);
   }
 }

@@ -20,6 +20,7 @@ const LONGEST = [
   'sim/copier.test.ts',
   'sim/code-mutants.test.ts',
   'sim/two-days.test.ts',
+  'sim/histories.test.ts',
   'integration/control.test.ts',
 ];
 

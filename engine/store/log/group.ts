@@ -39,6 +39,12 @@ export interface PlannedGroup {
   length: number;
 }
 
+/** A place in a group that is being filled. */
+export interface GroupMark {
+  count: number;
+  end: number;
+}
+
 /** Entries that wait to be cut into groups. */
 interface Rest {
   rows: Uint8Array;
@@ -97,6 +103,17 @@ export class GroupBuilder {
     this.#timeEnds.clear();
   }
 
+  /** How far it has been filled. */
+  mark(): GroupMark {
+    return { count: this.#count, end: this.#end };
+  }
+
+  /** Takes out what was added behind a mark. */
+  rewind({ count, end }: GroupMark): void {
+    for (let index = count; index < this.#count; index++) this.#timeEnds.delete(index);
+    [this.#count, this.#end] = [count, end];
+  }
+
   add(kind: number, stream: number, payload: Uint8Array, flags = 0): void {
     this.reserve(payload.length).set(payload, this.#end);
     this.#push(kind, flags, stream, payload.length, crc32c(payload));
@@ -123,6 +140,12 @@ export class GroupBuilder {
   entries(): EntryTable {
     const payloads = this.#area.subarray(0, this.#end);
     return new EntryTable(this.#table(), payloads, true, this.#timeEnds);
+  }
+
+  /** Those behind a mark; what is known of their times beforehand is left out. */
+  entriesBehind({ count, end }: GroupMark): EntryTable {
+    const rows = this.#table().subarray(count * ENTRY_ROW_BYTES);
+    return new EntryTable(rows, this.#area.subarray(end, this.#end), true);
   }
 
   /**

@@ -22,6 +22,9 @@ const twoPhase = (find: string, replace: string): Patch => ({ file: 'two-phase',
 
 const NETWORK: Fault[] = ['network', 'crash'];
 const INTEND = "return {\n    state: { ...state, intent, phase: { name: 'intending', intent } },";
+const SEQ_CHECK =
+  'if (range.hi < held.hi) return rejected;\n  if (range.lo !== held.hi + 1) return rejected;\n  ';
+const CHAIN_CHECK = "if (range.before !== held.chain) return { kind: 'DIVERGED' };\n";
 
 const COORDINATOR: Mutant[] = [
   {
@@ -145,6 +148,14 @@ const POSITION: Mutant[] = [
     target: 'store',
     faults: ['network'],
     maxFaults: 2,
+    breaks: /delivered|only what was judged/,
+  },
+  {
+    name: 'no check of seq and chain, with the fence intact',
+    patch: position(SEQ_CHECK + CHAIN_CHECK, ''),
+    target: 'store',
+    faults: ['targetBack'],
+    maxFaults: 1,
     breaks: /delivered|only what was judged/,
   },
   {

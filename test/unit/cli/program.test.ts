@@ -256,6 +256,22 @@ describe('reading', () => {
     ]);
   });
 
+  test('stats prints 64-bit integers to the last digit, in JSON as text', async () => {
+    const ends = { min: BigUint64Array.of(7n), max: BigUint64Array.of(2n ** 64n - 1n) };
+    const doubles = { min: Float64Array.of(7), max: Float64Array.of(2 ** 64) };
+    const numbers = { count: Float64Array.of(2), mean: Float64Array.of(2 ** 63), ...doubles };
+    const report = { startNanos: BigInt64Array.of(0n) };
+    const channels = [{ name: 'C', unit: '', ...numbers, exact: ends }];
+    const buckets = (): unknown => Promise.resolve({ ...report, channels });
+    const json = await call('stats a/b --json', { Store, buckets });
+    expect(JSON.parse(json.out)).toEqual({
+      ...{ timestampNanos: '0', channel: 'C', count: '2', mean: 2 ** 63 },
+      ...{ min: '7', max: '18446744073709551615' },
+    });
+    const { out } = await call('stats a/b', { Store, buckets });
+    expect(out).toContain(' 18446744073709551615\n');
+  });
+
   test('--json prints exactly the report', async () => {
     const damage = [{ file: 'f', offset: '0', length: '1', what: 'rot' }];
     const away = [{ place: '/mnt', what: 'not there' }];

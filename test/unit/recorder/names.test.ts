@@ -6,6 +6,9 @@ import { describe, expect, it } from 'vitest';
 import { Consumer } from '../../../engine/recorder/consumer.ts';
 import { copyStream } from '../../../engine/recorder/copy.ts';
 import { writeEvents } from '../../../engine/recorder/write.ts';
+import { Appender } from '../../../engine/store/appender.ts';
+import { changeStore, type Change } from '../../../engine/tools/change.ts';
+import { temporaryDirectory } from '../../support/directory.ts';
 
 const dataDir = join(tmpdir(), `helicorder-never-made-${process.pid}`);
 const LONG = 'x'.repeat(100_000);
@@ -61,5 +64,27 @@ describe('events to write', () => {
     ['writer', { writer: '' }, 'writer is empty'],
   ])('%s', async (_, wrong, message) => {
     await isRefused(writeEvents({ ...options, ...told, ...wrong }), message);
+  });
+});
+
+describe('a change of a store', () => {
+  const place = { name: 'c', stream: 'a/b', offset: 0 };
+  it.each<[string, Change, string]>([
+    ['stream to remove', { type: 'remove', stream: 'b' }, `"b" ${NO_STREAM}`],
+    ['stream to trim', { type: 'trim', stream: '', lowWater: 0 }, `"" ${NO_STREAM}`],
+    ['cursor', { type: 'set-cursor', ...place, name: LONG }, `…" ${NO_CURSOR}`],
+    ['its stream', { type: 'set-cursor', ...place, stream: 'a/ü' }, `"a/ü" ${NO_STREAM}`],
+    ['cursor to remove', { type: 'remove-cursor', name: 'ü x' }, `"ü x" ${NO_CURSOR}`],
+  ])('%s', async (_, change, message) => {
+    await isRefused(changeStore({ dataDir }, change), message);
+  });
+
+  it.each([NaN, -1, 0.5, 2])('a trim to %d of a stream with one event', async (lowWater) => {
+    const dir = temporaryDirectory();
+    const appender = Appender.open(dir, { stream: 'a/b', writer: 'w' });
+    await appender.append([new Uint8Array(1)]);
+    appender.close();
+    const trim = changeStore({ dataDir: dir }, { type: 'trim', stream: 'a/b', lowWater });
+    await expect(trim).rejects.toMatchObject({ code: 'USAGE' });
   });
 });

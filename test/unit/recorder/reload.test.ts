@@ -1,13 +1,15 @@
 /** What a running recorder cannot change is refused by the name of its key. */
 import { unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { resolveConfig, type RecorderConfig } from '../../../engine/config/config.ts';
 import { DRIVERS } from '../../../engine/drivers/registry.ts';
-import { closeDrivers, planGroups } from '../../../engine/recorder/plan.ts';
+import { closeDrivers, planGroups, planStart } from '../../../engine/recorder/plan.ts';
 import { checkFixed, groupChanges, reportOf } from '../../../engine/recorder/reload.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { memoryFiles } from '../../support/memory-files.ts';
+
+const NO_SYS = '{source: network, sysfsRoot: /nowhere, stream: a/net}';
 
 function configured(copy = ''): RecorderConfig {
   return resolved(`copies: [{from: a/*, to: /elsewhere${copy}}]\nsources: [{source: synthetic}]\n`);
@@ -50,6 +52,42 @@ test('a device that is away refuses no reload of others, only one of its own sou
   expect(() => planGroups(changed, plan)).toThrow(expect.objectContaining({ code: 'DEVICE' }));
   expect(() => planGroups(next)).toThrow(expect.objectContaining({ code: 'DEVICE' }));
   closeDrivers([...plan.groups, ...nextPlan.groups]);
+});
+
+describe('a device that is away when recording begins', () => {
+  const sysfs = (name: string, path: string): string =>
+    `{source: sysfs, stream: a/${name}, channels: [{name: V, path: ${path}}]}`;
+  const here = '{source: synthetic, stream: a/here}';
+  const away = sysfs('away', '/nowhere/value');
+  const eth = '{source: network, interface: eth777, stream: a/eth, statistics: [rx_errors]}';
+
+  test('is waited for, with the schema that its configuration gives', () => {
+    const plan = planStart(resolved(`sources: [${here}, ${away}, ${eth}]`));
+    const specs = plan.groups.flatMap(({ spec }) => spec.sources);
+    const named = specs.map(({ name, schema, attributes }) => {
+      return [name, schema.kind === 'samples' && schema.channels[0]!.name, attributes.slice(1)];
+    });
+    expect(named.slice(1).sort()).toEqual([
+      ['away', 'V', []],
+      ['eth', 'RxErrors', [['Interface', 'eth777']]],
+    ]);
+    expect(plan.warnings).toEqual([
+      'away: channel "V": cannot open /nowhere/value; gap(device) until it is there',
+      expect.stringMatching(/^eth: there is no network interface "eth777": .* until it is there$/),
+    ]);
+    closeDrivers(plan.groups);
+  });
+
+  test.each([
+    ['the only one', [away], 'cannot open /nowhere/value'],
+    ['one of several that all are', [away, eth], 'cannot open /nowhere/value'],
+    ['not away, but no file', [here, sysfs('dir', '/')], '/ is a directory'],
+    ['unknown, as nothing names it', [here, NO_SYS], 'there is no network interface "lo"'],
+  ])('is an error if it is %s', (_, sources, message) => {
+    const start = (): unknown => planStart(resolved(`sources: [${sources.join(', ')}]`));
+    expect(start).toThrow(expect.objectContaining({ code: 'DEVICE' }));
+    expect(start).toThrow(message);
+  });
 });
 
 test('other samples per event end no run: it is said that the stream keeps its own', () => {

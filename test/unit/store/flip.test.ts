@@ -3,7 +3,7 @@
  * does not; and nothing ever fails with anything but a sentence for people.
  */
 import { describe, expect, it } from 'vitest';
-import { MIB } from '../../../engine/base/constants.ts';
+import { KIB, MIB } from '../../../engine/base/constants.ts';
 import { HelicorderError } from '../../../engine/base/errors.ts';
 import { trimStream } from '../../../engine/store/changes.ts';
 import { offsetOf } from '../../../engine/store/log/format.ts';
@@ -15,7 +15,11 @@ import { planTrim } from '../../../engine/store/trim.ts';
 import { cat } from '../../../engine/tools/cat.ts';
 import { verify } from '../../../engine/tools/verify.ts';
 import { ChunkStore, FILLER } from '../../support/chunk-store.ts';
+import { copyOnce, record } from '../../support/copies.ts';
 import { count } from '../../support/counts.ts';
+import { temporaryDirectory } from '../../support/directory.ts';
+import { LocalOwner } from '../../support/local-owner.ts';
+import { SeededRandom } from '../../support/random.ts';
 import { SimulatedFileSystem } from '../../support/simulated-file-system.ts';
 import {
   beginEvents,
@@ -74,6 +78,23 @@ async function sealedStore(): Promise<SmallStore> {
   return expect.fail('there is no snapshot');
 }
 
+/** Of a transaction that is larger than what stays in memory. */
+async function spilledStore(): Promise<SmallStore & { file: string }> {
+  const fs = new SimulatedFileSystem();
+  const environment = { ...systemEnvironment, fs, pause: () => {} };
+  const from = new LocalOwner(temporaryDirectory());
+  const spilling = { ...environment, spillBytes: KIB };
+  const to = new LocalOwner(DIR, MIB, spilling);
+  record(from, new SeededRandom(1), 1, 20);
+  const [source, target] = [from, to].map((owner) => ({ dir: owner.dir, owner: owner.connect() }));
+  await copyOnce(source!, target!, { batchRecords: Infinity, batchBytes: Infinity });
+  from.close();
+  to.close();
+  const [name] = fs.list(`${DIR}/txn`);
+  const file = `${DIR}/txn/${name}`;
+  return { fs, environment, file, end: fs.bytesOf(file).length };
+}
+
 /** Everything that can be read, as text; or the code of the error that said why not. */
 async function readAll({ environment }: SmallStore): Promise<string> {
   const lines: string[] = [];
@@ -111,6 +132,12 @@ function* places(bytes: Uint8Array): Generator<number> {
   for (let at = 0; at < bytes.length; at += isPadding(at) ? 16 * step : step) yield at;
 }
 
+/** What is read now and was not before, and says that it is anything but lost. */
+function otherRecords(before: string, now: string): string[] {
+  const known = new Set(before.split('\n'));
+  return now.split('\n').filter((line) => !known.has(line) && !/"corrupt"|^error /.test(line));
+}
+
 /** Flips bytes of a file one at a time; every place is put back before the next. */
 async function flipEach(store: SmallStore, file: string, end: number): Promise<void> {
   const before = await readAll(store);
@@ -120,9 +147,10 @@ async function flipEach(store: SmallStore, file: string, end: number): Promise<v
     const byte = memory[at]!;
     memory[at] = byte ^ 0xff;
     count('bytes flipped');
-    const same = (await readAll(store)) === before;
+    const now = await readAll(store);
     const sound = await isSound(store);
-    expect(same || !sound, `byte ${at} of ${file}`).toBe(true);
+    expect(now === before || !sound, `byte ${at} of ${file}`).toBe(true);
+    expect(otherRecords(before, now), `byte ${at} of ${file}`).toEqual([]);
     store.fs.bytesOf(file)[at] = byte;
   }
   expect(await readAll(store)).toBe(before);
@@ -190,6 +218,11 @@ describe('a changed byte', () => {
   it('of store.json is seen, or changes nothing', async () => {
     const store = smallStore(true);
     await flipEach(store, `${DIR}/store.json`, store.fs.bytesOf(`${DIR}/store.json`).length);
+  });
+
+  it('of a transaction that was spilled is seen, or changes nothing', async () => {
+    const store = await spilledStore();
+    await flipEach(store, store.file, store.end);
   });
 
   it('of the mark of a running owner is seen, or changes nothing', async () => {

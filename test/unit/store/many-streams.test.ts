@@ -10,7 +10,7 @@ import { KEEP_ALL } from '../../../engine/base/retention.ts';
 import { applyUpkeep } from '../../../engine/store/changes.ts';
 import type { TrimEntry } from '../../../engine/store/control-entries.ts';
 import { StoreReader } from '../../../engine/store/reader.ts';
-import { eventRun } from '../../../engine/store/run-plan.ts';
+import { eventRun } from '../../../engine/store/group-plan.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../../../engine/store/store.ts';
 import { planTrim } from '../../../engine/store/trim.ts';
 import { upkeepStep } from '../../../engine/store/upkeep.ts';

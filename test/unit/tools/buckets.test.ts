@@ -18,6 +18,7 @@ import { beginEvents, beginSamples, commitSamples, openWriter } from '../../supp
 
 const DIR = '/store';
 const STREAM = 'test/samples';
+const LIST = { minLength: 1, maxLength: 40 };
 const UTC = 1_700_000_000_000_000_000n;
 
 async function made(isSealed: boolean, lowWater = 0): Promise<StoreEnvironment> {
@@ -208,6 +209,44 @@ describe('numbers of a batch without BigInt', () => {
         },
       ),
     );
+  });
+
+  it('least and greatest of 64-bit integers are exact, however near and many', () => {
+    const near = fc.bigInt({ min: 2n ** 63n - 3000n, max: 2n ** 63n - 1n });
+    const least = fc.bigInt({ min: -(2n ** 63n), max: 3000n - 2n ** 63n });
+    const values = fc.array(fc.oneof(near, least, fc.bigInt({ min: -9n, max: 9n })), LIST);
+    fc.assert(
+      fc.property(values, fc.boolean(), fc.nat(), (list, isSigned, place) => {
+        const wide = isSigned ? BigInt64Array.from(list) : BigUint64Array.from(list);
+        const type = isSigned ? ('i64' as const) : ('u64' as const);
+        const channel = { name: 'C', type, unit: 'B', scale: 1, offset: 0 };
+        const sums = new ChannelBuckets(channel);
+        const [doubles, end] = [doublesOf(wide), place % (list.length + 1)];
+        for (const [slots, from, to] of [
+          [1, 0, end],
+          [2000, end, list.length],
+        ] as const) {
+          sums.reserve(slots);
+          sums.add(0, doubles, from, to, channel, wide);
+        }
+        const sorted = [...wide].sort((a, b) => (a < b ? -1 : 1));
+        expect(sums.exact?.pick([0, 1])).toEqual({
+          min: (isSigned ? BigInt64Array : BigUint64Array).of(sorted[0]!, 0n),
+          max: (isSigned ? BigInt64Array : BigUint64Array).of(sorted.at(-1)!, 0n),
+        });
+      }),
+    );
+  });
+
+  it('values with a scale, or once of another type, are doubles', () => {
+    const channel = { name: 'C', type: 'u64' as const, unit: 'B', scale: 1, offset: 0 };
+    const wide = BigUint64Array.of(2n ** 60n);
+    expect(new ChannelBuckets({ ...channel, scale: 2 }).exact).toBeUndefined();
+    const sums = new ChannelBuckets(channel);
+    sums.reserve(1);
+    sums.add(0, doublesOf(wide), 0, 1, channel, wide);
+    sums.add(0, Float64Array.of(1), 0, 1, { ...channel, type: 'f64' });
+    expect([sums.exact, sums.min[0], sums.max[0]]).toEqual([undefined, 1, 2 ** 60]);
   });
 
   it('what is no number counts as none, and a negative scale turns least and greatest', () => {

@@ -134,6 +134,8 @@ describe('cat', () => {
     ],
     [{ delimiter: '\n', format: 'csv' }, '--delimiter is for format raw'],
     [{ delimiter: ';', format: 'ndjson-records', stream: 'test/events' }, '--delimiter'],
+    [{ withLedger: true, format: 'csv' }, '--with-ledger: format csv has no place for it'],
+    [{ withLedger: true, stream: 'test/events' }, '--with-ledger: format raw has no place for it'],
   ] as [Partial<CatOptions>, string][])('refuses what has no effect: %j', async (options, text) => {
     const refused = printed(options);
     await expect(refused).rejects.toMatchObject({ code: 'USAGE' });

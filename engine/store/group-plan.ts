@@ -1,6 +1,7 @@
 /**
- * Beginning runs: which streams and schemas have to be made for them, and what numbers and epochs
- * they get. All of it is one group; numbers count on from the state before the state has it.
+ * A group before the state has taken it in: which streams and schemas it makes, which runs it begins
+ * with what epochs, how far it takes streams and writers. Numbers count on from the state, and from
+ * what is in the group already: more than one request may share it (`control/service.ts`).
  */
 import { assert } from '../base/assert.ts';
 import { randomUint32, type Clock, type Random } from '../base/clock.ts';
@@ -67,14 +68,33 @@ export function eventRun(stream: string, writer: string): RunRequest {
   };
 }
 
-/** Numbers streams and runs of one group before the state has taken it in. */
-export class RunPlan {
+/** What a group will have made and moved. */
+class Numbers {
+  readonly streams = new Map<string, StreamEntry>();
+  readonly schemas = new Set<string>();
+  runs = 0;
+  /** by stream */
+  readonly nextOffsets = new Map<number, number>();
+  /** by run */
+  readonly nextSeqs = new Map<number, number>();
+
+  copy(): Numbers {
+    const { streams, schemas, runs, nextOffsets, nextSeqs } = this;
+    return Object.assign(new Numbers(), {
+      streams: new Map(streams),
+      schemas: new Set(schemas),
+      runs,
+      nextOffsets: new Map(nextOffsets),
+      nextSeqs: new Map(nextSeqs),
+    });
+  }
+}
+
+export class GroupPlan {
+  readonly builder: GroupBuilder;
   readonly #state: ControlState;
   readonly #options: { clock: Clock; random: Random };
-  readonly #builder: GroupBuilder;
-  readonly #newStreams = new Map<string, StreamEntry>();
-  readonly #newSchemas = new Set<string>();
-  #runs = 0;
+  #numbers = new Numbers();
 
   constructor(
     state: ControlState,
@@ -83,7 +103,36 @@ export class RunPlan {
   ) {
     this.#state = state;
     this.#options = options;
-    this.#builder = builder;
+    this.builder = builder;
+  }
+
+  /** All that `add` adds, or nothing of it, if it throws: what was there before stays as it is. */
+  attempt<T>(add: () => T): T {
+    const [numbers, end] = [this.#numbers.copy(), this.builder.mark()];
+    try {
+      return add();
+    } catch (error) {
+      this.#numbers = numbers;
+      this.builder.rewind(end);
+      throw error;
+    }
+  }
+
+  /** The offset of a stream's next record. */
+  nextOffset({ id, nextOffset }: StreamSnapshot): number {
+    return this.#numbers.nextOffsets.get(id) ?? nextOffset;
+  }
+
+  /** The seq of a run's next record. */
+  nextSeq({ id, nextSeq }: RunSnapshot): number {
+    return this.#numbers.nextSeqs.get(id) ?? nextSeq;
+  }
+
+  /** The group holds so many records more. @param run that numbers them; undefined: others do */
+  took(records: number, stream: StreamSnapshot, run?: RunSnapshot): void {
+    const { nextOffsets, nextSeqs } = this.#numbers;
+    nextOffsets.set(stream.id, this.nextOffset(stream) + records);
+    if (run) nextSeqs.set(run.id, this.nextSeq(run) + records);
   }
 
   /**
@@ -97,7 +146,7 @@ export class RunPlan {
     const before = this.#state.latestRun(stream.id, request.writer);
     if (before?.copied) throw isCopied(request);
     const { monotonicNanos, boottimeNanos, utcNanos } = this.#options.clock.read();
-    const number = this.#state.nextRun + this.#runs++;
+    const number = this.#nextRun();
     const run: RunEntry = {
       id: number,
       stream: stream.id,
@@ -114,7 +163,7 @@ export class RunPlan {
       attributes: request.attributes,
       copied: undefined,
     };
-    this.#builder.add(KIND.run, stream.id, runEntry.encode(run));
+    this.builder.add(KIND.run, stream.id, runEntry.encode(run));
     return before && { ...before };
   }
 
@@ -125,9 +174,9 @@ export class RunPlan {
 
   /** @returns the number of the run here */
   addCopied(stream: number, { schema, ...origin }: CopiedRun): number {
-    const id = this.#state.nextRun + this.#runs++;
+    const id = this.#nextRun();
     const run: RunEntry = { ...origin, id, stream, schemaId: this.#schema(schema) };
-    this.#builder.add(KIND.run, stream, runEntry.encode(run));
+    this.builder.add(KIND.run, stream, runEntry.encode(run));
     return id;
   }
 
@@ -141,12 +190,17 @@ export class RunPlan {
     return epochOf(counter, randomUint32(this.#options.random));
   }
 
+  #nextRun(): number {
+    return this.#state.nextRun + this.#numbers.runs++;
+  }
+
   #schema(schema: Schema): string {
     const id = schemaId(schema);
-    if (!this.#state.schemas.has(id) && !this.#newSchemas.has(id)) {
-      this.#newSchemas.add(id);
+    const { schemas } = this.#numbers;
+    if (!this.#state.schemas.has(id) && !schemas.has(id)) {
+      schemas.add(id);
       const payload = schemaEntry.encode({ id, schema: canonicalSchema(schema) });
-      this.#builder.add(KIND.schema, 0, payload);
+      this.builder.add(KIND.schema, 0, payload);
     }
     return id;
   }
@@ -157,17 +211,18 @@ export class RunPlan {
       if (known.schemaId !== schema) this.#checkKind(known, request);
       return known;
     }
-    assert(!this.#newStreams.has(request.stream), 'one source per stream');
+    const { streams } = this.#numbers;
+    assert(!streams.has(request.stream), 'one source per stream');
     const stream: StreamEntry = {
-      id: this.#state.nextStream + this.#newStreams.size,
+      id: this.#state.nextStream + streams.size,
       name: request.stream,
       incarnation: hex(this.#options.random.bytes(8)),
       createdNanos: this.#options.clock.read().utcNanos,
       schemaId: schema,
       samplesPerEvent: request.samplesPerEvent,
     };
-    this.#newStreams.set(request.stream, stream);
-    this.#builder.add(KIND.stream, stream.id, streamEntry.encode(stream));
+    streams.set(stream.name, stream);
+    this.builder.add(KIND.stream, stream.id, streamEntry.encode(stream));
     return stream;
   }
 
