@@ -93,6 +93,8 @@ export const TXN_MAX_BYTES = 64 * GIB;
 export const TXN_PARTS_MAX = 16_384;
 export const TXN_OPEN_MAX = 256;
 export const TXN_OPEN_BYTES = 64 * MIB;
+/** What its owner recomputes of the chain of one transaction: some ms, and 2 MiB of memory. */
+export const TXN_CHAIN_WORDS = 2 ** 18;
 /** A copier that failed comes back after half to all of this, twice as long each time … */
 export const BACKOFF_MIN_MS = 100;
 /** … up to this. */

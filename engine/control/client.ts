@@ -4,10 +4,11 @@ import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicMs } from '../base/clock.ts';
 import { CONTROL_CONNECT_MS } from '../base/constants.ts';
-import { HelicorderError, errnoCode } from '../base/errors.ts';
+import { HelicorderError, errnoCode, isCode } from '../base/errors.ts';
 import { withSocketPath } from '../files/socket-path.ts';
 import { FrameDecoder, encodeFrame, protocolError, type Frame } from './frame.ts';
 import {
+  CONTROL_OLDEST_VERSION,
   CONTROL_PROTOCOL,
   CONTROL_VERSION,
   encodeHead,
@@ -39,6 +40,7 @@ export class ControlClient {
   readonly #asked = new Map<number, Asked>();
   readonly #onWaiting: (message: string) => void;
   #greeting: { resolve: () => void; reject: (error: HelicorderError) => void } | undefined;
+  #version = CONTROL_VERSION;
   #nextId = 0;
   #end: HelicorderError | undefined;
 
@@ -49,7 +51,13 @@ export class ControlClient {
     this.ended.catch(() => undefined);
   }
 
+  /** Of the protocol, as both sides know it. */
+  get version(): number {
+    return this.#version;
+  }
+
   /**
+   * An owner that is older than this client is asked in its own words.
    * @param onWaiting is told when the owner waits for space
    * @returns undefined if nobody listens at `path`
    * @throws OWNER_BUSY, PROTOCOL, READ_ONLY for a socket of another user
@@ -58,19 +66,22 @@ export class ControlClient {
     path: string,
     onWaiting: (message: string) => void = () => undefined,
   ): Promise<ControlClient | undefined> {
-    const socket = await connected(path);
-    if (socket === undefined) return undefined;
-    const client = new ControlClient(socket, onWaiting);
-    try {
-      await client.#greet(path);
-      return client;
-    } catch (error) {
-      client.close();
-      throw error;
+    for (let version = CONTROL_VERSION; ; version--) {
+      const socket = await connected(path);
+      if (socket === undefined) return undefined;
+      const client = new ControlClient(socket, onWaiting);
+      try {
+        await client.#greet(path, version);
+        return client;
+      } catch (error) {
+        client.close();
+        if (!isCode(error, 'PROTOCOL') || version === CONTROL_OLDEST_VERSION) throw error;
+      }
     }
   }
 
-  async #greet(path: string): Promise<void> {
+  async #greet(path: string, version: number): Promise<void> {
+    this.#version = version;
     const greeted = new Promise<void>((resolve, reject) => {
       this.#greeting = { resolve, reject };
     });
@@ -85,7 +96,7 @@ export class ControlClient {
         ),
       );
     }, CONTROL_CONNECT_MS);
-    const hello = { type: 'hello', protocol: CONTROL_PROTOCOL, version: CONTROL_VERSION };
+    const hello = { type: 'hello', protocol: CONTROL_PROTOCOL, version };
     this.#socket.write(encodeFrame(hello));
     try {
       await greeted;
@@ -151,6 +162,7 @@ export class ControlClient {
       return this.#fail(new HelicorderError('DISCONNECTED', 'the owner of the store has ended'));
     }
     if (reply.type === 'hello') {
+      this.#version = Math.min(this.#version, reply.version);
       this.#greeting?.resolve();
       this.#greeting = undefined;
       return;

@@ -7,7 +7,8 @@ import { VERSION } from '../base/version.ts';
 import type { Budget } from './budget.ts';
 import { FrameDecoder, encodeFrame, protocolError, type Frame } from './frame.ts';
 import {
-  CONTROL_VERSION,
+  CONTROL_OLDEST_VERSION,
+  answerIn,
   encodeHead,
   failureOf,
   parseHello,
@@ -53,6 +54,8 @@ export class Connection {
   #ownBytes = 0;
   #unanswered = 0;
   #isGreeted = false;
+  /** of the protocol, as the client speaks it */
+  #version = CONTROL_OLDEST_VERSION;
   #holdsWriter = false;
   #isEnding = false;
   #isClosed = false;
@@ -140,9 +143,10 @@ export class Connection {
     this.#frames++;
     if (!this.#isGreeted) {
       this.#free(room);
-      parseHello(frame);
+      const { version } = parseHello(frame);
       this.#isGreeted = true;
-      return this.send({ type: 'hello', version: CONTROL_VERSION, program: VERSION });
+      this.#version = version;
+      return this.send({ type: 'hello', version, program: VERSION });
     }
     let request: Request;
     try {
@@ -156,7 +160,7 @@ export class Connection {
       this.#unanswered--;
       this.#free(room);
       if (answer.type === 'opened' || answer.type === 'position') this.#holdsWriter = true;
-      this.send({ ...answer, id: request.id }, payload);
+      this.send({ ...answerIn(this.#version, answer), id: request.id }, payload);
       this.#onAnswered();
       this.#pump();
     });

@@ -1,5 +1,5 @@
 /**
- * Messages of the control socket, version 1 (`docs/format-control.md` has the conversation):
+ * Messages of the control socket, version 2 (`docs/format-control.md` has the conversation):
  *
  *   request  := hello | open | append | end | trim | remove | set-cursor | remove-cursor
  *             | pin | status | reload | yield | transaction
@@ -11,7 +11,7 @@
  *   pieces   := `engine/txn/piece-format.ts`              payload of txn-append
  *
  * Each is the head of one frame. What arrives is checked against these schemas before anybody
- * looks at it, on both sides.
+ * looks at it, on both sides. Version 1 is spoken with those who know no other.
  */
 import * as z from 'zod';
 import { ERRORS, HelicorderError, codeOf, type ErrorCode, messageOf } from '../base/errors.ts';
@@ -22,7 +22,11 @@ import { quotedCounter } from '../base/quoted.ts';
 import { EVENTS_MAX } from '../batch/format.ts';
 import { parseJson, protocolError, type Frame } from './frame.ts';
 
-export const CONTROL_VERSION = 1;
+export const CONTROL_VERSION = 2;
+/** The oldest that is spoken here. */
+export const CONTROL_OLDEST_VERSION = 1;
+/** From this on a flush says what was sent, and a refusal more than its reason. */
+export const PREPARED_VERSION = 2;
 export const CONTROL_PROTOCOL = 'helicorder-control';
 /** What an owner of a cursor keeps with it: fits in a head. */
 export const CURSOR_DETAIL_MAX_CHARACTERS = 4096;
@@ -85,7 +89,18 @@ const request = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('txn-position'), ...ofCopy, epoch: counter }),
   z.strictObject({ type: z.literal('txn-begin'), ...ofCopy, epoch: counter, lo: counter }),
   z.strictObject({ type: z.literal('txn-append'), id, txn }),
-  z.strictObject({ type: z.literal('txn-flush'), id, txn }),
+  z.strictObject({
+    type: z.literal('txn-flush'),
+    id,
+    txn,
+    /** what was sent; version 1 does not say */
+    count: counter.optional(),
+    crc: z
+      .int()
+      .min(0)
+      .max(2 ** 32 - 1)
+      .optional(),
+  }),
   z.strictObject({
     type: z.literal('txn-commit'),
     ...ofCopy,
@@ -137,6 +152,8 @@ const reply = z.discriminatedUnion('type', [
     id,
     outcome: z.enum(['FENCED', 'REJECTED', 'DIVERGED', 'ABORTED']),
     reason: z.enum(['EPOCH', 'RANGE', 'CONTENT', 'LIMIT']).optional(),
+    /** which limit, or why it has ended; not said to version 1 */
+    message: z.string().optional(),
   }),
   z.strictObject({ type: z.literal('report'), id }),
   z.strictObject({
@@ -191,8 +208,9 @@ function checked<T>(schema: z.ZodType<T>, head: unknown, what: string): T {
 /** @throws PROTOCOL, also for a version that is not spoken here */
 export function parseHello({ head }: Frame): Hello {
   const message = checked(hello, head, 'not a hello');
-  if (message.version === CONTROL_VERSION) return message;
-  throw protocolError(`version ${message.version} is asked for, this is ${CONTROL_VERSION}`);
+  const { version } = message;
+  if (version >= CONTROL_OLDEST_VERSION && version <= CONTROL_VERSION) return message;
+  throw protocolError(`version ${version} is asked for, this is ${CONTROL_VERSION}`);
 }
 
 /** @throws PROTOCOL */
@@ -203,6 +221,13 @@ export function parseRequest({ head }: Frame): Request {
 /** @throws PROTOCOL */
 export function parseReply({ head }: Frame): Reply {
   return checked(reply, head, 'not a reply');
+}
+
+/** An answer without what the client would not know. @param version that it speaks */
+export function answerIn(version: number, answer: Answer): Answer {
+  if (answer.type !== 'refused' || version >= PREPARED_VERSION) return answer;
+  const { type, outcome, reason } = answer;
+  return { type, outcome, ...(reason && { reason }) };
 }
 
 /** Longer than any sentence, and short enough for a head. */

@@ -17,7 +17,7 @@
  *
  * Parts, in the order that bytes take
  *   frame.ts        pieces of bytes → frames; memory is taken once, when there is room for a frame
- *   protocol.ts     frames → messages, by schema; version 1
+ *   protocol.ts     frames → messages, by schema; versions 1 and 2
  *   connection.ts   one client: order, back-pressure, times
  *   budget.ts       the memory that clients share; large frames wait in line for it
  *   server.ts       the socket, the number of clients, the watch over their times

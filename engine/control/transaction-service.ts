@@ -2,15 +2,13 @@
  * The requests of copies that end in this store (`txn-…`), between the words of the protocol and
  * `store/transactions.ts`, which knows the rules. Refusals by rule are answers, not errors.
  */
-import { TXN_MAX_BYTES } from '../base/constants.ts';
 import { parseSchema } from '../batch/schema.ts';
 import type { GroupPlan } from '../store/group-plan.ts';
-import { Transactions } from '../store/transactions.ts';
+import { Transactions, type TransactionEnvironment } from '../store/transactions.ts';
 import type { StoreWriter } from '../store/writer.ts';
 import { Refused, type CommitOutcome } from '../txn/participant.ts';
 import { decodePieces } from '../txn/piece-format.ts';
 import { positionOf, type HeldPosition } from '../txn/position.ts';
-import type { Clock, Random } from '../base/clock.ts';
 import type { Answer, Request } from './protocol.ts';
 
 export type TransactionRequest = Extract<Request, { type: `txn-${string}` }>;
@@ -23,7 +21,7 @@ export class TransactionService {
   readonly #writer: StoreWriter;
   readonly #transactions: Transactions;
 
-  constructor(writer: StoreWriter, environment: { clock: Clock; random: Random }) {
+  constructor(writer: StoreWriter, environment: TransactionEnvironment) {
     this.#writer = writer;
     this.#transactions = new Transactions(writer, environment);
   }
@@ -87,11 +85,14 @@ export class TransactionService {
         return { type: 'begun', txn: transactions.begin(connection, request, epoch, lo) };
       }
       case 'txn-append':
-        transactions.append(request.txn, decodePieces(payload));
+        transactions.append(request.txn, decodePieces(payload), payload);
         return { type: 'done' };
-      case 'txn-flush':
-        transactions.flush(request.txn);
+      case 'txn-flush': {
+        const { txn, count, crc } = request;
+        const isTold = count !== undefined && crc !== undefined;
+        transactions.flush(txn, isTold ? { count, crc } : undefined);
         return { type: 'done' };
+      }
       case 'txn-commit': {
         const { epoch, txn, lo, hi, count, before, chain } = request;
         const what = { txn, range: { lo, hi, count, before, chain } };
@@ -105,7 +106,7 @@ export class TransactionService {
 
   #position(held: HeldPosition): Answer {
     const { eventLimit, groupLimit } = this.#writer;
-    const limits = { eventLimit, groupLimit, transactionLimit: TXN_MAX_BYTES };
+    const limits = { eventLimit, groupLimit, transactionLimit: this.#transactions.limits.maxBytes };
     return { type: 'position', ...positionOf(held), ...limits };
   }
 }
@@ -117,10 +118,16 @@ function answerOf(outcome: CommitOutcome): Answer {
       return { type: 'committed', firstOffset, endOffset };
     }
     case 'REJECTED':
-      return { type: 'refused', outcome: 'REJECTED', reason: outcome.reason };
+      return { type: 'refused', outcome: 'REJECTED', reason: outcome.reason, ...toldBy(outcome) };
+    case 'ABORTED':
+      return { type: 'refused', outcome: 'ABORTED', ...toldBy(outcome) };
     case 'UNKNOWN':
       throw new TypeError('a store knows what it has committed');
     default:
       return { type: 'refused', outcome: outcome.kind };
   }
+}
+
+function toldBy({ message }: { message?: string }): { message?: string } {
+  return message === undefined ? {} : { message };
 }

@@ -25,7 +25,7 @@ import { BLOCK_BYTES, SEGMENT_MAX_BYTES, TXN_PARTS_MAX } from '../base/constants
 import { HelicorderError, errnoCode, ioError } from '../base/errors.ts';
 import { edge } from '../base/failpoint.ts';
 import type { DurableFile, FileSystem } from '../files/file-system.ts';
-import { Refused } from '../txn/participant.ts';
+import { beyondLimit } from '../txn/participant.ts';
 import { dataItems } from './data.ts';
 import { hex } from './files.ts';
 import {
@@ -256,8 +256,9 @@ export class Spill {
       for (const item of items) target.parts.add(item);
     });
     const parts = this.#files.reduce((sum, file) => sum + file.parts.list.length, 0);
-    if (parts > Math.min(TXN_PARTS_MAX, this.#options.entryBytes / PART_BYTES))
-      throw new Refused({ kind: 'REJECTED', reason: 'LIMIT' });
+    const most = Math.min(TXN_PARTS_MAX, Math.floor(this.#options.entryBytes / PART_BYTES));
+    if (parts <= most) return;
+    throw beyondLimit(`a transaction has at most ${most} parts (other runs, or back in time)`);
   }
 
   #writeGroup(target: SpillFile, group: PlannedGroup): void {

@@ -9,26 +9,21 @@
  * The group is the commit: offsets are given here, readers see all of it or none. What is larger
  * than a group is spilled as it comes, durably, and the group names the files (`spill.ts`). An open
  * transaction has nothing to be recovered from; it ends with its connection, with the writer's next
- * open, with the owner, or after TXN_OPEN_MS, whoever keeps it open, since others wait for what it
+ * open, with the owner, or when it is too old, whoever keeps it open, since others wait for what it
  * takes of memory and disk. It is ABORTED for whoever still asks.
  *
  * Records keep their origin: writer, epoch, seq and run as they were first written, in a run of
  * their own here (`copied`). A transaction holds no more than one run of each writer, since a
  * writer is known by its latest run; who sends ends a transaction where a run begins.
  *
- * Memory: of one transaction `groupLimit` and one piece; of all TXN_OPEN_BYTES.
+ * Memory: of one transaction `groupLimit` and one piece; of all `openBytes`. Each limit that is met
+ * is named to the sender (`open-transactions.ts`).
  */
-import {
-  TXN_MAX_BYTES,
-  TXN_MAX_RECORDS,
-  TXN_OPEN_BYTES,
-  TXN_OPEN_MAX,
-  TXN_OPEN_MS,
-} from '../base/constants.ts';
-import { monotonicMs, randomUint32, type Clock, type Random } from '../base/clock.ts';
+import { randomUint32, type Clock, type Random } from '../base/clock.ts';
 import { HelicorderError } from '../base/errors.ts';
 import { schemaId } from '../batch/schema.ts';
-import { Refused, type CommitOutcome, type Range } from '../txn/participant.ts';
+import { Content, type Prepared } from '../txn/content.ts';
+import { Refused, beyondLimit, type CommitOutcome, type Range } from '../txn/participant.ts';
 import type { Origin, Piece } from '../txn/piece.ts';
 import {
   NEVER_OPENED,
@@ -53,44 +48,38 @@ import type { Entries } from './log/entries.ts';
 import { KIND } from './log/format.ts';
 import type { GroupBuilder } from './log/group.ts';
 import { namedStream } from './named.ts';
+import {
+  OpenTransactions,
+  TRANSACTION_LIMITS,
+  type OpenTransaction,
+  type TransactionLimits,
+  type TransactionWriter,
+} from './open-transactions.ts';
 import type { Spill } from './spill.ts';
 import { spillEntry } from './spill-entry.ts';
 import type { GroupPlan, StreamRequest } from './group-plan.ts';
 import type { StoreWriter } from './writer.ts';
 
-/** Whose transactions: a copy's writer, and the stream in which it ends. */
-export interface TransactionWriter {
-  /** scope/name */
-  stream: string;
-  /** `source store/incarnation/base` */
-  writer: string;
-}
-
-interface OpenTransaction extends TransactionWriter {
-  owner: number;
-  epoch: number;
-  begunMs: number;
-  tally: Tally;
-  /** by writer: the one run of it that may be here, in the order of their indexes */
-  origins: Map<string, { origin: Origin; firstSeq: number; index: number }>;
-  /** those that are in memory, and their bytes */
-  pieces: Piece[];
-  heldBytes: number;
-  /** those before them */
-  spill: Spill | undefined;
+export interface TransactionEnvironment {
+  clock: Clock;
+  random: Random;
+  /** those that are not `TRANSACTION_LIMITS` */
+  transactionLimits?: Partial<TransactionLimits>;
 }
 
 export class Transactions {
   readonly #writer: StoreWriter;
-  readonly #clock: Clock;
   readonly #random: Random;
-  readonly #open = new Map<string, OpenTransaction>();
+  readonly limits: TransactionLimits;
+  readonly #open: OpenTransactions;
   #begun = 0;
 
-  constructor(writer: StoreWriter, { clock, random }: { clock: Clock; random: Random }) {
+  constructor(writer: StoreWriter, environment: TransactionEnvironment) {
+    const { clock, random, transactionLimits } = environment;
     this.#writer = writer;
-    this.#clock = clock;
     this.#random = random;
+    this.limits = { ...TRANSACTION_LIMITS, ...transactionLimits };
+    this.#open = new OpenTransactions(this.limits, clock);
   }
 
   /**
@@ -132,17 +121,17 @@ export class Transactions {
    * @throws Refused; USAGE while the stream is being recorded
    */
   begin(owner: number, writer: TransactionWriter, epoch: number, lo: number): string {
-    this.position(writer, epoch);
+    const { chain } = this.position(writer, epoch);
     this.#writer.openRuns.checkUnsampled(writer.stream);
     this.expire();
     this.#endOf(writer.stream, writer.writer);
-    if (this.#open.size >= TXN_OPEN_MAX) throw new Refused({ kind: 'REJECTED', reason: 'LIMIT' });
+    this.#open.checkRoom();
     const txn = `${epoch}-${++this.#begun}`;
-    const limits = { maxRecords: TXN_MAX_RECORDS, maxBytes: TXN_MAX_BYTES };
-    this.#open.set(txn, {
+    this.#open.add(txn, {
       ...{ owner, stream: writer.stream, writer: writer.writer, epoch },
-      begunMs: monotonicMs(this.#clock),
-      ...{ tally: new Tally(lo, limits), origins: new Map() },
+      tally: new Tally(lo, this.limits),
+      content: new Content(chain, this.limits.chainWords),
+      origins: new Map(),
       ...{ pieces: [], heldBytes: 0, spill: undefined },
     });
     return txn;
@@ -150,17 +139,18 @@ export class Transactions {
 
   /**
    * Takes pieces; their bytes are the transaction's from now on.
+   * @param bytes in which they have travelled
    * @throws Refused; USAGE for what may never stand there; NO_SPACE if they cannot be spilled: the
    *   transaction has ended
    */
-  append(txn: string, pieces: readonly Piece[]): void {
+  append(txn: string, pieces: readonly Piece[], bytes: Uint8Array): void {
     const open = this.#live(txn);
+    open.content.addBytes(bytes);
     for (const piece of pieces) {
       this.#checkEvent(piece);
-      if (this.#openBytes + piece.bytes > TXN_OPEN_BYTES) {
-        throw new Refused({ kind: 'REJECTED', reason: 'LIMIT' });
-      }
+      this.#open.checkMemory(piece.bytes);
       this.#take(open, piece);
+      this.#orEnd(txn, () => open.content.addPiece(piece));
     }
     if (open.heldBytes > this.#writer.spills.keptBytes) this.#orEnd(txn, () => this.#spill(open));
   }
@@ -169,7 +159,9 @@ export class Transactions {
   #checkEvent({ bytes, content, origin, originSeq }: Piece): void {
     const { eventLimit } = this.#writer;
     if (bytes <= eventLimit) return;
-    if (content.kind !== 'events') throw new Refused({ kind: 'REJECTED', reason: 'LIMIT' });
+    if (content.kind !== 'events') {
+      throw beyondLimit(`a piece of ${bytes} bytes: the store takes at most ${eventLimit}`);
+    }
     throw new HelicorderError(
       'USAGE',
       `an event of ${bytes} bytes (seq ${originSeq} of ${origin.writer}): the target takes at ` +
@@ -235,10 +227,23 @@ export class Transactions {
   /**
    * Everything appended has arrived, and what is spilled is durable; the writer is still the live
    * one.
-   * @throws Refused; NO_SPACE: the transaction has ended
+   * @param prepared what was sent, if the sender says so
+   * @throws Refused, with CONTENT if something else has arrived, NO_SPACE: the transaction has
+   *   ended
    */
-  flush(txn: string): void {
-    this.#prepare(txn, this.#live(txn));
+  flush(txn: string, prepared?: Prepared): void {
+    const open = this.#live(txn);
+    const { tally, content } = open;
+    if (prepared && (prepared.count !== tally.records || prepared.crc !== content.crc)) {
+      throw new Refused(this.#rejectContent(txn));
+    }
+    this.#prepare(txn, open);
+  }
+
+  /** What has arrived is not what is to be committed, and will not become it. */
+  #rejectContent(txn: string): Refused['outcome'] {
+    this.abort(txn);
+    return { kind: 'REJECTED', reason: 'CONTENT' };
   }
 
   #prepare(txn: string, open: OpenTransaction): void {
@@ -262,11 +267,12 @@ export class Transactions {
     if (judged.kind !== 'APPLY') return judged;
     this.expire();
     const open = this.#open.get(txn);
-    if (open?.epoch !== epoch || open.writer !== writer.writer) return { kind: 'ABORTED' };
-    if (!open.tally.isRange(range)) return { kind: 'REJECTED', reason: 'CONTENT' };
+    if (open?.epoch !== epoch || open.writer !== writer.writer) return this.#open.aborted(txn);
+    const { tally, content } = open;
+    if (!tally.isRange(range) || !content.mayHave(range.chain)) return this.#rejectContent(txn);
     this.#orEnd(txn, () => this.#checkOthers(open));
     this.#prepare(txn, open);
-    this.#open.delete(txn);
+    this.#open.take(txn);
     const stream = namedStream(this.#writer.state, writer.stream);
     const next = applyCommit(held, range, plan.nextOffset(stream));
     this.#addRecords(plan, stream.id, open, next.firstOffset);
@@ -276,22 +282,12 @@ export class Transactions {
   }
 
   abort(txn: string): void {
-    const open = this.#open.get(txn);
-    this.#open.delete(txn);
-    open?.spill?.drop();
-  }
-
-  #abortAll(isMeant: (open: OpenTransaction) => boolean): void {
-    for (const [txn, open] of this.#open) if (isMeant(open)) this.abort(txn);
+    this.#open.end(txn);
   }
 
   /** The connection has ended. */
   gone(owner: number): void {
-    this.#abortAll((open) => open.owner === owner);
-  }
-
-  get #openBytes(): number {
-    return [...this.#open.values()].reduce((sum, { heldBytes }) => sum + heldBytes, 0);
+    this.#open.endAll('its connection has ended', (open) => open.owner === owner);
   }
 
   #held({ stream, writer }: TransactionWriter): HeldPosition {
@@ -301,29 +297,30 @@ export class Transactions {
 
   /** A writer has one transaction open, at most. */
   #endOf(stream: string, writer: string): void {
-    this.#abortAll((open) => open.stream === stream && open.writer === writer);
+    const isOfIt = (open: OpenTransaction) => open.stream === stream && open.writer === writer;
+    this.#open.endAll('its writer has begun anew', isOfIt);
   }
 
   /** Records wait for space: what is not committed makes room. */
   yieldSpace(): void {
-    this.#abortAll(({ spill }) => spill !== undefined);
+    const why = 'records wait for space: what is spilled and not committed makes room';
+    this.#open.endAll(why, ({ spill }) => spill !== undefined);
   }
 
   /** The owner ends. */
   close(): void {
-    this.#abortAll(() => true);
+    this.#open.endAll('the owner of the store ends', () => true);
   }
 
   /** Ends what is older than a transaction may be. */
   expire(): void {
-    const oldestMs = monotonicMs(this.#clock) - TXN_OPEN_MS;
-    this.#abortAll(({ begunMs }) => begunMs < oldestMs);
+    this.#open.expire();
   }
 
   #live(txn: string): OpenTransaction {
     this.expire();
     const open = this.#open.get(txn);
-    if (open === undefined) throw new Refused({ kind: 'ABORTED' });
+    if (open === undefined) throw new Refused(this.#open.aborted(txn));
     this.position(open, open.epoch);
     return open;
   }

@@ -9,7 +9,8 @@ import { defined } from '../base/assert.ts';
 import { CONTROL_OWN_BYTES, GROUP_TARGET_BYTES } from '../base/constants.ts';
 import { canonicalSchema, type Schema } from '../batch/schema.ts';
 import type { ControlClient } from '../control/client.ts';
-import type { Question, Reply } from '../control/protocol.ts';
+import { PREPARED_VERSION, type Question, type Reply } from '../control/protocol.ts';
+import { Content, type Prepared } from '../txn/content.ts';
 import {
   Refused,
   type Capabilities,
@@ -24,11 +25,12 @@ import { encodePieces } from '../txn/piece-format.ts';
 import type { Piece } from '../txn/piece.ts';
 import { Tally } from '../txn/tally.ts';
 
+type Client = Pick<ControlClient, 'ask'> & Partial<Pick<ControlClient, 'version'>>;
 type Refusal = Extract<Reply, { type: 'refused' }>;
 
-/** Where requests go: an `OwnerLink`, or a stand-in of a test. */
+/** Where requests go: an `OwnerLink`, or a stand-in of a test; of version 1 if it names none. */
 export interface Requests {
-  client(): Promise<Pick<ControlClient, 'ask'>>;
+  client(): Promise<Client>;
   drop(): void;
 }
 
@@ -41,6 +43,8 @@ export interface StoreTarget {
 
 interface Gathered {
   tally: Tally;
+  /** what has been sent */
+  content: Content;
   pieces: Piece[];
   bytes: number;
 }
@@ -72,7 +76,7 @@ export class StoreParticipant implements Participant {
     this.#gathered.clear();
     const question = { type: 'txn-open', stream, writer: this.#writer, samplesPerEvent } as const;
     const payload = new TextEncoder().encode(canonicalSchema(schema));
-    const answer = await this.#ask(question, 'position', signal, payload);
+    const answer = await this.#ask(question, 'position', signal, { payload });
     const { epoch, last, chain, groupLimit } = answer;
     // an older owner has none
     const { transactionLimit = groupLimit } = answer;
@@ -90,7 +94,7 @@ export class StoreParticipant implements Participant {
     const question = { type: 'txn-begin', ...this.#copy(), epoch, lo } as const;
     const { txn } = await this.#ask(question, 'begun', signal);
     const tally = new Tally(lo, { ...this.capabilities });
-    this.#gathered.set(txn, { tally, pieces: [], bytes: 0 });
+    this.#gathered.set(txn, { tally, content: new Content(0n, 0), pieces: [], bytes: 0 });
     return txn;
   }
 
@@ -106,11 +110,15 @@ export class StoreParticipant implements Participant {
   async flush(txn: string, signal: AbortSignal): Promise<void> {
     const gathered = this.#gathered.get(txn);
     if (gathered && gathered.pieces.length > 0) await this.#send(txn, gathered, signal);
-    await this.#ask({ type: 'txn-flush', txn }, 'done', signal);
+    const client = await this.#requests.client();
+    const isTold = gathered && (client.version ?? 1) >= PREPARED_VERSION;
+    const question = { type: 'txn-flush', txn, ...(isTold && preparedOf(gathered)) } as const;
+    await this.#ask(question, 'done', signal, { client });
   }
 
   async commit(epoch: number, { txn, range }: Intent, signal: AbortSignal): Promise<CommitOutcome> {
     const named = { epoch, txn: defined(txn, 'the transaction'), ...range };
+    this.#gathered.delete(named.txn);
     try {
       const question = { type: 'txn-commit', ...this.#copy(), ...named } as const;
       const { firstOffset, endOffset } = await this.#ask(question, 'committed', signal);
@@ -135,7 +143,8 @@ export class StoreParticipant implements Participant {
     const payload = encodePieces(gathered.pieces);
     gathered.pieces = [];
     gathered.bytes = 0;
-    await this.#ask({ type: 'txn-append', txn }, 'done', signal, payload);
+    gathered.content.addBytes(payload);
+    await this.#ask({ type: 'txn-append', txn }, 'done', signal, { payload });
   }
 
   #copy(): { stream: string; writer: string } {
@@ -147,9 +156,9 @@ export class StoreParticipant implements Participant {
     question: Question,
     expected: T,
     signal: AbortSignal,
-    payload?: Uint8Array,
+    { payload, client }: { payload?: Uint8Array; client?: Client } = {},
   ): Promise<Extract<Reply, { type: T }>> {
-    const client = await this.#requests.client();
+    client ??= await this.#requests.client();
     const drop = (): void => this.#requests.drop();
     signal.addEventListener('abort', drop, { once: true });
     try {
@@ -162,7 +171,12 @@ export class StoreParticipant implements Participant {
   }
 }
 
-function outcomeOf({ outcome, reason }: Refusal): Refused['outcome'] {
-  if (outcome !== 'REJECTED') return { kind: outcome };
-  return { kind: 'REJECTED', reason: defined(reason, 'the reason of a rejection') };
+function preparedOf({ tally, content }: Gathered): Prepared {
+  return { count: tally.records, crc: content.crc };
+}
+
+function outcomeOf({ outcome, reason, message }: Refusal): Refused['outcome'] {
+  const told = message === undefined ? {} : { message };
+  if (outcome !== 'REJECTED') return { kind: outcome, ...told };
+  return { kind: 'REJECTED', reason: defined(reason, 'the reason of a rejection'), ...told };
 }

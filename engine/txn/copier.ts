@@ -21,7 +21,7 @@ import { systemRandom, type Random } from '../base/clock.ts';
 import { COPY_BATCH_BYTES, COPY_BATCH_RECORDS } from '../base/constants.ts';
 import { HelicorderError } from '../base/errors.ts';
 import { edge } from '../base/failpoint.ts';
-import { ALARM_WORDS, isFinal, isRefusal, isTooMuch } from './failures.ts';
+import { ALARM_WORDS, isFinal, isRefusal, isTooMuch, notCommitted } from './failures.ts';
 import { Gathering } from './gathering.ts';
 import { Bandwidth, bytesInTime, isStop, systemTimer, withDeadline } from './pacing.ts';
 import type { Timer } from './pacing.ts';
@@ -263,6 +263,7 @@ export class Copier {
           this.#call((signal) => participant.commit(effect.epoch, intent, signal)),
         );
         this.#openTransaction = undefined;
+        if (outcome.kind !== 'COMMITTED') throw notCommitted(outcome);
         return { kind: 'answered', outcome };
       }
       case 'probe': {

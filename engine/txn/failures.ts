@@ -3,7 +3,7 @@ import { TXN_OPEN_MS } from '../base/constants.ts';
 import { HelicorderError, isCode } from '../base/errors.ts';
 import type { Alarm } from './coordinator.ts';
 import { RecordsChanged } from './gathering.ts';
-import { Refused } from './participant.ts';
+import { Refused, type CommitOutcome } from './participant.ts';
 
 export const ALARM_WORDS: Readonly<Record<Alarm, string>> = {
   TARGET_ROLLED_BACK: 'the target has lost records that it had reported as committed',
@@ -26,6 +26,12 @@ export function isRefusal(error: unknown): boolean {
 /** What no other attempt can change: a wrong target, a disk that fails, a bug. */
 export function isFinal(error: unknown): boolean {
   return error instanceof HelicorderError && !error.retryable;
+}
+
+/** How a commit has ended, as what is told of a failure. */
+export function notCommitted(outcome: Exclude<CommitOutcome, { kind: 'COMMITTED' }>): Error {
+  if (outcome.kind !== 'UNKNOWN') return new Refused(outcome);
+  return new Error('UNKNOWN: whether it was committed');
 }
 
 /** Would a smaller transaction not have met it? One may have been ended for its age. */

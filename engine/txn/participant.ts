@@ -18,6 +18,9 @@
  *    open; it never commits it.
  *  - From then on older epochs are FENCED, and epochs that were never issued REJECTED, at begin,
  *    append, flush and commit; requests that were under way are no exception.
+ *  - What is committed is what was appended: count and checksum are compared with the sender's, and
+ *    the chain with the one over what has arrived, where that is cheap (`content.ts`). What differs
+ *    is REJECTED: CONTENT, by the flush or the commit, and its transaction has ended.
  *  - COMMITTED is answered only when the records are durable and visible, all of them, in order,
  *    behind those of the commit before. An outcome that is not known is UNKNOWN, never guessed.
  *  - Committing the last transaction again gives the same answer; an equal range with another chain
@@ -97,14 +100,17 @@ export type RejectReason =
   /** more than the participant takes at once */
   | 'LIMIT';
 
-/** Any of these but COMMITTED sends the copier back to open(). */
+/**
+ * Any of these but COMMITTED sends the copier back to open(). A message is for people: which limit
+ * was met and how much it is, or why a transaction has ended, if the participant says so.
+ */
 export type CommitOutcome =
   /** offsets at the target, where it has them */
   | { kind: 'COMMITTED'; firstOffset?: number; endOffset?: number }
   | { kind: 'FENCED' }
-  | { kind: 'REJECTED'; reason: RejectReason }
+  | { kind: 'REJECTED'; reason: RejectReason; message?: string }
   | { kind: 'DIVERGED' }
-  | { kind: 'ABORTED' }
+  | { kind: 'ABORTED'; message?: string }
   | { kind: 'UNKNOWN' };
 
 /** What begin, append, flush and position throw where they are refused by rule, not by fault. */
@@ -113,9 +119,20 @@ export class Refused extends Error {
   readonly outcome: Exclude<CommitOutcome, { kind: 'COMMITTED' | 'UNKNOWN' }>;
 
   constructor(outcome: Refused['outcome']) {
-    super(outcome.kind === 'REJECTED' ? `REJECTED: ${outcome.reason}` : outcome.kind);
+    super(wordsOf(outcome));
     this.outcome = outcome;
   }
+}
+
+function wordsOf(outcome: Refused['outcome']): string {
+  const message = 'message' in outcome ? outcome.message : undefined;
+  const what = outcome.kind === 'REJECTED' ? `REJECTED: ${outcome.reason}` : outcome.kind;
+  return message === undefined ? what : `${what}: ${message}`;
+}
+
+/** @param message which limit, and how much it is */
+export function beyondLimit(message: string): Refused {
+  return new Refused({ kind: 'REJECTED', reason: 'LIMIT', message });
 }
 
 export interface Participant {
@@ -144,7 +161,10 @@ export interface Participant {
    */
   append(txn: string, piece: Piece, signal: AbortSignal): Promise<void>;
 
-  /** Everything appended has reached the participant; two-phase: and is durable there. */
+  /**
+   * Everything appended has reached the participant, as it was sent; two-phase: and is durable
+   * there. What has changed on its way is REJECTED, and the transaction has ended.
+   */
   flush(txn: string, signal: AbortSignal): Promise<void>;
 
   /** Called only when the intent that names the range (and transaction) is durable. */

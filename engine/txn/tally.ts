@@ -1,6 +1,6 @@
 /** What one transaction has taken in: sender and receiver count alike, piece by piece. */
 import { assert } from '../base/assert.ts';
-import { Refused, type Range } from './participant.ts';
+import { Refused, beyondLimit, type Range } from './participant.ts';
 import { endOf, recordsIn, type Piece } from './piece.ts';
 
 export interface TallyLimits {
@@ -47,10 +47,17 @@ export class Tally {
     if (piece.lo !== this.#next || piece.seqs < 1) {
       throw new Refused({ kind: 'REJECTED', reason: 'CONTENT' });
     }
-    if (!this.hasRoomFor(piece)) throw new Refused({ kind: 'REJECTED', reason: 'LIMIT' });
+    if (!this.hasRoomFor(piece)) throw beyondLimit(this.#limitOf(piece));
     this.#next = endOf(piece);
     this.#records += recordsIn(piece);
     this.#bytes += piece.bytes;
+  }
+
+  #limitOf(piece: Piece): string {
+    const { maxRecords, maxBytes } = this.#limits;
+    const isRecords = this.#records + recordsIn(piece) > maxRecords;
+    const limit = isRecords ? `${maxRecords} records` : `${maxBytes} bytes`;
+    return `a transaction holds at most ${limit}`;
   }
 
   /** Is it what was taken in? Asked by a participant before it commits. */

@@ -4,105 +4,23 @@
  */
 import { describe, expect, it } from 'vitest';
 import { Chain } from '../../engine/txn/chain.ts';
-import { Refused, type CommitOutcome, type Intent } from '../../engine/txn/participant.ts';
-import type { Participant, Position, WriterIdentity } from '../../engine/txn/participant.ts';
-import { endOf, type Piece } from '../../engine/txn/piece.ts';
+import type { CommitOutcome, Intent, Participant, Position } from '../../engine/txn/participant.ts';
+import type { Piece } from '../../engine/txn/piece.ts';
 import { Tally } from '../../engine/txn/tally.ts';
-import { piecesOf, recordTexts, testOrigin, type Meant } from '../support/pieces.ts';
-
-export interface ParticipantCase {
-  /** another connection to the same target */
-  connect(): Participant;
-  /** every record that a reader of the target sees, in order, as `recordTexts` gives it */
-  visible(): Promise<string[]>;
-  /** from now on the reply to the next commit is lost, though the commit is done */
-  loseNextCommitReply(): void;
-  /** the target gives up transactions that were left open, if it ever does by itself */
-  expire?(): void;
-  /** the target's retention takes all records, and with them what says how far a writer has come */
-  trim?(): void;
-}
-
-const WRITER: WriterIdentity = { store: 'a', incarnation: 'b', base: 0 };
-const NEVER = new AbortController().signal;
-const UNLIMITED = { maxRecords: Infinity, maxBytes: Infinity };
-const ORIGIN = testOrigin('samples');
-/** Samples whose pieces are more bytes than a participant keeps back. */
-const GATHERED_RECORDS = 3000;
-
-/** Samples with ticks from..to−1 as pieces of three, seqs alike. */
-function piecesFrom(from: number, to: number, level = 0): Piece[] {
-  const records = Array.from({ length: to - from }, (_, i): Meant => {
-    const tick = from + i;
-    return { type: 'sample', tick, lateness: 5n, values: [1n, 2n, 3, level, 0] };
-  });
-  let calls = 0;
-  const place = { originSeq: from, lo: from, ordinal: from - 1 };
-  return piecesOf(records, ORIGIN, () => ++calls % 3 === 0, place);
-}
-
-function textsOf(pieces: readonly Piece[]): string[] {
-  return pieces.flatMap(recordTexts);
-}
-
-interface Sent {
-  pieces: Piece[];
-  intent: Intent;
-}
-
-/** Everything up to the commit. */
-async function prepare(
-  participant: Participant,
-  { epoch, chain: before, last }: Position,
-  pieces: Piece[],
-): Promise<Sent> {
-  const tally = new Tally(last + 1, UNLIMITED);
-  const chain = new Chain(before);
-  const txn = await participant.begin(epoch, last + 1, NEVER);
-  for (const piece of pieces) {
-    tally.add(piece);
-    chain.add(piece);
-    await participant.append(txn, piece, NEVER);
-  }
-  await participant.flush(txn, NEVER);
-  return { pieces, intent: { txn, range: tally.range(before, chain.value) } };
-}
-
-async function opened(participant: Participant, intent?: Intent): Promise<Position> {
-  const outcome = await participant.open(WRITER, intent, NEVER);
-  if (outcome.kind !== 'OPENED') throw new Error(`open: ${outcome.kind}`);
-  return outcome;
-}
-
-async function refusal(action: Promise<unknown>): Promise<string> {
-  try {
-    await action;
-  } catch (error) {
-    if (error instanceof Refused) return error.outcome.kind;
-    throw error;
-  }
-  return 'none';
-}
-
-/** More than an implementation gathers before it sends it. */
-async function appendUntilRefused(
-  participant: Participant,
-  txn: string,
-  from: number,
-): Promise<void> {
-  for (const piece of piecesFrom(from, from + GATHERED_RECORDS)) {
-    await participant.append(txn, piece, NEVER);
-  }
-}
-
-async function commitSamples(participant: Participant, count: number): Promise<Sent & Position> {
-  const position = await opened(participant);
-  const sent = await prepare(participant, position, piecesFrom(1, count + 1));
-  const outcome = await participant.commit(position.epoch, sent.intent, NEVER);
-  expect(outcome.kind).toBe('COMMITTED');
-  const { hi, chain } = sent.intent.range;
-  return { ...sent, epoch: position.epoch, last: hi, chain };
-}
+import {
+  NEVER,
+  UNLIMITED,
+  WRITER,
+  appendUntilRefused,
+  commitSamples,
+  opened,
+  piecesFrom,
+  prepare,
+  refusal,
+  textsOf,
+  type ParticipantCase,
+  type Sent,
+} from '../support/participant-cases.ts';
 
 export function describeParticipant(name: string, make: () => ParticipantCase): void {
   describe(`participant: ${name}`, () => {
@@ -110,6 +28,7 @@ export function describeParticipant(name: string, make: () => ParticipantCase): 
     describeMarker(make);
     describeVisibility(make);
     describeCommits(make);
+    describeContent(make);
     describeFences(make);
     describeStrangers(make);
     describeLimits(make);
@@ -286,6 +205,61 @@ export async function refusesWhatDoesNotContinue(target: ParticipantCase): Promi
   expect(await attempt(done)).toBe('COMMITTED');
 }
 
+function describeContent(make: () => ParticipantCase): void {
+  /** Whatever was refused has ended; sent again as it is, it is committed. */
+  async function expectNoneThenAll(
+    target: ParticipantCase,
+    participant: Participant,
+    position: Position,
+    refused: Sent,
+  ): Promise<void> {
+    expect(await target.visible()).toEqual([]);
+    const right = await participant.commit(position.epoch, refused.intent, NEVER);
+    expect(right.kind).not.toBe('COMMITTED');
+    expect(await participant.position(position.epoch, NEVER)).toEqual(position);
+    const again = await prepare(participant, position, refused.pieces);
+    const outcome = await participant.commit(position.epoch, again.intent, NEVER);
+    expect(outcome.kind).toBe('COMMITTED');
+    expect(await target.visible()).toEqual(textsOf(refused.pieces));
+  }
+
+  it('a chain that is not that of the records is rejected, and never kept', async () => {
+    const target = make();
+    const participant = target.connect();
+    const { epoch, last, chain } = await opened(participant);
+    const sent = await prepare(participant, { epoch, last, chain }, piecesFrom(1, 6));
+    const { txn, range } = sent.intent;
+    const madeUp = { txn, range: { ...range, chain: range.chain ^ 1n } };
+    const outcome = await participant.commit(epoch, madeUp, NEVER);
+    expect(outcome).toMatchObject({ kind: 'REJECTED', reason: 'CONTENT' });
+    await expectNoneThenAll(target, participant, { epoch, last, chain }, sent);
+  });
+
+  it('records that have changed on their way are rejected by the flush', async () => {
+    const target = make();
+    const participant = target.connect();
+    const { epoch, last, chain } = await opened(participant);
+    const pieces = piecesFrom(1, 6);
+    const others = new Map(piecesFrom(1, 6, 1).map((piece) => [piece.lo, piece]));
+    target.change((piece) => others.get(piece.lo)!);
+    const txn = await participant.begin(epoch, 1, NEVER);
+    for (const piece of pieces) await participant.append(txn, piece, NEVER);
+    const flushed = participant.flush(txn, NEVER);
+    await expect(flushed).rejects.toMatchObject({
+      outcome: { kind: 'REJECTED', reason: 'CONTENT' },
+    });
+    target.change((piece) => piece);
+    const all = new Tally(1, UNLIMITED);
+    const over = new Chain(chain);
+    for (const piece of pieces) {
+      all.add(piece);
+      over.add(piece);
+    }
+    const sent = { pieces, intent: { txn, range: all.range(chain, over.value) } };
+    await expectNoneThenAll(target, participant, { epoch, last, chain }, sent);
+  });
+}
+
 function describeFences(make: () => ParticipantCase): void {
   it('an older epoch is fenced at begin, append, flush and commit', async () => {
     const target = make();
@@ -350,26 +324,28 @@ function describeStrangers(make: () => ParticipantCase): void {
 }
 
 function describeLimits(make: () => ParticipantCase): void {
-  it('one transaction holds no more than it may, and a single piece always', async () => {
+  it('one transaction holds no more than it may, and says how much that is', async () => {
     const target = make();
     const participant = target.connect();
-    const { maxRecords } = participant.capabilities;
-    if (maxRecords > 1e6) return;
+    const { maxRecords } = target;
     const position = await opened(participant);
     const txn = await participant.begin(position.epoch, 1, NEVER);
-    const refused = async (): Promise<string> => {
-      for (let lo = 1; lo <= maxRecords + 3;) {
-        for (const piece of piecesFrom(lo, lo + 300)) {
-          const what = await refusal(participant.append(txn, piece, NEVER));
-          if (what !== 'none') return what;
-          lo = endOf(piece);
-        }
+    const send = async (): Promise<void> => {
+      for (const piece of piecesFrom(1, maxRecords + 4)) {
+        await participant.append(txn, piece, NEVER);
       }
-      return 'none';
+      // one that gathers pieces before it sends them learns of it now
+      await participant.flush(txn, NEVER);
     };
-    expect(await refused()).toBe('REJECTED');
+    await expect(send()).rejects.toMatchObject({
+      outcome: { kind: 'REJECTED', reason: 'LIMIT' },
+      message: `REJECTED: LIMIT: a transaction holds at most ${maxRecords} records`,
+    });
     await participant.abort(txn);
     expect(await target.visible()).toEqual([]);
+    const { pieces, intent } = await prepare(participant, position, piecesFrom(1, maxRecords + 1));
+    expect((await participant.commit(position.epoch, intent, NEVER)).kind).toBe('COMMITTED');
+    expect(await target.visible()).toEqual(textsOf(pieces));
   });
 
   it('pieces that do not follow each other are rejected', async () => {

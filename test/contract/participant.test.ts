@@ -16,6 +16,8 @@ describeParticipant('fake, position with data', () => {
     connect: () => new FakeStoreParticipant(target, network),
     visible: () => Promise.resolve(target.records),
     loseNextCommitReply: () => (network.next = { request: 'commit', how: 'loseReply' }),
+    maxRecords: target.limits.maxRecords,
+    change: (onArrival) => (target.onArrival = onArrival),
     expire: () => target.expire(),
   };
 });
@@ -30,6 +32,8 @@ describeParticipant('fake, two-phase', () => {
     connect: () => new FakeTwoPhaseParticipant(target, network),
     visible: () => Promise.resolve(target.records),
     loseNextCommitReply: () => (network.next = { request: 'commit', how: 'loseReply' }),
+    maxRecords: target.limits.maxRecords,
+    change: (onArrival) => (target.onArrival = onArrival),
     expire: () => target.expire(),
     trim: () => target.trim(),
   };

@@ -5,7 +5,12 @@
  * connection, and nothing comes twice: it is a stream of bytes.
  */
 import { HelicorderError } from '../../engine/base/errors.ts';
-import { errorOf, type Answer, type Question } from '../../engine/control/protocol.ts';
+import {
+  CONTROL_VERSION,
+  errorOf,
+  type Answer,
+  type Question,
+} from '../../engine/control/protocol.ts';
 import type { StoreRequest } from '../../engine/control/service.ts';
 import type { WriterAgent } from '../../engine/recorder/writer-agent.ts';
 import type { Requests } from '../../engine/targets/store-participant.ts';
@@ -232,7 +237,7 @@ export class Line implements Requests {
     const connection = await this.#connected();
     const ask = (question: Question, _types: unknown, payload = new Uint8Array(0)) =>
       connection.ask(question, payload);
-    return { ask: ask as never };
+    return { ask: ask as never, version: CONTROL_VERSION };
   }
 
   drop(): void {

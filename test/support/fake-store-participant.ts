@@ -1,5 +1,6 @@
 /** A participant with position-with-data over a target in memory, by the production's rules. */
-import { Chain } from '../../engine/txn/chain.ts';
+import { TXN_CHAIN_WORDS } from '../../engine/base/constants.ts';
+import { Content, type Prepared } from '../../engine/txn/content.ts';
 import {
   Refused,
   type Capabilities,
@@ -10,6 +11,7 @@ import {
   type Position,
   type WriterIdentity,
 } from '../../engine/txn/participant.ts';
+import { encodePieces } from '../../engine/txn/piece-format.ts';
 import type { Piece } from '../../engine/txn/piece.ts';
 import {
   applyCommit,
@@ -23,12 +25,14 @@ import {
 import { Tally } from '../../engine/txn/tally.ts';
 import type { FakeNetwork } from './fake-network.ts';
 import { recordTexts } from './pieces.ts';
+import { SentPieces } from './sent-pieces.ts';
 import type { SeededRandom } from './random.ts';
 
 interface Open {
   writer: string;
   epoch: number;
   tally: Tally;
+  content: Content;
   pieces: Piece[];
 }
 
@@ -38,6 +42,8 @@ export class FakeStoreTarget {
   readonly #held = new Map<string, HeldPosition>();
   readonly #open = new Map<string, Open>();
   #transactions = 0;
+  /** what becomes of a piece on its way here */
+  onArrival: (piece: Piece) => Piece = (piece) => piece;
   readonly limits: Pick<Capabilities, 'maxRecords' | 'maxBytes'>;
   /** the stream, record by record */
   readonly records: string[] = [];
@@ -46,13 +52,6 @@ export class FakeStoreTarget {
   constructor(random: SeededRandom, limits = { maxRecords: 500, maxBytes: 100_000 }) {
     this.#random = random;
     this.limits = limits;
-  }
-
-  /** Is the chain that was sent the one over what is here? Checked at each commit. */
-  #assertChain(open: Open, intent: Intent): void {
-    const chain = new Chain(intent.range.before);
-    for (const piece of open.pieces) chain.add(piece);
-    if (chain.value !== intent.range.chain) throw new Error('the chain is not that of the data');
   }
 
   open(writer: string): Position {
@@ -69,18 +68,30 @@ export class FakeStoreTarget {
   begin(writer: string, epoch: number, lo: number): string {
     this.#check(writer, epoch);
     const txn = `store-${++this.#transactions}`;
-    this.#open.set(txn, { writer, epoch, tally: new Tally(lo, this.limits), pieces: [] });
+    const content = new Content(this.held(writer).chain, TXN_CHAIN_WORDS);
+    const tally = new Tally(lo, this.limits);
+    this.#open.set(txn, { writer, epoch, tally, content, pieces: [] });
     return txn;
   }
 
-  append(txn: string, piece: Piece): void {
+  append(txn: string, sent: Piece): void {
     const open = this.#transaction(txn);
+    const piece = this.onArrival(sent);
     open.tally.add(piece);
+    open.content.addBytes(encodePieces([piece]));
+    open.content.addPiece(piece);
     open.pieces.push(piece);
   }
 
-  flush(txn: string): void {
-    this.#transaction(txn);
+  flush(txn: string, { count, crc }: Prepared): void {
+    const { tally, content } = this.#transaction(txn);
+    if (count === tally.records && crc === content.crc) return;
+    throw new Refused(this.#rejectContent(txn));
+  }
+
+  #rejectContent(txn: string): Refused['outcome'] {
+    this.#open.delete(txn);
+    return { kind: 'REJECTED', reason: 'CONTENT' };
   }
 
   commit(writer: string, epoch: number, intent: Intent): CommitOutcome {
@@ -89,8 +100,9 @@ export class FakeStoreTarget {
     if (verdict.kind !== 'APPLY') return verdict;
     const open = this.#open.get(intent.txn ?? '');
     if (open === undefined) return { kind: 'ABORTED' };
-    if (!open.tally.isRange(intent.range)) return { kind: 'REJECTED', reason: 'CONTENT' };
-    this.#assertChain(open, intent);
+    const { range } = intent;
+    const isRight = open.tally.isRange(range) && open.content.mayHave(range.chain);
+    if (!isRight) return this.#rejectContent(intent.txn!);
     const next = applyCommit(held, intent.range, this.#offset);
     this.records.push(...open.pieces.flatMap(recordTexts));
     this.#offset = next.endOffset;
@@ -137,6 +149,7 @@ export class FakeStoreParticipant implements Participant {
   readonly #network: FakeNetwork;
   readonly capabilities: Capabilities;
   #writer = '';
+  readonly #sent = new SentPieces();
 
   constructor(target: FakeStoreTarget, network: FakeNetwork) {
     this.#target = target;
@@ -167,11 +180,13 @@ export class FakeStoreParticipant implements Participant {
   }
 
   append(txn: string, piece: Piece): Promise<void> {
+    this.#sent.add(txn, piece);
     return this.#network.request('append', () => this.#target.append(txn, piece));
   }
 
   flush(txn: string): Promise<void> {
-    return this.#network.request('flush', () => this.#target.flush(txn));
+    const prepared = this.#sent.prepared(txn);
+    return this.#network.request('flush', () => this.#target.flush(txn, prepared));
   }
 
   commit(epoch: number, intent: Intent): Promise<CommitOutcome> {

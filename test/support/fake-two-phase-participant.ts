@@ -3,6 +3,8 @@
  * transaction holds, aborts it when its lease ends, shows it some time after the commit is
  * irrevocable, and forgets how it ended. Where a writer has come is read from the last record.
  */
+import { TXN_CHAIN_WORDS } from '../../engine/base/constants.ts';
+import { Content, type Prepared } from '../../engine/txn/content.ts';
 import {
   Refused,
   type Capabilities,
@@ -14,6 +16,7 @@ import {
   type Range,
   type WriterIdentity,
 } from '../../engine/txn/participant.ts';
+import { encodePieces } from '../../engine/txn/piece-format.ts';
 import type { Piece } from '../../engine/txn/piece.ts';
 import { judgeEpoch, NEVER_OPENED, openPosition } from '../../engine/txn/position.ts';
 import { Tally } from '../../engine/txn/tally.ts';
@@ -25,6 +28,7 @@ import {
 } from '../../engine/txn/two-phase.ts';
 import type { FakeNetwork } from './fake-network.ts';
 import { recordTexts } from './pieces.ts';
+import { SentPieces } from './sent-pieces.ts';
 import type { SeededRandom } from './random.ts';
 
 interface Transaction {
@@ -32,6 +36,7 @@ interface Transaction {
   epoch: number;
   status: TransactionStatus;
   tally: Tally;
+  content: Content;
   records: string[];
   /** what its records say of themselves: last seq and chain */
   marker: { last: number; chain: bigint } | undefined;
@@ -43,6 +48,8 @@ export class FakeTwoPhaseTarget {
   readonly #tails = new Map<string, Tail>();
   readonly #transactions = new Map<string, Transaction>();
   #count = 0;
+  /** what becomes of a piece on its way here */
+  onArrival: (piece: Piece) => Piece = (piece) => piece;
   readonly limits: Pick<Capabilities, 'maxRecords' | 'maxBytes'>;
   /** the stream, record by record, as far as it is visible */
   readonly records: string[] = [];
@@ -76,15 +83,31 @@ export class FakeTwoPhaseTarget {
     this.check(writer, epoch);
     const txn = `two-phase-${++this.#count}`;
     const tally = new Tally(lo, this.limits);
-    const empty = { records: [], marker: undefined, tally };
+    const tail = this.tail(writer);
+    // a marker that is gone says nothing of the chain before
+    const content =
+      tail.kind === 'trimmed'
+        ? new Content(0n, 0)
+        : new Content(tail.kind === 'record' ? tail.chain : 0n, TXN_CHAIN_WORDS);
+    const empty = { records: [], marker: undefined, tally, content };
     this.#transactions.set(txn, { writer, epoch, status: 'OPEN', ...empty });
     return txn;
   }
 
-  append(txn: string, piece: Piece): void {
+  append(txn: string, sent: Piece): void {
     const transaction = this.open(txn);
+    const piece = this.onArrival(sent);
     transaction.tally.add(piece);
+    transaction.content.addBytes(encodePieces([piece]));
+    transaction.content.addPiece(piece);
     transaction.records.push(...recordTexts(piece));
+  }
+
+  flush(txn: string, { count, crc }: Prepared): void {
+    const { tally, content } = this.open(txn);
+    if (count === tally.records && crc === content.crc) return;
+    this.abort(txn);
+    throw new Refused({ kind: 'REJECTED', reason: 'CONTENT' });
   }
 
   /** @throws Refused unless it is open and of the live epoch */
@@ -149,6 +172,7 @@ export class FakeTwoPhaseParticipant implements Participant {
   readonly #network: FakeNetwork;
   readonly capabilities: Capabilities;
   #writer = '';
+  readonly #sent = new SentPieces();
 
   constructor(target: FakeTwoPhaseTarget, network: FakeNetwork) {
     this.#target = target;
@@ -191,11 +215,13 @@ export class FakeTwoPhaseParticipant implements Participant {
   }
 
   append(txn: string, piece: Piece): Promise<void> {
+    this.#sent.add(txn, piece);
     return this.#network.request('append', () => this.#target.append(txn, piece));
   }
 
   async flush(txn: string): Promise<void> {
-    await this.#network.request('flush', () => this.#target.open(txn));
+    const prepared = this.#sent.prepared(txn);
+    await this.#network.request('flush', () => this.#target.flush(txn, prepared));
   }
 
   async commit(epoch: number, intent: Intent): Promise<CommitOutcome> {
@@ -225,7 +251,9 @@ export class FakeTwoPhaseParticipant implements Participant {
       if (target.status(txn) !== 'OPEN') return undefined;
       if (range.lo !== at.last + 1) return { kind: 'REJECTED', reason: 'RANGE' };
       if (range.before !== at.chain) return { kind: 'DIVERGED' };
-      if (target.open(txn).tally.isRange(range)) return undefined;
+      const { tally, content } = target.open(txn);
+      if (tally.isRange(range) && content.mayHave(range.chain)) return undefined;
+      target.abort(txn);
       return { kind: 'REJECTED', reason: 'CONTENT' };
     } catch (error) {
       if (error instanceof Refused) return error.outcome;

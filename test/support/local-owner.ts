@@ -4,9 +4,15 @@
  * processes as a recorder would.
  */
 import { HelicorderError } from '../../engine/base/errors.ts';
-import { errorOf, type Answer, type Question } from '../../engine/control/protocol.ts';
+import {
+  CONTROL_VERSION,
+  errorOf,
+  type Answer,
+  type Question,
+} from '../../engine/control/protocol.ts';
 import { ControlServer } from '../../engine/control/server.ts';
 import { ControlService, type StoreRequest } from '../../engine/control/service.ts';
+import type { TransactionLimits } from '../../engine/store/open-transactions.ts';
 import { systemEnvironment, type StoreEnvironment } from '../../engine/store/store.ts';
 import { storePaths } from '../../engine/store/files.ts';
 import { originRun } from '../../engine/store/control-entries.ts';
@@ -15,7 +21,8 @@ import { StreamReader } from '../../engine/store/stream-reader.ts';
 import type { StoreWriter } from '../../engine/store/writer.ts';
 import type { Requests } from '../../engine/targets/store-participant.ts';
 import { cutPiece, pieceOf } from '../../engine/targets/pieces.ts';
-import { endOf } from '../../engine/txn/piece.ts';
+import { decodePieces, encodePieces } from '../../engine/txn/piece-format.ts';
+import { endOf, type Piece } from '../../engine/txn/piece.ts';
 import { recordTexts } from './pieces.ts';
 import { openWriter } from './stores.ts';
 
@@ -26,15 +33,26 @@ export class LocalOwner {
   readonly dir: string;
   /** asked for every request */
   fate: (type: string) => Fate = () => 'served';
+  /** what becomes of a piece on its way here */
+  onArrival: ((piece: Piece) => Piece) | undefined;
+  /** of the protocol: 1 is an older owner */
+  version = CONTROL_VERSION;
   readonly #environment: StoreEnvironment;
   #writer: StoreWriter;
   #service!: ControlService;
   readonly #answers: Answer[] = [];
+  readonly #transactionLimits: Partial<TransactionLimits>;
   #keys = 0;
   #connections = 0;
 
   /** @param environment may name options of the writer, such as `spillBytes` */
-  constructor(dir: string, segmentBytes?: number, environment = systemEnvironment) {
+  constructor(
+    dir: string,
+    segmentBytes?: number,
+    environment = systemEnvironment,
+    transactionLimits: Partial<TransactionLimits> = {},
+  ) {
+    this.#transactionLimits = transactionLimits;
     this.dir = dir;
     this.#environment = environment;
     this.#writer = openWriter(dir, segmentBytes, environment);
@@ -46,7 +64,8 @@ export class LocalOwner {
   }
 
   #serve(): void {
-    this.#service = new ControlService(this.#writer, systemEnvironment, {
+    const environment = { ...this.#environment, transactionLimits: this.#transactionLimits };
+    this.#service = new ControlService(this.#writer, environment, {
       answer: (key, answer) => (this.#answers[key] = answer),
       waiting: () => undefined,
     });
@@ -87,18 +106,21 @@ export class LocalOwner {
       if (answer.type === 'failed') throw errorOf(answer);
       return { ...answer, id: 0 };
     };
-    let client = { ask: ask as never };
+    const connected = () => ({ ask: ask as never, version: this.version });
+    let client = connected();
     const drop = (): void => {
       this.#service.gone(connection);
       connection = ++this.#connections;
-      client = { ask: ask as never };
+      client = connected();
     };
     return { client: () => Promise.resolve(client), drop, close: () => Promise.resolve(drop()) };
   }
 
   #ask(connection: number, question: Question, payload: Uint8Array): Answer {
     const key = this.#keys++;
-    this.#service.submit(connection, key, { ...question, id: 0 } as StoreRequest, payload.slice());
+    const isChanged = question.type === 'txn-append' && this.onArrival !== undefined;
+    const arrived = isChanged ? encodePieces(decodePieces(payload).map(this.onArrival!)) : payload;
+    this.#service.submit(connection, key, { ...question, id: 0 } as StoreRequest, arrived.slice());
     while (this.#service.serve());
     return this.#answers[key]!;
   }

@@ -164,14 +164,25 @@ const REPLIES: { type: string; [field: string]: unknown }[] = [
 ];
 
 function messages(): MadeInput[] {
-  const made = (decoder: string, message: { type: string }): MadeInput => {
+  const made = (
+    decoder: string,
+    message: { type: string },
+    name: string = message.type,
+  ): MadeInput => {
     const bytes = utf8(JSON.stringify(encodeHead(message)));
-    return { decoder, name: message.type, bytes, extension: 'json' };
+    return { decoder, name, bytes, extension: 'json' };
   };
+  const prepared = { type: 'txn-flush', id: 6, txn: '9-1', count: 4, crc: 2 ** 32 - 1 };
+  const message = 'a transaction holds at most 500 records';
+  const told = { type: 'refused', id: 1, outcome: 'REJECTED', reason: 'LIMIT', message };
+  const hello = { type: 'hello', protocol: 'helicorder-control' };
   return [
     ...REQUESTS.map((message) => made('control-request', message)),
     ...REPLIES.map((message) => made('control-reply', message)),
-    made('control-hello', { type: 'hello', protocol: 'helicorder-control', version: 1 } as never),
+    made('control-request', prepared, 'prepared-txn-flush'),
+    made('control-reply', told, 'beyond-a-limit'),
+    made('control-hello', { ...hello, version: 1 } as never),
+    made('control-hello', { ...hello, version: 2 } as never, 'version-2'),
   ];
 }
 

@@ -1,15 +1,17 @@
 /** A store as what the contract of participants asks for. */
+import { systemEnvironment } from '../../engine/store/store.ts';
 import { StoreParticipant } from '../../engine/targets/store-participant.ts';
-import type { ParticipantCase } from '../contract/participant.contract.ts';
 import { temporaryDirectory } from './directory.ts';
 import { LocalOwner, recordsOf } from './local-owner.ts';
+import type { ParticipantCase } from './participant-cases.ts';
 import { testOrigin } from './pieces.ts';
 
 const STREAM = 'a/b';
+const MAX_RECORDS = 500;
 
 export function storeCase(): ParticipantCase {
   const dir = temporaryDirectory();
-  const owner = new LocalOwner(dir);
+  const owner = new LocalOwner(dir, undefined, systemEnvironment, { maxRecords: MAX_RECORDS });
   const { schema } = testOrigin('samples');
   const target = { stream: STREAM, schema, samplesPerEvent: 7 };
   return {
@@ -22,6 +24,8 @@ export function storeCase(): ParticipantCase {
         return 'reply lost';
       };
     },
+    maxRecords: MAX_RECORDS,
+    change: (onArrival) => (owner.onArrival = onArrival),
     expire: () => owner.restart(),
   };
 }

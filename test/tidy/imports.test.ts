@@ -14,7 +14,7 @@ import {
 } from './tree.ts';
 
 /** What every end of a copy decides by. */
-const PARTICIPANT_RULES = ['participant', 'piece', 'position', 'tally'].map(
+const PARTICIPANT_RULES = ['participant', 'piece', 'position', 'content', 'tally'].map(
   (name) => `txn/${name}.ts`,
 );
 

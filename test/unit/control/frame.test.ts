@@ -151,9 +151,10 @@ describe('messages', () => {
     expect(codeOf(() => parseRequest(frame(head)))).toBe('PROTOCOL');
   });
 
-  it('another version is refused', () => {
-    const hello = { type: 'hello', protocol: 'helicorder-control', version: 2 };
-    expect(codeOf(() => parseHello(frame(hello)))).toBe('PROTOCOL');
+  it('the versions that are known are spoken, others are refused', () => {
+    const hello = (version: number) =>
+      codeOf(() => parseHello(frame({ type: 'hello', protocol: 'helicorder-control', version })));
+    expect([0, 1, 2, 3].map(hello)).toEqual(['PROTOCOL', undefined, undefined, 'PROTOCOL']);
   });
 });
 

@@ -1,12 +1,13 @@
 /** What clients can do to the control socket, and what it costs the owner: nothing that matters. */
 import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished, test } from 'vitest';
 import { EVENT_MAX_BYTES, KIB, MIB } from '../../../engine/base/constants.ts';
 import { ControlClient } from '../../../engine/control/client.ts';
 import type { ControlLimits } from '../../../engine/control/connection.ts';
-import { encodeFrame } from '../../../engine/control/frame.ts';
+import { FrameDecoder, encodeFrame } from '../../../engine/control/frame.ts';
 import { CONTROL_LIMITS, ControlServer } from '../../../engine/control/server.ts';
 import { HELLO, HoldingHandler, RawClient } from '../../support/control.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
@@ -35,6 +36,7 @@ async function serve(limits: Partial<ControlLimits> = {}, dir = temporaryDirecto
   return { path, handler, server, client, greeted } satisfies Served;
 }
 
+const HELLO_BACK = { type: 'hello', program: 'older' };
 const append = (id: number): object => ({ type: 'append', id, run: '1' });
 
 async function isServed({ path }: Served): Promise<void> {
@@ -227,6 +229,22 @@ describe('many', () => {
   });
 });
 
+describe('why something is refused', () => {
+  it.each([1, 2])('is said in words to who knows them (version %i)', async (version) => {
+    const served = await serve();
+    const client = served.client();
+    client.send({ ...HELLO, version });
+    expect(await client.next()).toMatchObject({ type: 'hello', version });
+    client.send({ type: 'txn-flush', id: 1, txn: '9-1' });
+    await served.handler.until(() => served.handler.held.length === 1);
+    const refused = { type: 'refused', outcome: 'ABORTED' } as const;
+    const message = 'it is too old';
+    served.handler.held.shift()!.answer({ ...refused, message });
+    const said = version === 1 ? {} : { message };
+    expect(await client.next()).toEqual({ ...refused, ...said, id: 1 });
+  });
+});
+
 describe('an owner that closes', () => {
   it('answers what it has taken, then says so', async () => {
     const served = await serve();
@@ -252,6 +270,30 @@ describe('an owner that closes', () => {
 });
 
 describe('our client', () => {
+  it('speaks as an older owner does', async () => {
+    const path = join(temporaryDirectory(), 'control');
+    const asked: unknown[] = [];
+    const older = createServer((socket) => {
+      const decoder = new FrameDecoder();
+      socket.on('data', (bytes: Buffer) => {
+        decoder.push(bytes);
+        decoder.next();
+        decoder.admit();
+        const { version } = decoder.next()!.head as { version: number };
+        asked.push(version);
+        if (version === 1) return socket.write(encodeFrame({ ...HELLO_BACK, version }));
+        const message = `version ${version} is asked for, this is 1`;
+        const failed = { type: 'failed', id: null, code: 'PROTOCOL', message };
+        return socket.end(encodeFrame(failed));
+      });
+    });
+    await new Promise<void>((resolve) => older.listen(path, resolve));
+    onTestFinished(() => void older.close());
+    const client = (await ControlClient.connect(path))!;
+    expect({ asked, version: client.version }).toEqual({ asked: [2, 1], version: 1 });
+    client.close();
+  });
+
   it('tells what it was refused with, and goes on', async () => {
     const served = await serve();
     const client = (await ControlClient.connect(served.path))!;

@@ -250,7 +250,8 @@ describe('transactions of copies', () => {
     wait(TXN_OPEN_MS - 1);
     expect(scene.ask(1, flush)).toEqual({ type: 'done' });
     wait(2);
-    expect(scene.ask(1, flush)).toEqual({ type: 'refused', outcome: 'ABORTED' });
+    const message = 'the transaction has been open for more than 10 min';
+    expect(scene.ask(1, flush)).toEqual({ type: 'refused', outcome: 'ABORTED', message });
     expect(scene.ask(1, begin)).toMatchObject({ type: 'begun' });
   });
 });
