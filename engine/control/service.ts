@@ -1,7 +1,7 @@
 /**
  * Requests that change the store, on the thread that owns it, in the order in which each client has
- * sent them. Appends, opens and commits of whoever waits share a group (`shared-group.ts`), and so do
- * cursors: the more clients write at once, the fewer writes each of them costs.
+ * sent them. Appends, opens and commits of all who wait share a group (`shared-group.ts`), and so
+ * do cursors: the more clients write at once, the fewer writes each of them costs.
  *
  * On a full disk the group in hand stays pending in the log; whoever owns the thread resumes it,
  * and the next `serve` answers it. Behind it only changes are served, since they may free space.

@@ -62,7 +62,7 @@ export class SharedGroup {
     this.#transactions = served.transactions;
   }
 
-  /** Is there room for it, and is it about nothing that others are about? Then it is to be added. */
+  /** Is there room for it, and is it about nothing that others are about? Then it must be added. */
   admits({ request, payload }: SharedJob): boolean {
     const { builder } = this.#plan;
     const bytes = request.type === 'txn-commit' ? this.#heldBytes(request) : payload.length;

@@ -1,7 +1,8 @@
 /**
- * A group before the state has taken it in: which streams and schemas it makes, which runs it begins
- * with what epochs, how far it takes streams and writers. Numbers count on from the state, and from
- * what is in the group already: more than one request may share it (`control/service.ts`).
+ * A group before the state has taken it in: which streams and schemas it makes, which runs it
+ * begins with what epochs, how far it takes streams and writers. Numbers count on from the state,
+ * and from what is in the group already: more than one request may share it
+ * (`control/shared-group.ts`).
  */
 import { assert } from '../base/assert.ts';
 import { randomUint32, type Clock, type Random } from '../base/clock.ts';

@@ -1,4 +1,4 @@
-/** The thread that owns a store in memory, and clients that ask it (`engine/control/service.ts`). */
+/** The thread that owns a store in memory, and clients that ask it (`control/service.ts`). */
 import { MIB } from '../../engine/base/constants.ts';
 import { systemRandom } from '../../engine/base/clock.ts';
 import { encodeEventList, type Answer } from '../../engine/control/protocol.ts';

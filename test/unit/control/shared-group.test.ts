@@ -1,4 +1,4 @@
-/** What many clients ask at once costs one write, and is as if they had asked one after the other. */
+/** What many clients ask at once costs one write, and is as if they had asked in turns. */
 import { describe, expect, test } from 'vitest';
 import { canonicalSchema, OPAQUE_SCHEMA } from '../../../engine/batch/schema.ts';
 import type { Answer } from '../../../engine/control/protocol.ts';
