@@ -36,6 +36,7 @@ export interface DerivationOptions {
   where?: string;
   transform?: string;
   transformOptions?: Record<string, unknown>;
+  fixedRoutingKey?: string;
 }
 
 export const WHERE_TEXT =
@@ -49,6 +50,7 @@ const BATCH_TEXT =
   'with more than 1000000 it may be larger than memory: the target has all of it at once, or none';
 export const TRANSFORM_TEXT = 'ES module with a defineTransform, applied to what is kept';
 export const TRANSFORM_OPTIONS_TEXT = 'its options, as a JSON object';
+export const ROUTING_KEY_TEXT = 'RemoteAddr of what is copied (default: that of each record)';
 
 type Progress = Parameters<NonNullable<CopyOptions['onProgress']>>[0];
 
@@ -74,6 +76,7 @@ export function cpCommand({ io, run }: CliContext): Command {
     .option('--where <expression>', WHERE_TEXT)
     .option('--transform <file>', TRANSFORM_TEXT)
     .option('--transform-options <json>', TRANSFORM_OPTIONS_TEXT, jsonObject)
+    .option('--fixedRoutingKey <key>', ROUTING_KEY_TEXT)
     .option('--cursor <name>', CURSOR_TEXT, cursorName)
     .option('--batch-records <n>', BATCH_TEXT, argument(parseBatchRecords))
     .option('--bandwidth <size>', 'most bytes per second, such as 1MiB', bandwidth)
@@ -101,12 +104,15 @@ export function jsonObject(text: string): Record<string, unknown> {
 }
 
 /** @throws USAGE for options of a transform that is not there */
-function derivationOf({ where, transform, transformOptions }: DerivationOptions) {
+function derivationOf(options: DerivationOptions) {
+  const { where, transform, transformOptions, fixedRoutingKey } = options;
   if (transformOptions && transform === undefined) {
     throw new HelicorderError('USAGE', '--transform-options needs a --transform');
   }
   return {
     ...(where === undefined ? {} : { where }),
+    // empty is the reference's default
+    ...(fixedRoutingKey ? { routingKey: fixedRoutingKey } : {}),
     ...(transform === undefined
       ? {}
       : { transform: { file: transform, ...(transformOptions && { options: transformOptions }) } }),

@@ -12,6 +12,7 @@ import type { CliContext, CliIo, CommonOptions } from '../command.ts';
 import {
   copy,
   jsonObject,
+  ROUTING_KEY_TEXT,
   TRANSFORM_OPTIONS_TEXT,
   TRANSFORM_TEXT,
   WHERE_TEXT,
@@ -24,9 +25,9 @@ const EXAMPLES = [
   'helicorder stream-to-stream --scope plant --input-stream a --output-stream b --follow',
 ];
 
-/** Settings of the reference's cluster and job manager, and of a routing that a store has not. */
+/** Settings of the reference's cluster and job manager: a copy is one worker of this process. */
 const MEANINGLESS = [
-  ...['fixedRoutingKey', 'parallelism', 'readerParallelism'],
+  ...['parallelism', 'readerParallelism'],
   ...['checkpointTimeoutMs', 'enableCheckpoint', 'enableOperatorChaining', 'rebalance'],
   ...['maxOutOfOrdernessMs', 'logOutputRecords', 'jobName', 'output-minNumSegments'],
   ...['output-scaleFactor', 'output-targetRate'],
@@ -79,6 +80,7 @@ export function streamToStreamCommand({ io, run }: CliContext): Command {
     .option('--where <expression>', WHERE_TEXT)
     .option('--transform <file>', TRANSFORM_TEXT)
     .option('--transform-options <json>', TRANSFORM_OPTIONS_TEXT, jsonObject)
+    .option('--fixedRoutingKey <key>', ROUTING_KEY_TEXT)
     .option('--follow', 'the same as --input-endAtTail false')
     .addOption(
       new Option('--checkpointIntervalMs <ms>', 'time between two transactions of one that follows')

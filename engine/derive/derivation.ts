@@ -11,8 +11,9 @@
  * so that it does not matter how the source was cut into pieces
  * (`docs/decisions/0009-derived-copies.md`).
  *
- * What a derivation is (expression, name and options of a transform) is an attribute of the origin
- * of each record, so records that were derived in another way are other records.
+ * What a derivation is (expression, name and options of a transform, routing key) is an attribute of
+ * the origin of each record, so records that were derived in another way are other records. One
+ * that only gives a routing key leaves all else of the records as it is.
  *
  * Belongs to one thread. Pure, but for what a user's function does.
  */
@@ -36,6 +37,8 @@ export interface DerivationRequest {
   where?: string;
   /** applied to what is kept */
   transform?: TransformFile;
+  /** `RemoteAddr` of all that is copied, in place of its own */
+  routingKey?: string;
 }
 
 /** Of one run. */
@@ -44,6 +47,8 @@ interface Plan {
   where: BoundWhere | undefined;
 }
 
+/** The attribute of a run in which its routing key stands. */
+const ROUTING_KEY = 'RemoteAddr';
 const ID_DIGITS = 16;
 const NAME_MAX_CHARACTERS = 200;
 
@@ -53,34 +58,47 @@ const NAME_MAX_CHARACTERS = 200;
  * @throws HelicorderError of that code
  */
 export async function loadDerivation(
-  { where, transform }: DerivationRequest,
+  { where, transform, routingKey }: DerivationRequest,
   code: ErrorCode,
 ): Promise<Derivation | undefined> {
-  if (where === undefined && transform === undefined) return undefined;
+  const isNone = where === undefined && transform === undefined && routingKey === undefined;
+  if (isNone) return undefined;
   const parsed = where === undefined ? undefined : whereOf(where, code);
   const loaded = transform && (await loadTransform(transform, code));
-  return new Derivation(parsed, loaded, code);
+  return new Derivation({ where: parsed, transform: loaded, routingKey }, code);
+}
+
+/** What is asked for, as it is applied. */
+interface Parts {
+  where?: Where | undefined;
+  transform?: LoadedTransform | undefined;
+  routingKey?: string | undefined;
 }
 
 export class Derivation {
   /** as people read it */
   readonly name: string;
-  /** 16 hex digits; of name, options and expression */
+  /** 16 hex digits; of name, options, expression and routing key */
   readonly id: string;
   readonly #where: Where | undefined;
+  readonly #routingKey: string | undefined;
   readonly #transform: TransformRun | undefined;
   readonly #code: ErrorCode;
   readonly #plans = new WeakMap<Origin, Plan>();
 
-  constructor(where: Where | undefined, transform: LoadedTransform | undefined, code: ErrorCode) {
+  constructor(parts: Parts, code: ErrorCode) {
+    const { where, transform, routingKey } = parts;
     const identity = {
       where: where?.text ?? null,
       transform: transform ? [transform.transform.name, transform.options] : null,
+      // left out where there is none: a copy keeps the id that it has
+      routingKey,
     };
     const digest = createHash('sha256').update(JSON.stringify(identity)).digest('hex');
     this.id = digest.slice(0, ID_DIGITS);
-    this.name = nameOf(where, transform);
+    this.name = nameOf(parts);
     this.#where = where;
+    this.#routingKey = routingKey;
     this.#transform = transform && new TransformRun(transform, code);
     this.#code = code;
   }
@@ -111,13 +129,20 @@ export class Derivation {
     if (known) return known;
     const schema = this.schemaOf(origin.schema);
     const before = origin.attributes.filter(([name]) => name === DERIVED);
-    const others = origin.attributes.filter(([name]) => name !== DERIVED);
+    const others = this.#routed(origin).filter(([name]) => name !== DERIVED);
     const derived = [...before.map(([, value]) => value), `${this.name} #${this.id}`].join('; ');
     const attributes: Origin['attributes'] = [...others, [DERIVED, derived]];
     const where = this.#where?.bind(origin.schema, this.#code);
     const plan = { origin: { ...origin, schema, attributes }, where };
     this.#plans.set(origin, plan);
     return plan;
+  }
+
+  #routed({ attributes }: Origin): Origin['attributes'] {
+    const key = this.#routingKey;
+    if (key === undefined) return attributes;
+    const others = attributes.filter(([name]) => name !== ROUTING_KEY);
+    return [[ROUTING_KEY, key], ...others];
   }
 
   #batch(content: BatchContent, schema: Schema, { origin, where }: Plan): BatchContent {
@@ -169,10 +194,11 @@ function whereOf(text: string, code: ErrorCode): Where {
   }
 }
 
-function nameOf(where: Where | undefined, loaded: LoadedTransform | undefined): string {
+function nameOf({ where, transform: loaded, routingKey }: Parts): string {
   const parts = [
     ...(where ? [`where ${where.text}`] : []),
     ...(loaded ? [`${loaded.transform.name} ${JSON.stringify(loaded.options)}`] : []),
+    ...(routingKey === undefined ? [] : [`${ROUTING_KEY} ${routingKey}`]),
   ];
   return parts.join(', ').slice(0, NAME_MAX_CHARACTERS);
 }

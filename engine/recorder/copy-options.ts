@@ -29,6 +29,8 @@ export interface CopyOptions {
   where?: string;
   /** what becomes of each record that is kept: a file with a `defineTransform` */
   transform?: TransformFile;
+  /** `RemoteAddr` of all that is copied, 1 to 255 characters; default: each record's own */
+  routingKey?: string;
   /**
    * what is asked for stands in a configuration, and is said again at each start: an error in it is
    * CONFIG, and `begin` does not say that somebody has looked after SOURCE_DIVERGED
@@ -59,9 +61,11 @@ export function checkCopy(options: CopyOptions): void {
   checkEnds(options);
 }
 
+const ROUTING_KEY_MAX_CHARACTERS = 255;
+
 /** Nothing that is compared with NaN, or counted by halves, comes to an end. */
 function checkNumbers(options: CopyOptions): void {
-  const { begin, end, batchRecords, bytesPerSecond, lingerMs } = options;
+  const { begin, end, batchRecords, bytesPerSecond, lingerMs, routingKey } = options;
   const isWord = begin === 'start' || begin === 'tail';
   check('begin', begin, isWord || isWhole(begin, 0), 'start, tail or an offset');
   check('end', end, isWhole(end, 0) || end === Infinity, 'an offset');
@@ -71,6 +75,8 @@ function checkNumbers(options: CopyOptions): void {
   check('bytesPerSecond', bytesPerSecond, isRate, 'a number above 0');
   const isLinger = isWithin(lingerMs, 0, COPY_LINGER_MAX_MS);
   check('lingerMs', lingerMs, isLinger, `0 to ${COPY_LINGER_MAX_MS}`);
+  const isKey = isWithin(routingKey?.length, 1, ROUTING_KEY_MAX_CHARACTERS);
+  check('routingKey', routingKey, isKey, `1 to ${ROUTING_KEY_MAX_CHARACTERS} characters`);
 }
 
 function check(name: keyof CopyOptions, value: unknown, isRight: boolean, expected: string): void {

@@ -177,6 +177,25 @@ test('the transform of the documentation, with options', async () => {
   expect(missing.stderr).toContain('transform magnitude, schema: there is no channel X');
 }, 300_000);
 
+test('a routing key of its own, and all else as it is', async () => {
+  const [a, b] = [join(temporaryDirectory(), 'a'), join(temporaryDirectory(), 'b')];
+  await helicorderOut([...RUN, '--data-dir', a, '--rate', '1000', '--duration', '200ms']);
+  const ends = ['--input-controller', a, '--output-controller', b, '--fixedRoutingKey', 'rig-7'];
+  await helicorderOut(['stream-to-stream', '--input-stream', STREAM, ...ends]);
+  expect(await records(b)).toEqual(await records(a));
+  const cat = await helicorderOut(['stream', 'cat', STREAM, '--data-dir', b]);
+  const events = cat
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as object);
+  expect(events.length).toBeGreaterThan(0);
+  for (const event of events) expect(event).toMatchObject({ RemoteAddr: 'rig-7' });
+  const long = ['--fixedRoutingKey', 'k'.repeat(256), '--cursor', 'c'];
+  const refused = await helicorderRun(['stream', 'cp', STREAM, 'x/y', '--data-dir', a, ...long]);
+  expect(refused).toMatchObject({ code: 64 });
+  expect(refused.stderr).toContain('1 to 255 characters');
+});
+
 test('what cannot be derived is said at once', async () => {
   const dir = temporaryDirectory();
   const [a, b] = [join(dir, 'a'), join(dir, 'b')];

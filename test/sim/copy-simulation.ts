@@ -134,7 +134,7 @@ class CopySimulation {
     }
     const isDerived = seed % 3 === 0 && this.#stream !== EVENTS_STREAM;
     this.#derivation = isDerived
-      ? new Derivation(new Where('c0 % 2 == 0'), undefined, 'USAGE')
+      ? new Derivation({ where: new Where('c0 % 2 == 0') }, 'USAGE')
       : undefined;
     this.#oracle = new CopyOracle(this.#stream);
     this.#line = drawLine(random);

@@ -125,7 +125,7 @@ export function checkEnd(life: StruckLife, { fault }: Strike, where: string): vo
  */
 function endsForSpace({ kind, path }: Call, { dirs, source }: StruckLife): boolean {
   if (kind === 'fsync') return true;
-  if (kind === 'open' && (path.endsWith('/log') || dirs.includes(path))) return true;
+  if (kind === 'open' && (/\/(log|txn)$/.test(path) || dirs.includes(path))) return true;
   const isRead = source !== undefined && path.startsWith(source);
   return isRead && /^(open|mmap|fdatasync)$/.test(kind);
 }

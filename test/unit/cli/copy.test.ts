@@ -89,12 +89,22 @@ describe('stream-to-stream', () => {
     expect([all['code'], all['begin'], all['end']]).toEqual([0, undefined, undefined]);
   });
 
+  test.each(['stream cp a/b c/d', 'stream-to-stream --input-stream a/b'])(
+    '%s gives what it copies a routing key, if there is one',
+    async (words) => {
+      const given = await asked(`${words} --fixedRoutingKey rig-7`);
+      expect(given).toMatchObject({ code: 0, routingKey: 'rig-7' });
+      const { code, text, routingKey } = await asked(`${words} --fixedRoutingKey=`);
+      expect([code, routingKey, text.includes('no meaning')]).toEqual([0, undefined, false]);
+    },
+  );
+
   test('what has no meaning here is named in one line', async () => {
     const { code, text } = await asked(
-      'stream-to-stream --input-stream a/b --parallelism 2 --fixedRoutingKey k --rebalance --flatten false',
+      'stream-to-stream --input-stream a/b --parallelism 2 --rebalance --flatten false',
     );
     expect(code).toBe(0);
-    expect(text).toContain('has no meaning here: --fixedRoutingKey, --parallelism, --rebalance\n');
+    expect(text).toContain('has no meaning here: --parallelism, --rebalance\n');
   });
 
   test.each([

@@ -22,7 +22,7 @@ function loaded<T>(given: Transform<T>, options = {}): LoadedTransform {
   return { file: 't.js', transform, options: { ...transform.options, ...options } };
 }
 
-const where = new Derivation(new Where('X > 0 || Small > 0.5'), undefined, 'USAGE');
+const where = new Derivation({ where: new Where('X > 0 || Small > 0.5') }, 'USAGE');
 
 const doubled = defineTransform<{ least: number }>({
   name: 'doubled',
@@ -133,7 +133,7 @@ describe('records that are derived', () => {
   });
 
   test('by a transform: other columns, fewer samples, the same numbers and times', () => {
-    const derivation = new Derivation(undefined, loaded(doubled), 'USAGE');
+    const derivation = new Derivation({ transform: loaded(doubled) }, 'USAGE');
     expectDerived(derivation, 'samples', (piece) =>
       textsWith(piece, (sample) => {
         const [wide, , x] = sample.values;
@@ -144,7 +144,10 @@ describe('records that are derived', () => {
 
   test('by both: the expression is over the channels of the source', () => {
     const only = new Where('X < 20 && Level == Level');
-    const derivation = new Derivation(only, loaded(doubled, { least: -1000 }), 'USAGE');
+    const derivation = new Derivation(
+      { where: only, transform: loaded(doubled, { least: -1000 }) },
+      'USAGE',
+    );
     expectDerived(derivation, 'samples', (piece) =>
       textsWith(piece, (sample) => {
         const [wide, , x] = sample.values;
@@ -156,7 +159,7 @@ describe('records that are derived', () => {
 
   test('all of them left out, or none', () => {
     for (const text of ['0', '1']) {
-      const derivation = new Derivation(new Where(text), undefined, 'USAGE');
+      const derivation = new Derivation({ where: new Where(text) }, 'USAGE');
       expectDerived(derivation, 'samples', (piece) =>
         textsWith(piece, (sample) => (text === '1' ? told(sample, sample.values) : left(sample))),
       );
@@ -164,7 +167,7 @@ describe('records that are derived', () => {
   });
 
   test('opaque events, by a transform', () => {
-    const derivation = new Derivation(undefined, loaded(backwards), 'USAGE');
+    const derivation = new Derivation({ transform: loaded(backwards) }, 'USAGE');
     expectDerived(derivation, 'opaque', (piece) =>
       recordTexts(piece).map((text) => {
         const [, start, hex] = /^(.* event \S+ )(.*)$/.exec(text) ?? [];
@@ -177,7 +180,7 @@ describe('records that are derived', () => {
   });
 
   test('of which all is kept are passed on as they are stored', () => {
-    const all = new Derivation(new Where('1'), undefined, 'USAGE');
+    const all = new Derivation({ where: new Where('1') }, 'USAGE');
     const pieces = piecesOf(
       meantRecords(new SeededRandom(SEED), 50, testOrigin('samples')),
       testOrigin('samples'),
@@ -194,20 +197,38 @@ describe('records that are derived', () => {
     const [derived] = [...origins] as [Origin];
     const text = `where X > 0 || Small > 0.5 #${where.id}`;
     expect(derived).toEqual({ ...origin, attributes: [...origin.attributes, ['derived', text]] });
-    const again = new Derivation(undefined, loaded(doubled), 'USAGE');
+    const again = new Derivation({ transform: loaded(doubled) }, 'USAGE');
     const [twice] = again.derive({ ...pieces[0]!, origin: derived });
     const both = `${text}; doubled {"least":0} #${again.id}`;
     expect(twice!.origin.attributes.at(-1)).toEqual(['derived', both]);
   });
 
+  test.each(['samples', 'opaque'] as const)('with a routing key: %s as they are', (kind) => {
+    const origin = testOrigin(kind);
+    const keyed = new Derivation({ routingKey: 'rig-7' }, 'USAGE');
+    const pieces = piecesOf(meantRecords(new SeededRandom(SEED), 50, origin), origin, () => false);
+    for (const piece of pieces) {
+      const [derived, ...more] = keyed.derive(piece);
+      expect(more).toEqual([]);
+      expect(derived!.content).toBe(piece.content);
+      expect(derived!.origin.attributes).toEqual([
+        ['RemoteAddr', 'rig-7'],
+        ['derived', `RemoteAddr rig-7 #${keyed.id}`],
+      ]);
+    }
+  });
+
   test('another expression, transform or option is another derivation', () => {
     const ids = [
       where,
-      new Derivation(new Where('X > 0'), undefined, 'USAGE'),
-      new Derivation(new Where('X > 0'), loaded(doubled), 'USAGE'),
-      new Derivation(undefined, loaded(doubled), 'USAGE'),
-      new Derivation(undefined, loaded(doubled, { least: 1 }), 'USAGE'),
-      new Derivation(undefined, loaded({ ...doubled, name: 'other' }), 'USAGE'),
+      new Derivation({ where: new Where('X > 0') }, 'USAGE'),
+      new Derivation({ where: new Where('X > 0'), transform: loaded(doubled) }, 'USAGE'),
+      new Derivation({ where: new Where('X > 0'), routingKey: 'k' }, 'USAGE'),
+      new Derivation({ routingKey: 'k' }, 'USAGE'),
+      new Derivation({ routingKey: 'l' }, 'USAGE'),
+      new Derivation({ transform: loaded(doubled) }, 'USAGE'),
+      new Derivation({ transform: loaded(doubled, { least: 1 }) }, 'USAGE'),
+      new Derivation({ transform: loaded({ ...doubled, name: 'other' }) }, 'USAGE'),
     ].map(({ id }) => id);
     expect(new Set(ids).size).toBe(ids.length);
     expect(ids.every((id) => /^[0-9a-f]{16}$/.test(id))).toBe(true);
@@ -238,7 +259,8 @@ describe('what a transform sees', () => {
         return { columns };
       },
     });
-    new Derivation(new Where('Level > 1.25'), loaded(spy), 'USAGE').derive(piece!);
+    const parts = { where: new Where('Level > 1.25'), transform: loaded(spy) };
+    new Derivation(parts, 'USAGE').derive(piece!);
     expect(seen).toEqual([
       2,
       [6, 7],
@@ -275,7 +297,7 @@ function through(type: ChannelType, result: unknown): Piece {
     schema: (): Schema => ({ kind: 'samples', channels: [channel] }),
     batch: () => result,
   } as Transform;
-  const derivation = new Derivation(undefined, loaded(transform), 'CONFIG');
+  const derivation = new Derivation({ transform: loaded(transform) }, 'CONFIG');
   const [piece] = piecesOf([sample(1), sample(2)], origin, () => false);
   return derivation.derive(piece!)[0]!;
 }
@@ -323,7 +345,7 @@ describe('what a transform gives', () => {
     );
     const derived = (batch: () => unknown): unknown => {
       const transform = { ...backwards, batch } as Transform;
-      return new Derivation(undefined, loaded(transform), 'USAGE').derive(piece!);
+      return new Derivation({ transform: loaded(transform) }, 'USAGE').derive(piece!);
     };
     const fails = (): never => {
       throw new Error('no calibration');
@@ -340,14 +362,14 @@ describe('what a transform gives', () => {
     const { schema: input } = testOrigin('samples');
     const schemaOf = (schema: unknown, of = input): unknown => {
       const transform = { ...doubled, schema: () => schema } as unknown as Transform;
-      return new Derivation(undefined, loaded(transform), 'USAGE').schemaOf(of);
+      return new Derivation({ transform: loaded(transform) }, 'USAGE').schemaOf(of);
     };
     expect(() => schemaOf({ kind: 'samples', channels: [] })).toThrow('list of 1 to');
     expect(() => schemaOf({ kind: 'opaque' })).toThrow('gives opaque events');
     expect(() => schemaOf(undefined)).toThrow('transform doubled, schema:');
     const isFor = 'is for streams of samples, and this one has opaque events';
     expect(() => schemaOf(input, { kind: 'opaque' })).toThrow(isFor);
-    const events = new Derivation(undefined, loaded(backwards), 'USAGE');
+    const events = new Derivation({ transform: loaded(backwards) }, 'USAGE');
     expect(() => events.schemaOf(input)).toThrow('is for streams of events');
     expect(events.schemaOf({ kind: 'opaque' })).toEqual({ kind: 'opaque' });
   });

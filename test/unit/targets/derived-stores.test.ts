@@ -22,7 +22,7 @@ import { SEED, SeededRandom } from '../../support/random.ts';
 import { sealAllThereIs } from '../../support/sealing.ts';
 import { beginSamples, commitSamples } from '../../support/stores.ts';
 
-const derive = (text: string): Derivation => new Derivation(new Where(text), undefined, 'USAGE');
+const derive = (text: string): Derivation => new Derivation({ where: new Where(text) }, 'USAGE');
 /** Values are their ticks modulo 1000. */
 const third = derive('X % 3 == 0 || X > 900');
 
