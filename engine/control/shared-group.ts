@@ -127,8 +127,9 @@ export class SharedGroup {
     connection: number,
   ): () => Answer {
     const writer = this.#writer;
-    writer.openRuns.checkUnsampled(stream);
+    // what the stream holds is the better reason
     const begun = writer.addRuns(this.#plan, [eventRun(stream, id)]);
+    writer.openRuns.checkUnsampled(stream);
     const { eventLimit, groupLimit } = writer;
     return () => {
       const [opened] = begun() as [OpenedRun];
