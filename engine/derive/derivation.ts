@@ -11,8 +11,8 @@
  * so that it does not matter how the source was cut into pieces
  * (`docs/decisions/0009-derived-copies.md`).
  *
- * What a derivation is (expression, name and options of a transform, routing key) is an attribute of
- * the origin of each record, so records that were derived in another way are other records. One
+ * What a derivation is (expression, name and options of a transform, routing key) is an attribute
+ * of the origin of each record, so records that were derived in another way are other records. One
  * that only gives a routing key leaves all else of the records as it is.
  *
  * Belongs to one thread. Pure, but for what a user's function does.

@@ -203,21 +203,6 @@ describe('records that are derived', () => {
     expect(twice!.origin.attributes.at(-1)).toEqual(['derived', both]);
   });
 
-  test.each(['samples', 'opaque'] as const)('with a routing key: %s as they are', (kind) => {
-    const origin = testOrigin(kind);
-    const keyed = new Derivation({ routingKey: 'rig-7' }, 'USAGE');
-    const pieces = piecesOf(meantRecords(new SeededRandom(SEED), 50, origin), origin, () => false);
-    for (const piece of pieces) {
-      const [derived, ...more] = keyed.derive(piece);
-      expect(more).toEqual([]);
-      expect(derived!.content).toBe(piece.content);
-      expect(derived!.origin.attributes).toEqual([
-        ['RemoteAddr', 'rig-7'],
-        ['derived', `RemoteAddr rig-7 #${keyed.id}`],
-      ]);
-    }
-  });
-
   test('another expression, transform or option is another derivation', () => {
     const ids = [
       where,
