@@ -37,7 +37,7 @@ const lines = ((random) =>
 
 /** Samples are let go of soon after they were sealed; the producer's lines are kept. */
 const CONFIG = `
-store: {flush: 1ms, segmentSize: 1MiB}
+store: {flush: 4ms, segmentSize: 1MiB}
 sources: [{source: synthetic, stream: crash/box, retain: {age: 1s}}]
 `;
 
