@@ -40,6 +40,7 @@ export const RATE_MIN_HZ = 0.1;
 export const RATE_MAX_HZ = 20_000;
 export const SAMPLES_PER_EVENT_DEFAULT = 1000;
 export const SAMPLES_PER_EVENT_MAX = 1_000_000;
+export const ROUTING_KEY_MAX_CHARACTERS = 255;
 export const FLUSH_DEFAULT_MS = 100;
 export const FLUSH_MIN_MS = 1;
 export const FLUSH_MAX_MS = 10_000;

@@ -32,8 +32,10 @@ export interface Channel {
 
 export type Schema = { kind: 'samples'; channels: Channel[] } | { kind: 'opaque' };
 
+/** The attribute of a run in which its routing key stands. */
+export const ROUTING_KEY = 'RemoteAddr';
 /** Keys of every event's JSON; the attributes of its run add more. */
-export const EVENT_KEYS = ['TimestampNanos', 'LastTimestampFormatted', 'RemoteAddr'] as const;
+export const EVENT_KEYS = ['TimestampNanos', 'LastTimestampFormatted', ROUTING_KEY] as const;
 
 export const OPAQUE_SCHEMA: Schema = { kind: 'opaque' };
 

@@ -18,6 +18,7 @@ import {
   NANOS_PER_SECOND,
   RATE_MAX_HZ,
   RATE_MIN_HZ,
+  ROUTING_KEY_MAX_CHARACTERS,
   SAMPLES_PER_EVENT_DEFAULT,
   SAMPLES_PER_EVENT_MAX,
   SEGMENT_DEFAULT_BYTES,
@@ -56,7 +57,7 @@ function samplesPerEvent() {
 }
 
 function routingKey() {
-  return z.string().min(1).max(255);
+  return z.string().min(1).max(ROUTING_KEY_MAX_CHARACTERS);
 }
 
 /** Retention of a stream; `text` describes a key, or says where its description is. */

@@ -32,7 +32,8 @@ export class HeldRuns {
   }
 
   of(connection: number): OpenedRun[] {
-    return this.all().filter(({ run }) => this.#runs.get(run.id)?.connection === connection);
+    const own = [...this.#runs.values()].filter((held) => held.connection === connection);
+    return own.map(({ opened }) => opened);
   }
 
   all(): OpenedRun[] {
@@ -48,9 +49,10 @@ export class HeldRuns {
     return this.#state.latestRun(stream.id, run.writer)?.id !== run.id;
   }
 
-  /** @throws FENCED */
-  checkFence(opened: OpenedRun): void {
-    if (!this.isFenced(opened)) return;
+  /** @throws USAGE as `held`, FENCED */
+  live(id: number, connection: number): OpenedRun {
+    const opened = this.held(id, connection);
+    if (!this.isFenced(opened)) return opened;
     const { run, stream } = opened;
     const which = `writer ${run.writer} of ${stream.name}`;
     throw new HelicorderError('FENCED', `${which}, epoch ${run.epoch}, was opened again elsewhere`);

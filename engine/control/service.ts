@@ -211,7 +211,7 @@ export class ControlService {
 
   /** What of a transaction writes nothing into the log. */
   #serveTransaction(job: Job, request: TransactionRequest): void {
-    acrossEdges([request], () => {
+    edgeNamed(request.type, () => {
       const plan = this.#writer.planGroup(this.#builder);
       this.#answer(job, this.#transactions.serve(job.connection, request, job.payload, plan));
     });
@@ -235,8 +235,7 @@ export class ControlService {
       );
     } catch (error) {
       this.#builder.clear();
-      const refused = this.#refusal(error);
-      for (const { job } of planned) this.#answer(job, refused);
+      this.#refuseAll(planned, error);
     }
   }
 
@@ -260,8 +259,7 @@ export class ControlService {
       edge('cursor-entry', () => this.#writer.change(add));
       this.#answerAll(planned);
     } catch (error) {
-      const refused = this.#refusal(error);
-      for (const { job } of planned) this.#answer(job, refused);
+      this.#refuseAll(planned, error);
     }
   }
 
@@ -291,6 +289,11 @@ export class ControlService {
       if (job.request.type === 'txn-commit') edge('commit-answer', tell);
       else tell();
     }
+  }
+
+  #refuseAll(planned: readonly Planned[], error: unknown): void {
+    const refused = this.#refusal(error);
+    for (const { job } of planned) this.#answer(job, refused);
   }
 
   /** Whoever asks has read the stream for it: that is too long a work for this thread. */

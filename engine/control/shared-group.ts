@@ -65,9 +65,11 @@ export class SharedGroup {
   /** Is there room for it, and is it about nothing that others are about? Then it must be added. */
   admits({ request, payload }: SharedJob): boolean {
     const { builder } = this.#plan;
-    const bytes = request.type === 'txn-commit' ? this.#heldBytes(request) : payload.length;
+    const isCommit = request.type === 'txn-commit';
+    const content = isCommit ? this.#transactions.contentOf(request.txn) : undefined;
+    const bytes = isCommit ? (content?.bytes ?? 0) : payload.length;
     if (!builder.isEmpty && builder.bytes + bytes > this.#writer.groupLimit) return false;
-    const concerns = this.#concernsOf(request);
+    const concerns = this.#concernsOf(request, content?.writers ?? []);
     if (!concerns.every((about) => this.#isFree(about, request))) return false;
     for (const about of concerns) this.#concerned.set(about, request.type);
     return true;
@@ -78,11 +80,8 @@ export class SharedGroup {
     return first === undefined || (first === 'append' && type === 'append');
   }
 
-  #heldBytes({ txn }: Extract<SharedRequest, { type: 'txn-commit' }>): number {
-    return this.#transactions.contentOf(txn)?.bytes ?? 0;
-  }
-
-  #concernsOf(request: SharedRequest): string[] {
+  /** @param origins whose records a commit brings */
+  #concernsOf(request: SharedRequest, origins: readonly string[]): string[] {
     if (request.type === 'append') {
       const { stream, run } = this.#runs.find(request.run) ?? {};
       return stream && run ? [ofWriter(stream.name, run.writer)] : [];
@@ -95,11 +94,8 @@ export class SharedGroup {
       case 'txn-open':
         // it is held against the other copies that end in the stream
         return [...made, ofCopies(stream), ofCopy(stream, writer)];
-      case 'txn-commit': {
-        const origins = this.#transactions.contentOf(request.txn)?.writers ?? [];
-        const own = origins.map((origin) => ofWriter(stream, origin));
-        return [...own, ofCopy(stream, writer)];
-      }
+      case 'txn-commit':
+        return [...origins.map((origin) => ofWriter(stream, origin)), ofCopy(stream, writer)];
     }
   }
 
@@ -144,7 +140,7 @@ export class SharedGroup {
    * from. Whatever may be refused comes before anything is added.
    */
   #append({ run: id, cursor, position }: Append, { connection, payload }: SharedJob): () => Answer {
-    const { run, stream } = this.#checked(this.#runs.held(id, connection));
+    const { run, stream } = this.#runs.live(id, connection);
     if (cursor && position) {
       throw new HelicorderError('USAGE', 'an append carries a cursor or a position, not both');
     }
@@ -161,11 +157,6 @@ export class SharedGroup {
     builder.add(KIND.events, stream.id, encodeEvents(entry));
     this.#plan.took(events.length, stream, run);
     return () => answer;
-  }
-
-  #checked(opened: OpenedRun): OpenedRun {
-    this.#runs.checkFence(opened);
-    return opened;
   }
 
   #checkSizes(events: Uint8Array[]): Uint8Array[] {

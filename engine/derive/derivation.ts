@@ -22,7 +22,7 @@ import { assert } from '../base/assert.ts';
 import { HelicorderError, type ErrorCode } from '../base/errors.ts';
 import { fillTicks, fillTimes, stretchesOf } from '../batch/sample-times.ts';
 import { decodeRaw, type Column } from '../batch/samples.ts';
-import type { Schema } from '../batch/schema.ts';
+import { ROUTING_KEY, type Schema } from '../batch/schema.ts';
 import { newColumn } from '../codecs/codec.ts';
 import { contentBytes } from '../txn/piece-format.ts';
 import { DERIVED, type Origin, type Piece } from '../txn/piece.ts';
@@ -47,8 +47,6 @@ interface Plan {
   where: BoundWhere | undefined;
 }
 
-/** The attribute of a run in which its routing key stands. */
-const ROUTING_KEY = 'RemoteAddr';
 const ID_DIGITS = 16;
 const NAME_MAX_CHARACTERS = 200;
 

@@ -1,6 +1,6 @@
 /** What a copy is asked for, looked at before anything is opened for it. */
 import { resolve } from 'node:path';
-import { COPY_LINGER_MAX_MS } from '../base/constants.ts';
+import { COPY_LINGER_MAX_MS, ROUTING_KEY_MAX_CHARACTERS } from '../base/constants.ts';
 import { HelicorderError } from '../base/errors.ts';
 import { cursorName, streamName } from '../base/names.ts';
 import type { TransformFile } from '../derive/transform-file.ts';
@@ -60,8 +60,6 @@ export function checkCopy(options: CopyOptions): void {
   checkNumbers(options);
   checkEnds(options);
 }
-
-const ROUTING_KEY_MAX_CHARACTERS = 255;
 
 /** Nothing that is compared with NaN, or counted by halves, comes to an end. */
 function checkNumbers(options: CopyOptions): void {

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { HelicorderError, errnoCode, isCode } from '../base/errors.ts';
 import { ruleFor, type OnFull } from '../base/retention.ts';
+import { ROUTING_KEY } from '../batch/schema.ts';
 import type { RecorderConfig, SourceConfig } from '../config/config.ts';
 import type { KnownDevice, OpenDriver } from '../drivers/driver.ts';
 import { driverOf } from '../drivers/registry.ts';
@@ -167,7 +168,7 @@ function specOf(group: RateGroup<PlannedSource>): GroupSpec {
       schema: { kind: 'samples', channels: driver.channels },
       samplesPerEvent: config.samplesPerEvent,
       writer: config.writer,
-      attributes: [['RemoteAddr', config.routingKey], ...driver.attributes],
+      attributes: [[ROUTING_KEY, config.routingKey], ...driver.attributes],
       channels: layout.sources[i]!.channels,
     })),
   };
