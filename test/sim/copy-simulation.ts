@@ -41,6 +41,7 @@ import { Oracle } from './oracle.ts';
 import { drawGroups, type KnownGroup } from './sources.ts';
 import { Weather } from './weather.ts';
 import { World, type Process } from './world.ts';
+import { replayable } from './replay.ts';
 
 const EVENTS_STREAM = 'sim/a';
 /** Virtual time in which a backlog without faults must have drained. */
@@ -78,17 +79,11 @@ export interface CopySimulationOptions {
 }
 
 /** Plays one seed. @throws what broke, with the command that plays it again */
-export async function simulateCopy(
+export function simulateCopy(
   seed: number,
   options: CopySimulationOptions = {},
 ): Promise<CopyOutcome> {
-  try {
-    return await new CopySimulation(seed, options).run();
-  } catch (cause) {
-    const command = `HELICORDER_SEED=${seed} npx vitest run test/sim/copy-simulation.test.ts`;
-    const message = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`seed ${seed}: ${message}\n  replay: ${command}`, { cause });
-  }
+  return replayable(seed, 'copy-simulation', () => new CopySimulation(seed, options).run());
 }
 
 type Role = 'source' | 'target' | 'copier';

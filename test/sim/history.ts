@@ -28,6 +28,7 @@ import { Home } from './history-home.ts';
 import { STORE_STEPS, STREAMS } from './history-steps.ts';
 import { Weather } from './weather.ts';
 import { ProcessDied, World } from './world.ts';
+import { replayable } from './replay.ts';
 
 const STEPS_MAX = 60;
 /** A step of which the power goes: at one of so many changes to a disk. */
@@ -54,17 +55,8 @@ export interface HistoryOptions {
 }
 
 /** Plays one seed. @throws what broke, with the command that plays it again */
-export async function playHistory(
-  seed: number,
-  options: HistoryOptions = {},
-): Promise<HistoryOutcome> {
-  try {
-    return await new History(seed, options).run();
-  } catch (cause) {
-    const command = `HELICORDER_SEED=${seed} npx vitest run test/sim/histories.test.ts`;
-    const message = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`seed ${seed}: ${message}\n  replay: ${command}`, { cause });
-  }
+export function playHistory(seed: number, options: HistoryOptions = {}): Promise<HistoryOutcome> {
+  return replayable(seed, 'histories', () => new History(seed, options).run());
 }
 
 /** Some of production code takes it for an error of the disk. */

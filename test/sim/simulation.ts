@@ -44,6 +44,7 @@ import { Weather } from './weather.ts';
 import type { Step } from './upkeep.ts';
 import { makeSmallStore } from './small-store.ts';
 import { World, type Process } from './world.ts';
+import { replayable } from './replay.ts';
 
 export interface Outcome {
   /** of everything that happened, in order */
@@ -70,15 +71,8 @@ export interface SimulationOptions {
 const CATALOG_EVERY = 5;
 
 /** Plays one seed. @throws what broke, with the command that plays it again */
-export async function simulate(seed: number, options: SimulationOptions = {}): Promise<Outcome> {
-  const simulation = new Simulation(seed, options);
-  try {
-    return await simulation.run();
-  } catch (cause) {
-    const command = `HELICORDER_SEED=${seed} npx vitest run test/sim/simulation.test.ts`;
-    const message = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`seed ${seed}: ${message}\n  replay: ${command}`, { cause });
-  }
+export function simulate(seed: number, options: SimulationOptions = {}): Promise<Outcome> {
+  return replayable(seed, 'simulation', () => new Simulation(seed, options).run());
 }
 
 class Simulation {
