@@ -32,6 +32,8 @@ export class Upkeep {
   /** there may be more to do than the step that is under way has seen */
   #isWanted = false;
   #isOver = false;
+  /** what the last step did */
+  #after: UpkeepResult['did'] | undefined;
   /** why the last step failed; undefined: it did not */
   problem: string | undefined;
   /** over the budget, and nothing that may be dropped */
@@ -74,11 +76,12 @@ export class Upkeep {
 
   async #step(): Promise<void> {
     this.#isWanted = false;
-    const result = await this.#actions.step({ dataDir: this.#dataDir });
+    const result = await this.#actions.step({ dataDir: this.#dataDir, after: this.#after });
     if (this.#isOver) return;
     this.isFull = result.isFull;
     if ('away' in result) this.away = result.away;
     await this.#actions.apply(result);
+    this.#after = result.did;
     this.#isWanted ||= result.did !== 'nothing';
   }
 

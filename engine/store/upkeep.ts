@@ -11,6 +11,9 @@
  * has found is carried out by the owner (`changes.ts`), and only then true: a step that is killed,
  * or whose answer is lost, is made again from what is there. Steps never run side by side.
  *
+ * Where segments are finished as fast as they are sealed, the rest would never come to its turn:
+ * right after a sealing it goes first.
+ *
  * Space: over the budget, old data of streams that allow it goes before anything is joined; one
  * segment's worth below it is kept free, so that recording does not wait for what is being dropped.
  * On a full disk what finds no space is skipped, and what frees some comes to its turn; the failure
@@ -47,6 +50,8 @@ export interface UpkeepRules {
 
 export interface UpkeepOptions extends Partial<UpkeepRules> {
   dataDir: string;
+  /** what the step before this one did; undefined: there was none, or it was long ago */
+  after?: UpkeepResult['did'] | undefined;
 }
 
 const KEEP_EVERYTHING: UpkeepRules = { budgetBytes: undefined, minFreeBytes: 0, retention: [] };
@@ -95,6 +100,7 @@ class Step {
   readonly #reader: StoreReader;
   readonly #pause: () => Promise<void>;
   readonly #identity: StoreIdentity;
+  readonly #hasJustSealed: boolean;
   /** what has found no space; undefined: nothing */
   #noSpace: Error | undefined;
 
@@ -109,6 +115,7 @@ class Step {
     this.#reader = reader;
     this.#pause = pause;
     this.#identity = identityOf(reader);
+    this.#hasJustSealed = options.after === 'sealed';
   }
 
   async run(): Promise<UpkeepResult> {
@@ -118,24 +125,27 @@ class Step {
     // there it is a matter of every byte, and of every moment
     if (isDiskFull && (await (await this.#tidy(context)).removeDead()))
       return { did: 'tidied', isFull: false };
+    const early = this.#hasJustSealed ? await this.#letGo(context, isDiskFull) : undefined;
+    if (early !== undefined && early.did !== 'nothing') return early;
     const end = await this.#sealWhatFits(context, isDiskFull ? 1 : Infinity);
     if (end !== undefined) return { did: 'sealed', end, isFull: false };
-    const tidy = await this.#tidy(context);
-    // what is gone already is let go of before more goes
-    if (!isDiskFull && (await tidy.removeDead())) return { did: 'tidied', isFull: false };
-    const isShort = this.#noSpace !== undefined && context.place.name === this.#reader.paths.chunks;
-    const result = await this.#letGo(tidy, isShort || isDiskFull);
+    const isDone = early !== undefined && this.#noSpace === undefined;
+    const result = isDone ? early : await this.#letGo(context, isDiskFull);
     if (result.did === 'nothing' && this.#noSpace !== undefined) throw this.#noSpace;
     return result;
   }
 
-  /** @param isShort there is no room on the disk to go on, or to seal */
-  async #letGo(tidy: Tidy, isShort: boolean): Promise<UpkeepResult> {
-    const { chunks } = this.#reader;
+  /** Everything but sealing. */
+  async #letGo(context: SealContext, isDiskFull: boolean): Promise<UpkeepResult> {
+    const { chunks, paths } = this.#reader;
     const { segmentBytes } = this.#identity;
+    const tidy = await this.#tidy(context);
+    // what is gone already is let go of before more goes
+    if (!isDiskFull && (await tidy.removeDead())) return { did: 'tidied', isFull: false };
+    const isSealingShort = this.#noSpace !== undefined && context.place.name === paths.chunks;
     const over = this.#overBytes();
     // to go on with a full disk: the log grows by one segment, and a chunk is made beside it
-    const toFree = Math.max(over, isShort ? 2 * segmentBytes : 0);
+    const toFree = Math.max(over, isDiskFull || isSealingShort ? 2 * segmentBytes : 0);
     const rewrite = () => tidy.rewriteHalfDead(segmentBytes, toFree > 0);
     if (await this.#unlessFull(rewrite)) return { did: 'tidied', isFull: false };
     // it leaves the store's own directory, and so what the budget is about

@@ -30,6 +30,7 @@ export class UpkeepThread {
   readonly #process: Process;
   readonly #upkeep: UpkeepOf;
   #isOver = false;
+  #after: UpkeepResult['did'] | undefined;
 
   constructor(process: Process, upkeep: UpkeepOf) {
     this.#process = process;
@@ -66,6 +67,7 @@ export class UpkeepThread {
     if (result.did === 'planned') await witness(this.#process, this.#upkeep, result.trims);
     this.#process.check();
     if (this.#isOver || !this.#isApplied(() => apply(result))) return false;
+    this.#after = result.did;
     if (result.did === 'sealed') oracle.counts.sealed++;
     if (result.did === 'tidied') oracle.counts.tidied++;
     return result.did !== 'nothing';
@@ -80,7 +82,8 @@ export class UpkeepThread {
       this.#process.check();
       if (world.chance(pauseChance)) await this.#process.sleep(random.below(20));
     };
-    const options = { dataDir: dir, budgetBytes, minFreeBytes: 0, retention };
+    const rules = { budgetBytes, minFreeBytes: 0, retention };
+    const options = { dataDir: dir, after: this.#after, ...rules };
     try {
       return await step(options, environment, pause);
     } catch (error) {

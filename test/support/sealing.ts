@@ -8,7 +8,7 @@ import { sealedUnder } from '../../engine/store/identity.ts';
 import { makeLsn, segmentOf } from '../../engine/store/log/format.ts';
 import { listSegments } from '../../engine/store/log/segment.ts';
 import { systemEnvironment } from '../../engine/store/store.ts';
-import { upkeepStep } from '../../engine/store/upkeep.ts';
+import { upkeepStep, type UpkeepResult } from '../../engine/store/upkeep.ts';
 import type { StoreWriter } from '../../engine/store/writer.ts';
 import { SeededRandom } from './random.ts';
 import { beginEvents } from './stores.ts';
@@ -67,10 +67,11 @@ export async function upkeepToTheEnd(
 ): Promise<void> {
   const rules = { budgetBytes: undefined, minFreeBytes: 0, retention };
   const options = { dataDir: writer.paths.dir, ...rules };
-  for (;;) {
-    const result = await upkeepStep(options, systemEnvironment, pause);
+  let after: UpkeepResult['did'] | undefined;
+  do {
+    const result = await upkeepStep({ ...options, after }, systemEnvironment, pause);
     await pause();
     applyUpkeep(writer, result);
-    if (result.did === 'nothing') return;
-  }
+    after = result.did;
+  } while (after !== 'nothing');
 }

@@ -9,19 +9,22 @@ const NOTHING: UpkeepResult = { did: 'nothing', isFull: false };
 /** Steps that give these results, one after the other, then nothing; what was carried out. */
 function upkeepOf(results: (UpkeepResult | Error)[]) {
   const applied: string[] = [];
+  const afters: (string | undefined)[] = [];
   const upkeep = new Upkeep('/store', {
-    step: () => {
+    step: ({ after }) => {
+      afters.push(after);
       const next = results.shift() ?? NOTHING;
       return next instanceof Error ? Promise.reject(next) : Promise.resolve(next);
     },
     apply: (result) => Promise.resolve(void applied.push(result.did)),
   });
-  return { upkeep, applied };
+  return { upkeep, applied, afters };
 }
 
 test('steps follow each other until there is nothing to do', async () => {
-  const { upkeep, applied } = upkeepOf([SEALED, { did: 'tidied', isFull: false }]);
+  const { upkeep, applied, afters } = upkeepOf([SEALED, { did: 'tidied', isFull: false }]);
   await upkeep.run();
+  expect(afters).toEqual([undefined, 'sealed', 'tidied']);
   expect(applied).toEqual(['sealed', 'tidied', 'nothing']);
 });
 

@@ -13,7 +13,7 @@ import {
 import { listSegments } from '../../../engine/store/log/segment.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../../../engine/store/store.ts';
 import { applyUpkeep, setCursor } from '../../../engine/store/changes.ts';
-import { upkeepStep, type UpkeepOptions } from '../../../engine/store/upkeep.ts';
+import { upkeepStep, type UpkeepOptions, type UpkeepResult } from '../../../engine/store/upkeep.ts';
 import { StoreWriter, type OpenedRun } from '../../../engine/store/writer.ts';
 import { verify } from '../../../engine/tools/verify.ts';
 import { ChunkStore } from '../../support/chunk-store.ts';
@@ -103,7 +103,10 @@ class Rig {
     throw new Error(`upkeep does not come to an end: ${done.join()}`);
   }
 
-  async step(rules: Partial<UpkeepOptions> = {}, writer = this.writer): Promise<string> {
+  async step(
+    rules: Partial<UpkeepOptions> = {},
+    writer = this.writer,
+  ): Promise<UpkeepResult['did']> {
     const defaults = { dataDir: DIR, budgetBytes: undefined, minFreeBytes: 0, retention: [] };
     const options = { ...defaults, ...rules };
     const result = await upkeepStep(options, this.environment, () => Promise.resolve());
@@ -259,6 +262,17 @@ describe('upkeep', () => {
     for (let i = 0; i < 3; i++) await rig.settle(rules, writer);
     writer.appendEvents(beginEvents(writer), [bytes('there is room again')]);
     writer.close();
+  });
+
+  it('what is due goes, too, while segments are finished as fast as they are sealed', async () => {
+    const due = { ...KEEP_ALL, pattern: 'test/events', bytes: 1 };
+    let after: UpkeepOptions['after'];
+    for (let segment = 2; segment <= 14; segment++) {
+      rig.fillUpTo(segment);
+      after = await rig.step({ after, retention: [due] });
+    }
+    expect((await rig.records('test/events'))[0]).toMatch(/^0 retired/);
+    expect(listSegments(rig.fs, `${DIR}/log`).length).toBeLessThan(4);
   });
 
   it('a stream that keeps all of its data is not taken from', async () => {
