@@ -3,9 +3,9 @@
  *   node child-history.js DATA_DIR BYTES SEGMENT_BYTES
  */
 import { KIB, MIB } from '../engine/base/constants.ts';
-import { eventRun } from '../engine/store/group-plan.ts';
+import { eventRun } from '../engine/store/write/group-plan.ts';
 import { systemEnvironment } from '../engine/store/store.ts';
-import { StoreWriter } from '../engine/store/writer.ts';
+import { StoreWriter } from '../engine/store/write/writer.ts';
 
 const EVENT = new Uint8Array(64 * KIB).map((_, i) => (i * 2_654_435_761) >>> 24);
 

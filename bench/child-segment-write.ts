@@ -7,7 +7,7 @@ import { monotonicMs } from '../engine/base/clock.ts';
 import { SEGMENT_MAX_BYTES } from '../engine/base/constants.ts';
 import { HelicorderError } from '../engine/base/errors.ts';
 import { nodeFileSystem } from '../engine/files/node-file-system.ts';
-import { Spare } from '../engine/store/log/next-segment.ts';
+import { Spare } from '../engine/store/write/next-segment.ts';
 import { printJson } from './process.ts';
 
 const [dir = '.', blockText = '', fileText = ''] = process.argv.slice(2);

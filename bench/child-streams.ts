@@ -2,9 +2,9 @@
  * A store with many streams, one event in each, closed.
  *   node child-streams.js DATA_DIR STREAMS
  */
-import { eventRun } from '../engine/store/group-plan.ts';
+import { eventRun } from '../engine/store/write/group-plan.ts';
 import { systemEnvironment } from '../engine/store/store.ts';
-import { StoreWriter } from '../engine/store/writer.ts';
+import { StoreWriter } from '../engine/store/write/writer.ts';
 import { printJson } from './process.ts';
 
 /** Streams made by one commit. */

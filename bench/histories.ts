@@ -10,8 +10,8 @@ import { Collector } from '../engine/recorder/collector.ts';
 import type { GroupSpec } from '../engine/recorder/group-spec.ts';
 import { createRing, rowLayout } from '../engine/ring/layout.ts';
 import { RingProducer } from '../engine/ring/ring.ts';
-import { storePaths } from '../engine/store/files.ts';
-import { offsetOf, segmentOf, type Lsn } from '../engine/store/log/format.ts';
+import { storePaths } from '../engine/store/log/files.ts';
+import { offsetOf, segmentOf, type Lsn } from '../engine/store/entries/format.ts';
 import { listSegments, segmentPath } from '../engine/store/log/segment.ts';
 import { systemEnvironment, type StoreEnvironment } from '../engine/store/store.ts';
 

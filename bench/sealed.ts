@@ -7,11 +7,11 @@
 import { SEGMENT_MIN_BYTES } from '../engine/base/constants.ts';
 import { HelicorderError } from '../engine/base/errors.ts';
 import { nodeFileSystem } from '../engine/files/node-file-system.ts';
-import { applyUpkeep } from '../engine/store/changes.ts';
-import { storePaths } from '../engine/store/files.ts';
+import { applyUpkeep } from '../engine/store/write/changes.ts';
+import { storePaths } from '../engine/store/log/files.ts';
 import { Store, systemEnvironment } from '../engine/store/store.ts';
-import { upkeepStep } from '../engine/store/upkeep.ts';
-import { StoreWriter } from '../engine/store/writer.ts';
+import { upkeepStep } from '../engine/store/upkeep/upkeep.ts';
+import { StoreWriter } from '../engine/store/write/writer.ts';
 import { CAPTURE_STREAM, json, store, zstd } from './bytes.ts';
 import { CAPTURE_SAMPLES, boundsOfCapture, loadCapture, repeat } from './capture.ts';
 import type { Arm, Experiment, Metrics, RowSpec } from './harness.ts';

@@ -15,7 +15,7 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { HelicorderError } from '../engine/base/errors.ts';
 import { nodeFileSystem } from '../engine/files/node-file-system.ts';
-import { storePaths } from '../engine/store/files.ts';
+import { storePaths } from '../engine/store/log/files.ts';
 import { Store } from '../engine/store/store.ts';
 import { CLI, writeFile } from './files.ts';
 import type { Arm, Context, Experiment, Metrics } from './harness.ts';

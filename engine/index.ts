@@ -26,7 +26,7 @@ export { copyStream, type CopyReport } from './recorder/copy.ts';
 export type { CopyOptions } from './recorder/copy-options.ts';
 export { Recorder, type RecorderOptions } from './recorder/recorder.ts';
 export { writeEvents, type WriteOptions } from './recorder/write.ts';
-export type { InputPosition, WriterPosition } from './store/positions.ts';
+export type { InputPosition, WriterPosition } from './store/state/positions.ts';
 export { selfTest, type SelfTestOptions } from './selftest/selftest.ts';
 export type * from './selftest/types.ts';
 export { askRecorder, changeStore, type Change, type ChangeOptions } from './tools/change.ts';

@@ -4,7 +4,7 @@
  */
 export { nodeFileSystem } from './files/node-file-system.ts';
 export { Appender, type Appended } from './store/appender.ts';
-export type { StreamSnapshot } from './store/control-entries.ts';
+export type { StreamSnapshot } from './store/entries/control-entries.ts';
 export { Store, type ReadOptions, type StoreEnvironment } from './store/store.ts';
 export type {
   EventsItem,
@@ -14,7 +14,7 @@ export type {
   RunInfo,
   SamplesItem,
   StreamItem,
-} from './store/stream-reader.ts';
+} from './store/read/stream-reader.ts';
 export { buckets, type BucketOptions } from './tools/buckets.ts';
 export { cat } from './tools/cat.ts';
 export { describeCursor, describeCursors } from './tools/cursors.ts';

@@ -9,7 +9,7 @@ import type { StoreRequest } from '../engine/control/service.ts';
 import type { CollectorOptions, CollectorStatus } from '../engine/recorder/collector.ts';
 import type { GroupSpec } from '../engine/recorder/group-spec.ts';
 import type { RateGroup } from '../engine/sampler/rate-group.ts';
-import type { UpkeepResult } from '../engine/store/upkeep.ts';
+import type { UpkeepResult } from '../engine/store/upkeep/upkeep.ts';
 
 /** An error on its way between threads: structured clone drops classes. */
 export interface PlainError {

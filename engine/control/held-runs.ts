@@ -1,7 +1,7 @@
 /** The runs that clients have opened here and not ended: each belongs to a connection. */
 import { HelicorderError } from '../base/errors.ts';
-import type { ControlState } from '../store/state.ts';
-import type { OpenedRun } from '../store/writer.ts';
+import type { ControlState } from '../store/state/state.ts';
+import type { OpenedRun } from '../store/write/writer.ts';
 
 interface HeldRun {
   connection: number;

@@ -1,6 +1,6 @@
 /** Requests for which there is no room while there is for others (`store/admission.ts`). */
 import { HelicorderError } from '../base/errors.ts';
-import { NO_ROOM_FOR_NEW } from '../store/admission.ts';
+import { NO_ROOM_FOR_NEW } from '../store/write/admission.ts';
 import { failureOf, type Answer } from './protocol.ts';
 
 /** To one whose client has gone, or whose owner ends, before there is room. */

@@ -3,9 +3,9 @@
  * `store/transactions.ts`, which knows the rules. Refusals by rule are answers, not errors.
  */
 import { parseSchema } from '../batch/schema.ts';
-import type { GroupPlan } from '../store/group-plan.ts';
-import { Transactions, type TransactionEnvironment } from '../store/transactions.ts';
-import type { StoreWriter } from '../store/writer.ts';
+import type { GroupPlan } from '../store/write/group-plan.ts';
+import { Transactions, type TransactionEnvironment } from '../store/write/transactions.ts';
+import type { StoreWriter } from '../store/write/writer.ts';
 import { Refused, type CommitOutcome } from '../txn/participant.ts';
 import { decodePieces } from '../txn/piece-format.ts';
 import { positionOf, type HeldPosition } from '../txn/position.ts';

@@ -1,7 +1,7 @@
 /** What the writer thread has made durable since it began: sums for the status, and latencies. */
 import { NANOS_PER_MILLI } from '../base/constants.ts';
 import { Histogram, RecentHistogram } from '../base/histogram.ts';
-import type { DataItem } from '../store/data-item.ts';
+import type { DataItem } from '../store/entries/data-item.ts';
 import type { Drained } from './group-spec.ts';
 
 /** How many points stand for the rows of one drain, which lie evenly between first and last. */

@@ -3,8 +3,8 @@
  * flush, since all rows of a thousand streams at once would hold up the next flush.
  */
 import { CATALOG_MAX_LAG_MS } from '../base/constants.ts';
-import type { Catalog } from '../store/catalog.ts';
-import type { StoreWriter } from '../store/writer.ts';
+import type { Catalog } from '../store/state/catalog.ts';
+import type { StoreWriter } from '../store/write/writer.ts';
 
 /** A checkpoint begins after so much of the lag that is allowed, and takes the rest at most. */
 const BEGIN_SHARE = 0.75;

@@ -1,8 +1,8 @@
-/** The claim to a store that others may keep at the moment (`engine/store/lock.ts`). */
+/** The claim to a store that others may keep at the moment (`engine/store/write/lock.ts`). */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoCode } from '../base/errors.ts';
 import type { Lock } from '../files/file-system.ts';
-import { claimStore, inUse, isClaimed } from '../store/lock.ts';
+import { claimStore, inUse, isClaimed } from '../store/write/lock.ts';
 import { systemEnvironment } from '../store/store.ts';
 
 /** Those who look whether it is claimed hold it for less than a step. */

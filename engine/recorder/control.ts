@@ -6,7 +6,7 @@ import { HelicorderError } from '../base/errors.ts';
 import { encodeReport, failureOf, type Answer, type Request } from '../control/protocol.ts';
 import { ControlClient } from '../control/client.ts';
 import { ControlServer, type ControlHandler } from '../control/server.ts';
-import { storePaths } from '../store/files.ts';
+import { storePaths } from '../store/log/files.ts';
 import type { ToWriter } from '../../workers/protocol.ts';
 
 export interface RecorderControlOptions {

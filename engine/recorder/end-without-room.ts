@@ -6,9 +6,9 @@
 import type { Clock } from '../base/clock.ts';
 import { isCode } from '../base/errors.ts';
 import { encodeGap } from '../batch/format.ts';
-import { shutdownEntry } from '../store/control-entries.ts';
-import { KIND } from '../store/log/format.ts';
-import type { OpenedRun, StoreWriter } from '../store/writer.ts';
+import { shutdownEntry } from '../store/entries/control-entries.ts';
+import { KIND } from '../store/entries/format.ts';
+import type { OpenedRun, StoreWriter } from '../store/write/writer.ts';
 import type { GroupSpec } from './group-spec.ts';
 
 /** @returns false if the disk itself is full: then it looks like a crash */

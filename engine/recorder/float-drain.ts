@@ -8,7 +8,7 @@ import type { GroupGap } from '../batch/ledger.ts';
 import { encodeSamples, type Column, type Cursor } from '../batch/samples.ts';
 import { CHANNEL_TYPES, isWide, type Channel, type ChannelType } from '../batch/schema.ts';
 import { RingConsumer } from '../ring/ring.ts';
-import { KIND } from '../store/log/format.ts';
+import { KIND } from '../store/entries/format.ts';
 import type { GroupBuilder } from '../store/log/group.ts';
 import type { Drained, GroupSpec } from './group-spec.ts';
 

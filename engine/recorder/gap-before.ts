@@ -1,6 +1,6 @@
 /** The gap between a source's run and the one before it, once the first new tick is known. */
 import type { GapEntry } from '../batch/format.ts';
-import type { OpenedRun } from '../store/writer.ts';
+import type { OpenedRun } from '../store/write/writer.ts';
 
 /**
  * Within one boot and schedule it is exact in ticks. Across boots, or after a change of rate, it

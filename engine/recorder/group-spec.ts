@@ -1,7 +1,7 @@
 /** What the main thread tells the writer thread of a rate group, and what a drain gives back. */
 import type { Schema } from '../batch/schema.ts';
-import type { RunRequest } from '../store/group-plan.ts';
-import type { OpenedRun } from '../store/writer.ts';
+import type { RunRequest } from '../store/write/group-plan.ts';
+import type { OpenedRun } from '../store/write/writer.ts';
 import type { NativeChannel } from '../../native/index.ts';
 
 /** One rate group as the writer thread gets it. */

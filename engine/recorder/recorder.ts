@@ -19,7 +19,7 @@ import { STATUS_INTERVAL_MS } from '../base/constants.ts';
 import { HelicorderError, isCode } from '../base/errors.ts';
 import { monotonicMs } from '../base/clock.ts';
 import type { RecorderConfig } from '../config/config.ts';
-import type { RetentionEntry } from '../store/retention-entry.ts';
+import type { RetentionEntry } from '../store/entries/retention-entry.ts';
 import type { RecorderStatus, RecorderSummary, ReloadReport } from '../tools/types.ts';
 import type {
   FromSampler,

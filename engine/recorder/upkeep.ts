@@ -14,7 +14,7 @@ import {
   UPKEEP_WAITING_INTERVAL_MS,
 } from '../base/constants.ts';
 import { monotonicMs } from '../base/clock.ts';
-import type { UpkeepOptions, UpkeepResult } from '../store/upkeep.ts';
+import type { UpkeepOptions, UpkeepResult } from '../store/upkeep/upkeep.ts';
 
 export interface UpkeepActions {
   /** in the pool */

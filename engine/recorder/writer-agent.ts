@@ -11,9 +11,9 @@ import { failureOf } from '../control/protocol.ts';
 import { ControlService, type ServiceEvents, type StoreRequest } from '../control/service.ts';
 import { REASONS } from '../batch/ledger.ts';
 import { setFullReason } from '../ring/layout.ts';
-import { formatLsn } from '../store/log/format.ts';
+import { formatLsn } from '../store/entries/format.ts';
 import type { StoreEnvironment } from '../store/store.ts';
-import type { UpkeepResult } from '../store/upkeep.ts';
+import type { UpkeepResult } from '../store/upkeep/upkeep.ts';
 import type { GroupSpec } from './group-spec.ts';
 import { Collector, type CollectorOptions, type CollectorStatus } from './collector.ts';
 

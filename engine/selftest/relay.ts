@@ -5,7 +5,7 @@
  */
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { SocketPath, moveSocket, withSocketPath } from '../files/socket-path.ts';
-import { storePaths } from '../store/files.ts';
+import { storePaths } from '../store/log/files.ts';
 import type { Chance } from './chance.ts';
 
 /**

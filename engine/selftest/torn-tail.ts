@@ -4,8 +4,8 @@
  */
 import { usingFile } from '../files/using-file.ts';
 import { Store } from '../store/store.ts';
-import { storePaths } from '../store/files.ts';
-import { offsetOf, segmentOf, type Lsn } from '../store/log/format.ts';
+import { storePaths } from '../store/log/files.ts';
+import { offsetOf, segmentOf, type Lsn } from '../store/entries/format.ts';
 import { segmentPath } from '../store/log/segment.ts';
 import type { Lab, StepResult } from './lab.ts';
 import { Pen } from './pen.ts';

@@ -9,11 +9,11 @@
 import { defined } from '../base/assert.ts';
 import { HelicorderError, isCode } from '../base/errors.ts';
 import { streamName, writerId } from '../base/names.ts';
-import { checkBytes, checkEventLimits } from './event-limits.ts';
-import type { InputPosition, WriterPosition } from './positions.ts';
-import { eventRun } from './group-plan.ts';
+import { checkBytes, checkEventLimits } from './write/event-limits.ts';
+import type { InputPosition, WriterPosition } from './state/positions.ts';
+import { eventRun } from './write/group-plan.ts';
 import { systemEnvironment, type StoreEnvironment } from './store.ts';
-import { StoreWriter, type OpenedRun } from './writer.ts';
+import { StoreWriter, type OpenedRun } from './write/writer.ts';
 
 /** How long it waits for space before it asks again. */
 const SPACE_WAIT_MS = 500;

@@ -2,21 +2,23 @@
  * The embedded store, as a user's own program sees it.
  *
  * One directory, one log for all streams, one owner at a time, any number of readers in any
- * process. The parts, in the order data takes:
+ * process. Seven rooms, each of which knows only those below it; data comes in by the uppermost:
  *
- *   appender.ts        an owner that only appends events
- *   writer.ts          the owner: lock, recovery, control entries, commit
- *     log/log-writer   groups into segments: the only code that writes the log
- *     log/group        entries ↔ one group, or a run of groups
- *     log/segment      files: zeros, rename, header
- *   state.ts           the control state, a function of the log
- *     control, data    entries of control (JSON) and of records (columns)
- *   recover.ts         the newest segment → state and the place to write on
- *   mark.ts            how far the log is durable, for tail readers
- *   reader.ts          beside an owner or without one: state up to the mark
- *     log/log, scan    groups in order; torn writes told from damage
- *     stream-reader    one stream's records from any offset
- *   catalog.ts         SQLite view of it all, disposable
+ *   appender.ts   an owner that only appends events
+ *   write/        the owner. writer.ts: lock, recovery, control entries, commit; log-writer.ts:
+ *                 groups into segments, the only code that writes the log; transactions.ts;
+ *                 changes.ts: what clients and upkeep want changed
+ *   upkeep/       one step of it (upkeep.ts): what goes by age, share, budget; trims; who seals
+ *   read/         beside an owner or without one. reader.ts: state up to the mark;
+ *                 stream-reader.ts: one stream's records from any offset; locate.ts: where they lie
+ *   chunks/       where records live once their segment is finished; sealer.ts makes them
+ *   state/        the control state, a function of the log (state.ts); recover.ts: the newest
+ *                 segment → state and the place to write on; catalog.ts: SQLite view, disposable
+ *   log/          files of groups. log.ts, scan.ts: in order, torn writes told from damage;
+ *                 segment.ts: zeros, rename, header; spill.ts: what is larger than a group;
+ *                 mark.ts: how far the log is durable, for tail readers
+ *   entries/      what a group says. format.ts: the bytes; control-entries.ts (JSON), data.ts
+ *                 (columns)
  *
  * Constraints: one write in flight; a group is committed when its write has returned; what is
  * acknowledged is never rewritten; the log is the only truth; readers cost the owner nothing;
@@ -29,13 +31,18 @@ import { parseSchema } from '../batch/schema.ts';
 import { doingIo } from '../base/errors.ts';
 import type { FileSystem } from '../files/file-system.ts';
 import { nodeFileSystem, pauseThread } from '../files/node-file-system.ts';
-import type { StreamSnapshot } from './control-entries.ts';
-import { locateTime } from './locate-time.ts';
-import { StoreReader } from './reader.ts';
-import { cursorOf, namedStream } from './named.ts';
-import type { WriterPosition } from './positions.ts';
-import { StreamReader, type FaultItem, type RawItem, type StreamItem } from './stream-reader.ts';
-import { checkColumns, checkRange } from './view.ts';
+import type { StreamSnapshot } from './entries/control-entries.ts';
+import { locateTime } from './read/locate-time.ts';
+import { StoreReader } from './read/reader.ts';
+import { cursorOf, namedStream } from './state/named.ts';
+import type { WriterPosition } from './state/positions.ts';
+import {
+  StreamReader,
+  type FaultItem,
+  type RawItem,
+  type StreamItem,
+} from './read/stream-reader.ts';
+import { checkColumns, checkRange } from './read/view.ts';
 import { VERSION } from '../base/version.ts';
 
 export interface StoreEnvironment {

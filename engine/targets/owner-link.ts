@@ -12,8 +12,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicMs } from '../base/clock.ts';
 import { HelicorderError } from '../base/errors.ts';
 import { ControlClient } from '../control/client.ts';
-import { storePaths } from '../store/files.ts';
-import { isClaimed } from '../store/lock.ts';
+import { storePaths } from '../store/log/files.ts';
+import { isClaimed } from '../store/write/lock.ts';
 import { systemEnvironment } from '../store/store.ts';
 
 export interface OwnStore {

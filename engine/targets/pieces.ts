@@ -1,7 +1,7 @@
 /** From the stored form of a stream to pieces, and pieces to parts of them. */
 import { cutBatch, cutEvents, cutGap } from '../batch/cut.ts';
 import { copiedColumn, type RecordContent } from '../batch/format.ts';
-import type { RawItem } from '../store/stream-reader.ts';
+import type { RawItem } from '../store/read/stream-reader.ts';
 import { contentBytes } from '../txn/piece-format.ts';
 import type { Origin, Piece } from '../txn/piece.ts';
 

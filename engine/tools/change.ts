@@ -9,12 +9,12 @@ import { HelicorderError, isCode } from '../base/errors.ts';
 import { cursorName, streamName } from '../base/names.ts';
 import { ControlClient } from '../control/client.ts';
 import type { Question } from '../control/protocol.ts';
-import { removeCursor, removeStream, setCursor, trimStream } from '../store/changes.ts';
-import { trimEntry, type TrimEntry } from '../store/control-entries.ts';
-import { storePaths } from '../store/files.ts';
+import { removeCursor, removeStream, setCursor, trimStream } from '../store/write/changes.ts';
+import { trimEntry, type TrimEntry } from '../store/entries/control-entries.ts';
+import { storePaths } from '../store/log/files.ts';
 import { Store, systemEnvironment } from '../store/store.ts';
-import { planTrim } from '../store/trim.ts';
-import { StoreWriter } from '../store/writer.ts';
+import { planTrim } from '../store/upkeep/trim.ts';
+import { StoreWriter } from '../store/write/writer.ts';
 
 export type Change =
   | Extract<Question, { type: 'remove' | 'set-cursor' | 'remove-cursor' }>

@@ -1,8 +1,8 @@
 /** What is known of the cursors of a store: `cursor ls` and `cursor show`. */
 import { systemClock } from '../base/clock.ts';
 import { NANOS_PER_SECOND } from '../base/constants.ts';
-import type { CursorEntry } from '../store/control-entries.ts';
-import { namedCursor } from '../store/named.ts';
+import type { CursorEntry } from '../store/entries/control-entries.ts';
+import { namedCursor } from '../store/state/named.ts';
 import type { Store } from '../store/store.ts';
 import type { CursorInfo } from './types.ts';
 

@@ -3,9 +3,9 @@
  * the first time behind what is retired, which is read.
  */
 import { parseSchema } from '../batch/schema.ts';
-import type { StreamSnapshot, TrimEntry } from '../store/control-entries.ts';
+import type { StreamSnapshot, TrimEntry } from '../store/entries/control-entries.ts';
 import type { Store } from '../store/store.ts';
-import { StreamReader, type StreamItem } from '../store/stream-reader.ts';
+import { StreamReader, type StreamItem } from '../store/read/stream-reader.ts';
 import type { StreamInfo } from './types.ts';
 
 /** Sorted by name. */

@@ -8,16 +8,16 @@
  * The log itself is not rewritten, and nothing is deleted that might hold a record.
  */
 import { errnoCode, openError } from '../base/errors.ts';
-import { Catalog } from '../store/catalog.ts';
-import { pinLosses } from '../store/changes.ts';
-import type { LostEntry } from '../store/control-entries.ts';
-import { storePaths } from '../store/files.ts';
-import { inUse } from '../store/lock.ts';
+import { Catalog } from '../store/state/catalog.ts';
+import { pinLosses } from '../store/write/changes.ts';
+import type { LostEntry } from '../store/entries/control-entries.ts';
+import { storePaths } from '../store/log/files.ts';
+import { inUse } from '../store/write/lock.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../store/store.ts';
-import { StreamReader } from '../store/stream-reader.ts';
-import { StoreWriter } from '../store/writer.ts';
+import { StreamReader } from '../store/read/stream-reader.ts';
+import { StoreWriter } from '../store/write/writer.ts';
 import { doctor } from './doctor.ts';
-import { freePath, quarantine, readManifest, writeManifest } from '../store/quarantine.ts';
+import { freePath, quarantine, readManifest, writeManifest } from '../store/upkeep/quarantine.ts';
 import type { DoctorReport, Finding } from './types.ts';
 
 /** Kinds of findings whose bytes are copied before anything else is done. */

@@ -9,13 +9,13 @@
  */
 import { BLOCK_BYTES, MIB, SEGMENT_DEFAULT_BYTES } from '../base/constants.ts';
 import { HelicorderError, errnoCode, openError } from '../base/errors.ts';
-import { hex, readMachineId, readStoreJson, storePaths } from '../store/files.ts';
+import { hex, readMachineId, readStoreJson, storePaths } from '../store/log/files.ts';
 import { chainOf } from '../store/chunks/chunk-reader.ts';
 import { chunkName } from '../store/chunks/format.ts';
 import { RECYCLED_NAME, SPARE_NAME, listSegments } from '../store/log/segment.ts';
-import { isMarkDamaged, openMark } from '../store/mark.ts';
+import { isMarkDamaged, openMark } from '../store/log/mark.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../store/store.ts';
-import { isQuarantined, readManifest } from '../store/quarantine.ts';
+import { isQuarantined, readManifest } from '../store/upkeep/quarantine.ts';
 import type { Damage, DoctorReport, Finding, VerifyReport } from './types.ts';
 import { awayPlaces, verify } from './verify.ts';
 

@@ -1,8 +1,8 @@
 /** What a store is: identity, formats, sizes, owner. It only reads, also beside an owner. */
-import { STORE_FORMAT, hex, readStoreJson, storePaths } from '../store/files.ts';
-import { LOG_VERSION } from '../store/log/format.ts';
+import { STORE_FORMAT, hex, readStoreJson, storePaths } from '../store/log/files.ts';
+import { LOG_VERSION } from '../store/entries/format.ts';
 import { SPARE_NAME, listSegments } from '../store/log/segment.ts';
-import { identityOfLog } from '../store/identity.ts';
+import { identityOfLog } from '../store/state/identity.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../store/store.ts';
 import { HelicorderError } from '../base/errors.ts';
 import { stringOrNull } from './describe.ts';

@@ -7,8 +7,8 @@
  * back, and nothing is lost of what was given to this store: a seam. Offsets are the store's own
  * and have no holes in either.
  */
-import type { RunEntry } from '../store/control-entries.ts';
-import type { RecordItem } from '../store/stream-reader.ts';
+import type { RunEntry } from '../store/entries/control-entries.ts';
+import type { RecordItem } from '../store/read/stream-reader.ts';
 
 /** `unknown`: what was let go of before the reader had come to it, whoever's records these were. */
 export type Follows = 'next' | 'seam' | 'hole' | 'unknown';

@@ -7,9 +7,9 @@
  * Each time it begins further on, and what has gone is read in its chunk.
  */
 import { HelicorderError, isCode, messageOf } from '../base/errors.ts';
-import type { DataItem } from '../store/data-item.ts';
-import type { StorePaths } from '../store/files.ts';
-import { KIND, type Lsn } from '../store/log/format.ts';
+import type { DataItem } from '../store/entries/data-item.ts';
+import type { StorePaths } from '../store/log/files.ts';
+import { KIND, type Lsn } from '../store/entries/format.ts';
 import {
   readLog,
   segmentStart,
@@ -17,11 +17,11 @@ import {
   type LogGroup,
   type LogItem,
 } from '../store/log/log.ts';
-import { SegmentIndex } from '../store/log/segment-index.ts';
+import { SegmentIndex } from '../store/entries/segment-index.ts';
 import { listSegments, segmentPath } from '../store/log/segment.ts';
-import { isCorruptGap } from '../store/losses.ts';
-import { heldItems } from '../store/spill-reader.ts';
-import { ControlState } from '../store/state.ts';
+import { isCorruptGap } from '../store/state/losses.ts';
+import { heldItems } from '../store/log/spill-reader.ts';
+import { ControlState } from '../store/state/state.ts';
 import type { StoreEnvironment } from '../store/store.ts';
 import type { Damage, VerifyReport } from './types.ts';
 

@@ -5,18 +5,18 @@
  * always has an answer: what cannot be read is damage in the report.
  */
 import { HelicorderError, messageOf, isCode } from '../base/errors.ts';
-import { hex, readStoreJson, storePaths } from '../store/files.ts';
-import { idsOf, identityOfLog, isOneStore } from '../store/identity.ts';
-import type { Lsn, StoreIdentity } from '../store/log/format.ts';
+import { hex, readStoreJson, storePaths } from '../store/log/files.ts';
+import { idsOf, identityOfLog, isOneStore } from '../store/state/identity.ts';
+import type { Lsn, StoreIdentity } from '../store/entries/format.ts';
 import { listSegments, openIfThere } from '../store/log/segment.ts';
-import { checkCatalog } from '../store/catalog.ts';
+import { checkCatalog } from '../store/state/catalog.ts';
 import { checkChunk } from '../store/chunks/check.ts';
 import { chunkName } from '../store/chunks/format.ts';
-import { isMarkDamaged, lastDurable } from '../store/mark.ts';
-import { untilOwnerIsKnown } from '../store/reader.ts';
+import { isMarkDamaged, lastDurable } from '../store/log/mark.ts';
+import { untilOwnerIsKnown } from '../store/read/reader.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../store/store.ts';
 import { TickAccount } from './gaps.ts';
-import { StreamReader, type Fault, type RecordItem } from '../store/stream-reader.ts';
+import { StreamReader, type Fault, type RecordItem } from '../store/read/stream-reader.ts';
 import { Succession } from './succession.ts';
 import type { VerifiedStream, VerifyReport } from './types.ts';
 import { damage, damageOf, verifyLog } from './verify-log.ts';

@@ -4,7 +4,7 @@
  * at both edges of the range, since it may reach into it.
  */
 import type { SampleEvent } from '../batch/event.ts';
-import { isBehind, type View } from '../store/view.ts';
+import { isBehind, type View } from '../store/read/view.ts';
 
 export class Wanted {
   readonly first: number;

@@ -9,7 +9,7 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { KIB } from '../../engine/base/constants.ts';
-import { eventRun } from '../../engine/store/group-plan.ts';
+import { eventRun } from '../../engine/store/write/group-plan.ts';
 import { Appender } from '../../engine/store/appender.ts';
 import { Store } from '../../engine/store/store.ts';
 import { verify } from '../../engine/tools/verify.ts';

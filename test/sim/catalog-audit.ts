@@ -16,16 +16,16 @@ import {
   segmentRows,
   type Table,
   type Value,
-} from '../../engine/store/catalog-tables.ts';
-import { checkCatalog } from '../../engine/store/catalog.ts';
-import { hex, readStoreJson, storePaths } from '../../engine/store/files.ts';
-import { segmentOf } from '../../engine/store/log/format.ts';
+} from '../../engine/store/state/catalog-tables.ts';
+import { checkCatalog } from '../../engine/store/state/catalog.ts';
+import { hex, readStoreJson, storePaths } from '../../engine/store/log/files.ts';
+import { segmentOf } from '../../engine/store/entries/format.ts';
 import { listSegments } from '../../engine/store/log/segment.ts';
-import { readFooter } from '../../engine/store/segment-snapshot.ts';
-import type { StoreReader } from '../../engine/store/reader.ts';
-import type { ControlState } from '../../engine/store/state.ts';
+import { readFooter } from '../../engine/store/state/segment-snapshot.ts';
+import type { StoreReader } from '../../engine/store/read/reader.ts';
+import type { ControlState } from '../../engine/store/state/state.ts';
 import { Store } from '../../engine/store/store.ts';
-import type { StoreWriter } from '../../engine/store/writer.ts';
+import type { StoreWriter } from '../../engine/store/write/writer.ts';
 import type { Oracle } from './oracle.ts';
 import type { Process } from './world.ts';
 

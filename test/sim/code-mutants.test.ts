@@ -46,7 +46,7 @@ vi.mock(import('../../engine/txn/position.ts'), async (original) => {
   return { ...real, judgeCommit };
 });
 
-vi.mock(import('../../engine/store/transactions.ts'), async (original) => {
+vi.mock(import('../../engine/store/write/transactions.ts'), async (original) => {
   const real = await original();
   class OffsetsAtBegin extends real.Transactions {
     readonly #state;
@@ -80,14 +80,14 @@ vi.mock(import('../../engine/store/transactions.ts'), async (original) => {
   return { ...real, Transactions: OffsetsAtBegin };
 });
 
-vi.mock(import('../../engine/store/log/format.ts'), async (original) => {
+vi.mock(import('../../engine/store/entries/format.ts'), async (original) => {
   const real = await original();
   const sameLink: typeof real.sameLink = (a, b) =>
     mutation.now !== 'no predecessor' && real.sameLink(a, b);
   return { ...real, sameLink };
 });
 
-vi.mock(import('../../engine/store/continuity.ts'), async (original) => {
+vi.mock(import('../../engine/store/state/continuity.ts'), async (original) => {
   const real = await original();
   class Holes extends real.Continuity {
     override *follow(...[item]: Parameters<InstanceType<typeof real.Continuity>['follow']>) {
@@ -99,7 +99,7 @@ vi.mock(import('../../engine/store/continuity.ts'), async (original) => {
   return { ...real, Continuity: Holes };
 });
 
-vi.mock(import('../../engine/store/copied-records.ts'), async (original) => {
+vi.mock(import('../../engine/store/write/copied-records.ts'), async (original) => {
   const real = await original();
   const checkForeign: typeof real.checkForeign = (...args) =>
     mutation.now === 'foreign' ? undefined : real.checkForeign(...args);
@@ -108,7 +108,7 @@ vi.mock(import('../../engine/store/copied-records.ts'), async (original) => {
   return { ...real, checkForeign, checkOverlap };
 });
 
-vi.mock(import('../../engine/store/catalog.ts'), async (original) => {
+vi.mock(import('../../engine/store/state/catalog.ts'), async (original) => {
   const real = await original();
   const catalogFacts: typeof real.catalogFacts = (...args) =>
     mutation.now === 'no witness' ? [] : real.catalogFacts(...args);

@@ -6,9 +6,9 @@
  * Not checked: when the source let go of it. What it still had when it was sent, and let go of
  * later, would be taken as retired in the target.
  */
-import { StoreReader } from '../../engine/store/reader.ts';
-import { originRun } from '../../engine/store/control-entries.ts';
-import { StreamReader } from '../../engine/store/stream-reader.ts';
+import { StoreReader } from '../../engine/store/read/reader.ts';
+import { originRun } from '../../engine/store/entries/control-entries.ts';
+import { StreamReader } from '../../engine/store/read/stream-reader.ts';
 import { cutPiece, pieceOf } from '../../engine/targets/pieces.ts';
 import { endOf } from '../../engine/txn/piece.ts';
 import { recordTexts } from '../support/pieces.ts';

@@ -23,7 +23,7 @@ import { MIB, SEGMENT_MIN_BYTES } from '../../engine/base/constants.ts';
 import { HelicorderError } from '../../engine/base/errors.ts';
 import { Derivation } from '../../engine/derive/derivation.ts';
 import { Where } from '../../engine/derive/where.ts';
-import { storePaths, writeStoreJson } from '../../engine/store/files.ts';
+import { storePaths, writeStoreJson } from '../../engine/store/log/files.ts';
 import type { StoreEnvironment } from '../../engine/store/store.ts';
 import type { CopyProgress } from '../../engine/txn/copier.ts';
 import { SeededRandom } from '../support/random.ts';

@@ -1,7 +1,7 @@
 /** Readers that stand in the middle of a stream while anything happens to it, and read on later. */
 import { isCode } from '../../engine/base/errors.ts';
 import { Store } from '../../engine/store/store.ts';
-import { StreamReader } from '../../engine/store/stream-reader.ts';
+import { StreamReader } from '../../engine/store/read/stream-reader.ts';
 import type { Home } from './history-home.ts';
 import type { ModelStream } from './history-model.ts';
 import { seenItems, type SeenRecord } from './history-view.ts';

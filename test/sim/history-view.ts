@@ -1,8 +1,8 @@
 /** What a reader finds in a store, in the words of the model, and whether it must be there. */
 import { crc32 } from 'node:zlib';
-import { originRun } from '../../engine/store/control-entries.ts';
+import { originRun } from '../../engine/store/entries/control-entries.ts';
 import type { Store } from '../../engine/store/store.ts';
-import { StreamReader, type RawItem } from '../../engine/store/stream-reader.ts';
+import { StreamReader, type RawItem } from '../../engine/store/read/stream-reader.ts';
 import { decodeCopyRecord } from '../../engine/targets/copy-cursor.ts';
 import { pieceOf, cutPiece } from '../../engine/targets/pieces.ts';
 import { unpackEvents } from '../../engine/batch/opaque.ts';

@@ -6,12 +6,12 @@ import { errnoCode } from '../../engine/base/errors.ts';
 import type Database from 'better-sqlite3';
 import type { Clock } from '../../engine/base/clock.ts';
 import type { DurableFile, FileSystem, MarkFile } from '../../engine/files/file-system.ts';
-import type { CatalogFiles } from '../../engine/store/catalog.ts';
-import { storePaths } from '../../engine/store/files.ts';
-import { makeLsn, segmentOf } from '../../engine/store/log/format.ts';
+import type { CatalogFiles } from '../../engine/store/state/catalog.ts';
+import { storePaths } from '../../engine/store/log/files.ts';
+import { makeLsn, segmentOf } from '../../engine/store/entries/format.ts';
 import { listSegments, segmentPath } from '../../engine/store/log/segment.ts';
 import type { StoreEnvironment } from '../../engine/store/store.ts';
-import { upkeepStep, type UpkeepResult } from '../../engine/store/upkeep.ts';
+import { upkeepStep, type UpkeepResult } from '../../engine/store/upkeep/upkeep.ts';
 import type { Step } from './upkeep.ts';
 
 export interface Mutant {

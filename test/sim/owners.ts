@@ -6,10 +6,10 @@
 import { HelicorderError, errnoCode } from '../../engine/base/errors.ts';
 import { OPAQUE_SCHEMA } from '../../engine/batch/schema.ts';
 import { Collector } from '../../engine/recorder/collector.ts';
-import { namedStream } from '../../engine/store/named.ts';
-import { StoreWriter, type OpenedRun } from '../../engine/store/writer.ts';
-import { applyUpkeep } from '../../engine/store/changes.ts';
-import type { UpkeepResult } from '../../engine/store/upkeep.ts';
+import { namedStream } from '../../engine/store/state/named.ts';
+import { StoreWriter, type OpenedRun } from '../../engine/store/write/writer.ts';
+import { applyUpkeep } from '../../engine/store/write/changes.ts';
+import type { UpkeepResult } from '../../engine/store/upkeep/upkeep.ts';
 import type { SeededRandom } from '../support/random.ts';
 import { auditCatalog, witnessOpening } from './catalog-audit.ts';
 import type { Oracle } from './oracle.ts';

@@ -4,14 +4,14 @@
  */
 import { HelicorderError, errnoCode } from '../../engine/base/errors.ts';
 import { parseSchema } from '../../engine/batch/schema.ts';
-import { dataItems } from '../../engine/store/data.ts';
-import type { DataItem } from '../../engine/store/data-item.ts';
+import { dataItems } from '../../engine/store/entries/data.ts';
+import type { DataItem } from '../../engine/store/entries/data-item.ts';
 import { readLog, type LogPosition } from '../../engine/store/log/log.ts';
-import { StoreReader } from '../../engine/store/reader.ts';
-import type { ControlState } from '../../engine/store/state.ts';
+import { StoreReader } from '../../engine/store/read/reader.ts';
+import type { ControlState } from '../../engine/store/state/state.ts';
 import { Store } from '../../engine/store/store.ts';
-import { StreamReader } from '../../engine/store/stream-reader.ts';
-import { decodeItem } from '../../engine/store/stream-item.ts';
+import { StreamReader } from '../../engine/store/read/stream-reader.ts';
+import { decodeItem } from '../../engine/store/state/stream-item.ts';
 import type { Oracle } from './oracle.ts';
 import { DIR } from './owners.ts';
 import type { Pass } from './pass.ts';

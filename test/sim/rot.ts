@@ -2,14 +2,14 @@
  * Bits that change at rest, in a store that nobody owns; and what they may take with them. Any byte
  * of a segment, a chunk, the mark, store.json or the catalog.
  */
-import { KIND, alignUp } from '../../engine/store/log/format.ts';
+import { KIND, alignUp } from '../../engine/store/entries/format.ts';
 import { readLog, segmentStart } from '../../engine/store/log/log.ts';
 import { listSegments, segmentPath } from '../../engine/store/log/segment.ts';
 import { skipDamaged, type ChunkReader } from '../../engine/store/chunks/chunk-reader.ts';
 import { CHUNK_HEADER_BYTES, CHUNK_TRAILER_BYTES } from '../../engine/store/chunks/format.ts';
-import { dataItems } from '../../engine/store/data.ts';
-import type { DataItem } from '../../engine/store/data-item.ts';
-import { storePaths } from '../../engine/store/files.ts';
+import { dataItems } from '../../engine/store/entries/data.ts';
+import type { DataItem } from '../../engine/store/entries/data-item.ts';
+import { storePaths } from '../../engine/store/log/files.ts';
 import { Store } from '../../engine/store/store.ts';
 import type { Oracle } from './oracle.ts';
 import { DIR } from './owners.ts';

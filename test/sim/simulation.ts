@@ -34,7 +34,7 @@ import { SeededRandom } from '../support/random.ts';
 import type { DiskStats } from '../support/simulated-disk.ts';
 import { GIB, MIB, SEGMENT_MIN_BYTES } from '../../engine/base/constants.ts';
 import { audit } from './audit.ts';
-import { upkeepStep } from '../../engine/store/upkeep.ts';
+import { upkeepStep } from '../../engine/store/upkeep/upkeep.ts';
 import { Oracle, StreamOracle, type OracleCounts } from './oracle.ts';
 import { DIR, appenderLife, intruder, recorderLife, type Work } from './owners.ts';
 import { Peeker, follower } from './readers.ts';

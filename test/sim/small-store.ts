@@ -1,5 +1,5 @@
 /** A store with smaller segments than a user may ask for: made up to its `store.json`. */
-import { storePaths, writeStoreJson } from '../../engine/store/files.ts';
+import { storePaths, writeStoreJson } from '../../engine/store/log/files.ts';
 import { SimulatedFileSystem } from '../support/simulated-file-system.ts';
 import { DIR } from './owners.ts';
 import type { World } from './world.ts';

@@ -17,7 +17,7 @@
  * segments are sealed, and the same part of the budget goes at once.
  */
 import { KEEP_ALL } from '../../engine/base/retention.ts';
-import { upkeepStep } from '../../engine/store/upkeep.ts';
+import { upkeepStep } from '../../engine/store/upkeep/upkeep.ts';
 import { SeededRandom } from '../support/random.ts';
 import type { Operation } from '../support/simulated-file-system.ts';
 import { audit } from './audit.ts';

@@ -7,11 +7,11 @@
  * the oracle once more, and the sums of the trim against the harness's own.
  */
 import { HelicorderError, errnoCode } from '../../engine/base/errors.ts';
-import type { TrimEntry } from '../../engine/store/control-entries.ts';
+import type { TrimEntry } from '../../engine/store/entries/control-entries.ts';
 import { Store } from '../../engine/store/store.ts';
-import type { RetentionEntry } from '../../engine/store/retention-entry.ts';
-import type { upkeepStep } from '../../engine/store/upkeep.ts';
-import { type UpkeepResult } from '../../engine/store/upkeep.ts';
+import type { RetentionEntry } from '../../engine/store/entries/retention-entry.ts';
+import type { upkeepStep } from '../../engine/store/upkeep/upkeep.ts';
+import { type UpkeepResult } from '../../engine/store/upkeep/upkeep.ts';
 import type { Oracle, StreamOracle } from './oracle.ts';
 import type { Process, World } from './world.ts';
 

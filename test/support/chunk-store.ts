@@ -1,12 +1,12 @@
 /** A small store with chunks in memory: its owner, its upkeep, and all that was written to it. */
 import { MIB } from '../../engine/base/constants.ts';
-import { applyUpkeep } from '../../engine/store/changes.ts';
-import { segmentOf } from '../../engine/store/log/format.ts';
+import { applyUpkeep } from '../../engine/store/write/changes.ts';
+import { segmentOf } from '../../engine/store/entries/format.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../../engine/store/store.ts';
-import type { StreamItem } from '../../engine/store/stream-item.ts';
-import { upkeepStep, type UpkeepOptions } from '../../engine/store/upkeep.ts';
-import type { StoreBudget } from '../../engine/store/budget.ts';
-import { StoreWriter, type OpenedRun } from '../../engine/store/writer.ts';
+import type { StreamItem } from '../../engine/store/state/stream-item.ts';
+import { upkeepStep, type UpkeepOptions } from '../../engine/store/upkeep/upkeep.ts';
+import type { StoreBudget } from '../../engine/store/entries/budget.ts';
+import { StoreWriter, type OpenedRun } from '../../engine/store/write/writer.ts';
 import { SeededRandom } from './random.ts';
 import { SimulatedDisk } from './simulated-disk.ts';
 import { SimulatedFileSystem, type Host } from './simulated-file-system.ts';

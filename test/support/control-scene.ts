@@ -4,7 +4,7 @@ import { systemRandom } from '../../engine/base/clock.ts';
 import { encodeEventList, type Answer } from '../../engine/control/protocol.ts';
 import { ControlService, type StoreRequest } from '../../engine/control/service.ts';
 import type { DurableFile } from '../../engine/files/file-system.ts';
-import { StoreWriter } from '../../engine/store/writer.ts';
+import { StoreWriter } from '../../engine/store/write/writer.ts';
 import { ManualClock } from './clocks.ts';
 import { SimulatedFileSystem } from './simulated-file-system.ts';
 import { SEED, SeededRandom } from './random.ts';

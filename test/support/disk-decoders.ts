@@ -18,7 +18,7 @@ import {
 } from '../../engine/codecs/codec.ts';
 import * as chunk from '../../engine/store/chunks/format.ts';
 import { decodePack } from '../../engine/store/chunks/pack.ts';
-import * as control from '../../engine/store/control-entries.ts';
+import * as control from '../../engine/store/entries/control-entries.ts';
 import {
   GROUP_CRC_BYTES,
   KIND,
@@ -27,12 +27,12 @@ import {
   sealGroup,
   viewOf,
   type GroupHeader,
-} from '../../engine/store/log/format.ts';
-import { EntryTable, joinFragments } from '../../engine/store/log/entries.ts';
-import { positionEntry } from '../../engine/store/positions.ts';
-import { decodeReached } from '../../engine/store/reached.ts';
-import { retentionEntry } from '../../engine/store/retention-entry.ts';
-import { spillEntry, spilledEntry } from '../../engine/store/spill-entry.ts';
+} from '../../engine/store/entries/format.ts';
+import { EntryTable, joinFragments } from '../../engine/store/entries/entries.ts';
+import { positionEntry } from '../../engine/store/state/positions.ts';
+import { decodeReached } from '../../engine/store/state/reached.ts';
+import { retentionEntry } from '../../engine/store/entries/retention-entry.ts';
+import { spillEntry, spilledEntry } from '../../engine/store/entries/spill-entry.ts';
 import { decodePieces } from '../../engine/txn/piece-format.ts';
 import { FLOATS, columnOfInput } from './column-input.ts';
 import type { Decoder } from './fuzz.ts';

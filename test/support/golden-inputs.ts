@@ -17,9 +17,9 @@ import {
   decodeTrailer,
   type BlockRow,
 } from '../../engine/store/chunks/format.ts';
-import { chunkHeadEntry, schemaEntry } from '../../engine/store/control-entries.ts';
-import { KIND } from '../../engine/store/log/format.ts';
-import type { Entry } from '../../engine/store/log/entries.ts';
+import { chunkHeadEntry, schemaEntry } from '../../engine/store/entries/control-entries.ts';
+import { KIND } from '../../engine/store/entries/format.ts';
+import type { Entry } from '../../engine/store/entries/entries.ts';
 import { readLog, segmentStart } from '../../engine/store/log/log.ts';
 import { FLOATS, columnInput } from './column-input.ts';
 

@@ -4,14 +4,18 @@ import { encodeEventList, encodeHead } from '../../engine/control/protocol.ts';
 import { crc32c } from '../../engine/base/crc32c.ts';
 import type { FileSystem } from '../../engine/files/file-system.ts';
 import { encodeConsumerDetail } from '../../engine/recorder/consumer-detail.ts';
-import * as control from '../../engine/store/control-entries.ts';
+import * as control from '../../engine/store/entries/control-entries.ts';
 import { encodePack } from '../../engine/store/chunks/pack.ts';
-import { writeStoreJson } from '../../engine/store/files.ts';
-import { KIND } from '../../engine/store/log/format.ts';
-import { createMark } from '../../engine/store/mark.ts';
-import { positionEntry } from '../../engine/store/positions.ts';
-import { spillEntry, spilledEntry, type SpillPart } from '../../engine/store/spill-entry.ts';
-import { encodeReached } from '../../engine/store/reached.ts';
+import { writeStoreJson } from '../../engine/store/log/files.ts';
+import { KIND } from '../../engine/store/entries/format.ts';
+import { createMark } from '../../engine/store/log/mark.ts';
+import { positionEntry } from '../../engine/store/state/positions.ts';
+import {
+  spillEntry,
+  spilledEntry,
+  type SpillPart,
+} from '../../engine/store/entries/spill-entry.ts';
+import { encodeReached } from '../../engine/store/state/reached.ts';
 import { encodeCopyRecord } from '../../engine/targets/copy-cursor.ts';
 import { encodePieces } from '../../engine/txn/piece-format.ts';
 import type { NewInput } from './corpus.ts';

@@ -4,9 +4,9 @@
  * batches, segments and chunks cut them. A sample, a gap and a sample that a copy has left out are
  * one record each; all of them carry the run that first wrote them.
  */
-import { originRun, type RunEntry } from '../../engine/store/control-entries.ts';
+import { originRun, type RunEntry } from '../../engine/store/entries/control-entries.ts';
 import { Store } from '../../engine/store/store.ts';
-import type { GapItem, RecordItem, SamplesItem } from '../../engine/store/stream-reader.ts';
+import type { GapItem, RecordItem, SamplesItem } from '../../engine/store/read/stream-reader.ts';
 import { DERIVED } from '../../engine/txn/piece.ts';
 
 type Values = Float64Array | BigInt64Array | BigUint64Array;

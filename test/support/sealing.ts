@@ -1,15 +1,15 @@
 /** Sealing as the owner does it, in one thread. */
 import type { RetentionRule } from '../../engine/base/retention.ts';
-import { applyUpkeep, sealUpTo } from '../../engine/store/changes.ts';
+import { applyUpkeep, sealUpTo } from '../../engine/store/write/changes.ts';
 import { DirectoryPlace } from '../../engine/store/chunks/directory-place.ts';
 import { sealSegments, type SealContext } from '../../engine/store/chunks/sealer.ts';
 import type { FileSystem } from '../../engine/files/file-system.ts';
-import { sealedUnder } from '../../engine/store/identity.ts';
-import { makeLsn, segmentOf } from '../../engine/store/log/format.ts';
+import { sealedUnder } from '../../engine/store/state/identity.ts';
+import { makeLsn, segmentOf } from '../../engine/store/entries/format.ts';
 import { listSegments } from '../../engine/store/log/segment.ts';
 import { systemEnvironment } from '../../engine/store/store.ts';
-import { upkeepStep, type UpkeepResult } from '../../engine/store/upkeep.ts';
-import type { StoreWriter } from '../../engine/store/writer.ts';
+import { upkeepStep, type UpkeepResult } from '../../engine/store/upkeep/upkeep.ts';
+import type { StoreWriter } from '../../engine/store/write/writer.ts';
 import { SeededRandom } from './random.ts';
 import { beginEvents } from './stores.ts';
 

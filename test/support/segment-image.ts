@@ -7,9 +7,9 @@ import {
   makeLsn,
   sealGroup,
   type SegmentHeader,
-} from '../../engine/store/log/format.ts';
+} from '../../engine/store/entries/format.ts';
 import { GroupBuilder } from '../../engine/store/log/group.ts';
-import type { SnapshotPart } from '../../engine/store/snapshot-part.ts';
+import type { SnapshotPart } from '../../engine/store/entries/snapshot-part.ts';
 
 const NO_ID = new Uint8Array(16);
 

@@ -15,7 +15,7 @@ import type {
   MarkFile,
 } from '../../engine/files/file-system.ts';
 import { usingFile } from '../../engine/files/using-file.ts';
-import type { CatalogFiles } from '../../engine/store/catalog.ts';
+import type { CatalogFiles } from '../../engine/store/state/catalog.ts';
 import { SeededRandom } from './random.ts';
 import { SimulatedDatabase, sqliteError, type DatabaseFile } from './simulated-database.ts';
 import { SECTOR_BYTES, SimulatedDisk, split, type Content } from './simulated-disk.ts';

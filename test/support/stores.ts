@@ -3,10 +3,10 @@ import { OPAQUE_SCHEMA } from '../../engine/batch/schema.ts';
 import { encodeGap } from '../../engine/batch/format.ts';
 import { encodeSamples } from '../../engine/batch/samples.ts';
 import { MIB } from '../../engine/base/constants.ts';
-import { removeStream } from '../../engine/store/changes.ts';
-import { KIND } from '../../engine/store/log/format.ts';
+import { removeStream } from '../../engine/store/write/changes.ts';
+import { KIND } from '../../engine/store/entries/format.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../../engine/store/store.ts';
-import { StoreWriter, type OpenedRun } from '../../engine/store/writer.ts';
+import { StoreWriter, type OpenedRun } from '../../engine/store/write/writer.ts';
 import { cat } from '../../engine/tools/cat.ts';
 
 export const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);

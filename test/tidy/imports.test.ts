@@ -50,7 +50,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** What only writes; a tool reads. */
-const WRITERS = ['engine/store/writer.ts', 'engine/store/log/log-writer.ts'];
+const WRITERS = ['engine/store/write/writer.ts', 'engine/store/write/log-writer.ts'];
 /** The tools that write, through the store's owner or as its owner. */
 const WRITING_TOOLS = ['change', 'doctor-repair'].map((name) => `engine/tools/${name}.ts`);
 
@@ -69,6 +69,29 @@ function isAllowed(room: string, target: string): boolean {
     if (entry.includes('/')) return target === entry || target === `engine/${entry}`;
     return entry === targetRoom;
   });
+}
+
+/** The rooms of the store, from the lowest: each may import those before it. */
+const STORE_ROOMS = ['entries', 'log', 'state', 'chunks', 'read', 'upkeep', 'write'];
+
+/** How high in the store a file stands; what is in no room of it stands above them all. */
+function storeFloorOf(path: string): number {
+  const [, room] = /^engine\/store\/(\w+)\//.exec(path) ?? [];
+  if (room === undefined) return STORE_ROOMS.length;
+  const floor = STORE_ROOMS.indexOf(room);
+  if (floor < 0) throw new Error(`${path}: ${room} is no room of the store`);
+  return floor;
+}
+
+function upwardInStore(): Violation[] {
+  return engineFiles
+    .filter(({ path }) => path.startsWith('engine/store/'))
+    .flatMap((file) =>
+      importsOf(file)
+        .filter(({ target }) => target.startsWith('engine/store/'))
+        .filter(({ target }) => storeFloorOf(target) > storeFloorOf(file.path))
+        .map(({ line, target }) => at(file, line, `${target} stands above it`)),
+    );
 }
 
 function isLocal(target: string): boolean {
@@ -138,6 +161,12 @@ describe('imports', () => {
 
   it('each room imports only what the table allows', () => {
     expect(brokenTable()).toEqual([]);
+  });
+
+  it('the rooms of the store know only those below them', () => {
+    expect(upwardInStore()).toEqual([]);
+    expect(storeFloorOf('engine/store/log/scan.ts')).toBe(1);
+    expect(storeFloorOf('engine/store/store.ts')).toBe(STORE_ROOMS.length);
   });
 
   it('there are no cycles', () => {
@@ -212,9 +241,9 @@ describe('one home each', () => {
   });
 
   it('better-sqlite3', () => {
-    expect(importsOutside(/^(engine\/store\/catalog\.ts$|bench\/)/, /^better-sqlite3$/)).toEqual(
-      [],
-    );
+    expect(
+      importsOutside(/^(engine\/store\/state\/catalog\.ts$|bench\/)/, /^better-sqlite3$/),
+    ).toEqual([]);
   });
 
   it('node:worker_threads, and new Worker', () => {

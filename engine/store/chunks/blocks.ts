@@ -16,9 +16,9 @@ import {
 } from '../../batch/format.ts';
 import type { Schema } from '../../batch/schema.ts';
 import { uncompress } from '../../codecs/codec.ts';
-import type { DataItem } from '../data-item.ts';
-import type { Entries } from '../log/entries.ts';
-import { KIND } from '../log/format.ts';
+import type { DataItem } from '../entries/data-item.ts';
+import type { Entries } from '../entries/entries.ts';
+import { KIND } from '../entries/format.ts';
 import {
   BLOCK_KIND,
   NO_NANOS,

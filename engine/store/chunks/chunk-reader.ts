@@ -7,10 +7,10 @@
  */
 import { HelicorderError, errnoCode, ioError, isCode } from '../../base/errors.ts';
 import { decodeBatch, decodeTimes } from '../../batch/format.ts';
-import { chunkHeadEntry, type ChunkHead } from '../control-entries.ts';
-import { batchItem, standaloneItem } from '../data.ts';
-import type { DataItem } from '../data-item.ts';
-import type { ControlState } from '../state.ts';
+import { chunkHeadEntry, type ChunkHead } from '../entries/control-entries.ts';
+import { batchItem, standaloneItem } from '../entries/data.ts';
+import type { DataItem } from '../entries/data-item.ts';
+import type { ControlState } from '../state/state.ts';
 import {
   BLOCK_KIND,
   CHUNK_HEADER_BYTES,

@@ -4,7 +4,7 @@
  */
 import type { HelicorderError } from '../../base/errors.ts';
 import { isCode } from '../../base/errors.ts';
-import type { Lsn } from '../log/format.ts';
+import type { Lsn } from '../entries/format.ts';
 import { ChunkReader, chainOf } from './chunk-reader.ts';
 import { chunkName, type ChunkRange } from './format.ts';
 import type { ChunkOwner } from './owner.ts';

@@ -3,7 +3,7 @@
  * loaded one by one from wherever they are; the file is written from front to back, once.
  */
 import { crc32c } from '../../base/crc32c.ts';
-import { chunkHeadEntry, type ChunkHead } from '../control-entries.ts';
+import { chunkHeadEntry, type ChunkHead } from '../entries/control-entries.ts';
 import type { Block } from './blocks.ts';
 import {
   CHUNK_TRAILER_BYTES,

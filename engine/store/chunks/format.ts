@@ -7,7 +7,7 @@ import { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import { crc32c } from '../../base/crc32c.ts';
 import { HelicorderError } from '../../base/errors.ts';
 import { BLOCK_VALUES, decodeIntegers, encodeIntegers } from '../../codecs/codec.ts';
-import { viewOf, type Lsn } from '../log/format.ts';
+import { viewOf, type Lsn } from '../entries/format.ts';
 
 const CHUNK_VERSION = 1;
 const HEADER_MAGIC = 0x4b484348; // "HCHK"

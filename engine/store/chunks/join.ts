@@ -11,8 +11,8 @@ import type { BatchEntry, TimesEntry } from '../../batch/format.ts';
 import { LATENESS_BUCKETS, addHistogram, filteredIn, histogramOf } from '../../batch/ledger.ts';
 import type { Schema } from '../../batch/schema.ts';
 import { ColumnTable, joinColumns, type FlushColumns } from '../../codecs/codec.ts';
-import type { SharedTimes } from '../data.ts';
-import type { DataItem } from '../data-item.ts';
+import type { SharedTimes } from '../entries/data.ts';
+import type { DataItem } from '../entries/data-item.ts';
 
 /** A stream's batches among those that share their times entries. */
 export interface LaneMember {

@@ -7,9 +7,9 @@
  * `dataItems`, which looks at each entry by itself.
  */
 import { BatchHead } from '../../batch/batch-head.ts';
-import { SharedTimes } from '../data.ts';
-import type { Entries, EntryView } from '../log/entries.ts';
-import { KIND } from '../log/format.ts';
+import { SharedTimes } from '../entries/data.ts';
+import type { Entries, EntryView } from '../entries/entries.ts';
+import { KIND } from '../entries/format.ts';
 import type { Lane } from './join.ts';
 
 type Numbers = Uint32Array<ArrayBuffer>;

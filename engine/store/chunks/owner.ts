@@ -9,8 +9,8 @@
  *                    never replaced or removed there: the other clone reads it as well
  *   any other        neither read nor replaced nor removed
  */
-import { hex } from '../files.ts';
-import type { Lsn } from '../log/format.ts';
+import { hex } from '../log/files.ts';
+import type { Lsn } from '../entries/format.ts';
 import type { ChunkHeader } from './format.ts';
 
 export interface ChunkOwner {

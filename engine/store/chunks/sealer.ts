@@ -9,22 +9,22 @@
 import { assert, defined } from '../../base/assert.ts';
 import { HelicorderError, isCode } from '../../base/errors.ts';
 import type { FileSystem } from '../../files/file-system.ts';
-import { Continuity } from '../continuity.ts';
+import { Continuity } from '../state/continuity.ts';
 import {
   type ChunkHead,
   type RunEntry,
   type SchemaEntry,
   type StreamEntry,
   type StreamSnapshot,
-} from '../control-entries.ts';
-import { isData } from '../data.ts';
-import type { DataItem } from '../data-item.ts';
-import { makeLsn, segmentOf } from '../log/format.ts';
+} from '../entries/control-entries.ts';
+import { isData } from '../entries/data.ts';
+import type { DataItem } from '../entries/data-item.ts';
+import { makeLsn, segmentOf } from '../entries/format.ts';
 import { readLog, segmentStart, type LogFault, type LogGroup } from '../log/log.ts';
-import { KnownRuns } from '../known-runs.ts';
-import { readSnapshot } from '../segment-snapshot.ts';
-import { heldItems } from '../spill-reader.ts';
-import { ControlState } from '../state.ts';
+import { KnownRuns } from '../state/known-runs.ts';
+import { readSnapshot } from '../state/segment-snapshot.ts';
+import { heldItems } from '../log/spill-reader.ts';
+import { ControlState } from '../state/state.ts';
 import { BlockBuilder, type Block } from './blocks.ts';
 import { checkChunk, fail } from './check.ts';
 import { Scratch, type Load } from './scratch.ts';

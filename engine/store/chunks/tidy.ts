@@ -5,7 +5,7 @@
  */
 import { MIB } from '../../base/constants.ts';
 import { HelicorderError, isCode } from '../../base/errors.ts';
-import type { Lsn } from '../log/format.ts';
+import type { Lsn } from '../entries/format.ts';
 import { chainOf, type ChunkReader } from './chunk-reader.ts';
 import type { ChunkSet, StoredChunk } from './chunk-set.ts';
 import { commitChecked, type ChunkPlace, type ChunkSink, type ChunkSource } from './place.ts';

@@ -11,8 +11,8 @@ import { assert } from '../../base/assert.ts';
 import { BLOCK_BYTES, GROUP_MAX_BYTES, GROUP_SMALL_BYTES } from '../../base/constants.ts';
 import { crc32c } from '../../base/crc32c.ts';
 import type { FileSystem } from '../../files/file-system.ts';
-import type { GroupSize } from '../data.ts';
-import { EntryTable, type TimeEnds } from './entries.ts';
+import type { GroupSize } from '../entries/data.ts';
+import { EntryTable, type TimeEnds } from '../entries/entries.ts';
 import {
   ENTRY_FLAG,
   ENTRY_ROW,
@@ -26,7 +26,7 @@ import {
   viewOf,
   type GroupHeader,
   type Link,
-} from './format.ts';
+} from '../entries/format.ts';
 
 /** One group of a plan: so many rows of a table, and the payloads that belong to them. */
 export interface PlannedGroup {

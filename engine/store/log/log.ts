@@ -4,7 +4,7 @@
  */
 import { BLOCK_BYTES } from '../../base/constants.ts';
 import type { FileSystem } from '../../files/file-system.ts';
-import { makeLsn, offsetOf, segmentOf, type Link, type Lsn } from './format.ts';
+import { makeLsn, offsetOf, segmentOf, type Link, type Lsn } from '../entries/format.ts';
 import { joinRuns, scanSegment, type BadRange, type ScannedGroup } from './scan.ts';
 import { listSegments, openSegment, segmentPath, type OpenSegment } from './segment.ts';
 

@@ -12,7 +12,7 @@ import {
   GROUP_HEADER_BYTES,
   alignUp,
   viewOf,
-} from './format.ts';
+} from '../entries/format.ts';
 import { groupHeadAt, type GroupHead, type Window } from './scan.ts';
 import type { OpenSegment } from './segment.ts';
 

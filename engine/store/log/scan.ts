@@ -33,9 +33,9 @@ import {
   type GroupHeader,
   type Link,
   type SegmentHeader,
-} from './format.ts';
-import type { GroupSize } from '../data.ts';
-import { EntryList, EntryTable, joinFragments, type Entries } from './entries.ts';
+} from '../entries/format.ts';
+import type { GroupSize } from '../entries/data.ts';
+import { EntryList, EntryTable, joinFragments, type Entries } from '../entries/entries.ts';
 
 export interface ScannedGroup {
   kind: 'group';

@@ -6,14 +6,14 @@ import { BLOCK_BYTES } from '../../base/constants.ts';
 import { HelicorderError, errnoCode, ioError } from '../../base/errors.ts';
 import { edge } from '../../base/failpoint.ts';
 import type { File, FileSystem } from '../../files/file-system.ts';
-import { checkVersion } from '../version.ts';
+import { checkVersion } from './version.ts';
 import {
   LOG_VERSION,
   decodeGroupHeader,
   decodeSegmentHeader,
   viewOf,
   type SegmentHeader,
-} from './format.ts';
+} from '../entries/format.ts';
 import { Window } from './scan.ts';
 
 const SEGMENT_NAME = /^(\d{20})\.seg$/;

@@ -3,7 +3,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { KIB } from '../../../engine/base/constants.ts';
-import { KIND } from '../../../engine/store/log/format.ts';
+import { KIND } from '../../../engine/store/entries/format.ts';
 import { CONTROL_DECODERS } from '../../support/control-decoders.ts';
 import { CORPUS, EXTENDS, addToCorpus, corpusOf } from '../../support/corpus.ts';
 import { DISK_DECODERS } from '../../support/disk-decoders.ts';

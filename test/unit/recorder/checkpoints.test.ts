@@ -2,8 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import { CATALOG_MAX_LAG_MS } from '../../../engine/base/constants.ts';
 import { Checkpoints } from '../../../engine/recorder/checkpoints.ts';
-import type { Catalog } from '../../../engine/store/catalog.ts';
-import type { StoreWriter } from '../../../engine/store/writer.ts';
+import type { Catalog } from '../../../engine/store/state/catalog.ts';
+import type { StoreWriter } from '../../../engine/store/write/writer.ts';
 
 const STREAMS = 1024;
 

@@ -1,9 +1,9 @@
 /** A program between two streams: what it has read and what it has written never part. */
 import { describe, expect, it } from 'vitest';
 import { Consumer, type ConsumerOptions } from '../../../engine/recorder/consumer.ts';
-import { setCursor } from '../../../engine/store/changes.ts';
+import { setCursor } from '../../../engine/store/write/changes.ts';
 import { Store } from '../../../engine/store/store.ts';
-import type { StreamItem } from '../../../engine/store/stream-item.ts';
+import type { StreamItem } from '../../../engine/store/state/stream-item.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { LocalOwner, type Fate } from '../../support/local-owner.ts';
 import { SEED, SeededRandom } from '../../support/random.ts';

@@ -14,10 +14,10 @@ import { GroupDrain } from '../../../engine/recorder/group-drain.ts';
 import type { GroupSpec } from '../../../engine/recorder/group-spec.ts';
 import { createRing, rowLayout } from '../../../engine/ring/layout.ts';
 import { RingProducer } from '../../../engine/ring/ring.ts';
-import { KIND } from '../../../engine/store/log/format.ts';
-import type { Entry } from '../../../engine/store/log/entries.ts';
+import { KIND } from '../../../engine/store/entries/format.ts';
+import type { Entry } from '../../../engine/store/entries/entries.ts';
 import { GroupBuilder } from '../../../engine/store/log/group.ts';
-import type { OpenedRun } from '../../../engine/store/writer.ts';
+import type { OpenedRun } from '../../../engine/store/write/writer.ts';
 import { ManualClock } from '../../support/clocks.ts';
 import { integerScenes, visit, type Scene } from '../../support/ring-scenes.ts';
 

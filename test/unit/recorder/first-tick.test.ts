@@ -5,9 +5,9 @@ import type { Channel, ChannelType } from '../../../engine/batch/schema.ts';
 import { GroupDrain } from '../../../engine/recorder/group-drain.ts';
 import { createRing, rowLayout } from '../../../engine/ring/layout.ts';
 import { RingProducer } from '../../../engine/ring/ring.ts';
-import { KIND } from '../../../engine/store/log/format.ts';
+import { KIND } from '../../../engine/store/entries/format.ts';
 import { GroupBuilder } from '../../../engine/store/log/group.ts';
-import type { OpenedRun } from '../../../engine/store/writer.ts';
+import type { OpenedRun } from '../../../engine/store/write/writer.ts';
 import { ManualClock } from '../../support/clocks.ts';
 
 const SECOND = 1_000_000_000n;

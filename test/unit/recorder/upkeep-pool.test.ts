@@ -1,12 +1,12 @@
 /** The pool's thread by itself, over a store with segments to seal. */
 import { expect, it, onTestFinished } from 'vitest';
 import { systemEnvironment } from '../../../engine/store/store.ts';
-import { segmentOf } from '../../../engine/store/log/format.ts';
+import { segmentOf } from '../../../engine/store/entries/format.ts';
 import { upkeepPool } from '../../../workers/pool.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { SeededRandom } from '../../support/random.ts';
 import { beginEvents, openWriter } from '../../support/stores.ts';
-import type { StoreWriter } from '../../../engine/store/writer.ts';
+import type { StoreWriter } from '../../../engine/store/write/writer.ts';
 
 /** A store with two segments that can be sealed. */
 function storeToSeal(): StoreWriter {

@@ -1,7 +1,7 @@
 /** When upkeep is done: what sets it off, what ends it, and what a failure does. */
 import { expect, test } from 'vitest';
 import { Upkeep } from '../../../engine/recorder/upkeep.ts';
-import type { UpkeepResult } from '../../../engine/store/upkeep.ts';
+import type { UpkeepResult } from '../../../engine/store/upkeep/upkeep.ts';
 
 const SEALED: UpkeepResult = { did: 'sealed', end: 1, isFull: false };
 const NOTHING: UpkeepResult = { did: 'nothing', isFull: false };

@@ -5,10 +5,10 @@ import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import { KIB, MIB } from '../../../engine/base/constants.ts';
 import { encodeGap } from '../../../engine/batch/format.ts';
 import { nodeFileSystem } from '../../../engine/files/node-file-system.ts';
-import { Catalog, checkCatalog, settleCatalog } from '../../../engine/store/catalog.ts';
-import { removeStream } from '../../../engine/store/changes.ts';
-import { KIND, segmentOf } from '../../../engine/store/log/format.ts';
-import type { OpenedRun, StoreWriter } from '../../../engine/store/writer.ts';
+import { Catalog, checkCatalog, settleCatalog } from '../../../engine/store/state/catalog.ts';
+import { removeStream } from '../../../engine/store/write/changes.ts';
+import { KIND, segmentOf } from '../../../engine/store/entries/format.ts';
+import type { OpenedRun, StoreWriter } from '../../../engine/store/write/writer.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { SeededRandom } from '../../support/random.ts';
 import {

@@ -2,9 +2,13 @@
 import { describe, expect, it } from 'vitest';
 import { canonicalSchema, schemaId, type Schema } from '../../../engine/batch/schema.ts';
 import { KEEP_ALL } from '../../../engine/base/retention.ts';
-import { runEntry, schemaEntry, streamEntry } from '../../../engine/store/control-entries.ts';
-import { KIND } from '../../../engine/store/log/format.ts';
-import type { StoreWriter, OpenedRun } from '../../../engine/store/writer.ts';
+import {
+  runEntry,
+  schemaEntry,
+  streamEntry,
+} from '../../../engine/store/entries/control-entries.ts';
+import { KIND } from '../../../engine/store/entries/format.ts';
+import type { StoreWriter, OpenedRun } from '../../../engine/store/write/writer.ts';
 import { verify } from '../../../engine/tools/verify.ts';
 import { ChunkStore, DIR, EVENTS, SAMPLES, recordsOf } from '../../support/chunk-store.ts';
 import { PERIOD_NANOS, commitSamples } from '../../support/stores.ts';

@@ -7,13 +7,13 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { BLOCK_BYTES } from '../../../engine/base/constants.ts';
 import { HelicorderError } from '../../../engine/base/errors.ts';
 import { KEEP_ALL } from '../../../engine/base/retention.ts';
-import { trimStream } from '../../../engine/store/changes.ts';
+import { trimStream } from '../../../engine/store/write/changes.ts';
 import { ChunkReader } from '../../../engine/store/chunks/chunk-reader.ts';
 import { joinChunks } from '../../../engine/store/chunks/sealer.ts';
-import { namedStream } from '../../../engine/store/named.ts';
+import { namedStream } from '../../../engine/store/state/named.ts';
 import { Store, type StoreEnvironment } from '../../../engine/store/store.ts';
 import { segmentPath } from '../../../engine/store/log/segment.ts';
-import { planTrim } from '../../../engine/store/trim.ts';
+import { planTrim } from '../../../engine/store/upkeep/trim.ts';
 import { doctor } from '../../../engine/tools/doctor.ts';
 import { verify } from '../../../engine/tools/verify.ts';
 import {

@@ -3,14 +3,14 @@ import { describe, expect, it } from 'vitest';
 import { encodeEvents, encodeGap } from '../../../engine/batch/format.ts';
 import { packEvents } from '../../../engine/batch/opaque.ts';
 import { encodeSamples } from '../../../engine/batch/samples.ts';
-import { dataItems } from '../../../engine/store/data.ts';
+import { dataItems } from '../../../engine/store/entries/data.ts';
 import {
   ENTRY_ROW_BYTES,
   GROUP_CRC_BYTES,
   GROUP_HEADER_BYTES,
   KIND,
   alignUp,
-} from '../../../engine/store/log/format.ts';
+} from '../../../engine/store/entries/format.ts';
 import { GroupBuilder } from '../../../engine/store/log/group.ts';
 
 type Piece =

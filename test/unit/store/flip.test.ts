@@ -5,13 +5,13 @@
 import { describe, expect, it } from 'vitest';
 import { KIB, MIB } from '../../../engine/base/constants.ts';
 import { HelicorderError } from '../../../engine/base/errors.ts';
-import { trimStream } from '../../../engine/store/changes.ts';
-import { offsetOf } from '../../../engine/store/log/format.ts';
+import { trimStream } from '../../../engine/store/write/changes.ts';
+import { offsetOf } from '../../../engine/store/entries/format.ts';
 import { readLog, segmentStart } from '../../../engine/store/log/log.ts';
 import { listSegments, segmentPath } from '../../../engine/store/log/segment.ts';
-import { namedStream } from '../../../engine/store/named.ts';
+import { namedStream } from '../../../engine/store/state/named.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../../../engine/store/store.ts';
-import { planTrim } from '../../../engine/store/trim.ts';
+import { planTrim } from '../../../engine/store/upkeep/trim.ts';
 import { cat } from '../../../engine/tools/cat.ts';
 import { verify } from '../../../engine/tools/verify.ts';
 import { ChunkStore, FILLER } from '../../support/chunk-store.ts';

@@ -3,11 +3,11 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { MIB } from '../../../engine/base/constants.ts';
 import { KEEP_ALL, type RetentionRule } from '../../../engine/base/retention.ts';
 import { isCode, isNoSpace } from '../../../engine/base/errors.ts';
-import { trimStream } from '../../../engine/store/changes.ts';
+import { trimStream } from '../../../engine/store/write/changes.ts';
 import { listSegments } from '../../../engine/store/log/segment.ts';
-import { segmentOf } from '../../../engine/store/log/format.ts';
+import { segmentOf } from '../../../engine/store/entries/format.ts';
 import { Store } from '../../../engine/store/store.ts';
-import { planTrim } from '../../../engine/store/trim.ts';
+import { planTrim } from '../../../engine/store/upkeep/trim.ts';
 import { verify } from '../../../engine/tools/verify.ts';
 import { ChunkStore, DIR, EVENTS, FILLER, SAMPLES, recordsOf } from '../../support/chunk-store.ts';
 

@@ -2,8 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { GIB, MIB } from '../../../engine/base/constants.ts';
 import type { HelicorderError } from '../../../engine/base/errors.ts';
-import { setCursor, setRetention } from '../../../engine/store/changes.ts';
-import { segmentOf } from '../../../engine/store/log/format.ts';
+import { setCursor, setRetention } from '../../../engine/store/write/changes.ts';
+import { segmentOf } from '../../../engine/store/entries/format.ts';
 import { NEW_NAME } from '../../../engine/store/log/segment.ts';
 import { Appender } from '../../../engine/store/appender.ts';
 import { systemEnvironment, type StoreEnvironment } from '../../../engine/store/store.ts';

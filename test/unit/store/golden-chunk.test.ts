@@ -10,9 +10,9 @@ import { checkChunk } from '../../../engine/store/chunks/check.ts';
 import { ChunkReader } from '../../../engine/store/chunks/chunk-reader.ts';
 import { DirectoryPlace } from '../../../engine/store/chunks/directory-place.ts';
 import { chunkName, type BlockRow } from '../../../engine/store/chunks/format.ts';
-import type { DataItem } from '../../../engine/store/data-item.ts';
-import { hex } from '../../../engine/store/files.ts';
-import { decodeItem } from '../../../engine/store/stream-item.ts';
+import type { DataItem } from '../../../engine/store/entries/data-item.ts';
+import { hex } from '../../../engine/store/log/files.ts';
+import { decodeItem } from '../../../engine/store/state/stream-item.ts';
 import { makeGoldenChunk } from '../../support/golden-chunk.ts';
 import { SimulatedFileSystem } from '../../support/simulated-file-system.ts';
 

@@ -9,13 +9,13 @@ import {
   alignUp,
   decodeGroupHeader,
   sealGroup,
-} from '../../../engine/store/log/format.ts';
+} from '../../../engine/store/entries/format.ts';
 import {
   EntryList,
   EntryTable,
   joinFragments,
   type Entry,
-} from '../../../engine/store/log/entries.ts';
+} from '../../../engine/store/entries/entries.ts';
 import { GroupBuilder, GroupMemory } from '../../../engine/store/log/group.ts';
 import { SeededRandom } from '../../support/random.ts';
 

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import type { MarkFile } from '../../../engine/files/file-system.ts';
 import { Store, type StoreEnvironment } from '../../../engine/store/store.ts';
-import { StreamReader } from '../../../engine/store/stream-reader.ts';
+import { StreamReader } from '../../../engine/store/read/stream-reader.ts';
 import { ChunkStore, DIR, EVENTS, environmentOf, linesOf } from '../../support/chunk-store.ts';
 import { SimulatedFileSystem, calmHost } from '../../support/simulated-file-system.ts';
 import { sealAll } from '../../support/sealing.ts';

@@ -2,9 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import { HelicorderError } from '../../../engine/base/errors.ts';
 import type { ChunkRange } from '../../../engine/store/chunks/format.ts';
-import { locatePlace, type StreamPlace } from '../../../engine/store/locate.ts';
-import { makeLsn } from '../../../engine/store/log/format.ts';
-import type { StoreReader } from '../../../engine/store/reader.ts';
+import { locatePlace, type StreamPlace } from '../../../engine/store/read/locate.ts';
+import { makeLsn } from '../../../engine/store/entries/format.ts';
+import type { StoreReader } from '../../../engine/store/read/reader.ts';
 
 const STREAM = 7;
 type Said = number | 'damaged' | 'unreadable' | undefined;

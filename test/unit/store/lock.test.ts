@@ -1,7 +1,7 @@
 /** Who owns a store where one records and others only keep it. */
 import { expect, test } from 'vitest';
 import { nodeFileSystem } from '../../../engine/files/node-file-system.ts';
-import { claimStore, isClaimed, takeLock } from '../../../engine/store/lock.ts';
+import { claimStore, isClaimed, takeLock } from '../../../engine/store/write/lock.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
 
 const recorder = { fs: nodeFileSystem, pause: () => undefined };

@@ -3,15 +3,15 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { MIB } from '../../../engine/base/constants.ts';
 import { nodeFileSystem } from '../../../engine/files/node-file-system.ts';
 import type { FileSystem } from '../../../engine/files/file-system.ts';
-import { setCursor } from '../../../engine/store/changes.ts';
-import { storePaths } from '../../../engine/store/files.ts';
+import { setCursor } from '../../../engine/store/write/changes.ts';
+import { storePaths } from '../../../engine/store/log/files.ts';
 import {
   Store,
   systemEnvironment,
   type ReadOptions,
   type StoreEnvironment,
 } from '../../../engine/store/store.ts';
-import type { StoreWriter } from '../../../engine/store/writer.ts';
+import type { StoreWriter } from '../../../engine/store/write/writer.ts';
 import { buckets } from '../../../engine/tools/buckets.ts';
 import { describeCursors } from '../../../engine/tools/cursors.ts';
 import { describeStreams } from '../../../engine/tools/describe.ts';

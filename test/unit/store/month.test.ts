@@ -3,7 +3,7 @@ import { expect, it, vi } from 'vitest';
 import { monotonicMs } from '../../../engine/base/clock.ts';
 import { MIB } from '../../../engine/base/constants.ts';
 import { DirectoryPlace } from '../../../engine/store/chunks/directory-place.ts';
-import { segmentOf } from '../../../engine/store/log/format.ts';
+import { segmentOf } from '../../../engine/store/entries/format.ts';
 import { Store, systemEnvironment } from '../../../engine/store/store.ts';
 import { ManualClock } from '../../support/clocks.ts';
 import { SimulatedFileSystem } from '../../support/simulated-file-system.ts';

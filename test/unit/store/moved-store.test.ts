@@ -5,12 +5,12 @@
 import { describe, expect, it } from 'vitest';
 import { MIB } from '../../../engine/base/constants.ts';
 import { KEEP_ALL } from '../../../engine/base/retention.ts';
-import { applyUpkeep, setChunksDir } from '../../../engine/store/changes.ts';
-import { hex } from '../../../engine/store/files.ts';
-import { segmentOf } from '../../../engine/store/log/format.ts';
+import { applyUpkeep, setChunksDir } from '../../../engine/store/write/changes.ts';
+import { hex } from '../../../engine/store/log/files.ts';
+import { segmentOf } from '../../../engine/store/entries/format.ts';
 import { Store, type StoreEnvironment } from '../../../engine/store/store.ts';
-import { upkeepStep, type UpkeepOptions } from '../../../engine/store/upkeep.ts';
-import type { StoreWriter } from '../../../engine/store/writer.ts';
+import { upkeepStep, type UpkeepOptions } from '../../../engine/store/upkeep/upkeep.ts';
+import type { StoreWriter } from '../../../engine/store/write/writer.ts';
 import { repair } from '../../../engine/tools/doctor-repair.ts';
 import { verify } from '../../../engine/tools/verify.ts';
 import { ChunkStore, DIR, EVENTS, SAMPLES, recordsOf } from '../../support/chunk-store.ts';

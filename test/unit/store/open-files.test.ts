@@ -1,7 +1,7 @@
 /** Whoever gives up on a store leaves no file of it open: it may be tried again for years. */
 import { beforeEach, expect, it } from 'vitest';
 import { GIB } from '../../../engine/base/constants.ts';
-import { StoreReader } from '../../../engine/store/reader.ts';
+import { StoreReader } from '../../../engine/store/read/reader.ts';
 import { systemEnvironment, type StoreEnvironment } from '../../../engine/store/store.ts';
 import { SimulatedDisk } from '../../support/simulated-disk.ts';
 import { SimulatedFileSystem, calmHost } from '../../support/simulated-file-system.ts';

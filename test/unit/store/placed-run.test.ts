@@ -10,7 +10,7 @@ import {
   decodeGroupHeader,
   sealGroup,
   viewOf,
-} from '../../../engine/store/log/format.ts';
+} from '../../../engine/store/entries/format.ts';
 import { placedRun, readPlaced } from '../../../engine/store/log/placed-run.ts';
 import {
   Window,

@@ -2,8 +2,8 @@
 import { cpSync, rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { removeStream } from '../../../engine/store/changes.ts';
-import { ENTRY_FLAG, KIND, offsetOf, segmentOf } from '../../../engine/store/log/format.ts';
+import { removeStream } from '../../../engine/store/write/changes.ts';
+import { ENTRY_FLAG, KIND, offsetOf, segmentOf } from '../../../engine/store/entries/format.ts';
 import { Appender } from '../../../engine/store/appender.ts';
 import { Store } from '../../../engine/store/store.ts';
 import { verify } from '../../../engine/tools/verify.ts';

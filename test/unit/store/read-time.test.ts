@@ -4,9 +4,9 @@
  */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { MIB } from '../../../engine/base/constants.ts';
-import { segmentOf } from '../../../engine/store/log/format.ts';
+import { segmentOf } from '../../../engine/store/entries/format.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../../../engine/store/store.ts';
-import type { StoreWriter } from '../../../engine/store/writer.ts';
+import type { StoreWriter } from '../../../engine/store/write/writer.ts';
 import { cat } from '../../../engine/tools/cat.ts';
 import type { CatOptions } from '../../../engine/tools/types.ts';
 import { ManualClock } from '../../support/clocks.ts';

@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { offsetOf, segmentOf } from '../../../engine/store/log/format.ts';
+import { offsetOf, segmentOf } from '../../../engine/store/entries/format.ts';
 import { verify } from '../../../engine/tools/verify.ts';
 import { count } from '../../support/counts.ts';
 import { temporaryDirectory } from '../../support/directory.ts';

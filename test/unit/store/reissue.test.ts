@@ -8,12 +8,12 @@
  */
 import { describe, expect, it } from 'vitest';
 import { MIB } from '../../../engine/base/constants.ts';
-import { setCursor } from '../../../engine/store/changes.ts';
+import { setCursor } from '../../../engine/store/write/changes.ts';
 import { readLog, segmentStart } from '../../../engine/store/log/log.ts';
 import { segmentPath } from '../../../engine/store/log/segment.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../../../engine/store/store.ts';
-import type { StreamItem } from '../../../engine/store/stream-reader.ts';
-import type { OpenedRun, StoreWriter } from '../../../engine/store/writer.ts';
+import type { StreamItem } from '../../../engine/store/read/stream-reader.ts';
+import type { OpenedRun, StoreWriter } from '../../../engine/store/write/writer.ts';
 import { verify } from '../../../engine/tools/verify.ts';
 import { SimulatedFileSystem } from '../../support/simulated-file-system.ts';
 import {

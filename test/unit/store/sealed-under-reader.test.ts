@@ -4,12 +4,12 @@
  */
 import { expect, it } from 'vitest';
 import { BLOCK_BYTES, MIB } from '../../../engine/base/constants.ts';
-import { removeStream } from '../../../engine/store/changes.ts';
-import { segmentOf } from '../../../engine/store/log/format.ts';
+import { removeStream } from '../../../engine/store/write/changes.ts';
+import { segmentOf } from '../../../engine/store/entries/format.ts';
 import { listSegments } from '../../../engine/store/log/segment.ts';
-import type { StreamItem } from '../../../engine/store/stream-item.ts';
+import type { StreamItem } from '../../../engine/store/state/stream-item.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../../../engine/store/store.ts';
-import type { StoreWriter } from '../../../engine/store/writer.ts';
+import type { StoreWriter } from '../../../engine/store/write/writer.ts';
 import { SeededRandom } from '../../support/random.ts';
 import { sealAll } from '../../support/sealing.ts';
 import { SimulatedFileSystem, calmHost } from '../../support/simulated-file-system.ts';

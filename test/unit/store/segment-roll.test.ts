@@ -1,17 +1,17 @@
 /** From one segment to the next: what ends one and begins one, what is learnt of the newest. */
 import { describe, expect, it } from 'vitest';
 import { BLOCK_BYTES, MIB } from '../../../engine/base/constants.ts';
-import { applyUpkeep, sealUpTo, setCursor } from '../../../engine/store/changes.ts';
-import { footerEntry } from '../../../engine/store/control-entries.ts';
-import { gapItem } from '../../../engine/store/data-item.ts';
-import { makeLsn, offsetOf, segmentOf } from '../../../engine/store/log/format.ts';
-import { SegmentIndex } from '../../../engine/store/log/segment-index.ts';
+import { applyUpkeep, sealUpTo, setCursor } from '../../../engine/store/write/changes.ts';
+import { footerEntry } from '../../../engine/store/entries/control-entries.ts';
+import { gapItem } from '../../../engine/store/entries/data-item.ts';
+import { makeLsn, offsetOf, segmentOf } from '../../../engine/store/entries/format.ts';
+import { SegmentIndex } from '../../../engine/store/entries/segment-index.ts';
 import { listSegments, segmentPath } from '../../../engine/store/log/segment.ts';
-import { recover, type Recovered } from '../../../engine/store/recover.ts';
-import { readSnapshot } from '../../../engine/store/segment-snapshot.ts';
+import { recover, type Recovered } from '../../../engine/store/state/recover.ts';
+import { readSnapshot } from '../../../engine/store/state/segment-snapshot.ts';
 import { verify } from '../../../engine/tools/verify.ts';
 import { Store } from '../../../engine/store/store.ts';
-import type { UpkeepResult } from '../../../engine/store/upkeep.ts';
+import type { UpkeepResult } from '../../../engine/store/upkeep/upkeep.ts';
 import { ChunkStore, DIR, EVENTS, recordsOf } from '../../support/chunk-store.ts';
 import { SeededRandom } from '../../support/random.ts';
 import { beginEvents, bytes } from '../../support/stores.ts';

@@ -7,16 +7,21 @@ import {
   snapshotEntry,
   type RunSnapshot,
   type StreamSnapshot,
-} from '../../../engine/store/control-entries.ts';
-import { KnownRuns } from '../../../engine/store/known-runs.ts';
-import { emptyStream } from '../../../engine/store/live.ts';
-import { GROUP_FLAG, KIND, makeLsn } from '../../../engine/store/log/format.ts';
+} from '../../../engine/store/entries/control-entries.ts';
+import { KnownRuns } from '../../../engine/store/state/known-runs.ts';
+import { emptyStream } from '../../../engine/store/state/live.ts';
+import { GROUP_FLAG, KIND, makeLsn } from '../../../engine/store/entries/format.ts';
 import { placedRun } from '../../../engine/store/log/placed-run.ts';
 import { openSegment, segmentPath } from '../../../engine/store/log/segment.ts';
-import { readSnapshot, streamAtBeginning } from '../../../engine/store/segment-snapshot.ts';
-import { part, type SnapshotPart } from '../../../engine/store/snapshot-part.ts';
-import { headOf, runsPiece, streamIn, streamsPiece } from '../../../engine/store/snapshot-text.ts';
-import { ControlState } from '../../../engine/store/state.ts';
+import { readSnapshot, streamAtBeginning } from '../../../engine/store/state/segment-snapshot.ts';
+import { part, type SnapshotPart } from '../../../engine/store/entries/snapshot-part.ts';
+import {
+  headOf,
+  runsPiece,
+  streamIn,
+  streamsPiece,
+} from '../../../engine/store/entries/snapshot-text.ts';
+import { ControlState } from '../../../engine/store/state/state.ts';
 import { segmentHeader, segmentImage } from '../../support/segment-image.ts';
 import { SimulatedFileSystem } from '../../support/simulated-file-system.ts';
 

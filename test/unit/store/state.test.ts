@@ -2,14 +2,21 @@ import { describe, expect, it } from 'vitest';
 import { encodeEvents } from '../../../engine/batch/format.ts';
 import { packEvents } from '../../../engine/batch/opaque.ts';
 import { OPAQUE_SCHEMA, canonicalSchema, schemaId } from '../../../engine/batch/schema.ts';
-import { control, count } from '../../../engine/store/control-fields.ts';
-import { runEntry, schemaEntry, streamEntry } from '../../../engine/store/control-entries.ts';
+import { control, count } from '../../../engine/store/entries/control-fields.ts';
+import {
+  runEntry,
+  schemaEntry,
+  streamEntry,
+} from '../../../engine/store/entries/control-entries.ts';
 import { KEEP_ALL } from '../../../engine/base/retention.ts';
-import { retentionEntry, type RetentionEntry } from '../../../engine/store/retention-entry.ts';
-import type { CommittedGroup } from '../../../engine/store/data.ts';
-import { KIND } from '../../../engine/store/log/format.ts';
-import { EntryList, type Entry } from '../../../engine/store/log/entries.ts';
-import { ControlState } from '../../../engine/store/state.ts';
+import {
+  retentionEntry,
+  type RetentionEntry,
+} from '../../../engine/store/entries/retention-entry.ts';
+import type { CommittedGroup } from '../../../engine/store/entries/data.ts';
+import { KIND } from '../../../engine/store/entries/format.ts';
+import { EntryList, type Entry } from '../../../engine/store/entries/entries.ts';
+import { ControlState } from '../../../engine/store/state/state.ts';
 
 const SIZE = { length: 1000, padded: 4096 };
 const SCHEMA = schemaId(OPAQUE_SCHEMA);

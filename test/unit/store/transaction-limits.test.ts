@@ -1,6 +1,6 @@
 /** What a store takes of transactions, each limit by itself; who meets one is told which it was. */
 import { describe, expect, test } from 'vitest';
-import type { TransactionLimits } from '../../../engine/store/open-transactions.ts';
+import type { TransactionLimits } from '../../../engine/store/write/open-transactions.ts';
 import { systemEnvironment } from '../../../engine/store/store.ts';
 import { StoreParticipant } from '../../../engine/targets/store-participant.ts';
 import { SEED, SeededRandom } from '../../support/random.ts';

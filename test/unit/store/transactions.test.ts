@@ -4,7 +4,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import { HelicorderError } from '../../../engine/base/errors.ts';
-import { eventRun } from '../../../engine/store/group-plan.ts';
+import { eventRun } from '../../../engine/store/write/group-plan.ts';
 import { verify } from '../../../engine/tools/verify.ts';
 import type { CopyResult } from '../../../engine/txn/copier.ts';
 import {

@@ -3,7 +3,7 @@
  * and nothing that lies in other files is any worse for it.
  */
 import { describe, expect, it } from 'vitest';
-import { StoreReader } from '../../../engine/store/reader.ts';
+import { StoreReader } from '../../../engine/store/read/reader.ts';
 import { Store } from '../../../engine/store/store.ts';
 import { verify } from '../../../engine/tools/verify.ts';
 import { ChunkStore, DIR, SAMPLES } from '../../support/chunk-store.ts';

@@ -4,17 +4,21 @@ import { MIB } from '../../../engine/base/constants.ts';
 import type { HelicorderError } from '../../../engine/base/errors.ts';
 import { KEEP_ALL, type RetentionRule } from '../../../engine/base/retention.ts';
 import type { File } from '../../../engine/files/file-system.ts';
-import { segmentOf } from '../../../engine/store/log/format.ts';
+import { segmentOf } from '../../../engine/store/entries/format.ts';
 import {
   keepCopies,
   readManifest,
   type QuarantineEntry,
-} from '../../../engine/store/quarantine.ts';
+} from '../../../engine/store/upkeep/quarantine.ts';
 import { listSegments } from '../../../engine/store/log/segment.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../../../engine/store/store.ts';
-import { applyUpkeep, setCursor } from '../../../engine/store/changes.ts';
-import { upkeepStep, type UpkeepOptions, type UpkeepResult } from '../../../engine/store/upkeep.ts';
-import { StoreWriter, type OpenedRun } from '../../../engine/store/writer.ts';
+import { applyUpkeep, setCursor } from '../../../engine/store/write/changes.ts';
+import {
+  upkeepStep,
+  type UpkeepOptions,
+  type UpkeepResult,
+} from '../../../engine/store/upkeep/upkeep.ts';
+import { StoreWriter, type OpenedRun } from '../../../engine/store/write/writer.ts';
 import { verify } from '../../../engine/tools/verify.ts';
 import { ChunkStore } from '../../support/chunk-store.ts';
 import { SimulatedDisk } from '../../support/simulated-disk.ts';

@@ -10,10 +10,10 @@ import { encodeFrame } from '../../../engine/control/frame.ts';
 import type { Question } from '../../../engine/control/protocol.ts';
 import { nodeFileSystem } from '../../../engine/files/node-file-system.ts';
 import { copyStream } from '../../../engine/recorder/copy.ts';
-import { trimStream } from '../../../engine/store/changes.ts';
-import { storePaths } from '../../../engine/store/files.ts';
+import { trimStream } from '../../../engine/store/write/changes.ts';
+import { storePaths } from '../../../engine/store/log/files.ts';
 import { Store } from '../../../engine/store/store.ts';
-import { planTrim } from '../../../engine/store/trim.ts';
+import { planTrim } from '../../../engine/store/upkeep/trim.ts';
 import type { Requests } from '../../../engine/targets/store-participant.ts';
 import type { CopyResult } from '../../../engine/txn/copier.ts';
 import {

@@ -4,7 +4,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { HelicorderError } from '../../../engine/base/errors.ts';
 import { encodeFrame } from '../../../engine/control/frame.ts';
-import { storePaths } from '../../../engine/store/files.ts';
+import { storePaths } from '../../../engine/store/log/files.ts';
 import { OwnerLink, usingLinks, type OwnStore } from '../../../engine/targets/owner-link.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { LocalOwner } from '../../support/local-owner.ts';

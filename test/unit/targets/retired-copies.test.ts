@@ -1,11 +1,11 @@
 /** Copies of what a trim has let go of at the source, and what becomes of them in the target. */
 import { expect, test } from 'vitest';
 import { MIB } from '../../../engine/base/constants.ts';
-import { trimStream } from '../../../engine/store/changes.ts';
-import { runSnapshot } from '../../../engine/store/control-entries.ts';
-import { liveRun } from '../../../engine/store/live.ts';
+import { trimStream } from '../../../engine/store/write/changes.ts';
+import { runSnapshot } from '../../../engine/store/entries/control-entries.ts';
+import { liveRun } from '../../../engine/store/state/live.ts';
 import { Store } from '../../../engine/store/store.ts';
-import { planTrim } from '../../../engine/store/trim.ts';
+import { planTrim } from '../../../engine/store/upkeep/trim.ts';
 import { copyOnce, type End } from '../../support/copies.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { LocalOwner, recordsOf } from '../../support/local-owner.ts';

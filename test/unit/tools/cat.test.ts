@@ -1,11 +1,11 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { encodeSamples } from '../../../engine/batch/samples.ts';
 import type { Channel } from '../../../engine/batch/schema.ts';
-import { KIND } from '../../../engine/store/log/format.ts';
-import { trimStream } from '../../../engine/store/changes.ts';
-import { planTrim } from '../../../engine/store/trim.ts';
+import { KIND } from '../../../engine/store/entries/format.ts';
+import { trimStream } from '../../../engine/store/write/changes.ts';
+import { planTrim } from '../../../engine/store/upkeep/trim.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../../../engine/store/store.ts';
-import type { StoreWriter } from '../../../engine/store/writer.ts';
+import type { StoreWriter } from '../../../engine/store/write/writer.ts';
 import { buckets } from '../../../engine/tools/buckets.ts';
 import { cat } from '../../../engine/tools/cat.ts';
 import type { CatOptions } from '../../../engine/tools/types.ts';

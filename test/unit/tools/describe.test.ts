@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { setCursor, trimStream } from '../../../engine/store/changes.ts';
+import { setCursor, trimStream } from '../../../engine/store/write/changes.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../../../engine/store/store.ts';
-import { planTrim } from '../../../engine/store/trim.ts';
-import type { StoreWriter } from '../../../engine/store/writer.ts';
+import { planTrim } from '../../../engine/store/upkeep/trim.ts';
+import type { StoreWriter } from '../../../engine/store/write/writer.ts';
 import { describeCursor } from '../../../engine/tools/cursors.ts';
 import { describeStream, describeStreams } from '../../../engine/tools/describe.ts';
 import { Top } from '../../../engine/tools/top.ts';

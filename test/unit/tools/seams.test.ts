@@ -6,10 +6,10 @@ import { cpSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { nodeFileSystem } from '../../../engine/files/node-file-system.ts';
-import { trimStream } from '../../../engine/store/changes.ts';
+import { trimStream } from '../../../engine/store/write/changes.ts';
 import { Store } from '../../../engine/store/store.ts';
-import type { RecordItem } from '../../../engine/store/stream-reader.ts';
-import { planTrim } from '../../../engine/store/trim.ts';
+import type { RecordItem } from '../../../engine/store/read/stream-reader.ts';
+import { planTrim } from '../../../engine/store/upkeep/trim.ts';
 import { gaps } from '../../../engine/tools/gaps.ts';
 import { Succession } from '../../../engine/tools/succession.ts';
 import type { VerifiedStream } from '../../../engine/tools/types.ts';

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { MIB } from '../../../engine/base/constants.ts';
-import { setRetention } from '../../../engine/store/changes.ts';
+import { setRetention } from '../../../engine/store/write/changes.ts';
 import { Store } from '../../../engine/store/store.ts';
-import type { StoreWriter } from '../../../engine/store/writer.ts';
+import type { StoreWriter } from '../../../engine/store/write/writer.ts';
 import { Top } from '../../../engine/tools/top.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { beginEvents, bytes, openWriter } from '../../support/stores.ts';

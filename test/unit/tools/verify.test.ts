@@ -1,11 +1,11 @@
 /** `verify` beside an owner whose segments go into chunks, and are used again, while it reads. */
 import { describe, expect, it } from 'vitest';
 import type { File, FileSystem } from '../../../engine/files/file-system.ts';
-import { applyUpkeep, trimStream } from '../../../engine/store/changes.ts';
+import { applyUpkeep, trimStream } from '../../../engine/store/write/changes.ts';
 import { Store, type StoreEnvironment } from '../../../engine/store/store.ts';
-import { namedStream } from '../../../engine/store/named.ts';
-import { planTrim } from '../../../engine/store/trim.ts';
-import { upkeepStep } from '../../../engine/store/upkeep.ts';
+import { namedStream } from '../../../engine/store/state/named.ts';
+import { planTrim } from '../../../engine/store/upkeep/trim.ts';
+import { upkeepStep } from '../../../engine/store/upkeep/upkeep.ts';
 import { verify } from '../../../engine/tools/verify.ts';
 import { ChunkStore, DIR, FILLER } from '../../support/chunk-store.ts';
 import { sealAll } from '../../support/sealing.ts';
