@@ -17,7 +17,7 @@ import { SAMPLES_PER_EVENT_DEFAULT, SEGMENT_MIN_BYTES } from '../engine/base/con
 import { EventRepacker } from '../engine/batch/event.ts';
 import { eventJson } from '../engine/batch/json.ts';
 import type { Channel } from '../engine/batch/schema.ts';
-import { Collector } from '../engine/recorder/collector.ts';
+import { Collector } from '../engine/collector/collector.ts';
 import { RingProducer } from '../engine/ring/ring.ts';
 import { createRing, rowLayout } from '../engine/ring/layout.ts';
 import { Store, systemEnvironment } from '../engine/store/store.ts';

@@ -15,7 +15,7 @@ import { threadCpuNanos } from './machine.ts';
 import { printJson } from './process.ts';
 import { SEGMENT_DEFAULT_BYTES, SAMPLES_PER_EVENT_DEFAULT } from '../engine/base/constants.ts';
 import { syntheticDriver } from '../engine/drivers/synthetic.ts';
-import { Collector } from '../engine/recorder/collector.ts';
+import { Collector } from '../engine/collector/collector.ts';
 import { createRing } from '../engine/ring/layout.ts';
 import { makeRateGroups, type RateGroup } from '../engine/sampler/rate-group.ts';
 import { startNativeSampler } from '../engine/sampler/sampler.ts';

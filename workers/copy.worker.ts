@@ -1,7 +1,7 @@
 /** The copier worker: one for each store that streams are copied to. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { defined } from '../engine/base/assert.ts';
-import { Copies } from '../engine/recorder/copies.ts';
+import { Copies } from '../engine/connect/copies.ts';
 import type { CopyData, FromCopy } from './protocol.ts';
 import { plainError } from './spawn.ts';
 

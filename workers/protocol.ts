@@ -6,8 +6,8 @@ import type { CopyConfig } from '../engine/config/copies.ts';
 import type { ErrorCode } from '../engine/base/errors.ts';
 import type { Answer } from '../engine/control/protocol.ts';
 import type { StoreRequest } from '../engine/control/service.ts';
-import type { CollectorOptions, CollectorStatus } from '../engine/recorder/collector.ts';
-import type { GroupSpec } from '../engine/recorder/group-spec.ts';
+import type { CollectorOptions, CollectorStatus } from '../engine/collector/collector.ts';
+import type { GroupSpec } from '../engine/collector/group-spec.ts';
 import type { RateGroup } from '../engine/sampler/rate-group.ts';
 import type { UpkeepResult } from '../engine/store/upkeep/upkeep.ts';
 

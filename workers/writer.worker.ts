@@ -14,7 +14,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { defined } from '../engine/base/assert.ts';
 import { monotonicMs } from '../engine/base/clock.ts';
 import { HelicorderError } from '../engine/base/errors.ts';
-import { WriterAgent, nextFlush } from '../engine/recorder/writer-agent.ts';
+import { WriterAgent, nextFlush } from '../engine/collector/writer-agent.ts';
 import { systemEnvironment } from '../engine/store/store.ts';
 import type { FromWriter, PlainError, ToWriter, WriterData } from './protocol.ts';
 import { plainError } from './spawn.ts';

@@ -13,7 +13,7 @@ import type { ChannelType } from '../batch/schema.ts';
 import type { RecorderConfig } from '../config/config.ts';
 import { RING } from '../ring/layout.ts';
 import type { BufferSizes, RateGroupBuffers } from '../tools/types.ts';
-import { batchLimit } from './group-drain.ts';
+import { batchLimit } from '../collector/group-drain.ts';
 import { closeDrivers, planGroups, problemOf, type PlannedGroup } from './plan.ts';
 
 /**

@@ -8,7 +8,7 @@ import type { KnownDevice, OpenDriver } from '../drivers/driver.ts';
 import { driverOf } from '../drivers/registry.ts';
 import { makeRateGroups, type RateGroup } from '../sampler/rate-group.ts';
 import { driverFiles } from './driver-files.ts';
-import type { GroupSpec } from './group-spec.ts';
+import type { GroupSpec } from '../collector/group-spec.ts';
 
 /** Tick 0 of every schedule is the boot of the monotonic clock (docs/decisions/0001). */
 export const T0_NANOS = 0n;

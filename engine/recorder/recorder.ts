@@ -32,7 +32,7 @@ import type {
 import { upkeepPool } from '../../workers/pool.ts';
 import { revive, spawnWorker } from '../../workers/spawn.ts';
 import { after } from './after.ts';
-import type { CollectorStatus } from './collector.ts';
+import type { CollectorStatus } from '../collector/collector.ts';
 import { claimed, leaveToRecorder } from './claim.ts';
 import { RecorderControl, askToYield } from './control.ts';
 import { checkCopies } from './check-copies.ts';

@@ -10,7 +10,7 @@
 import { HelicorderError } from '../base/errors.ts';
 import type { RecorderConfig } from '../config/config.ts';
 import type { ReloadReport } from '../tools/types.ts';
-import { keptEvents } from './group-spec.ts';
+import { keptEvents } from '../collector/group-spec.ts';
 import type { PlannedGroup, RecordingPlan } from './plan.ts';
 
 /**

@@ -1,7 +1,7 @@
 /** One status object from what the writer counted and what the samplers say of themselves. */
 import type { RecorderConfig } from '../config/config.ts';
 import type { RecorderStatus, RecorderSummary } from '../tools/types.ts';
-import type { CollectorStatus } from './collector.ts';
+import type { CollectorStatus } from '../collector/collector.ts';
 import type { EndState } from './ending.ts';
 
 /** What all samplers of a recorder report together. */

@@ -6,7 +6,7 @@
 import type { RetentionRule } from '../../engine/base/retention.ts';
 import { HelicorderError, errnoCode } from '../../engine/base/errors.ts';
 import { encodeEventList } from '../../engine/control/protocol.ts';
-import { WriterAgent } from '../../engine/recorder/writer-agent.ts';
+import { WriterAgent } from '../../engine/collector/writer-agent.ts';
 import { upkeepStep, type UpkeepResult } from '../../engine/store/upkeep/upkeep.ts';
 import { StoreParticipant } from '../../engine/targets/store-participant.ts';
 import { SourceStore } from '../../engine/targets/source-store.ts';

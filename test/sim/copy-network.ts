@@ -12,7 +12,7 @@ import {
   type Question,
 } from '../../engine/control/protocol.ts';
 import type { StoreRequest } from '../../engine/control/service.ts';
-import type { WriterAgent } from '../../engine/recorder/writer-agent.ts';
+import type { WriterAgent } from '../../engine/collector/writer-agent.ts';
 import type { Requests } from '../../engine/targets/store-participant.ts';
 import type { SeededRandom } from '../support/random.ts';
 import type { Machine, Process, World } from './world.ts';

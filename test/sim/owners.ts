@@ -5,7 +5,7 @@
  */
 import { HelicorderError, errnoCode } from '../../engine/base/errors.ts';
 import { OPAQUE_SCHEMA } from '../../engine/batch/schema.ts';
-import { Collector } from '../../engine/recorder/collector.ts';
+import { Collector } from '../../engine/collector/collector.ts';
 import { namedStream } from '../../engine/store/state/named.ts';
 import { StoreWriter, type OpenedRun } from '../../engine/store/write/writer.ts';
 import { applyUpkeep } from '../../engine/store/write/changes.ts';

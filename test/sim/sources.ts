@@ -5,7 +5,7 @@
 import { crc32 } from 'node:zlib';
 import type { Channel, ChannelType } from '../../engine/batch/schema.ts';
 import type { OpenDriver } from '../../engine/drivers/driver.ts';
-import type { GroupSpec } from '../../engine/recorder/group-spec.ts';
+import type { GroupSpec } from '../../engine/collector/group-spec.ts';
 import { createRing, rowLayout } from '../../engine/ring/layout.ts';
 import type { RateGroup, SampledSource } from '../../engine/sampler/rate-group.ts';
 import { TypescriptSampler } from '../../engine/sampler/sampler.ts';

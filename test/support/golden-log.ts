@@ -16,7 +16,7 @@ import { encodeSamples } from '../../engine/batch/samples.ts';
 import { OPAQUE_SCHEMA, type Channel } from '../../engine/batch/schema.ts';
 import { MIB } from '../../engine/base/constants.ts';
 import { nodeFileSystem } from '../../engine/files/node-file-system.ts';
-import { gapBefore } from '../../engine/recorder/gap-before.ts';
+import { gapBefore } from '../../engine/collector/gap-before.ts';
 import { KIND, offsetOf, segmentOf } from '../../engine/store/entries/format.ts';
 import type { StoreEnvironment } from '../../engine/store/store.ts';
 import { StoreWriter, type OpenedRun } from '../../engine/store/write/writer.ts';

@@ -17,7 +17,7 @@ import { DRIVERS } from '../../engine/drivers/registry.ts';
 import { sysfsDriver } from '../../engine/drivers/sysfs.ts';
 import type { FileSystem } from '../../engine/files/file-system.ts';
 import { nodeFileSystem } from '../../engine/files/node-file-system.ts';
-import { decodeConsumerDetail } from '../../engine/recorder/consumer-detail.ts';
+import { decodeConsumerDetail } from '../../engine/connect/consumer-detail.ts';
 import { readMachineId, readStoreJson } from '../../engine/store/log/files.ts';
 import { viewOf } from '../../engine/store/entries/format.ts';
 import { openMark } from '../../engine/store/log/mark.ts';

@@ -3,7 +3,7 @@ import { encodeFrame } from '../../engine/control/frame.ts';
 import { encodeEventList, encodeHead } from '../../engine/control/protocol.ts';
 import { crc32c } from '../../engine/base/crc32c.ts';
 import type { FileSystem } from '../../engine/files/file-system.ts';
-import { encodeConsumerDetail } from '../../engine/recorder/consumer-detail.ts';
+import { encodeConsumerDetail } from '../../engine/connect/consumer-detail.ts';
 import * as control from '../../engine/store/entries/control-entries.ts';
 import { encodePack } from '../../engine/store/chunks/pack.ts';
 import { writeStoreJson } from '../../engine/store/log/files.ts';

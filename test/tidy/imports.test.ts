@@ -40,7 +40,16 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   targets: ['base', 'files', 'batch', 'txn', 'derive', 'store', 'control', 'face'],
   tools: ['base', 'batch', 'codecs/codec.ts', 'store', 'control'],
   selftest: ['base', 'files', 'store', 'tools'],
-  recorder: ['engine', 'face', 'workers/spawn.ts', 'workers/pool.ts', 'workers/protocol.ts'],
+  collector: ['base', 'files', 'ring', 'batch', 'store', 'control', 'tools', 'face'],
+  recorder: [
+    ...['base', 'config', 'files', 'ring', 'batch', 'drivers', 'sampler', 'derive', 'store'],
+    ...['control', 'tools', 'collector', 'face'],
+    ...['workers/spawn.ts', 'workers/pool.ts', 'workers/protocol.ts'],
+  ],
+  connect: [
+    ...['base', 'config', 'batch', 'txn', 'derive', 'store', 'control', 'targets', 'tools'],
+    'recorder',
+  ],
   reader: ['files', 'store', 'tools'],
   index: ['engine'],
   workers: ['engine', 'face'],

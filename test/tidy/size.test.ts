@@ -34,7 +34,11 @@ const MAIN_FILES = [
   'engine/txn/participant.ts',
   'engine/store/store.ts',
   'engine/control/server.ts',
+  'engine/derive/derivation.ts',
+  'engine/selftest/selftest.ts',
+  'engine/collector/collector.ts',
   'engine/recorder/recorder.ts',
+  'engine/connect/copy.ts',
 ];
 
 const face = filesUnder(['native'], /^native\/index\.ts$/);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { RecorderConfig } from '../../../engine/config/config.ts';
-import type { CollectorStatus } from '../../../engine/recorder/collector.ts';
+import type { CollectorStatus } from '../../../engine/collector/collector.ts';
 import { mergeStatus } from '../../../engine/recorder/status.ts';
 
 test('samples and all that is missed are the ticks that were scheduled', () => {

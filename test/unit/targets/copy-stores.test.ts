@@ -9,7 +9,7 @@ import { HelicorderError } from '../../../engine/base/errors.ts';
 import { encodeFrame } from '../../../engine/control/frame.ts';
 import type { Question } from '../../../engine/control/protocol.ts';
 import { nodeFileSystem } from '../../../engine/files/node-file-system.ts';
-import { copyStream } from '../../../engine/recorder/copy.ts';
+import { copyStream } from '../../../engine/connect/copy.ts';
 import { trimStream } from '../../../engine/store/write/changes.ts';
 import { storePaths } from '../../../engine/store/log/files.ts';
 import { Store } from '../../../engine/store/store.ts';

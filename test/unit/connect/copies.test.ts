@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { HelicorderError } from '../../../engine/base/errors.ts';
-import { Copies } from '../../../engine/recorder/copies.ts';
-import { CopyLinks } from '../../../engine/recorder/copy.ts';
+import { Copies } from '../../../engine/connect/copies.ts';
+import { CopyLinks } from '../../../engine/connect/copy.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { LocalOwner, recordsOf } from '../../support/local-owner.ts';
 import { beginEvents, bytes, openWriter, removeRecorded } from '../../support/stores.ts';

@@ -2,9 +2,9 @@
 import { expect, test } from 'vitest';
 import { MIB } from '../../../engine/base/constants.ts';
 import type { Channel } from '../../../engine/batch/schema.ts';
-import { Collector } from '../../../engine/recorder/collector.ts';
+import { Collector } from '../../../engine/collector/collector.ts';
 import type { DurableFile } from '../../../engine/files/file-system.ts';
-import type { GroupSpec } from '../../../engine/recorder/group-spec.ts';
+import type { GroupSpec } from '../../../engine/collector/group-spec.ts';
 import { createRing, rowLayout } from '../../../engine/ring/layout.ts';
 import { RingProducer } from '../../../engine/ring/ring.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../../../engine/store/store.ts';

@@ -33,7 +33,7 @@ import type { CopySource } from '../txn/source.ts';
 import { isStop } from '../txn/pacing.ts';
 import { Copier, type CopierOptions } from '../txn/copier.ts';
 import { checkCopy, type CopyOptions } from './copy-options.ts';
-import { Recorder } from './recorder.ts';
+import { Recorder } from '../recorder/recorder.ts';
 
 export interface CopyReport {
   cursor: string;

@@ -1,7 +1,7 @@
 /** How the rows of the catalog are spread over flushes, in the time that they may lag. */
 import { describe, expect, test } from 'vitest';
 import { CATALOG_MAX_LAG_MS } from '../../../engine/base/constants.ts';
-import { Checkpoints } from '../../../engine/recorder/checkpoints.ts';
+import { Checkpoints } from '../../../engine/collector/checkpoints.ts';
 import type { Catalog } from '../../../engine/store/state/catalog.ts';
 import type { StoreWriter } from '../../../engine/store/write/writer.ts';
 

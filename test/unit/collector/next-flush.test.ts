@@ -1,6 +1,6 @@
 /** When flushes come: on multiples of their interval, whatever they take. */
 import { expect, test } from 'vitest';
-import { nextFlush } from '../../../engine/recorder/writer-agent.ts';
+import { nextFlush } from '../../../engine/collector/writer-agent.ts';
 
 const INTERVAL_MS = 10;
 

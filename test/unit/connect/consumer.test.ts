@@ -1,6 +1,6 @@
 /** A program between two streams: what it has read and what it has written never part. */
 import { describe, expect, it } from 'vitest';
-import { Consumer, type ConsumerOptions } from '../../../engine/recorder/consumer.ts';
+import { Consumer, type ConsumerOptions } from '../../../engine/connect/consumer.ts';
 import { setCursor } from '../../../engine/store/write/changes.ts';
 import { Store } from '../../../engine/store/store.ts';
 import type { StreamItem } from '../../../engine/store/state/stream-item.ts';

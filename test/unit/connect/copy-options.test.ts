@@ -2,7 +2,7 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { copyStream } from '../../../engine/recorder/copy.ts';
+import { copyStream } from '../../../engine/connect/copy.ts';
 
 const dataDir = join(tmpdir(), `helicorder-never-made-${process.pid}`);
 const options = { dataDir, from: 'a/b', toDataDir: dataDir, to: 'a/c' };

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { decodeGap } from '../../../engine/batch/format.ts';
 import type { Channel, ChannelType } from '../../../engine/batch/schema.ts';
-import { GroupDrain } from '../../../engine/recorder/group-drain.ts';
+import { GroupDrain } from '../../../engine/collector/group-drain.ts';
 import { createRing, rowLayout } from '../../../engine/ring/layout.ts';
 import { RingProducer } from '../../../engine/ring/ring.ts';
 import { KIND } from '../../../engine/store/entries/format.ts';

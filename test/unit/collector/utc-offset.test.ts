@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { CLOCK_STEP_NANOS } from '../../../engine/base/constants.ts';
-import { UtcOffset } from '../../../engine/recorder/utc-offset.ts';
+import { UtcOffset } from '../../../engine/collector/utc-offset.ts';
 import { ManualClock } from '../../support/clocks.ts';
 
 const START = 1_700_000_000_000_000_000n;

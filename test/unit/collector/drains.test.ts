@@ -9,9 +9,9 @@ import {
   type Channel,
   type ChannelType,
 } from '../../../engine/batch/schema.ts';
-import { FloatDrain } from '../../../engine/recorder/float-drain.ts';
-import { GroupDrain } from '../../../engine/recorder/group-drain.ts';
-import type { GroupSpec } from '../../../engine/recorder/group-spec.ts';
+import { FloatDrain } from '../../../engine/collector/float-drain.ts';
+import { GroupDrain } from '../../../engine/collector/group-drain.ts';
+import type { GroupSpec } from '../../../engine/collector/group-spec.ts';
 import { createRing, rowLayout } from '../../../engine/ring/layout.ts';
 import { RingProducer } from '../../../engine/ring/ring.ts';
 import { KIND } from '../../../engine/store/entries/format.ts';

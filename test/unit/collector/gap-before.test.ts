@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { GapEntry } from '../../../engine/batch/format.ts';
-import { gapBefore } from '../../../engine/recorder/gap-before.ts';
+import { gapBefore } from '../../../engine/collector/gap-before.ts';
 import type { RunSnapshot, StreamSnapshot } from '../../../engine/store/entries/control-entries.ts';
 
 const BOOT = 'b0070000-0000-4000-8000-000000000001';
