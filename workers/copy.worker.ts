@@ -2,8 +2,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { defined } from '../engine/base/assert.ts';
 import { Copies } from '../engine/connect/copies.ts';
-import type { CopyData, FromCopy } from './protocol.ts';
-import { plainError } from './spawn.ts';
+import type { CopyData, FromCopy } from '../engine/threads/protocol.ts';
+import { plainError } from '../engine/threads/spawn.ts';
 
 const port = defined(parentPort, 'the parent port');
 const post = (message: FromCopy): void => port.postMessage(message);

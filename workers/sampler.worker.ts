@@ -10,8 +10,8 @@ import { awaitedDriver } from '../engine/recorder/awaited-driver.ts';
 import { openDriver } from '../engine/recorder/plan.ts';
 import { StopWord } from '../engine/ring/wait.ts';
 import { runTypescriptSamplers } from '../engine/sampler/sampler.ts';
-import type { FromSampler, SamplerData } from './protocol.ts';
-import { plainError } from './spawn.ts';
+import type { FromSampler, SamplerData } from '../engine/threads/protocol.ts';
+import { plainError } from '../engine/threads/spawn.ts';
 
 const port = defined(parentPort, 'the parent port');
 const post = (message: FromSampler): void => port.postMessage(message);

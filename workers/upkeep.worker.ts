@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicMs } from '../engine/base/clock.ts';
 import { systemEnvironment } from '../engine/store/store.ts';
 import { upkeepStep, type UpkeepResult } from '../engine/store/upkeep/upkeep.ts';
-import type { UpkeepTask } from './pool.ts';
+import type { UpkeepTask } from '../engine/threads/pool.ts';
 
 /** A tenth of a processor that others keep busy: with less it would not keep up with the log. */
 const NICE = 10;

@@ -16,8 +16,8 @@ import { monotonicMs } from '../engine/base/clock.ts';
 import { HelicorderError } from '../engine/base/errors.ts';
 import { WriterAgent, nextFlush } from '../engine/collector/writer-agent.ts';
 import { systemEnvironment } from '../engine/store/store.ts';
-import type { FromWriter, PlainError, ToWriter, WriterData } from './protocol.ts';
-import { plainError } from './spawn.ts';
+import type { FromWriter, PlainError, ToWriter, WriterData } from '../engine/threads/protocol.ts';
+import { plainError } from '../engine/threads/spawn.ts';
 
 const port = defined(parentPort, 'the parent port');
 const post = (message: FromWriter): void => port.postMessage(message);

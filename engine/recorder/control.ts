@@ -7,7 +7,7 @@ import { encodeReport, failureOf, type Answer, type Request } from '../control/p
 import { ControlClient } from '../control/client.ts';
 import { ControlServer, type ControlHandler } from '../control/server.ts';
 import { storePaths } from '../store/log/files.ts';
-import type { ToWriter } from '../../workers/protocol.ts';
+import type { ToWriter } from '../threads/protocol.ts';
 
 export interface RecorderControlOptions {
   dataDir: string;

@@ -2,8 +2,8 @@
 import type { Worker } from 'node:worker_threads';
 import type { HelicorderError } from '../base/errors.ts';
 import type { CopyConfig } from '../config/copies.ts';
-import type { CopyData, FromCopy } from '../../workers/protocol.ts';
-import { spawnWorker } from '../../workers/spawn.ts';
+import type { CopyData, FromCopy } from '../threads/protocol.ts';
+import { spawnWorker } from '../threads/spawn.ts';
 
 /** How long stopping waits for a copier that hangs on its target, before it is ended. */
 const STOP_WAIT_MS = 10_000;

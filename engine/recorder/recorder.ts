@@ -28,9 +28,9 @@ import type {
   Question,
   ToWriter,
   WriterData,
-} from '../../workers/protocol.ts';
-import { upkeepPool } from '../../workers/pool.ts';
-import { revive, spawnWorker } from '../../workers/spawn.ts';
+} from '../threads/protocol.ts';
+import { upkeepPool } from '../threads/pool.ts';
+import { revive, spawnWorker } from '../threads/spawn.ts';
 import { after } from './after.ts';
 import type { CollectorStatus } from '../collector/collector.ts';
 import { claimed, leaveToRecorder } from './claim.ts';

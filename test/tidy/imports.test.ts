@@ -41,10 +41,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   tools: ['base', 'batch', 'codecs/codec.ts', 'store', 'control'],
   selftest: ['base', 'files', 'store', 'tools'],
   collector: ['base', 'files', 'ring', 'batch', 'store', 'control', 'tools', 'face'],
+  threads: ['base', 'config', 'sampler', 'store', 'control', 'collector'],
   recorder: [
     ...['base', 'config', 'files', 'ring', 'batch', 'drivers', 'sampler', 'derive', 'store'],
-    ...['control', 'tools', 'collector', 'face'],
-    ...['workers/spawn.ts', 'workers/pool.ts', 'workers/protocol.ts'],
+    ...['control', 'tools', 'collector', 'threads', 'face'],
   ],
   connect: [
     ...['base', 'config', 'batch', 'txn', 'derive', 'store', 'control', 'targets', 'tools'],
@@ -55,7 +55,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   workers: ['engine', 'face'],
   cli: ['base', 'config', 'tools', 'reader', 'index'],
   server: ['base', 'config', 'tools', 'index'],
-  bench: ['engine', 'face', 'workers', 'cli'],
+  bench: ['engine', 'face', 'cli'],
 };
 
 /** What only writes; a tool reads. */
@@ -115,22 +115,39 @@ function brokenTable(): Violation[] {
   );
 }
 
-/** The first cycle found from each file, along imports of any kind: of types as well. */
-function cycles(): Violation[] {
-  const edges = new Map(
-    engineFiles.map((file) => [file.path, importsOf(file).map(({ target }) => target)]),
-  );
+/** The first cycle found from each of them. @param edges who knows whom */
+function cyclesOf(edges: ReadonlyMap<string, readonly string[]>): Violation[] {
   const found = new Set<string>();
   const done = new Set<string>();
-  const visit = (path: string, trail: string[]): void => {
-    const start = trail.indexOf(path);
-    if (start >= 0) found.add([...trail.slice(start), path].join(' → '));
-    if (start >= 0 || done.has(path)) return;
-    for (const target of edges.get(path) ?? []) visit(target, [...trail, path]);
-    done.add(path);
+  const visit = (one: string, trail: string[]): void => {
+    const start = trail.indexOf(one);
+    if (start >= 0) found.add([...trail.slice(start), one].join(' → '));
+    if (start >= 0 || done.has(one)) return;
+    for (const target of edges.get(one) ?? []) visit(target, [...trail, one]);
+    done.add(one);
   };
-  for (const path of edges.keys()) visit(path, []);
+  for (const one of edges.keys()) visit(one, []);
   return [...found];
+}
+
+/** Of any kind of import: of types as well. */
+function fileEdges(): Map<string, string[]> {
+  return new Map(
+    engineFiles.map((file) => [file.path, importsOf(file).map(({ target }) => target)]),
+  );
+}
+
+function roomEdges(): Map<string, string[]> {
+  const edges = new Map<string, Set<string>>();
+  for (const file of engineFiles) {
+    const room = roomOf(file.path);
+    const known = edges.get(room) ?? new Set();
+    edges.set(room, known);
+    for (const { target } of importsOf(file)) {
+      if (isLocal(target) && roomOf(target) !== room) known.add(roomOf(target));
+    }
+  }
+  return new Map([...edges].map(([room, known]) => [room, [...known]]));
 }
 
 function importsOutside(home: RegExp, module: RegExp, names?: readonly string[]): Violation[] {
@@ -178,8 +195,9 @@ describe('imports', () => {
     expect(storeFloorOf('engine/store/store.ts')).toBe(STORE_ROOMS.length);
   });
 
-  it('there are no cycles', () => {
-    expect(cycles()).toEqual([]);
+  it('there are no cycles, neither of files nor of rooms', () => {
+    expect(cyclesOf(fileEdges())).toEqual([]);
+    expect(cyclesOf(roomEdges())).toEqual([]);
   });
 
   it('tools read: they do not reach for what writes', () => {
@@ -256,8 +274,8 @@ describe('one home each', () => {
   });
 
   it('node:worker_threads, and new Worker', () => {
-    expect(importsOutside(/^workers\//, /^(node:)?worker_threads$/)).toEqual([]);
-    const home = /^workers\/spawn\.ts$/;
+    expect(importsOutside(/^(workers|engine\/threads)\//, /^(node:)?worker_threads$/)).toEqual([]);
+    const home = /^engine\/threads\/spawn\.ts$/;
     expect(nodesOutside(home, 'new Worker', (node) => constructs(node, 'Worker'))).toEqual([]);
   });
 

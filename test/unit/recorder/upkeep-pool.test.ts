@@ -2,7 +2,7 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { systemEnvironment } from '../../../engine/store/store.ts';
 import { segmentOf } from '../../../engine/store/entries/format.ts';
-import { upkeepPool } from '../../../workers/pool.ts';
+import { upkeepPool } from '../../../engine/threads/pool.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { SeededRandom } from '../../support/random.ts';
 import { beginEvents, openWriter } from '../../support/stores.ts';

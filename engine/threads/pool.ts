@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FixedQueue, Piscina } from 'piscina';
-import type { UpkeepOptions, UpkeepResult } from '../engine/store/upkeep/upkeep.ts';
+import type { UpkeepOptions, UpkeepResult } from '../store/upkeep/upkeep.ts';
 
 const require = createRequire(import.meta.url);
 

@@ -2,14 +2,14 @@
  * Every message between the main thread and its workers, typed. A worker says READY once it can do
  * its work, and gives a reason for every exit: `stopped`, or `failed` with the error.
  */
-import type { CopyConfig } from '../engine/config/copies.ts';
-import type { ErrorCode } from '../engine/base/errors.ts';
-import type { Answer } from '../engine/control/protocol.ts';
-import type { StoreRequest } from '../engine/control/service.ts';
-import type { CollectorOptions, CollectorStatus } from '../engine/collector/collector.ts';
-import type { GroupSpec } from '../engine/collector/group-spec.ts';
-import type { RateGroup } from '../engine/sampler/rate-group.ts';
-import type { UpkeepResult } from '../engine/store/upkeep/upkeep.ts';
+import type { CopyConfig } from '../config/copies.ts';
+import type { ErrorCode } from '../base/errors.ts';
+import type { Answer } from '../control/protocol.ts';
+import type { StoreRequest } from '../control/service.ts';
+import type { CollectorOptions, CollectorStatus } from '../collector/collector.ts';
+import type { GroupSpec } from '../collector/group-spec.ts';
+import type { RateGroup } from '../sampler/rate-group.ts';
+import type { UpkeepResult } from '../store/upkeep/upkeep.ts';
 
 /** An error on its way between threads: structured clone drops classes. */
 export interface PlainError {

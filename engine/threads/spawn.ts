@@ -1,7 +1,7 @@
 /** The home of `new Worker`. Workers run compiled code, from source (tests) as from dist. */
 import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
-import { HelicorderError, codeOf, messageOf } from '../engine/base/errors.ts';
+import { HelicorderError, codeOf, messageOf } from '../base/errors.ts';
 import type { FromCopy, FromSampler, FromWriter, PlainError } from './protocol.ts';
 
 /** Only its end is that of the process: a program may record in a worker of its own. */
