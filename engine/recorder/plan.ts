@@ -20,6 +20,8 @@ export interface PlannedSource {
   onFull: OnFull;
   driver: OpenDriver;
   config: SourceConfig;
+  /** what its device said when the recorder began, and was away; it is waited for */
+  away?: HelicorderError | undefined;
 }
 
 export interface PlannedGroup {
@@ -30,11 +32,19 @@ export interface PlannedGroup {
 
 export interface RecordingPlan {
   groups: PlannedGroup[];
-  /** devices that were away; what of a configuration that was read again is not heeded */
-  warnings?: string[];
+  /** what of a configuration that was read again is not heeded */
+  unheeded?: string[];
 }
 
-type OnAway = (source: SourceConfig, why: HelicorderError) => void;
+/** What the status should say of it. */
+export function warningsOf({ groups, unheeded = [] }: RecordingPlan): string[] {
+  const away = groups
+    .flatMap(({ group }) => group.sources)
+    .flatMap(({ name, away }) =>
+      away ? [`${name}: ${away.message}; gap(device) until it is there`] : [],
+    );
+  return [...away, ...unheeded];
+}
 
 export function closeDrivers(groups: readonly PlannedGroup[]): void {
   for (const { group } of groups) group.sources.forEach(({ driver }) => driver.close());
@@ -43,13 +53,13 @@ export function closeDrivers(groups: readonly PlannedGroup[]): void {
 /**
  * Opens every driver; none, if the store is only kept.
  * @param running a source that is the same in it is not opened: its device may be away just now
- * @param onAway is told of a device that is away and can be waited for, which else is an error
+ * @param mayBeAway a device that can be waited for; else that is an error
  * @throws HelicorderError CONFIG, DEVICE, REALTIME_REFUSED
  */
 export function planGroups(
   config: RecorderConfig,
   running: RecordingPlan = { groups: [] },
-  onAway?: OnAway,
+  mayBeAway = false,
 ): RecordingPlan {
   refuseRealtime(config);
   const known = running.groups.flatMap(({ group }) => group.sources);
@@ -57,7 +67,7 @@ export function planGroups(
   const opened: PlannedSource[] = [];
   try {
     for (const source of config.sources) {
-      opened.push(openSource(source, config, { running: byName.get(source.name), onAway }));
+      opened.push(openSource(source, config, { running: byName.get(source.name), mayBeAway }));
     }
     const groups = makeRateGroups(opened, config.flushIntervalMs);
     return { groups: groups.map((group) => ({ group, spec: specOf(group) })) };
@@ -73,17 +83,12 @@ export function planGroups(
  * @throws DEVICE, too, if none of them is there
  */
 export function planStart(config: RecorderConfig): RecordingPlan {
-  const away: { source: SourceConfig; why: HelicorderError }[] = [];
-  const plan = planGroups(config, undefined, (source, why) => away.push({ source, why }));
-  const [first] = away;
-  if (first && away.length === config.sources.length) {
-    closeDrivers(plan.groups);
-    throw first.why;
-  }
-  const warnings = away.map(
-    ({ source, why }) => `${source.name}: ${why.message}; gap(device) until it is there`,
-  );
-  return { ...plan, warnings };
+  const plan = planGroups(config, undefined, true);
+  const sources = plan.groups.flatMap(({ group }) => group.sources);
+  const away = sources.flatMap((source) => source.away ?? []);
+  if (away.length === 0 || away.length < sources.length) return plan;
+  closeDrivers(plan.groups);
+  throw away[0]!;
 }
 
 /** The sampler worker is a thread of JavaScript, which is never a real-time one. */
@@ -101,25 +106,21 @@ function refuseRealtime({ realtime, sources }: RecorderConfig): void {
 function openSource(
   config: SourceConfig,
   { retention }: RecorderConfig,
-  { running, onAway }: { running: PlannedSource | undefined; onAway: OnAway | undefined },
+  { running, mayBeAway }: { running: PlannedSource | undefined; mayBeAway: boolean },
 ): PlannedSource {
   const { onFull } = ruleFor(retention, config.stream);
   const { name, rateHz, timestampResolutionNanos } = config;
-  const isSame = running !== undefined && isDeepStrictEqual(running.config, config);
-  const driver = isSame ? lent(running.driver) : openedOrAway(config, onAway);
-  return { name, rateHz, timestampResolutionNanos, onFull, driver, config };
-}
-
-function openedOrAway(config: SourceConfig, onAway: OnAway | undefined): OpenDriver {
-  const { driver, options, name } = config;
+  const facts = { name, rateHz, timestampResolutionNanos, onFull, config };
+  if (running !== undefined && isDeepStrictEqual(running.config, config)) {
+    return { ...facts, driver: lent(running.driver), away: running.away };
+  }
+  const { driver, options } = config;
   try {
-    return openDriver(driver, options, name);
+    return { ...facts, driver: openDriver(driver, options, name) };
   } catch (error) {
-    if (onAway === undefined || !isAway(error)) throw error;
-    const known = driverOf(driver).known?.(options);
+    const known = mayBeAway && isAway(error) ? driverOf(driver).known?.(options) : undefined;
     if (known === undefined) throw error;
-    onAway(config, error);
-    return lent(known);
+    return { ...facts, driver: lent(known), away: error as HelicorderError };
   }
 }
 

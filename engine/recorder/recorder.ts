@@ -39,7 +39,7 @@ import { checkCopies } from './check-copies.ts';
 import { CopySet } from './copy-set.ts';
 import { Ending } from './ending.ts';
 import { Pace } from './pace.ts';
-import { closeDrivers, planGroups, planStart } from './plan.ts';
+import { closeDrivers, planGroups, planStart, warningsOf } from './plan.ts';
 import type { PlannedGroup, RecordingPlan } from './plan.ts';
 import { checkFixed, groupChanges, reportOf } from './reload.ts';
 import { SamplerSet } from './sampler-set.ts';
@@ -244,7 +244,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
       this.#die(error);
       throw error;
     }
-    this.#plan = { groups: [...kept, ...begun], warnings };
+    this.#plan = { groups: [...kept, ...begun], unheeded: warnings };
     if (this.#ending.state) throw new HelicorderError('OWNER_BUSY', 'the recorder stops');
     this.#config = next;
     this.#tell({ type: 'flush-interval', ms: next.flushIntervalMs });
@@ -299,7 +299,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
       problems: [
         ...(unserved ? [`other processes cannot change the store: ${unserved.message}`] : []),
         ...this.#pace.warnings,
-        ...(this.#plan.warnings ?? []),
+        ...warningsOf(this.#plan),
         ...(this.#samplers?.problems ?? []),
         ...(this.#upkeep?.warnings ?? []),
         ...(this.#copies?.problems ?? []),

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { resolveConfig, type RecorderConfig } from '../../../engine/config/config.ts';
 import { DRIVERS } from '../../../engine/drivers/registry.ts';
-import { closeDrivers, planGroups, planStart } from '../../../engine/recorder/plan.ts';
+import { closeDrivers, planGroups, planStart, warningsOf } from '../../../engine/recorder/plan.ts';
 import { checkFixed, groupChanges, reportOf } from '../../../engine/recorder/reload.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { memoryFiles } from '../../support/memory-files.ts';
@@ -62,7 +62,8 @@ describe('a device that is away when recording begins', () => {
   const eth = '{source: network, interface: eth777, stream: a/eth, statistics: [rx_errors]}';
 
   test('is waited for, with the schema that its configuration gives', () => {
-    const plan = planStart(resolved(`sources: [${here}, ${away}, ${eth}]`));
+    const config = resolved(`sources: [${here}, ${away}, ${eth}]`);
+    const plan = planStart(config);
     const specs = plan.groups.flatMap(({ spec }) => spec.sources);
     const named = specs.map(({ name, schema, attributes }) => {
       return [name, schema.kind === 'samples' && schema.channels[0]!.name, attributes.slice(1)];
@@ -71,11 +72,15 @@ describe('a device that is away when recording begins', () => {
       ['away', 'V', []],
       ['eth', 'RxErrors', [['Interface', 'eth777']]],
     ]);
-    expect(plan.warnings).toEqual([
+    const warnings = [
       'away: channel "V": cannot open /nowhere/value; gap(device) until it is there',
       expect.stringMatching(/^eth: there is no network interface "eth777": .* until it is there$/),
-    ]);
-    closeDrivers(plan.groups);
+    ];
+    expect(warningsOf(plan).sort()).toEqual(warnings);
+    // neither is forgotten when the configuration is read again
+    const again = planGroups(config, plan);
+    expect(warningsOf(again).sort()).toEqual(warnings);
+    closeDrivers([...plan.groups, ...again.groups]);
   });
 
   test.each([
