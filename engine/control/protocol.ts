@@ -48,7 +48,7 @@ const cursorFields = {
   offset: counter,
   detail: z.string().max(CURSOR_DETAIL_MAX_CHARACTERS).optional(),
 };
-/** What the store keeps of an input; `store/positions.ts` has its limits. */
+/** What the store keeps of an input; `store/state/positions.ts` has its limits. */
 const position = z.strictObject({ file: z.string(), offset: counter, hash: z.string() });
 
 /** 64 bits of a chain. */

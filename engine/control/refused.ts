@@ -1,4 +1,4 @@
-/** Requests for which there is no room while there is for others (`store/admission.ts`). */
+/** Requests for which there is no room while there is for others (`store/write/admission.ts`). */
 import { HelicorderError } from '../base/errors.ts';
 import { NO_ROOM_FOR_NEW } from '../store/write/admission.ts';
 import { failureOf, type Answer } from './protocol.ts';

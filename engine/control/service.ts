@@ -5,8 +5,8 @@
  *
  * On a full disk the group in hand stays pending in the log; whoever owns the thread resumes it,
  * and the next `serve` answers it. Behind it only changes are served, since they may free space.
- * Where there is no room for some streams only (`store/admission.ts`), records for them wait, and
- * what their clients ask behind them; others do not.
+ * Where there is no room for some streams only (`store/write/admission.ts`), records for them wait,
+ * and what their clients ask behind them; others do not.
  */
 import type { Clock, Random } from '../base/clock.ts';
 import { KIB } from '../base/constants.ts';

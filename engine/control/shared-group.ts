@@ -1,6 +1,6 @@
 /**
  * Requests that become durable together, in one group of the log. Each is planned behind those
- * before it (`store/group-plan.ts`), and one that is refused leaves nothing of itself there.
+ * before it (`store/write/group-plan.ts`), and one that is refused leaves nothing of itself there.
  *
  * Whether a request may be done is judged by what is durable. So two of them share a group only if
  * neither could change what is said of the other: one that concerns a writer, or makes a stream,

@@ -1,6 +1,6 @@
 /**
  * The requests of copies that end in this store (`txn-…`), between the words of the protocol and
- * `store/transactions.ts`, which knows the rules. Refusals by rule are answers, not errors.
+ * `store/write/transactions.ts`, which knows the rules. Refusals by rule are answers, not errors.
  */
 import { parseSchema } from '../batch/schema.ts';
 import type { GroupPlan } from '../store/write/group-plan.ts';

@@ -1,6 +1,7 @@
 /**
  * A store as the end of a copy, seen from the copier: each call is a request to the store's owner,
- * which decides by the rules (`store/transactions.ts`). Pieces are gathered and sent in frames.
+ * which decides by the rules (`store/write/transactions.ts`). Pieces are gathered and sent in
+ * frames.
  *
  * A request that is given up takes its connection with it: what the owner still does of it is then
  * over before anything is asked through the next one, or refused by its epoch.
