@@ -101,6 +101,8 @@ class WriterThread {
         return;
       case 'check-groups':
         return this.#attempt(message.key, () => this.#agent.checkGroups(message.groups));
+      case 'retention':
+        return this.#attempt(message.key, () => this.#agent.keep(message.retention));
       case 'upkeep':
         return this.#attempt(message.key, () => this.#agent.applyUpkeep(message.result));
       case 'replace-groups':

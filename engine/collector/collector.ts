@@ -19,13 +19,12 @@ import type { Meanwhile } from '../files/file-system.ts';
 import { setFullReason } from '../ring/layout.ts';
 import { Catalog } from '../store/state/catalog.ts';
 import { NO_ROOM_FOR_NEW } from '../store/write/admission.ts';
-import { applyUpkeep, setChunksDir, setRetention } from '../store/write/changes.ts';
+import { setChunksDir, setRetention } from '../store/write/changes.ts';
 import type { DataItem } from '../store/entries/data-item.ts';
 import { formatLsn, segmentOf } from '../store/entries/format.ts';
 import type { GroupBuilder } from '../store/log/group.ts';
 import type { StoreEnvironment } from '../store/store.ts';
 import type { RetentionEntry } from '../store/entries/retention-entry.ts';
-import type { UpkeepResult } from '../store/upkeep/upkeep.ts';
 import { StoreWriter, type OpenedRun } from '../store/write/writer.ts';
 import { Growth, limitBytes } from '../tools/growth.ts';
 import { Account, type AccountStatus } from './account.ts';
@@ -206,11 +205,6 @@ export class Collector {
   /** The store as this thread owns it: others on it commit between two flushes. */
   get writer(): StoreWriter {
     return this.#writer;
-  }
-
-  /** Makes true what upkeep has found. @throws NO_SPACE: it will be found again */
-  applyUpkeep(result: UpkeepResult): void {
-    applyUpkeep(this.#writer, result);
   }
 
   /**

@@ -12,8 +12,10 @@ import { ControlService, type ServiceEvents, type StoreRequest } from '../contro
 import { REASONS } from '../batch/ledger.ts';
 import { setFullReason } from '../ring/layout.ts';
 import { formatLsn } from '../store/entries/format.ts';
+import type { RetentionEntry } from '../store/entries/retention-entry.ts';
 import type { StoreEnvironment } from '../store/store.ts';
 import type { UpkeepResult } from '../store/upkeep/upkeep.ts';
+import { applyUpkeep, setRetention } from '../store/write/changes.ts';
 import type { GroupSpec } from './group-spec.ts';
 import { Collector, type CollectorOptions, type CollectorStatus } from './collector.ts';
 
@@ -95,9 +97,14 @@ export class WriterAgent {
     this.#opened().replaceGroups(ended, begun, whenBegun);
   }
 
-  /** See `Collector.applyUpkeep`. @throws NO_SPACE while there is no store */
+  /** Makes true what upkeep has found. @throws NO_SPACE: it will be found again */
   applyUpkeep(result: UpkeepResult): void {
-    this.#opened().applyUpkeep(result);
+    applyUpkeep(this.#opened().writer, result);
+  }
+
+  /** What is kept from now on. @throws NO_SPACE: nothing has changed */
+  keep(retention: RetentionEntry | undefined): void {
+    if (retention) setRetention(this.#opened().writer, retention);
   }
 
   #opened(): Collector {

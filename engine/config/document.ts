@@ -75,7 +75,8 @@ them at least must be there; of others that are away, a warning says so. What is
 be read, as for want of a permission, and the network interface of a source that names none, are
 errors: nothing is recorded then (DEVICE). \`helicorder reload\` opens those of sources that are
 new or written otherwise, and refuses if one is away; a source that stays as it was goes on with
-the device it has.
+the device it has. Besides sources it changes \`store.flush\` and what is kept (\`retain\`,
+\`onFull\`, \`class\`); all else needs a new start, and a reload that would change it is refused.
 
 All sources take:`;
 

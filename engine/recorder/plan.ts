@@ -7,6 +7,7 @@ import type { RecorderConfig, SourceConfig } from '../config/config.ts';
 import type { KnownDevice, OpenDriver } from '../drivers/driver.ts';
 import { driverOf } from '../drivers/registry.ts';
 import { makeRateGroups, type RateGroup } from '../sampler/rate-group.ts';
+import type { RetentionEntry } from '../store/entries/retention-entry.ts';
 import { driverFiles } from './driver-files.ts';
 import type { GroupSpec } from '../collector/group-spec.ts';
 
@@ -34,6 +35,12 @@ export interface RecordingPlan {
   groups: PlannedGroup[];
   /** what of a configuration that was read again is not heeded */
   unheeded?: string[];
+}
+
+/** What is to be kept; undefined: one without sources keeps the store as it was told last. */
+export function retentionOf(config: RecorderConfig): RetentionEntry | undefined {
+  const { budget, retention: rules, sources } = config;
+  return sources.length > 0 ? { budget, rules } : undefined;
 }
 
 /** What the status should say of it. */

@@ -19,7 +19,6 @@ import { STATUS_INTERVAL_MS } from '../base/constants.ts';
 import { HelicorderError, isCode } from '../base/errors.ts';
 import { monotonicMs } from '../base/clock.ts';
 import type { RecorderConfig } from '../config/config.ts';
-import type { RetentionEntry } from '../store/entries/retention-entry.ts';
 import type { RecorderStatus, RecorderSummary, ReloadReport } from '../tools/types.ts';
 import type {
   FromSampler,
@@ -39,7 +38,7 @@ import { checkCopies } from './check-copies.ts';
 import { CopySet } from './copy-set.ts';
 import { Ending } from './ending.ts';
 import { Pace } from './pace.ts';
-import { closeDrivers, planGroups, planStart, warningsOf } from './plan.ts';
+import { closeDrivers, planGroups, planStart, retentionOf, warningsOf } from './plan.ts';
 import type { PlannedGroup, RecordingPlan } from './plan.ts';
 import { checkFixed, groupChanges, reportOf } from './reload.ts';
 import { SamplerSet } from './sampler-set.ts';
@@ -120,7 +119,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
 
   async #start(): Promise<void> {
     const { dataDir, segmentBytes, chunksDir, flushIntervalMs, durationMs } = this.#config;
-    const retention = this.#retention();
+    const retention = retentionOf(this.#config);
     await checkCopies(this.#config.copies, this.#plan);
     const groups = this.#plan.groups.map(({ spec }) => spec);
     const data: WriterData = {
@@ -137,12 +136,6 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
     this.#statusTimer = setInterval(() => this.#askStatus(), STATUS_INTERVAL_MS / 2);
     if (durationMs === undefined) return;
     this.#forgetDuration = after(durationMs, () => void this.stop());
-  }
-
-  /** One without sources keeps the store as it was told last. */
-  #retention(): RetentionEntry | undefined {
-    const { budget, retention: rules, sources } = this.#config;
-    return sources.length > 0 ? { budget, rules } : undefined;
   }
 
   /** A store that is only kept, for a copy, is made room in: recording comes first. */
@@ -234,6 +227,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
     closeDrivers(spare);
     try {
       await this.#ask({ type: 'check-groups', groups: begun.map(({ spec }) => spec) });
+      await this.#ask({ type: 'retention', retention: retentionOf(next) });
     } catch (error) {
       closeDrivers(begun);
       throw error;
@@ -248,6 +242,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
     if (this.#ending.state) throw new HelicorderError('OWNER_BUSY', 'the recorder stops');
     this.#config = next;
     this.#tell({ type: 'flush-interval', ms: next.flushIntervalMs });
+    void this.#upkeep?.run();
     return reportOf(now, next, changes);
   }
 

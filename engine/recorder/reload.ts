@@ -4,7 +4,8 @@
  * A rate group is the unit: what its sources share (thread, ring, times) is made for just them. One
  * that is the same in both configurations goes on, without a gap. Others are ended and begun anew,
  * with new runs, and what they miss meanwhile is gap(stopped). The groups of TypeScript drivers
- * share one thread: they change together. The device of a source that stays as it is need not be
+ * share one thread: they change together. What is kept, and for how long, is told to the store
+ * before anything begins. The device of a source that stays as it is need not be
  * there just now.
  */
 import { HelicorderError } from '../base/errors.ts';
@@ -17,14 +18,13 @@ import type { PlannedGroup, RecordingPlan } from './plan.ts';
  * What takes effect only when the recorder starts, with its keys in the configuration: all but what
  * is named here.
  */
-type Fixed = Exclude<keyof RecorderConfig, 'flushIntervalMs' | 'sources'>;
+type Fixed = Exclude<keyof RecorderConfig, 'flushIntervalMs' | 'retention' | 'sources'>;
 
 const FIXED: Readonly<Record<Fixed, string>> = {
   dataDir: 'store.dir',
   segmentBytes: 'store.segmentSize',
   budget: 'store.budget',
   chunksDir: 'chunks.dir',
-  retention: 'retain, onFull or class',
   realtime: 'realtime',
   cpu: 'cpu',
   durationMs: 'duration',
@@ -112,7 +112,10 @@ export function reportOf(
     started: after!.filter((name) => !before!.includes(name)),
     ended: before!.filter((name) => !after!.includes(name)),
     restarted: again.filter((name) => before!.includes(name)),
-    settings: now.flushIntervalMs === next.flushIntervalMs ? [] : ['store.flush'],
+    settings: [
+      ...(now.flushIntervalMs === next.flushIntervalMs ? [] : ['store.flush']),
+      ...(jsonOf(now.retention) === jsonOf(next.retention) ? [] : ['retain, onFull or class']),
+    ],
     warnings,
   };
 }

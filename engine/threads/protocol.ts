@@ -9,6 +9,7 @@ import type { StoreRequest } from '../control/service.ts';
 import type { CollectorOptions, CollectorStatus } from '../collector/collector.ts';
 import type { GroupSpec } from '../collector/group-spec.ts';
 import type { RateGroup } from '../sampler/rate-group.ts';
+import type { RetentionEntry } from '../store/entries/retention-entry.ts';
 import type { UpkeepResult } from '../store/upkeep/upkeep.ts';
 
 /** An error on its way between threads: structured clone drops classes. */
@@ -39,6 +40,8 @@ export type ToWriter =
   | { type: 'gone'; connection: number }
   /** what a step of upkeep has found, to be made true */
   | { type: 'upkeep'; key: number; result: UpkeepResult }
+  /** what is kept from now on; undefined: as it is */
+  | { type: 'retention'; key: number; retention: RetentionEntry | undefined }
   /** could runs of these groups be begun? */
   | { type: 'check-groups'; key: number; groups: GroupSpec[] }
   /** numbers of groups whose samplers have stopped, and groups to be begun */
@@ -46,10 +49,10 @@ export type ToWriter =
   | { type: 'flush-interval'; ms: number };
 
 /** What the writer worker answers with `done`. */
-export type Question =
-  | Omit<Extract<ToWriter, { type: 'upkeep' }>, 'key'>
-  | Omit<Extract<ToWriter, { type: 'check-groups' }>, 'key'>
-  | Omit<Extract<ToWriter, { type: 'replace-groups' }>, 'key'>;
+export type Question = WithoutKey<
+  Extract<ToWriter, { type: 'upkeep' | 'retention' | 'check-groups' | 'replace-groups' }>
+>;
+type WithoutKey<T> = T extends unknown ? Omit<T, 'key'> : never;
 
 export type FromWriter =
   | { type: 'ready' }

@@ -9,6 +9,8 @@ import type {
   RecorderStatus,
   VerifyReport,
 } from '../../engine/tools/types.ts';
+import { ruleFor } from '../../engine/base/retention.ts';
+import { Store } from '../../engine/store/store.ts';
 import {
   helicorder,
   helicorderJson,
@@ -191,16 +193,22 @@ test(
     write(`sources:\n${source('kept', 100)}${source('changed', 50)}${source('ended', 20)}`);
     expect(await reload()).toEqual(nothing);
 
-    const next = [source('kept', 100), source('changed', 50, ', seed: 7'), source('begun', 10)];
+    const keeps = ', retain: {age: 1h}, onFull: drop-oldest';
+    const next = [source('kept', 100), source('changed', 50, ', seed: 7')];
+    next.push(source('begun', 10, keeps));
     write(`store: {flush: 50ms}\nsources:\n${next.join('')}`);
     expect(await reload()).toEqual({
       started: ['begun'],
       ended: ['ended'],
       restarted: ['changed'],
-      settings: ['store.flush'],
+      settings: ['store.flush', 'retain, onFull or class'],
       warnings: [],
     });
     expect(await reload()).toEqual(nothing);
+    const store = Store.open(dir);
+    const rule = ruleFor(store.reader.state.retention!.rules, 's/begun');
+    expect(rule).toMatchObject({ ageMs: 3_600_000, onFull: 'drop-oldest' });
+    store.close();
     await expect
       .poll(async () => (await outcome(dir, 'stream', 'info', 's/begun'))[1], { timeout: 100_000 })
       .toBe('');

@@ -73,7 +73,7 @@ export function recorderLife(process: Process, work: Work): Promise<void> {
     oracle.owner = process;
     for (const group of groups) group.start();
     const upkeep = upkeepOf(process, work, collector.writer, (result) =>
-      collector.applyUpkeep(result),
+      applyUpkeep(collector.writer, result),
     );
     for (let i = 0; i < work.steps; i++) {
       await process.sleep(weather.flushMs);
