@@ -99,10 +99,10 @@ class WriterThread {
       case 'flush-interval':
         this.#flushIntervalMs = message.ms;
         return;
-      case 'check-groups':
-        return this.#attempt(message.key, () => this.#agent.checkGroups(message.groups));
-      case 'retention':
-        return this.#attempt(message.key, () => this.#agent.keep(message.retention));
+      case 'prepare':
+        return this.#attempt(message.key, () =>
+          this.#agent.prepare(message.groups, message.retention),
+        );
       case 'upkeep':
         return this.#attempt(message.key, () => this.#agent.applyUpkeep(message.result));
       case 'replace-groups':

@@ -150,17 +150,20 @@ export class Collector {
 
   /**
    * Could these be begun? If so, nobody else gets into their streams before `replaceGroups`.
-   * @throws USAGE for a stream that holds something else, or a writer of another store
+   * @param retention what is kept from now on; undefined: as it is
+   * @throws USAGE for a stream that holds something else, or a writer of another store; NO_SPACE:
+   *   nothing has changed
    */
-  checkGroups(specs: readonly GroupSpec[]): void {
+  prepare(specs: readonly GroupSpec[], retention: RetentionEntry | undefined): void {
     const requests = specs.flatMap((spec) => requestsOf(spec));
     this.#writer.addRuns(this.#writer.planGroup(this.#writer.group()), requests);
+    if (retention) setRetention(this.#writer, retention);
     this.#writer.openRuns.expect(requests.map(({ stream }) => stream));
   }
 
   /**
    * Ends the runs of groups whose samplers have stopped, then begins those of others, which
-   * `checkGroups` has found good. On a full disk the rest comes when there is space.
+   * `prepare` has found good. On a full disk the rest comes when there is space.
    */
   replaceGroups(
     ended: readonly number[],

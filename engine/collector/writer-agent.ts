@@ -15,7 +15,7 @@ import { formatLsn } from '../store/entries/format.ts';
 import type { RetentionEntry } from '../store/entries/retention-entry.ts';
 import type { StoreEnvironment } from '../store/store.ts';
 import type { UpkeepResult } from '../store/upkeep/upkeep.ts';
-import { applyUpkeep, setRetention } from '../store/write/changes.ts';
+import { applyUpkeep } from '../store/write/changes.ts';
 import type { GroupSpec } from './group-spec.ts';
 import { Collector, type CollectorOptions, type CollectorStatus } from './collector.ts';
 
@@ -83,9 +83,9 @@ export class WriterAgent {
     return this.#store?.service.serve() ?? false;
   }
 
-  /** See `Collector.checkGroups`. @throws NO_SPACE while there is no store */
-  checkGroups(groups: readonly GroupSpec[]): void {
-    this.#opened().checkGroups(groups);
+  /** See `Collector.prepare`. @throws NO_SPACE while there is no store */
+  prepare(groups: readonly GroupSpec[], retention: RetentionEntry | undefined): void {
+    this.#opened().prepare(groups, retention);
   }
 
   /** See `Collector.replaceGroups`. @throws NO_SPACE while there is no store */
@@ -100,11 +100,6 @@ export class WriterAgent {
   /** Makes true what upkeep has found. @throws NO_SPACE: it will be found again */
   applyUpkeep(result: UpkeepResult): void {
     applyUpkeep(this.#opened().writer, result);
-  }
-
-  /** What is kept from now on. @throws NO_SPACE: nothing has changed */
-  keep(retention: RetentionEntry | undefined): void {
-    if (retention) setRetention(this.#opened().writer, retention);
   }
 
   #opened(): Collector {

@@ -16,12 +16,11 @@ import { EventEmitter } from 'node:events';
 import type { Worker } from 'node:worker_threads';
 import { defined } from '../base/assert.ts';
 import { STATUS_INTERVAL_MS } from '../base/constants.ts';
-import { HelicorderError, isCode } from '../base/errors.ts';
+import { HelicorderError } from '../base/errors.ts';
 import { monotonicMs } from '../base/clock.ts';
 import type { RecorderConfig } from '../config/config.ts';
 import type { RecorderStatus, RecorderSummary, ReloadReport } from '../tools/types.ts';
 import type {
-  FromSampler,
   FromWriter,
   PlainError,
   Question,
@@ -32,8 +31,8 @@ import { upkeepPool } from '../threads/pool.ts';
 import { revive, spawnWorker } from '../threads/spawn.ts';
 import { after } from './after.ts';
 import type { CollectorStatus } from '../collector/collector.ts';
-import { claimed, leaveToRecorder } from './claim.ts';
-import { RecorderControl, askToYield } from './control.ts';
+import { asOwner } from './claim.ts';
+import { RecorderControl } from './control.ts';
 import { checkCopies } from './check-copies.ts';
 import { CopySet } from './copy-set.ts';
 import { Ending } from './ending.ts';
@@ -45,11 +44,6 @@ import { SamplerSet } from './sampler-set.ts';
 import { mergeStatus, summaryOf } from './status.ts';
 import { Upkeep } from './upkeep.ts';
 
-/**
- * How long a recorder goes on asking those who only keep its store to make room: one that has just
- * begun to needs a while before it can be asked, on a machine that is busy.
- */
-const YIELD_WAIT_MS = 20_000;
 /** What copiers have to end by themselves where the store has failed. */
 const FAILED_WAIT_MS = 500;
 
@@ -77,6 +71,8 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
   #statusTimer: NodeJS.Timeout | undefined;
   #forgetDuration: (() => void) | undefined;
   readonly #ending = new Ending();
+  /** what ended it, where it was not asked to end */
+  #death: unknown;
   /** settles when a reload that has begun has ended, well or not */
   #reloading: Promise<unknown> | undefined;
   /** as the writer worker numbers them: in the order in which they were begun */
@@ -127,30 +123,23 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
       flushIntervalMs,
       isUrgent: this.#config.realtime !== 'off',
     };
-    this.#writer = await this.#startWriter(data);
+    const isKeeper = this.#config.sources.length === 0;
+    this.#writer = await asOwner(dataDir, isKeeper, () => this.#spawnWriter(data));
     this.#samplers = await SamplerSet.start(this.#plan, this.#config, (error) => this.#die(error));
+    this.#checkAlive();
     await this.#serveOthers();
     this.#upkeep = this.#startUpkeep();
     this.#copies = await CopySet.start(this.#config.dataDir, this.#config.copies);
+    this.#checkAlive();
     this.#askStatus();
     this.#statusTimer = setInterval(() => this.#askStatus(), STATUS_INTERVAL_MS / 2);
     if (durationMs === undefined) return;
     this.#forgetDuration = after(durationMs, () => void this.stop());
   }
 
-  /** A store that is only kept, for a copy, is made room in: recording comes first. */
-  async #startWriter(data: WriterData): Promise<Worker> {
-    const { dataDir } = data.options;
-    if (this.#config.sources.length === 0) {
-      leaveToRecorder(dataDir);
-      return this.#spawnWriter(data);
-    }
-    const claim = await claimed(dataDir);
-    try {
-      return await this.#spawnWhereAskedFor(data);
-    } finally {
-      claim?.release();
-    }
+  /** A thread that was there may have gone while the next one was started. */
+  #checkAlive(): void {
+    if (this.#death !== undefined) throw this.#death;
   }
 
   #spawnWriter(data: WriterData): Promise<Worker> {
@@ -160,20 +149,6 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
       (message) => this.#hear(message),
       (error) => this.#die(error),
     );
-  }
-
-  async #spawnWhereAskedFor(data: WriterData): Promise<Worker> {
-    const deadlineMs = monotonicMs() + YIELD_WAIT_MS;
-    // a worker that has to wait for the lock would do so in vain
-    await askToYield(data.options.dataDir);
-    for (;;) {
-      try {
-        return await this.#spawnWriter(data);
-      } catch (error) {
-        if (!isCode(error, 'STORE_IN_USE') || monotonicMs() > deadlineMs) throw error;
-        if (!(await askToYield(data.options.dataDir))) throw error;
-      }
-    }
   }
 
   async #serveOthers(): Promise<void> {
@@ -226,8 +201,8 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
     const { kept, ended, begun, spare, warnings } = changes;
     closeDrivers(spare);
     try {
-      await this.#ask({ type: 'check-groups', groups: begun.map(({ spec }) => spec) });
-      await this.#ask({ type: 'retention', retention: retentionOf(next) });
+      const groups = begun.map(({ spec }) => spec);
+      await this.#ask({ type: 'prepare', groups, retention: retentionOf(next) });
     } catch (error) {
       closeDrivers(begun);
       throw error;
@@ -341,23 +316,29 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
     this.#writer?.postMessage(message);
   }
 
-  #hear(message: FromWriter | FromSampler): void {
-    if (message.type === 'status') {
-      this.#take(message.status);
-      this.#tellStatus();
+  #hear(message: FromWriter): void {
+    switch (message.type) {
+      case 'status':
+        this.#take(message.status);
+        return void this.#tellStatus();
+      case 'done':
+        this.#asked.get(message.key)?.(message.error);
+        return void this.#asked.delete(message.key);
+      case 'answer':
+        return this.#control?.answered(message.key, message.answer);
+      case 'waiting':
+        return this.#control?.tellWaiting(message.message);
+      case 'stopped':
+        return this.#ended(message.status, message.clean);
     }
-    if (message.type === 'done') {
-      this.#asked.get(message.key)?.(message.error);
-      this.#asked.delete(message.key);
-    }
-    if (message.type === 'answer') this.#control?.answered(message.key, message.answer);
-    if (message.type === 'waiting') this.#control?.tellWaiting(message.message);
-    if (message.type !== 'stopped' || !('status' in message)) return;
-    this.#take(message.status);
+  }
+
+  #ended(status: CollectorStatus, isClean: boolean): void {
+    this.#take(status);
     closeDrivers(this.#plan.groups);
     const seconds = (monotonicMs() - this.#startedMs) / 1000;
     const why = 'stopped while there was no space: what was sampled meanwhile is lost';
-    if (message.clean) this.#ending.stopped(summaryOf(message.status, seconds));
+    if (isClean) this.#ending.stopped(summaryOf(status, seconds));
     else this.#ending.failed(new HelicorderError('NO_SPACE', why));
     this.#tellStatus();
   }
@@ -375,6 +356,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
 
   /** A thread is gone: everything stops, and whoever waits learns why. */
   #die(error: unknown): void {
+    this.#death ??= error;
     // what else fails by then says less than why
     const abandoned = this.#abandon().catch(() => undefined);
     void abandoned.then(() => {

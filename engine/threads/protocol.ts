@@ -40,17 +40,15 @@ export type ToWriter =
   | { type: 'gone'; connection: number }
   /** what a step of upkeep has found, to be made true */
   | { type: 'upkeep'; key: number; result: UpkeepResult }
-  /** what is kept from now on; undefined: as it is */
-  | { type: 'retention'; key: number; retention: RetentionEntry | undefined }
-  /** could runs of these groups be begun? */
-  | { type: 'check-groups'; key: number; groups: GroupSpec[] }
+  /** could runs of these groups be begun? and what is kept from now on */
+  | { type: 'prepare'; key: number; groups: GroupSpec[]; retention: RetentionEntry | undefined }
   /** numbers of groups whose samplers have stopped, and groups to be begun */
   | { type: 'replace-groups'; key: number; ended: number[]; begun: GroupSpec[] }
   | { type: 'flush-interval'; ms: number };
 
 /** What the writer worker answers with `done`. */
 export type Question = WithoutKey<
-  Extract<ToWriter, { type: 'upkeep' | 'retention' | 'check-groups' | 'replace-groups' }>
+  Extract<ToWriter, { type: 'upkeep' | 'prepare' | 'replace-groups' }>
 >;
 type WithoutKey<T> = T extends unknown ? Omit<T, 'key'> : never;
 

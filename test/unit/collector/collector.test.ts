@@ -1,6 +1,8 @@
 /** A backlog: while the disk writes one group the next is filled, and nothing of it shows. */
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { MIB } from '../../../engine/base/constants.ts';
+import { HelicorderError } from '../../../engine/base/errors.ts';
+import { KEEP_ALL } from '../../../engine/base/retention.ts';
 import type { Channel } from '../../../engine/batch/schema.ts';
 import type { DurableFile } from '../../../engine/files/file-system.ts';
 import { Collector } from '../../../engine/collector/collector.ts';
@@ -96,11 +98,19 @@ describe('a new configuration', () => {
       return isDone;
     };
     check();
-    collector.checkGroups([group]);
+    const full = vi.spyOn(collector.writer, 'change').mockImplementationOnce(() => {
+      throw new HelicorderError('NO_SPACE', 'full');
+    });
+    const keepAll = { budget: { bytes: undefined, minFreeBytes: 0 }, rules: [KEEP_ALL] };
+    expect(() => collector.prepare([group], keepAll)).toThrow('full');
+    full.mockRestore();
+    check();
+    collector.prepare([group], keepAll);
+    expect(state.retention).toEqual(keepAll);
     expect(check).toThrow('test/z is being recorded');
     expect(replaced([], [group])).toBe(true);
     expect(check).toThrow('test/z is being recorded');
-    collector.checkGroups([]);
+    collector.prepare([], undefined);
     expect(replaced([2], [])).toBe(true);
     check();
     expect(state.streamNamed('test/z')).toMatchObject({ nextOffset: 10 });
