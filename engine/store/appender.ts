@@ -159,11 +159,11 @@ export class Appender {
       const builder = this.#writer.group();
       this.#writer.addRunEnd(builder, this.#opened.run, 'stopped');
       this.#writer.commit(builder);
-      this.#writer.close();
     } catch (error) {
       this.#writer.abandon();
       throw error;
     }
+    this.#writer.close();
   }
 
   #checkOpen(): void {

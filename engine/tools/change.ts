@@ -87,20 +87,11 @@ function changeAsOwner({ dataDir, onWarning }: ChangeOptions, change: PlannedCha
     applyChange(writer, change);
   } catch (error) {
     // what is refused has written nothing: the store ends as well as it did before
-    if (REFUSALS.some((code) => isCode(error, code))) closeOrAbandon(writer);
+    if (REFUSALS.some((code) => isCode(error, code))) writer.close();
     else writer.abandon();
     throw error;
   }
-  closeOrAbandon(writer);
-}
-
-function closeOrAbandon(writer: StoreWriter): void {
-  try {
-    writer.close();
-  } catch (error) {
-    writer.abandon();
-    throw error;
-  }
+  writer.close();
 }
 
 function applyChange(writer: StoreWriter, change: PlannedChange): void {

@@ -133,18 +133,32 @@ function own(
   tell: (step: string) => void,
 ): void {
   const writer = StoreWriter.open(dir, environment);
+  try {
+    mend(writer, environment, lost, tell);
+  } catch (error) {
+    writer.abandon();
+    throw error;
+  }
+  writer.close();
+  tell('closed the store');
+}
+
+function mend(
+  writer: StoreWriter,
+  { fs }: StoreEnvironment,
+  lost: readonly LostEntry[],
+  tell: (step: string) => void,
+): void {
   const { paths, identity, state } = writer;
   tell('opened the store as its owner: store.json, mark and ballast are as they should be');
   for (const warning of [...writer.warnings, ...writer.spills.warnings]) tell(warning);
   const pinned = pinLosses(writer, lost);
   if (pinned > 0)
     tell(`wrote down ${pinned} ranges of lost records: they are gap(corrupt) for good`);
-  const catalog = new Catalog(environment.fs, paths.catalog, paths.log, identity.storeId);
+  const catalog = new Catalog(fs, paths.catalog, paths.log, identity.storeId);
   catalog.checkpoint(state, writer.durableEnd);
   if (catalog.problem === undefined) tell('the catalog is sound, and up to date');
   else tell(`the catalog is not up to date: ${catalog.problem}`);
   catalog.close();
   writer.prepare();
-  writer.close();
-  tell('closed the store');
 }

@@ -15,7 +15,7 @@
 import { assert } from '../../base/assert.ts';
 import type { Clock, Random } from '../../base/clock.ts';
 import { BLOCK_BYTES } from '../../base/constants.ts';
-import { HelicorderError, ioError } from '../../base/errors.ts';
+import { HelicorderError, ioError, isCode } from '../../base/errors.ts';
 import { edge } from '../../base/failpoint.ts';
 import type { DurableFile, Meanwhile } from '../../files/file-system.ts';
 import type { DataItem } from '../entries/data-item.ts';
@@ -29,6 +29,7 @@ import {
   encodeSegmentHeader,
   groupLimit,
   makeLsn,
+  offsetOf,
   segmentOf,
   type Link,
   type Lsn,
@@ -101,7 +102,7 @@ export class LogWriter {
     assert(open !== undefined, 'the segment to go on with exists');
     open.close();
     const file = fs.openDurable(segmentPath(logDir, start.segment), direct);
-    this.#offset = start.writeFrom % 2 ** 32;
+    this.#offset = offsetOf(start.writeFrom);
     const pace = new Pace(options.clock, open.header.size, this.#offset);
     // nobody knows what it was taken for
     const begun = { finished: false, isReserve: !options.mayGrow(0), pace };
@@ -165,7 +166,7 @@ export class LogWriter {
     assert(pending !== undefined, 'there is a pending commit');
     const { builder } = pending;
     const groupOffset = this.#guarded(() => {
-      if (pending.items === undefined) this.#makeRoom(builder, pending.isControl);
+      if (pending.items === undefined) this.#makeRoomOrForget(pending);
       const groups = this.#plan(builder);
       pending.items ??= this.#apply(builder, groups);
       const offset = this.#offset;
@@ -174,6 +175,16 @@ export class LogWriter {
     });
     this.#pending = undefined;
     return this.#committed(builder, pending.items!, groupOffset);
+  }
+
+  /** What never fits waits for nothing: whoever commits may go on with something else. */
+  #makeRoomOrForget({ builder, isControl }: Pending): void {
+    try {
+      this.#makeRoom(builder, isControl);
+    } catch (error) {
+      if (isCode(error, 'USAGE')) this.#pending = undefined;
+      throw error;
+    }
   }
 
   #apply(builder: GroupBuilder, groups: readonly PlannedGroup[]): DataItem[] {
@@ -231,8 +242,8 @@ export class LogWriter {
         throw error;
       }
       const failure = ioError(error, doing, this.#options.logDir);
-      const isNothing = failure.code === 'USAGE' && this.#pending === undefined;
-      throw failure.code === 'NO_SPACE' || isNothing ? failure : this.#fail(failure);
+      const isRefused = failure.code === 'NO_SPACE' || failure.code === 'USAGE';
+      throw isRefused ? failure : this.#fail(failure);
     }
   }
 
@@ -297,10 +308,7 @@ export class LogWriter {
     this.#nextSegment(snapshot, isReserve, contentBytes);
     const { size } = this.#segment!.header;
     const needed = plannedSize(this.#plan(builder)).padded;
-    if (this.#offset + needed <= size) return;
-    // it never will, and whoever commits may go on with something else
-    this.#pending = undefined;
-    throw tooLarge(needed, size, snapshot.bytes);
+    if (this.#offset + needed > size) throw tooLarge(needed, size, snapshot.bytes);
   }
 
   /** What each segment begins with. */

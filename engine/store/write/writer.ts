@@ -325,20 +325,21 @@ export class StoreWriter {
   }
 
   /**
-   * Writes the shutdown entry, if there is room for it, and lets go of everything. Runs have been
-   * ended before.
+   * Writes the shutdown entry, if there is room for it, and lets go of everything, whatever comes
+   * of that. Runs have been ended before.
    */
   close(): void {
-    const builder = this.group();
-    const { utcNanos } = this.#options.clock.read();
-    builder.add(KIND.shutdown, 0, shutdownEntry.encode({ utcNanos }));
     try {
+      const builder = this.group();
+      const { utcNanos } = this.#options.clock.read();
+      builder.add(KIND.shutdown, 0, shutdownEntry.encode({ utcNanos }));
       edge('shutdown-entry', () => this.#commitControl(builder, this.state.progress.moved));
       this.#mark.setState(MARK_STATE.closed);
     } catch (error) {
       if (!isCode(error, 'NO_SPACE')) throw error;
+    } finally {
+      this.abandon();
     }
-    this.abandon();
   }
 
   /** Lets go without a word in the log: what follows a failure looks like a crash, and is one. */

@@ -7,6 +7,7 @@ import { segmentOf } from '../../../engine/store/entries/format.ts';
 import { NEW_NAME } from '../../../engine/store/log/segment.ts';
 import { Appender } from '../../../engine/store/appender.ts';
 import { systemEnvironment, type StoreEnvironment } from '../../../engine/store/store.ts';
+import { StoreWriter } from '../../../engine/store/write/writer.ts';
 import { SeededRandom } from '../../support/random.ts';
 import { SimulatedDisk } from '../../support/simulated-disk.ts';
 import { SimulatedFileSystem, calmHost } from '../../support/simulated-file-system.ts';
@@ -197,4 +198,30 @@ describe('appends that overlap while the disk is full', () => {
     for (const call of calls) await expect(call).rejects.toMatchObject({ code: 'USAGE' });
     expect(await readEvents(DIR, 'test/events', rig.environment)).toEqual(['before']);
   });
+});
+
+it('a change that never fits takes nothing of a commit that waits for space', () => {
+  const writer = StoreWriter.open(DIR, {
+    ...{ ...new Rig().environment, segmentBytes: MIB },
+    budget: { bytes: 8 * MIB, minFreeBytes: 0 },
+  });
+  const events = beginEvents(writer);
+  const noise = new SeededRandom(3).bytes(100_000);
+  const fill = (): void => {
+    for (;;) writer.appendEvents(events, [noise]);
+  };
+  expect(fill).toThrow(/has reached its budget/);
+  const detail = 'd'.repeat(4000);
+  let cursors = 0;
+  const addCursors = (): void => {
+    for (;;) {
+      const cursor = { name: `c${cursors++}`, stream: events.stream.name, offset: 0, detail };
+      setCursor(writer, cursor, 1n);
+    }
+  };
+  expect(addCursors).toThrow(expect.objectContaining({ code: 'USAGE' }));
+  expect(cursors).toBeGreaterThan(100);
+  expect(writer.isWaiting).toBe(true);
+  // and it is refused as before, not as something final
+  expect(() => writer.resume()).toThrow(expect.objectContaining({ code: 'NO_SPACE' }));
 });
