@@ -1,5 +1,5 @@
 /** The log of version 1 as it lies on disks: `test/support/golden-log.ts` says what it holds. */
-import { cpSync, readFileSync } from 'node:fs';
+import { cpSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -105,4 +105,14 @@ describe('the golden spill of version 1', () => {
     const text = readFileSync(join(FIXTURE, file), 'utf8');
     expect(comparable(await printed(dir, stream, format))).toBe(comparable(text));
   });
+});
+
+it.each([FIXTURE, SPILL_FIXTURE])('docs/format-log.md names every key that is in %s', (fixture) => {
+  const doc = readFileSync(new URL('../../../docs/format-log.md', import.meta.url), 'utf8');
+  const log = join(fixture, 'log');
+  const texts = readdirSync(log).map((name) => readFileSync(join(log, name), 'latin1'));
+  const keys = texts.flatMap((all) => [...all.matchAll(/[{,]"([a-zA-Z]\w+)":/g)]);
+  const names = new Set(keys.map(([, key]) => key!));
+  expect(names.size).toBeGreaterThan(30);
+  expect([...names].filter((key) => !new RegExp(`\\b${key}\\b`).test(doc))).toEqual([]);
 });
