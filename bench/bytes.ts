@@ -21,7 +21,7 @@ import { Collector } from '../engine/collector/collector.ts';
 import { RingProducer } from '../engine/ring/ring.ts';
 import { createRing, rowLayout } from '../engine/ring/layout.ts';
 import { Store, systemEnvironment } from '../engine/store/store.ts';
-import type { SamplesItem } from '../engine/store/read/stream-reader.ts';
+import type { SamplesItem } from '../engine/store/read/stream-item.ts';
 import {
   CAPTURE_PERIOD_NANOS,
   CAPTURE_SAMPLES,

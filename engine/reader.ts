@@ -6,15 +6,15 @@ export { nodeFileSystem } from './files/node-file-system.ts';
 export { Appender, type Appended } from './store/appender.ts';
 export type { StreamSnapshot } from './store/entries/control-entries.ts';
 export { Store, type ReadOptions, type StoreEnvironment } from './store/store.ts';
+export type { RawItem } from './store/read/stream-reader.ts';
+export type { RunInfo } from './store/state/known-runs.ts';
 export type {
   EventsItem,
   FaultItem,
   GapItem,
-  RawItem,
-  RunInfo,
   SamplesItem,
   StreamItem,
-} from './store/read/stream-reader.ts';
+} from './store/read/stream-item.ts';
 export { buckets, type BucketOptions } from './tools/buckets.ts';
 export { cat } from './tools/cat.ts';
 export { describeCursor, describeCursors } from './tools/cursors.ts';

@@ -6,8 +6,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { defined } from '../engine/base/assert.ts';
 import { systemClock } from '../engine/base/clock.ts';
-import { awaitedDriver } from '../engine/recorder/awaited-driver.ts';
-import { openDriver } from '../engine/recorder/plan.ts';
+import { awaitedDriver } from '../engine/sampler/awaited-driver.ts';
+import { openDriver } from '../engine/sampler/driver-files.ts';
 import { StopWord } from '../engine/ring/wait.ts';
 import { runTypescriptSamplers } from '../engine/sampler/sampler.ts';
 import type { FromSampler, SamplerData } from '../engine/threads/protocol.ts';

@@ -28,6 +28,14 @@ export function unzigzag(value: bigint): bigint {
   return BigInt.asIntN(64, (value >> 1n) ^ -(value & 1n));
 }
 
+export function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex');
+}
+
+export function unhex(digits: string): Uint8Array {
+  return new Uint8Array(Buffer.from(digits, 'hex'));
+}
+
 /** 64 bits without a meaning as a number: 16 hex digits. */
 export function hexWord(value: bigint): string {
   return value.toString(16).padStart(16, '0');

@@ -26,7 +26,7 @@ import type { GroupBuilder } from '../store/log/group.ts';
 import type { StoreEnvironment } from '../store/store.ts';
 import type { RetentionEntry } from '../store/entries/retention-entry.ts';
 import { StoreWriter, type OpenedRun } from '../store/write/writer.ts';
-import { Growth, limitBytes } from '../tools/growth.ts';
+import { Growth, limitBytes } from '../base/growth.ts';
 import { Account, type AccountStatus } from './account.ts';
 import { Checkpoints } from './checkpoints.ts';
 import { endWithoutRoom } from './end-without-room.ts';

@@ -21,16 +21,17 @@ import { cursorName, streamName, writerId } from '../base/names.ts';
 import { parseSchema } from '../batch/schema.ts';
 import { encodeEventList, type Reply } from '../control/protocol.ts';
 import type { CursorEntry, StreamSnapshot } from '../store/entries/control-entries.ts';
-import { checkBytes, checkEventLimits } from '../store/write/event-limits.ts';
-import { hex } from '../store/log/files.ts';
+import { checkBytes, checkEventLimits } from '../store/event-limits.ts';
+import { hex } from '../base/bytes.ts';
 import { cursorOf, knownStream } from '../store/state/named.ts';
 import { Store, systemEnvironment } from '../store/store.ts';
-import { StreamReader, type StreamItem } from '../store/read/stream-reader.ts';
+import { StreamReader } from '../store/read/stream-reader.ts';
+import type { StreamItem } from '../store/read/stream-item.ts';
 import { checkColumns } from '../store/read/view.ts';
 import { isOwnerAway } from '../targets/owner-link.ts';
 import type { Requests } from '../targets/store-participant.ts';
 import { decodeConsumerDetail, encodeConsumerDetail } from './consumer-detail.ts';
-import { linkTo } from './copy.ts';
+import { linkTo } from './own-store.ts';
 
 export interface ConsumerOptions {
   dataDir: string;

@@ -4,7 +4,7 @@ import { COPY_LINGER_MAX_MS, ROUTING_KEY_MAX_CHARACTERS } from '../base/constant
 import { HelicorderError } from '../base/errors.ts';
 import { cursorName, streamName } from '../base/names.ts';
 import type { TransformFile } from '../derive/transform-file.ts';
-import type { Fault } from '../store/state/stream-item.ts';
+import type { Fault } from '../store/read/stream-item.ts';
 import type { CopyProgress } from '../txn/copier.ts';
 
 export interface CopyOptions {

@@ -14,16 +14,9 @@
  */
 import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
-import {
-  COPY_BATCH_RECORDS,
-  COPY_LINGER_MS,
-  FLUSH_DEFAULT_MS,
-  SEGMENT_DEFAULT_BYTES,
-} from '../base/constants.ts';
-import { isCode } from '../base/errors.ts';
-import type { RecorderConfig } from '../config/config.ts';
+import { COPY_BATCH_RECORDS, COPY_LINGER_MS } from '../base/constants.ts';
 import { systemEnvironment } from '../store/store.ts';
-import { OwnerLink, usingLinks, type OwnStore } from '../targets/owner-link.ts';
+import { usingLinks, type OwnerLink } from '../targets/owner-link.ts';
 import { StoreParticipant } from '../targets/store-participant.ts';
 import { SourceStore } from '../targets/source-store.ts';
 import { StoreSource } from '../targets/store-source.ts';
@@ -33,7 +26,7 @@ import type { CopySource } from '../txn/source.ts';
 import { isStop } from '../txn/pacing.ts';
 import { Copier, type CopierOptions } from '../txn/copier.ts';
 import { checkCopy, type CopyOptions } from './copy-options.ts';
-import { Recorder } from '../recorder/recorder.ts';
+import { linkTo } from './own-store.ts';
 
 export interface CopyReport {
   cursor: string;
@@ -69,16 +62,6 @@ export class CopyLinks {
       await this.source.close();
     }
   }
-}
-
-/** @param onWarning is told what a person should know, if this process becomes the owner */
-export function linkTo(
-  dataDir: string,
-  onWaiting?: CopyOptions['onWaiting'],
-  onWarning?: (warning: string) => void,
-): OwnerLink {
-  const own = (dir: string): Promise<OwnStore> => ownStore(dir, onWarning);
-  return new OwnerLink({ dataDir, own, ...(onWaiting && { onWaiting }) });
 }
 
 /**
@@ -159,44 +142,6 @@ async function lastSeq(
 ): Promise<number | undefined> {
   if (follow) return undefined;
   return Math.max(0, Math.min((end ?? Infinity) - base, await source.end()));
-}
-
-/** A recorder without sources: it owns the store, serves it, and keeps it as it was told last. */
-async function ownStore(
-  dataDir: string,
-  onWarning: (warning: string) => void = () => undefined,
-): Promise<OwnStore> {
-  const config: RecorderConfig = {
-    dataDir,
-    flushIntervalMs: FLUSH_DEFAULT_MS,
-    segmentBytes: SEGMENT_DEFAULT_BYTES,
-    chunksDir: undefined,
-    budget: { bytes: undefined, minFreeBytes: 0 },
-    retention: [],
-    realtime: 'off',
-    cpu: -1,
-    durationMs: undefined,
-    copies: [],
-    sources: [],
-  };
-  const recorder = await Recorder.start(config);
-  recorder.once('status', ({ warnings }) => warnings.forEach(onWarning));
-  return {
-    ended: recorder.finished,
-    get problem() {
-      return recorder.unserved;
-    },
-    close: () => stopped(recorder),
-  };
-}
-
-/** On a full disk it ends without a word in the log: there are no samples to be lost. */
-async function stopped(recorder: Recorder): Promise<void> {
-  try {
-    await recorder.stop();
-  } catch (error) {
-    if (!isCode(error, 'NO_SPACE')) throw error;
-  }
 }
 
 /**

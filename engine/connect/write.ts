@@ -16,8 +16,8 @@ import { HelicorderError } from '../base/errors.ts';
 import { streamName, writerId } from '../base/names.ts';
 import { EventWriter } from '../targets/event-writer.ts';
 import { usingLinks, type OwnerLink } from '../targets/owner-link.ts';
-import { framed, grouped, type Framing } from '../tools/framing.ts';
-import { linkTo } from './copy.ts';
+import { framed, grouped, type Framing } from './framing.ts';
+import { linkTo } from './own-store.ts';
 
 export interface WriteOptions {
   dataDir: string;

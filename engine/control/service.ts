@@ -16,7 +16,7 @@ import { NO_ROOM_FOR_NEW } from '../store/write/admission.ts';
 import { addCursor, removeCursor, removeStream, trimStream } from '../store/write/changes.ts';
 import { lostEntry, trimEntry, type TrimEntry } from '../store/entries/control-entries.ts';
 import type { GroupBuilder } from '../store/log/group.ts';
-import { addNewLosses } from '../store/state/lost-entries.ts';
+import { addNewLosses } from '../store/write/lost-entries.ts';
 import type { OpenedRun, StoreWriter } from '../store/write/writer.ts';
 import { noRoom, parted } from './refused.ts';
 import { failureOf, type Answer, type Request } from './protocol.ts';

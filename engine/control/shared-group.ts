@@ -16,6 +16,7 @@ import { eventRun, type GroupPlan } from '../store/write/group-plan.ts';
 import { KIND } from '../store/entries/format.ts';
 import { addPosition } from '../store/state/positions.ts';
 import type { OpenedRun, StoreWriter } from '../store/write/writer.ts';
+import { checkEventLimits } from '../store/event-limits.ts';
 import type { HeldRuns } from './held-runs.ts';
 import { decodeEventList, type Answer, type Request } from './protocol.ts';
 import type { TransactionService } from './transaction-service.ts';
@@ -145,7 +146,8 @@ export class SharedGroup {
       throw new HelicorderError('USAGE', 'an append carries a cursor or a position, not both');
     }
     const isCursorOnly = cursor !== undefined && payload.length === 0;
-    const events = isCursorOnly ? [] : this.#checkSizes(decodeEventList(payload));
+    const events = isCursorOnly ? [] : decodeEventList(payload);
+    checkEventLimits('an append', events, this.#writer);
     const { builder } = this.#plan;
     const [firstSeq, firstOffset] = [this.#plan.nextSeq(run), this.#plan.nextOffset(stream)];
     const { utcNanos } = this.#clock.read();
@@ -157,12 +159,5 @@ export class SharedGroup {
     builder.add(KIND.events, stream.id, encodeEvents(entry));
     this.#plan.took(events.length, stream, run);
     return () => answer;
-  }
-
-  #checkSizes(events: Uint8Array[]): Uint8Array[] {
-    const limit = events.length === 1 ? this.#writer.eventLimit : this.#writer.groupLimit;
-    const bytes = events.reduce((sum, event) => sum + event.length, 0);
-    if (bytes <= limit) return events;
-    throw new HelicorderError('USAGE', `${bytes} bytes at once: this store takes at most ${limit}`);
   }
 }

@@ -8,7 +8,7 @@ import type { KnownDevice, OpenDriver } from '../drivers/driver.ts';
 import { driverOf } from '../drivers/registry.ts';
 import { makeRateGroups, type RateGroup } from '../sampler/rate-group.ts';
 import type { RetentionEntry } from '../store/entries/retention-entry.ts';
-import { driverFiles } from './driver-files.ts';
+import { openDriver } from '../sampler/driver-files.ts';
 import type { GroupSpec } from '../collector/group-spec.ts';
 
 /** Tick 0 of every schedule is the boot of the monotonic clock (docs/decisions/0001). */
@@ -140,14 +140,6 @@ function isAway(error: unknown): error is HelicorderError {
 /** What main knows of a driver that whoever reads it opens, or has opened: it closes it, too. */
 function lent({ channels, attributes, native }: KnownDevice): OpenDriver {
   return { channels, attributes, ...(native && { native }), close: () => undefined };
-}
-
-export function openDriver(
-  kind: string,
-  options: Record<string, unknown>,
-  sourceName: string,
-): OpenDriver {
-  return driverOf(kind).open(options, { files: driverFiles, sourceName });
 }
 
 /** Why the source's device cannot be opened here; undefined if it can. @throws CONFIG */

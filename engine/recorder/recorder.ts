@@ -72,7 +72,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
   #forgetDuration: (() => void) | undefined;
   readonly #ending = new Ending();
   /** what ended it, where it was not asked to end */
-  #death: unknown;
+  #death: Error | undefined;
   /** settles when a reload that has begun has ended, well or not */
   #reloading: Promise<unknown> | undefined;
   /** as the writer worker numbers them: in the order in which they were begun */
@@ -330,6 +330,10 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
         return this.#control?.tellWaiting(message.message);
       case 'stopped':
         return this.#ended(message.status, message.clean);
+      case 'ready':
+      case 'failed':
+        // whoever started it has heard that
+        break;
     }
   }
 
@@ -356,7 +360,7 @@ export class Recorder extends EventEmitter<{ status: [RecorderStatus] }> {
 
   /** A thread is gone: everything stops, and whoever waits learns why. */
   #die(error: unknown): void {
-    this.#death ??= error;
+    this.#death ??= error as Error;
     // what else fails by then says less than why
     const abandoned = this.#abandon().catch(() => undefined);
     void abandoned.then(() => {

@@ -22,7 +22,7 @@ import { MIB } from '../base/constants.ts';
 import { HelicorderError, openError, messageOf } from '../base/errors.ts';
 import { VERSION } from '../base/version.ts';
 import { removeIfEmpty, removeTree } from '../files/remove-tree.ts';
-import { hex } from '../store/log/files.ts';
+import { hex } from '../base/bytes.ts';
 import { systemEnvironment, type StoreEnvironment } from '../store/store.ts';
 import { Chance } from './chance.ts';
 import { clockStep } from './clock-step.ts';

@@ -9,7 +9,7 @@
 import { defined } from '../base/assert.ts';
 import { HelicorderError, isCode } from '../base/errors.ts';
 import { streamName, writerId } from '../base/names.ts';
-import { checkBytes, checkEventLimits } from './write/event-limits.ts';
+import { checkBytes, checkEventLimits } from './event-limits.ts';
 import type { InputPosition, WriterPosition } from './state/positions.ts';
 import { eventRun } from './write/group-plan.ts';
 import { systemEnvironment, type StoreEnvironment } from './store.ts';

@@ -15,8 +15,8 @@
  *   state/        the control state, a function of the log (state.ts); recover.ts: the newest
  *                 segment → state and the place to write on; catalog.ts: SQLite view, disposable
  *   log/          files of groups. log.ts, scan.ts: in order, torn writes told from damage;
- *                 segment.ts: zeros, rename, header; spill.ts: what is larger than a group;
- *                 mark.ts: how far the log is durable, for tail readers
+ *                 segment.ts: zeros, rename, header; spill-reader.ts: what is larger than a
+ *                 group; mark.ts: how far the log is durable, for tail readers
  *   entries/      what a group says. format.ts: the bytes; control-entries.ts (JSON), data.ts
  *                 (columns)
  *
@@ -36,12 +36,8 @@ import { locateTime } from './read/locate-time.ts';
 import { StoreReader } from './read/reader.ts';
 import { cursorOf, namedStream } from './state/named.ts';
 import type { WriterPosition } from './state/positions.ts';
-import {
-  StreamReader,
-  type FaultItem,
-  type RawItem,
-  type StreamItem,
-} from './read/stream-reader.ts';
+import { StreamReader, type RawItem } from './read/stream-reader.ts';
+import type { FaultItem, StreamItem } from './read/stream-item.ts';
 import { checkColumns, checkRange } from './read/view.ts';
 import { VERSION } from '../base/version.ts';
 

@@ -5,7 +5,8 @@
 import { parseSchema } from '../batch/schema.ts';
 import type { StreamSnapshot, TrimEntry } from '../store/entries/control-entries.ts';
 import type { Store } from '../store/store.ts';
-import { StreamReader, type StreamItem } from '../store/read/stream-reader.ts';
+import { StreamReader } from '../store/read/stream-reader.ts';
+import type { StreamItem } from '../store/read/stream-item.ts';
 import type { StreamInfo } from './types.ts';
 
 /** Sorted by name. */

@@ -9,7 +9,8 @@
  */
 import { BLOCK_BYTES, MIB, SEGMENT_DEFAULT_BYTES } from '../base/constants.ts';
 import { HelicorderError, errnoCode, openError } from '../base/errors.ts';
-import { hex, readMachineId, readStoreJson, storePaths } from '../store/log/files.ts';
+import { readMachineId, readStoreJson, storePaths } from '../store/log/files.ts';
+import { hex } from '../base/bytes.ts';
 import { chainOf } from '../store/chunks/chunk-reader.ts';
 import { chunkName } from '../store/chunks/format.ts';
 import { RECYCLED_NAME, SPARE_NAME, listSegments } from '../store/log/segment.ts';

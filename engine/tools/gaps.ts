@@ -8,7 +8,7 @@
 import { NANOS_PER_SECOND } from '../base/constants.ts';
 import { Histogram } from '../base/histogram.ts';
 import type { ReadOptions, Store } from '../store/store.ts';
-import type { GapItem, SamplesItem } from '../store/read/stream-reader.ts';
+import type { GapItem, SamplesItem } from '../store/read/stream-item.ts';
 import type { RunEntry } from '../store/entries/control-entries.ts';
 import { stringOrNull } from './describe.ts';
 import { Succession, type Follows } from './succession.ts';

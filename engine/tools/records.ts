@@ -5,7 +5,7 @@ import { EventRepacker } from '../batch/event.ts';
 import type { Channel } from '../batch/schema.ts';
 import { gapRecords, type SampleGap } from '../batch/ledger.ts';
 import type { Column } from '../batch/samples.ts';
-import type { EventsItem, GapItem, SamplesItem } from '../store/read/stream-reader.ts';
+import type { EventsItem, GapItem, SamplesItem } from '../store/read/stream-item.ts';
 
 import type { Wanted } from './wanted.ts';
 

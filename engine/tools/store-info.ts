@@ -1,5 +1,6 @@
 /** What a store is: identity, formats, sizes, owner. It only reads, also beside an owner. */
-import { STORE_FORMAT, hex, readStoreJson, storePaths } from '../store/log/files.ts';
+import { STORE_FORMAT, readStoreJson, storePaths } from '../store/log/files.ts';
+import { hex } from '../base/bytes.ts';
 import { LOG_VERSION } from '../store/entries/format.ts';
 import { SPARE_NAME, listSegments } from '../store/log/segment.ts';
 import { identityOfLog } from '../store/state/identity.ts';

@@ -8,7 +8,7 @@
  * and have no holes in either.
  */
 import type { RunEntry } from '../store/entries/control-entries.ts';
-import type { RecordItem } from '../store/read/stream-reader.ts';
+import type { RecordItem } from '../store/read/stream-item.ts';
 
 /** `unknown`: what was let go of before the reader had come to it, whoever's records these were. */
 export type Follows = 'next' | 'seam' | 'hole' | 'unknown';

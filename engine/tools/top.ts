@@ -6,7 +6,7 @@ import { monotonicMs } from '../base/clock.ts';
 import { isCode } from '../base/errors.ts';
 import type { Store } from '../store/store.ts';
 import { cursorsSeen } from './cursors.ts';
-import { Growth, limitBytes } from './growth.ts';
+import { Growth, limitBytes } from '../base/growth.ts';
 import { stringOrNull } from './describe.ts';
 import type { RecorderStatus, TopReport } from './types.ts';
 

@@ -6,7 +6,7 @@
 import { monotonicMs } from '../base/clock.ts';
 import { BLOCK_BYTES, MIB } from '../base/constants.ts';
 import { Histogram } from '../base/histogram.ts';
-import { hex } from '../store/log/files.ts';
+import { hex } from '../base/bytes.ts';
 import type { StoreEnvironment } from '../store/store.ts';
 import type { BoxFacts, Percentiles } from './types.ts';
 

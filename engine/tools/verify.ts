@@ -5,7 +5,8 @@
  * always has an answer: what cannot be read is damage in the report.
  */
 import { HelicorderError, messageOf, isCode } from '../base/errors.ts';
-import { hex, readStoreJson, storePaths } from '../store/log/files.ts';
+import { readStoreJson, storePaths } from '../store/log/files.ts';
+import { hex } from '../base/bytes.ts';
 import { idsOf, identityOfLog, isOneStore } from '../store/state/identity.ts';
 import type { Lsn, StoreIdentity } from '../store/entries/format.ts';
 import { listSegments, openIfThere } from '../store/log/segment.ts';
@@ -16,7 +17,8 @@ import { isMarkDamaged, lastDurable } from '../store/log/mark.ts';
 import { untilOwnerIsKnown } from '../store/read/reader.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../store/store.ts';
 import { TickAccount } from './gaps.ts';
-import { StreamReader, type Fault, type RecordItem } from '../store/read/stream-reader.ts';
+import { StreamReader } from '../store/read/stream-reader.ts';
+import type { Fault, RecordItem } from '../store/read/stream-item.ts';
 import { Succession } from './succession.ts';
 import type { VerifiedStream, VerifyReport } from './types.ts';
 import { damage, damageOf, verifyLog } from './verify-log.ts';

@@ -18,7 +18,8 @@ import {
   type Value,
 } from '../../engine/store/state/catalog-tables.ts';
 import { checkCatalog } from '../../engine/store/state/catalog.ts';
-import { hex, readStoreJson, storePaths } from '../../engine/store/log/files.ts';
+import { readStoreJson, storePaths } from '../../engine/store/log/files.ts';
+import { hex } from '../../engine/base/bytes.ts';
 import { segmentOf } from '../../engine/store/entries/format.ts';
 import { listSegments } from '../../engine/store/log/segment.ts';
 import { readFooter } from '../../engine/store/state/segment-snapshot.ts';

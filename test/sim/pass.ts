@@ -6,7 +6,7 @@ import type {
   GapItem,
   SamplesItem,
   StreamItem,
-} from '../../engine/store/read/stream-reader.ts';
+} from '../../engine/store/read/stream-item.ts';
 import type { Oracle, StreamOracle } from './oracle.ts';
 
 /** These say that nobody read the device. */

@@ -11,7 +11,7 @@ import { StoreReader } from '../../engine/store/read/reader.ts';
 import type { ControlState } from '../../engine/store/state/state.ts';
 import { Store } from '../../engine/store/store.ts';
 import { StreamReader } from '../../engine/store/read/stream-reader.ts';
-import { decodeItem } from '../../engine/store/state/stream-item.ts';
+import { decodeItem } from '../../engine/store/read/stream-item.ts';
 import type { Oracle } from './oracle.ts';
 import { DIR } from './owners.ts';
 import type { Pass } from './pass.ts';

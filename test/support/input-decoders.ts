@@ -23,7 +23,7 @@ import { viewOf } from '../../engine/store/entries/format.ts';
 import { openMark } from '../../engine/store/log/mark.ts';
 import { isQuarantined, readManifest } from '../../engine/store/upkeep/quarantine.ts';
 import { decodeCopyRecord } from '../../engine/targets/copy-cursor.ts';
-import { Cutter, type Framing } from '../../engine/tools/framing.ts';
+import { Cutter, type Framing } from '../../engine/connect/framing.ts';
 import { FakeDriverFiles } from './driver-files.ts';
 import type { Decoder } from './fuzz.ts';
 import { memoryFiles } from './memory-files.ts';

@@ -6,7 +6,7 @@
  */
 import { originRun, type RunEntry } from '../../engine/store/entries/control-entries.ts';
 import { Store } from '../../engine/store/store.ts';
-import type { GapItem, RecordItem, SamplesItem } from '../../engine/store/read/stream-reader.ts';
+import type { GapItem, RecordItem, SamplesItem } from '../../engine/store/read/stream-item.ts';
 import { DERIVED } from '../../engine/txn/piece.ts';
 
 type Values = Float64Array | BigInt64Array | BigUint64Array;

@@ -9,7 +9,7 @@
  *                    never replaced or removed there: the other clone reads it as well
  *   any other        neither read nor replaced nor removed
  */
-import { hex } from '../log/files.ts';
+import { hex } from '../../base/bytes.ts';
 import type { Lsn } from '../entries/format.ts';
 import type { ChunkHeader } from './format.ts';
 

@@ -5,10 +5,17 @@
  */
 import { NANOS_PER_MILLI } from '../../base/constants.ts';
 import { ON_FULL, STREAM_CLASSES, maxAgeNanos, type RetentionRule } from '../../base/retention.ts';
-import type { StoreBudget } from './budget.ts';
 import { control, count, list, nanos, object, optional, text } from './control-fields.ts';
 import { ENTRY_FLAG, KIND } from './format.ts';
 import type { SnapshotPart } from './snapshot-part.ts';
+
+/** What a store may take of its disk. */
+export interface StoreBudget {
+  /** of everything under the store's directory */
+  bytes: number | undefined;
+  /** what is to stay free on the disk */
+  minFreeBytes: number;
+}
 
 export interface RetentionEntry {
   budget: StoreBudget;

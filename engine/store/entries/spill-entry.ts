@@ -1,15 +1,15 @@
 /**
  * What the log says of a spill: a file of records that one commit has made part of a stream
- * (`spill.ts`). The entry stands where its records would stand. It sums them up, so that whoever
- * accounts for records needs nothing else; whoever wants them reads the file (`spill-reader.ts`).
+ * (`spill.ts`, where the owner writes). The entry stands where its records would stand. It sums
+ * them up, so that whoever accounts for records needs nothing else; whoever wants them reads the
+ * file (`spill-reader.ts`).
  */
 import type { Reason } from '../../batch/ledger.ts';
 import { control, count, list, nanos, nullable, object, text } from './control-fields.ts';
 import type { RecordContent } from '../../batch/format.ts';
 import type { DataItem } from './data-item.ts';
-import { ENTRY_ROW_BYTES, KIND, type Link } from './format.ts';
+import { ENTRY_ROW_BYTES, type Link } from './format.ts';
 import { addGap } from './segment-index.ts';
-import { part, type SnapshotPart } from './snapshot-part.ts';
 
 /** Consecutive records of one run, none of them earlier than one before it. */
 export interface SpillPart {
@@ -75,40 +75,6 @@ export interface SpilledEntry {
 }
 
 export const spilledEntry = control<SpilledEntry>('spilled', { name: text, segment: count });
-
-/** Spills that the log names and no chunk holds, as a part of the control state. */
-export class LiveSpills {
-  readonly #segments = new Map<string, number>();
-
-  has(name: string): boolean {
-    return this.#segments.has(name);
-  }
-
-  /** @param segment in which the entry stands */
-  take(payload: Uint8Array, segment: number): void {
-    this.#segments.set(spillEntry.decode(payload).name, segment);
-  }
-
-  /** As a snapshot says it. */
-  takeAgain(payload: Uint8Array): void {
-    const { name, segment } = spilledEntry.decode(payload);
-    this.#segments.set(name, segment);
-  }
-
-  /** Chunks hold everything before segment `end`. */
-  sealed(end: number): void {
-    for (const [name, segment] of this.#segments) {
-      if (segment < end) this.#segments.delete(name);
-    }
-  }
-
-  /** As entries of a snapshot. */
-  parts(): SnapshotPart[] {
-    return [...this.#segments].map(([name, segment]) =>
-      part(KIND.spilled, spilledEntry.encode({ name, segment })),
-    );
-  }
-}
 
 /** The items that stand for the records of a spill, each for those of one part. */
 export function spilledItems(stream: number, payload: Uint8Array): DataItem[] {

@@ -2,6 +2,7 @@
  * The small files of a store beside its log: where they are, and `store.json`, which says whose
  * store it is. A lost or damaged `store.json` is made anew from a segment's header.
  */
+import { hex, unhex } from '../../base/bytes.ts';
 import { BLOCK_BYTES, SEGMENT_MAX_BYTES, SEGMENT_MIN_BYTES } from '../../base/constants.ts';
 import { crc32c } from '../../base/crc32c.ts';
 import { HelicorderError, errnoCode } from '../../base/errors.ts';
@@ -152,12 +153,4 @@ export function checkSegmentBytes(bytes: number): void {
 function checksumOf(facts: object): string {
   const bytes = new TextEncoder().encode(JSON.stringify(facts));
   return crc32c(bytes).toString(16).padStart(8, '0');
-}
-
-export function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('hex');
-}
-
-export function unhex(digits: string): Uint8Array {
-  return new Uint8Array(Buffer.from(digits, 'hex'));
 }

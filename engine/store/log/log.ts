@@ -143,7 +143,7 @@ function* readSegment(
   });
   let reached: LogPosition = { lsn: position.lsn, last };
   for (const item of joinRuns(
-    tracked(scan, (group) => (reached = behind(header.segment, group))),
+    tracked(scan, (group) => (reached = behind(group))),
   )) {
     yield item.kind === 'group' ? item : faultOf(open, item);
   }
@@ -161,9 +161,9 @@ function* tracked<T extends { kind: string }>(
   }
 }
 
-function behind(segment: number, group: ScannedGroup): LogPosition {
-  const { padded } = group.size;
-  return { lsn: makeLsn(segment, group.offset + padded), last: group.link };
+/** Where the next group begins. */
+export function behind({ segment, offset, size, link }: LogGroup): LogPosition {
+  return { lsn: makeLsn(segment, offset + size.padded), last: link };
 }
 
 function faultOf(open: OpenSegment, bad: BadRange): LogFault {

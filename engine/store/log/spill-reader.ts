@@ -24,7 +24,7 @@ import { EntryList, type Entries, type Entry } from '../entries/entries.ts';
 import { KIND, NO_LINK, decodeSegmentHeader } from '../entries/format.ts';
 import type { LogFault } from './log.ts';
 import { Window, joinRuns, scanSegment } from './scan.ts';
-import { SPILL_SEGMENT, saltOf, spillPath } from './spill.ts';
+import { SPILL_SEGMENT, saltOf, spillPath } from './spill-file.ts';
 import { spillEntry, type SpillEntry, type SpillPart } from '../entries/spill-entry.ts';
 
 /** Records that follow each other. */

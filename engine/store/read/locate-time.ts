@@ -8,7 +8,8 @@ import { recordOf } from '../../batch/record-place.ts';
 import { NO_NANOS } from '../chunks/format.ts';
 import { locatePlace } from './locate.ts';
 import type { StoreReader } from './reader.ts';
-import { StreamReader, type RecordItem } from './stream-reader.ts';
+import { StreamReader } from './stream-reader.ts';
+import type { RecordItem } from './stream-item.ts';
 
 /** Times only: no channel is decoded. */
 const NO_COLUMNS: ReadonlySet<string> = new Set();

@@ -8,7 +8,8 @@ import { samplesFrom } from '../../batch/samples.ts';
 import type { BlockRow } from '../chunks/format.ts';
 import type { RetiredWriter, TrimEntry } from '../entries/control-entries.ts';
 import { gapItem, type DataItem } from '../entries/data-item.ts';
-import { decodeItem, type RunInfo } from '../state/stream-item.ts';
+import { decodeItem } from './stream-item.ts';
+import type { RunInfo } from '../state/known-runs.ts';
 
 /** The gaps that stand for what a trim has let go of, and whose they are. */
 export function* retiredItems(

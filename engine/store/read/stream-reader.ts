@@ -20,7 +20,7 @@ import { Continuity } from '../state/continuity.ts';
 import { gapItem, type DataItem } from '../entries/data-item.ts';
 import { EntryList } from '../entries/entries.ts';
 import { makeLsn, segmentOf, type Lsn } from '../entries/format.ts';
-import { readLog, segmentStart, type LogGroup, type LogPosition } from '../log/log.ts';
+import { behind, readLog, segmentStart, type LogGroup, type LogPosition } from '../log/log.ts';
 import { KnownRuns } from '../state/known-runs.ts';
 import { knownStream } from '../state/named.ts';
 import type { StoreReader } from './reader.ts';
@@ -33,12 +33,10 @@ import {
   itemFrom,
   type FaultItem,
   type Projection,
-  type RunInfo,
   type StreamItem,
-} from '../state/stream-item.ts';
+} from './stream-item.ts';
+import type { RunInfo } from '../state/known-runs.ts';
 import { isBehind, isOutside, pieceOf, projectionOf, type Piece, type View } from './view.ts';
-
-export type * from '../state/stream-item.ts';
 
 /** A piece of the stream as it is stored, and the run it is of. */
 export interface RawItem {
@@ -282,8 +280,7 @@ export class StreamReader {
         if (found.kind === 'group') {
           const isThere = yield* this.#fromGroup(found);
           if (this.#isDone || !isThere) return;
-          const { segment, offset, size } = found;
-          this.#position = { lsn: makeLsn(segment, offset + size.padded), last: found.link };
+          this.#position = behind(found);
         } else {
           // where a segment has gone, what is found may look torn just as well
           if (this.#isSealedNow()) return;

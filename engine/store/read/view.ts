@@ -12,7 +12,7 @@ import { CLOCK_DISORDER_NANOS } from '../../base/constants.ts';
 import { HelicorderError, nearest } from '../../base/errors.ts';
 import type { Channel, Schema } from '../../batch/schema.ts';
 import { NO_NANOS, type BlockRow } from '../chunks/format.ts';
-import type { Projection } from '../state/stream-item.ts';
+import type { Projection } from './stream-item.ts';
 
 export interface View {
   /** without what of the first piece lies before the first offset wanted */

@@ -25,7 +25,7 @@ import {
   type Table,
   type Value,
 } from './catalog-tables.ts';
-import { hex } from '../log/files.ts';
+import { hex } from '../../base/bytes.ts';
 import { segmentOf, type Lsn } from '../entries/format.ts';
 import { listSegments } from '../log/segment.ts';
 import type { Reached } from './reached.ts';

@@ -16,14 +16,13 @@ import type { FileSystem } from '../../files/file-system.ts';
 import type { IdentityEntry } from '../entries/control-entries.ts';
 import {
   checkSegmentBytes,
-  hex,
   identityFromLog,
   readMachineId,
   readStoreJson,
-  unhex,
   writeStoreJson,
   type StorePaths,
 } from '../log/files.ts';
+import { hex, unhex } from '../../base/bytes.ts';
 import type { Lsn, StoreIdentity } from '../entries/format.ts';
 import type { ControlState } from './state.ts';
 

@@ -14,7 +14,12 @@ import {
 import { KIND, makeLsn } from '../entries/format.ts';
 import { readSnapshot, runAtBeginning, snapshotsBehind } from './segment-snapshot.ts';
 import type { ControlState } from './state.ts';
-import type { RunInfo } from './stream-item.ts';
+
+/** Of records: the run, and the schema that it has. */
+export interface RunInfo {
+  run: RunEntry;
+  schema: Schema;
+}
 
 export class KnownRuns {
   readonly #stream: number | undefined;

@@ -25,6 +25,7 @@ import {
   type Lsn,
 } from '../entries/format.ts';
 import {
+  behind,
   readLog,
   segmentStart,
   type LogFault,
@@ -219,10 +220,6 @@ function readForward(
   const { lsn, last } = isBegun ? step.value : reached;
   const writeFrom = nextWrite(fs, logDir, lsn, faults);
   return { state, end: lsn, last: last ?? NO_LINK, writeFrom, faults, index, unbegun };
-}
-
-function behind({ segment, offset, size, link }: LogGroup): LogPosition {
-  return { lsn: makeLsn(segment, offset + size.padded), last: link };
 }
 
 /** What is intact of a snapshot; the rest of it is unknown. */

@@ -46,7 +46,7 @@ import { Progress, decodeReached } from './reached.ts';
 import { retentionEntry, retentionPart, type RetentionEntry } from '../entries/retention-entry.ts';
 import { part, partialPart, piecesOf, type SnapshotPart } from '../entries/snapshot-part.ts';
 import { runsPiece, schemasPiece, streamsPiece } from '../entries/snapshot-text.ts';
-import { LiveSpills } from '../entries/spill-entry.ts';
+import { LiveSpills } from './live-spills.ts';
 
 export class ControlState {
   generation = 0;

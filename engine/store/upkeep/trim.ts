@@ -5,7 +5,7 @@ import { skipDamaged, type ChunkReader, type StreamDirectory } from '../chunks/c
 import type { TrimEntry } from '../entries/control-entries.ts';
 import type { StoreReader } from '../read/reader.ts';
 import { RetiredSums } from '../read/retired.ts';
-import type { RunInfo } from '../state/stream-item.ts';
+import type { RunInfo } from '../state/known-runs.ts';
 import { StreamReader } from '../read/stream-reader.ts';
 
 /**

@@ -11,7 +11,7 @@
  */
 import { KEEP_ALL, ruleFor } from '../../base/retention.ts';
 import type { FileSystem } from '../../files/file-system.ts';
-import type { StoreBudget } from '../entries/budget.ts';
+import type { StoreBudget } from '../entries/retention-entry.ts';
 import type { StoreIdentity } from '../entries/format.ts';
 import type { RetentionEntry } from '../entries/retention-entry.ts';
 import type { ControlState } from '../state/state.ts';

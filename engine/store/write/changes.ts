@@ -19,7 +19,7 @@ import {
 } from '../entries/control-entries.ts';
 import { KIND, makeLsn, segmentOf, type Lsn } from '../entries/format.ts';
 import type { GroupBuilder } from '../log/group.ts';
-import { addNewLosses } from '../state/lost-entries.ts';
+import { addNewLosses } from './lost-entries.ts';
 import { namedCursor, namedStream, sameStream } from '../state/named.ts';
 import { retentionPart, sameRetention, type RetentionEntry } from '../entries/retention-entry.ts';
 import type { UpkeepResult } from '../upkeep/upkeep.ts';

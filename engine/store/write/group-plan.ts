@@ -26,7 +26,7 @@ import {
   type StreamEntry,
   type StreamSnapshot,
 } from '../entries/control-entries.ts';
-import { hex } from '../log/files.ts';
+import { hex } from '../../base/bytes.ts';
 import { KIND } from '../entries/format.ts';
 import type { GroupBuilder } from '../log/group.ts';
 import type { ControlState } from '../state/state.ts';

@@ -16,7 +16,7 @@ import type { Refused } from '../../txn/participant.ts';
 import { beyondLimit } from '../../txn/participant.ts';
 import type { Origin, Piece } from '../../txn/piece.ts';
 import type { Tally } from '../../txn/tally.ts';
-import type { Spill } from '../log/spill.ts';
+import type { Spill } from './spill.ts';
 
 export interface TransactionLimits {
   /** of one transaction */

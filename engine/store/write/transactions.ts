@@ -55,7 +55,7 @@ import {
   type TransactionLimits,
   type TransactionWriter,
 } from './open-transactions.ts';
-import type { Spill } from '../log/spill.ts';
+import type { Spill } from './spill.ts';
 import { spillEntry } from '../entries/spill-entry.ts';
 import type { GroupPlan, StreamRequest } from './group-plan.ts';
 import type { StoreWriter } from './writer.ts';

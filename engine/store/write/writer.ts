@@ -11,7 +11,6 @@ import { defined } from '../../base/assert.ts';
 import type { Clock, Random } from '../../base/clock.ts';
 import { BLOCK_BYTES, EVENT_MAX_BYTES, GROUP_TARGET_BYTES } from '../../base/constants.ts';
 import {
-  HelicorderError,
   errnoCode,
   ioError,
   isCode,
@@ -24,7 +23,8 @@ import { packEvents } from '../../batch/opaque.ts';
 import type { FileSystem, Lock, MarkFile, Meanwhile } from '../../files/file-system.ts';
 import { usingFile } from '../../files/using-file.ts';
 import { Admission } from './admission.ts';
-import { allowsGrowth, checkBudget, type StoreBudget } from '../entries/budget.ts';
+import { allowsGrowth, checkBudget } from './budget.ts';
+import type { StoreBudget } from '../entries/retention-entry.ts';
 import { catalogFacts } from '../state/catalog.ts';
 import {
   identityEntry,
@@ -36,22 +36,23 @@ import {
   type StreamSnapshot,
 } from '../entries/control-entries.ts';
 import type { DataItem } from '../entries/data-item.ts';
-import { hex, storePaths, type StorePaths } from '../log/files.ts';
+import { storePaths, type StorePaths } from '../log/files.ts';
+import { hex } from '../../base/bytes.ts';
 import { ENTRY_FLAG, KIND, segmentOf, type Lsn, type StoreIdentity } from '../entries/format.ts';
 import { GroupBuilder } from '../log/group.ts';
 import { LogWriter } from './log-writer.ts';
 import { segmentPath } from '../log/segment.ts';
 import { MARK_STATE, createMark, isInPlace } from '../log/mark.ts';
 import { idsOf, settleIdentity } from '../state/identity.ts';
-import { addLosses } from '../state/lost-entries.ts';
+import { addLosses } from './lost-entries.ts';
 import { takeLock } from './lock.ts';
-import { OpenRuns } from '../state/open-runs.ts';
+import { OpenRuns } from './open-runs.ts';
 import { addPosition, type InputPosition } from '../state/positions.ts';
 import { addReached } from '../state/reached.ts';
 import { recoverUnowned, startOf, type Recovered } from '../state/recover.ts';
 import { ballastAlone, fromReserve, makeBallast, wholeReserve } from './reserve.ts';
 import { GroupPlan, type RunRequest } from './group-plan.ts';
-import { Spills } from '../log/spill.ts';
+import { Spills } from './spill.ts';
 import { ControlState } from '../state/state.ts';
 
 export interface StoreWriterOptions {
@@ -297,19 +298,16 @@ export class StoreWriter {
     builder.add(KIND.runEnd, run.stream, entry);
   }
 
-  /** Appends events in one group, and where their input is. @returns their records, durable */
+  /**
+   * Appends events in one group, and where their input is.
+   * @param events within the store's limits (`engine/store/event-limits.ts`)
+   * @returns their records, durable
+   */
   appendEvents(
     { run, stream }: OpenedRun,
     events: readonly Uint8Array[],
     position?: InputPosition,
   ): DataItem {
-    const tooLarge = events.find((event) => event.length > this.eventLimit);
-    if (tooLarge) {
-      throw new HelicorderError(
-        'USAGE',
-        `an event of ${tooLarge.length} bytes: this store takes at most ${this.eventLimit}`,
-      );
-    }
     const builder = this.group();
     const entry = packEvents(events, {
       run: run.id,

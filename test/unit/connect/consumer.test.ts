@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Consumer, type ConsumerOptions } from '../../../engine/connect/consumer.ts';
 import { setCursor } from '../../../engine/store/write/changes.ts';
 import { Store } from '../../../engine/store/store.ts';
-import type { StreamItem } from '../../../engine/store/state/stream-item.ts';
+import type { StreamItem } from '../../../engine/store/read/stream-item.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { LocalOwner, type Fate } from '../../support/local-owner.ts';
 import { SEED, SeededRandom } from '../../support/random.ts';

@@ -4,7 +4,7 @@ import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import type { OpenDriver, RowWriter } from '../../../engine/drivers/driver.ts';
 import { driverOf } from '../../../engine/drivers/registry.ts';
-import { openDriver } from '../../../engine/recorder/plan.ts';
+import { openDriver } from '../../../engine/sampler/driver-files.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
 
 type Channels = Record<string, unknown>[];

@@ -1,7 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { expect, it } from 'vitest';
-import { driverFiles } from '../../../engine/recorder/driver-files.ts';
+import { driverFiles } from '../../../engine/sampler/driver-files.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { renameSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { expect, test } from 'vitest';
 import { driverOf } from '../../../engine/drivers/registry.ts';
-import { openDriver } from '../../../engine/recorder/plan.ts';
+import { openDriver } from '../../../engine/sampler/driver-files.ts';
 import { RingConsumer } from '../../../engine/ring/ring.ts';
 import { makeRateGroups, type RateGroup } from '../../../engine/sampler/rate-group.ts';
 import { startNativeSampler } from '../../../engine/sampler/sampler.ts';

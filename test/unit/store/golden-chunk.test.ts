@@ -11,8 +11,8 @@ import { ChunkReader } from '../../../engine/store/chunks/chunk-reader.ts';
 import { DirectoryPlace } from '../../../engine/store/chunks/directory-place.ts';
 import { chunkName, type BlockRow } from '../../../engine/store/chunks/format.ts';
 import type { DataItem } from '../../../engine/store/entries/data-item.ts';
-import { hex } from '../../../engine/store/log/files.ts';
-import { decodeItem } from '../../../engine/store/state/stream-item.ts';
+import { hex } from '../../../engine/base/bytes.ts';
+import { decodeItem } from '../../../engine/store/read/stream-item.ts';
 import { makeGoldenChunk } from '../../support/golden-chunk.ts';
 import { SimulatedFileSystem } from '../../support/simulated-file-system.ts';
 

@@ -11,7 +11,7 @@ import { readLog, segmentStart, type LogGroup } from '../../../engine/store/log/
 import { segmentPath } from '../../../engine/store/log/segment.ts';
 import { decodeReached, encodeReached, type Reached } from '../../../engine/store/state/reached.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../../../engine/store/store.ts';
-import type { StreamItem } from '../../../engine/store/read/stream-reader.ts';
+import type { StreamItem } from '../../../engine/store/read/stream-item.ts';
 import { verify } from '../../../engine/tools/verify.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { SimulatedFileSystem } from '../../support/simulated-file-system.ts';

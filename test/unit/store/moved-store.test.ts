@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { MIB } from '../../../engine/base/constants.ts';
 import { KEEP_ALL } from '../../../engine/base/retention.ts';
 import { applyUpkeep, setChunksDir } from '../../../engine/store/write/changes.ts';
-import { hex } from '../../../engine/store/log/files.ts';
+import { hex } from '../../../engine/base/bytes.ts';
 import { segmentOf } from '../../../engine/store/entries/format.ts';
 import { Store, type StoreEnvironment } from '../../../engine/store/store.ts';
 import { upkeepStep, type UpkeepOptions } from '../../../engine/store/upkeep/upkeep.ts';

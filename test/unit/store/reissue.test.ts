@@ -12,7 +12,7 @@ import { setCursor } from '../../../engine/store/write/changes.ts';
 import { readLog, segmentStart } from '../../../engine/store/log/log.ts';
 import { segmentPath } from '../../../engine/store/log/segment.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../../../engine/store/store.ts';
-import type { StreamItem } from '../../../engine/store/read/stream-reader.ts';
+import type { StreamItem } from '../../../engine/store/read/stream-item.ts';
 import type { OpenedRun, StoreWriter } from '../../../engine/store/write/writer.ts';
 import { verify } from '../../../engine/tools/verify.ts';
 import { SimulatedFileSystem } from '../../support/simulated-file-system.ts';

@@ -7,7 +7,7 @@ import { BLOCK_BYTES, MIB } from '../../../engine/base/constants.ts';
 import { removeStream } from '../../../engine/store/write/changes.ts';
 import { segmentOf } from '../../../engine/store/entries/format.ts';
 import { listSegments } from '../../../engine/store/log/segment.ts';
-import type { StreamItem } from '../../../engine/store/state/stream-item.ts';
+import type { StreamItem } from '../../../engine/store/read/stream-item.ts';
 import { Store, systemEnvironment, type StoreEnvironment } from '../../../engine/store/store.ts';
 import type { StoreWriter } from '../../../engine/store/write/writer.ts';
 import { SeededRandom } from '../../support/random.ts';

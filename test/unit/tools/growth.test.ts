@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Growth, limitBytes } from '../../../engine/tools/growth.ts';
+import { Growth, limitBytes } from '../../../engine/base/growth.ts';
 
 describe('when a store will be full', () => {
   test('is where its growth meets the limit', () => {

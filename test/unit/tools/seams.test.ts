@@ -8,7 +8,7 @@ import { expect, test } from 'vitest';
 import { nodeFileSystem } from '../../../engine/files/node-file-system.ts';
 import { trimStream } from '../../../engine/store/write/changes.ts';
 import { Store } from '../../../engine/store/store.ts';
-import type { RecordItem } from '../../../engine/store/read/stream-reader.ts';
+import type { RecordItem } from '../../../engine/store/read/stream-item.ts';
 import { planTrim } from '../../../engine/store/upkeep/trim.ts';
 import { gaps } from '../../../engine/tools/gaps.ts';
 import { Succession } from '../../../engine/tools/succession.ts';

@@ -5,13 +5,8 @@ import { unpackEvents } from '../../batch/opaque.ts';
 import { decodeSamples, samplesFrom, type SampleBatch } from '../../batch/samples.ts';
 import type { Schema } from '../../batch/schema.ts';
 import type { ArrayPool } from '../../codecs/codec.ts';
-import type { RunEntry } from '../entries/control-entries.ts';
 import type { DataItem } from '../entries/data-item.ts';
-
-export interface RunInfo {
-  run: RunEntry;
-  schema: Schema;
-}
+import type { RunInfo } from '../state/known-runs.ts';
 
 interface RecordRange {
   info: RunInfo;

@@ -1,14 +1,8 @@
-/** What a store may take of its disk. */
+/** May a store take more of its disk? */
 import { BUDGET_MIN_SEGMENTS, MIB } from '../../base/constants.ts';
 import { HelicorderError } from '../../base/errors.ts';
 import type { FileSystem } from '../../files/file-system.ts';
-
-export interface StoreBudget {
-  /** of everything under the store's directory */
-  bytes: number | undefined;
-  /** what is to stay free on the disk */
-  minFreeBytes: number;
-}
+import type { StoreBudget } from '../entries/retention-entry.ts';
 
 /**
  * May the store take `bytes` more for records? What control entries and chunks that are being made

@@ -3,7 +3,7 @@ import { encodeGap } from '../../batch/format.ts';
 import { lostEntry, type LostEntry } from '../entries/control-entries.ts';
 import { ENTRY_FLAG, KIND } from '../entries/format.ts';
 import type { GroupBuilder } from '../log/group.ts';
-import type { ControlState } from './state.ts';
+import type { ControlState } from '../state/state.ts';
 
 /** Adds what is known to be lost and not said by the log yet: ranges, and gaps at the ends. */
 export function addLosses(builder: GroupBuilder, state: ControlState): void {

@@ -20,6 +20,7 @@
  *
  * On the owner's thread: a write takes as long as that of a group.
  */
+import { SPILL_SEGMENT, saltOf, spillPath } from '../log/spill-file.ts';
 import type { Clock, Random } from '../../base/clock.ts';
 import { BLOCK_BYTES, SEGMENT_MAX_BYTES, TXN_PARTS_MAX } from '../../base/constants.ts';
 import { HelicorderError, errnoCode, ioError } from '../../base/errors.ts';
@@ -27,7 +28,7 @@ import { edge } from '../../base/failpoint.ts';
 import type { DurableFile, FileSystem } from '../../files/file-system.ts';
 import { beyondLimit } from '../../txn/participant.ts';
 import { dataItems } from '../entries/data.ts';
-import { hex } from './files.ts';
+import { hex } from '../../base/bytes.ts';
 import {
   NO_LINK,
   encodeSegmentHeader,
@@ -36,19 +37,9 @@ import {
   type SegmentHeader,
   type StoreIdentity,
 } from '../entries/format.ts';
-import { GroupBuilder, GroupMemory, plannedSize, type PlannedGroup } from './group.ts';
-import { SpillParts, type LiveSpills, type SpillEntry } from '../entries/spill-entry.ts';
-
-/** The segment number in every spill. */
-export const SPILL_SEGMENT = 1;
-
-export function spillPath(dir: string, name: string): string {
-  return `${dir}/${name}.spill`;
-}
-
-export function saltOf(name: string): bigint {
-  return BigInt(`0x${name}`);
-}
+import { GroupBuilder, GroupMemory, plannedSize, type PlannedGroup } from '../log/group.ts';
+import { SpillParts, type SpillEntry } from '../entries/spill-entry.ts';
+import type { LiveSpills } from '../state/live-spills.ts';
 
 export interface SpillOptions {
   fs: FileSystem;

@@ -1,7 +1,7 @@
 /** How many events, and how large, become durable at once: for whoever takes them of a program. */
 import { types } from 'node:util';
-import { HelicorderError } from '../../base/errors.ts';
-import { EVENTS_MAX } from '../../batch/format.ts';
+import { HelicorderError } from '../base/errors.ts';
+import { EVENTS_MAX } from '../batch/format.ts';
 
 /** Bytes. */
 export interface EventLimits {

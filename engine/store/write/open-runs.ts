@@ -5,7 +5,7 @@
  */
 import { HelicorderError } from '../../base/errors.ts';
 import type { RunSnapshot } from '../entries/control-entries.ts';
-import type { ControlState } from './state.ts';
+import type { ControlState } from '../state/state.ts';
 
 export class OpenRuns {
   readonly #state: ControlState;

@@ -4,7 +4,8 @@
  * is one in whose place there is another file, or nothing.
  */
 import { monotonicMs } from '../base/clock.ts';
-import type { DriverFiles, OpenText } from '../drivers/driver.ts';
+import type { DriverFiles, OpenDriver, OpenText } from '../drivers/driver.ts';
+import { driverOf } from '../drivers/registry.ts';
 import { DeviceFile } from '../files/device-file.ts';
 import { nodeFileSystem } from '../files/node-file-system.ts';
 import { BackOff } from './back-off.ts';
@@ -66,4 +67,13 @@ class ReopenedText implements OpenText {
 /** There may be more of the file, and a number that is cut is another one. */
 function withoutCutWord(text: string): string {
   return text.replace(/\S+$/, '');
+}
+
+/** @throws CONFIG, DEVICE */
+export function openDriver(
+  kind: string,
+  options: Record<string, unknown>,
+  sourceName: string,
+): OpenDriver {
+  return driverOf(kind).open(options, { files: driverFiles, sourceName });
 }
