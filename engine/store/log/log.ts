@@ -142,9 +142,7 @@ function* readSegment(
     successor: isLast ? undefined : successor,
   });
   let reached: LogPosition = { lsn: position.lsn, last };
-  for (const item of joinRuns(
-    tracked(scan, (group) => (reached = behind(group))),
-  )) {
+  for (const item of joinRuns(tracked(scan, (group) => (reached = behind(group))))) {
     yield item.kind === 'group' ? item : faultOf(open, item);
   }
   return reached;

@@ -10,13 +10,7 @@
 import { defined } from '../../base/assert.ts';
 import type { Clock, Random } from '../../base/clock.ts';
 import { BLOCK_BYTES, EVENT_MAX_BYTES, GROUP_TARGET_BYTES } from '../../base/constants.ts';
-import {
-  errnoCode,
-  ioError,
-  isCode,
-  isNoSpace,
-  openError,
-} from '../../base/errors.ts';
+import { errnoCode, ioError, isCode, isNoSpace, openError } from '../../base/errors.ts';
 import { edge } from '../../base/failpoint.ts';
 import { encodeEvents } from '../../batch/format.ts';
 import { packEvents } from '../../batch/opaque.ts';
