@@ -1,8 +1,8 @@
 /**
  * The writer's end of one rate group: rows out of the ring, encoded entries into a group.
  *
- * Whole numbers take the native path (`RowEncoder`: drained, encoded and checksummed in one pass,
- * no JavaScript object per sample). Cursors, four numbers per source, are what both sides share.
+ * The addon's `RowEncoder` drains, encodes and checksums in one pass, without a JavaScript object
+ * per sample or tick. Cursors, four numbers per source, are what both sides share.
  */
 import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
@@ -11,21 +11,12 @@ import { edge } from '../base/failpoint.ts';
 import { encodeGap } from '../batch/format.ts';
 import { native, RESULT, type RowEncoder } from '../../native/index.ts';
 import type { Cursor } from '../batch/samples.ts';
-import { isFloat, type Schema } from '../batch/schema.ts';
 import { KIND } from '../store/entries/format.ts';
 import type { TimeEnds } from '../store/entries/entries.ts';
 import type { GroupBuilder } from '../store/log/group.ts';
 import type { OpenedRun } from '../store/write/writer.ts';
-import { FloatDrain } from './float-drain.ts';
 import { gapBefore } from './gap-before.ts';
 import type { Drained, GroupSpec } from './group-spec.ts';
-
-/** Writes the entries of what it drains behind the builder's tail. */
-interface Drain {
-  /** tick of the next row or gap, or −1 */
-  peekTick(): number;
-  drain(builder: GroupBuilder, utcOffsetNanos: bigint): Drained | undefined;
-}
 
 /** What one drain may write at worst: bounds the memory of wide rate groups. */
 const DRAIN_MAX_BYTES = 4 * MIB;
@@ -38,7 +29,7 @@ export class GroupDrain {
   readonly #clock: Clock;
   readonly #schedule: Pick<GroupSpec, 't0Nanos' | 'periodNanos'>;
   readonly #cursors: readonly Cursor[];
-  readonly #drain: Drain;
+  readonly #drain: NativeDrain;
   #begun = false;
 
   /** @param maxBytes what one drain may write at worst, so that it fits in a segment */
@@ -62,9 +53,7 @@ export class GroupDrain {
       });
     });
     const streams = opened.map(({ stream }) => stream.id);
-    this.#drain = hasFloats(spec)
-      ? new FloatDrain(spec, this.#cursors, streams, floatRowLimit(spec, limit))
-      : new NativeDrain(spec, numbers, streams, limit);
+    this.#drain = new NativeDrain(spec, numbers, streams, limit);
   }
 
   /** @returns undefined if the ring is empty */
@@ -135,10 +124,6 @@ class CursorView implements Cursor {
 
 /** Rows that one drain takes at most, and the bytes that their entries may need. */
 export function batchLimit(spec: GroupSpec): { rows: number; bytes: number } {
-  if (hasFloats(spec)) {
-    const rows = floatRowLimit(spec, DRAIN_MAX_BYTES);
-    return { rows, bytes: rows * spec.rowBytes };
-  }
   const encoder = encoderOf(spec);
   const rows = rowLimit(encoder, DRAIN_MAX_BYTES);
   return { rows, bytes: encoder.bound(rows) };
@@ -156,22 +141,8 @@ function rowLimit(encoder: RowEncoder, maxBytes: number): number {
   return rows;
 }
 
-/** Times and channels of 8 bytes each, with what codecs add at worst. */
-function floatRowLimit({ sources }: GroupSpec, maxBytes: number): number {
-  const values = sources.reduce((sum, { channels }) => sum + channels.length, 1);
-  const rowBytes = 10 * values;
-  return Math.max(1, Math.min(BATCH_MAX_ROWS, Math.floor(maxBytes / rowBytes)));
-}
-
-function hasFloats({ sources }: GroupSpec): boolean {
-  return sources.some(({ schema }) => hasFloatChannel(schema));
-}
-
-function hasFloatChannel(schema: Schema): boolean {
-  return schema.kind === 'samples' && schema.channels.some(({ type }) => isFloat(type));
-}
-
-class NativeDrain implements Drain {
+/** Writes the entries of what it drains behind the builder's tail. */
+class NativeDrain {
   readonly #encoder: RowEncoder;
   readonly #cursors: Float64Array;
   readonly #streams: readonly number[];
@@ -192,6 +163,7 @@ class NativeDrain implements Drain {
     this.#maxRows = rowLimit(this.#encoder, maxBytes);
   }
 
+  /** @returns tick of the next row or gap, or −1 */
   peekTick(): number {
     return this.#encoder.peekTick();
   }

@@ -1,12 +1,10 @@
 /**
  * Which sources share a thread and a ring: those of one period on one bus. They also share what the
- * log stores once per group, so resolution must agree, and floats are kept apart from integers,
- * which alone take the native encoder. Where there is no room, a ring is drained or not as a whole:
- * what its sources do then (`onFull`) must agree, too.
+ * log stores once per group, so resolution must agree. Where there is no room, a ring is drained or
+ * not as a whole: what its sources do then (`onFull`) must agree, too.
  */
 import { GIB, NANOS_PER_SECOND, RING_MAX_BYTES } from '../base/constants.ts';
 import { HelicorderError } from '../base/errors.ts';
-import { isFloat } from '../batch/schema.ts';
 import type { OnFull } from '../base/retention.ts';
 import type { OpenDriver } from '../drivers/driver.ts';
 import { createRing, ringBytes, rowLayout, type RowLayout } from '../ring/layout.ts';
@@ -58,8 +56,7 @@ export function periodOf(rateHz: number): bigint {
 
 function groupKey(source: SampledSource): string {
   const { rateHz, timestampResolutionNanos, onFull = 'reject-new', driver } = source;
-  const floats = driver.channels.some(({ type }) => isFloat(type));
-  return [periodOf(rateHz), timestampResolutionNanos, busOf(driver), floats, onFull].join(' ');
+  return [periodOf(rateHz), timestampResolutionNanos, busOf(driver), onFull].join(' ');
 }
 
 function busOf(driver: OpenDriver): 'native' | 'typescript' {

@@ -32,21 +32,6 @@ T Load(const uint8_t* at) {
   return value;
 }
 
-unsigned BitsOf(ChannelType type) { return 8u << (type / 2); }
-
-// Values of 16 bits and less are encoded in 32.
-bool IsNarrow(ChannelType type) { return type <= kU16; }
-
-size_t ColumnBytes(ChannelType type, size_t rows) {
-  return rows * (IsNarrow(type) ? sizeof(int32_t) : sizeof(int64_t));
-}
-
-template <typename T, typename Value>
-void GatherAs(const uint8_t* at, size_t stride, size_t count, std::byte* column, size_t from) {
-  auto* const values = reinterpret_cast<Value*>(column) + from;
-  for (size_t i = 0; i < count; i++) values[i] = static_cast<Value>(Load<T>(at + i * stride));
-}
-
 int64_t FloorDivide(int64_t value, int64_t unit) {
   const int64_t quotient = value / unit;
   return value % unit < 0 ? quotient - 1 : quotient;
@@ -78,7 +63,7 @@ size_t RowEncoder::BoundBytes(size_t max_rows) const {
   for (const auto& channels : spec_.sources) {
     bytes += kBatchHeadBytes + max_rows * kFailedMaxBytes;
     for (const auto& channel : channels) {
-      bytes += kColumnHeadBytes + IntegersBoundBytes(max_rows, BitsOf(channel.type));
+      bytes += kColumnHeadBytes + ColumnBoundBytes(channel.type, max_rows);
     }
   }
   return bytes;
@@ -98,7 +83,8 @@ void RowEncoder::Reserve(size_t max_rows) {
     size_t encoded = 0;
     for (const auto& channel : channels) {
       columns += ColumnBytes(channel.type, max_rows + 1);
-      encoded += IntegersBoundBytes(max_rows, BitsOf(channel.type));
+      if (IsFloat(channel.type)) integers_.resize(max_rows);
+      encoded += ColumnBoundBytes(channel.type, max_rows);
     }
     columns_bytes = std::max(columns_bytes, columns);
     encoded_bytes = std::max(encoded_bytes, encoded);
@@ -342,7 +328,7 @@ uint8_t* RowEncoder::PutColumns(uint8_t* out, size_t source, const std::vector<R
   for (const Run& run : runs) {
     std::byte* column = columns_.data();
     for (const BatchChannel& channel : channels) {
-      Gather(channel, run, column, from);
+      Gather(channel.type, run.first + channel.row_offset, spec_.row_bytes, run.rows, column, from);
       column += ColumnBytes(channel.type, room);
     }
     from += run.rows;
@@ -352,9 +338,7 @@ uint8_t* RowEncoder::PutColumns(uint8_t* out, size_t source, const std::vector<R
   const std::byte* column = columns_.data();
   for (const BatchChannel& channel : channels) {
     const EncodedColumn encoded =
-        IsNarrow(channel.type)
-            ? EncodeIntegers(reinterpret_cast<const int32_t*>(column), rows, staged)
-            : EncodeIntegers(reinterpret_cast<const int64_t*>(column), rows, staged);
+        EncodeColumn(channel.type, column, rows, integers_.data(), staged);
     *out++ = encoded.codec;
     out = PutVarint(out, encoded.bytes);
     staged += encoded.bytes;
@@ -363,28 +347,6 @@ uint8_t* RowEncoder::PutColumns(uint8_t* out, size_t source, const std::vector<R
   const auto bytes = static_cast<size_t>(staged - staging_.data());
   std::memcpy(out, staging_.data(), bytes);
   return out + bytes;
-}
-
-void RowEncoder::Gather(const BatchChannel& channel, const Run& run, std::byte* column,
-                        size_t from) const {
-  const uint8_t* const at = run.first + channel.row_offset;
-  const size_t stride = spec_.row_bytes;
-  switch (channel.type) {
-    case kI8:
-      return GatherAs<int8_t, int32_t>(at, stride, run.rows, column, from);
-    case kU8:
-      return GatherAs<uint8_t, int32_t>(at, stride, run.rows, column, from);
-    case kI16:
-      return GatherAs<int16_t, int32_t>(at, stride, run.rows, column, from);
-    case kU16:
-      return GatherAs<uint16_t, int32_t>(at, stride, run.rows, column, from);
-    case kI32:
-      return GatherAs<int32_t, int64_t>(at, stride, run.rows, column, from);
-    case kU32:
-      return GatherAs<uint32_t, int64_t>(at, stride, run.rows, column, from);
-    default:
-      return GatherAs<int64_t, int64_t>(at, stride, run.rows, column, from);
-  }
 }
 
 }  // namespace helicorder

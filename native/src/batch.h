@@ -13,12 +13,10 @@
 #include <cstdint>
 #include <vector>
 
+#include "channel.h"
 #include "ring.h"
 
 namespace helicorder {
-
-// Index into CHANNEL_TYPES of engine/batch/schema.ts; floats (8, 9) are not for this encoder.
-enum ChannelType : uint8_t { kI8, kU8, kI16, kU16, kI32, kU32, kI64, kU64, kIntegerTypes };
 
 inline constexpr size_t kLatenessBuckets = 65;
 // Rows of one times entry, and gaps of one call; what is more waits for the next call.
@@ -111,7 +109,6 @@ class RowEncoder {
   uint8_t* PutBatch(uint8_t* out, size_t source, Cursor* cursor);
   void FindFailed(size_t source);
   uint8_t* PutColumns(uint8_t* out, size_t source, const std::vector<Run>& runs, size_t rows);
-  void Gather(const BatchChannel& channel, const Run& run, std::byte* column, size_t from) const;
 
   RingReader ring_;
   RowEncoderSpec spec_;
@@ -127,7 +124,8 @@ class RowEncoder {
   std::vector<FailedRange> failed_;
   std::vector<uint64_t> all_valid_;  // AND over the rows' validity words
   std::vector<int64_t> times_;       // as the time column has them
-  std::vector<std::byte> columns_;   // of one source, of int32_t or int64_t
+  std::vector<std::byte> columns_;   // of one source, of int32_t, int64_t or double
+  std::vector<int64_t> integers_;    // that are the floats of one channel
   std::vector<uint8_t> staging_;     // encoded columns, whose lengths come first in the entry
 };
 

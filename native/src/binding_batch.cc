@@ -199,10 +199,10 @@ std::vector<BatchChannel> Channels(const Napi::Object& source, double row_bytes)
   for (uint32_t i = 0; i < list.Length(); i++) {
     const Napi::Object channel = Object(list.Get(i), "a channel");
     const auto type =
-        static_cast<uint8_t>(Whole(channel.Get("type"), "type", 0, helicorder::kIntegerTypes - 1));
-    const double most = row_bytes - (1 << (type / 2));
+        static_cast<ChannelType>(Whole(channel.Get("type"), "type", 0, helicorder::kTypes - 1));
+    const double most = row_bytes - static_cast<double>(helicorder::ValueBytes(type));
     const double offset = Whole(channel.Get("rowOffset"), "rowOffset", 0, most);
-    channels.push_back({static_cast<ChannelType>(type), static_cast<uint32_t>(offset)});
+    channels.push_back({type, static_cast<uint32_t>(offset)});
   }
   return channels;
 }

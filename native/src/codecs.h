@@ -17,6 +17,9 @@ enum Codec : uint8_t {
   kPfor = 2,
   kDeltaPfor = 3,
   kDelta2Pfor = 4,
+  // of floats: floats.h
+  kScaled = 5,
+  kRaw = 7,
   // read by DecodeIntegers, never written by EncodeIntegers: dense.h
   kRans = 8,
   kDeltaRans = 9,

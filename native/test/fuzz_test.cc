@@ -75,7 +75,8 @@ bool RunIntegers(const uint8_t* input, size_t length) {
   return true;
 }
 
-// u64 head, u64 tail, the ring's data; two sources of one rate group are drained from it.
+// u64 head, u64 tail, the ring's data; sources of one rate group are drained from it, as whole
+// numbers and, the same bytes again, as floats.
 bool RunRing(const uint8_t* input, size_t length) {
   constexpr size_t kPositions = 16;
   constexpr uint32_t kRowBytes = 48;  // header, tick, time, validity, i64, i16
@@ -92,9 +93,11 @@ bool RunRing(const uint8_t* input, size_t length) {
   std::memcpy(bytes + kDataAt, input + kPositions, data);
   RingReader ring;
   CHECK(ring.Attach(bytes, kDataAt + capacity));
-  RowEncoder encoder(ring, {kRowBytes, 24, 500, 1'000'000, 1, {{{kI64, 32}}, {{kI16, 40}}}});
-  Cursor cursors[2] = {};
-  EntryInfo entries[3];
+  RowEncoder encoder(
+      ring,
+      {kRowBytes, 24, 500, 1'000'000, 1, {{{kI64, 32}}, {{kI16, 40}}, {{kF64, 32}, {kF32, 36}}}});
+  Cursor cursors[3] = {};
+  EntryInfo entries[4];
   Drained drained;
   // each step moves the tail, by a record of 8 bytes at least
   for (size_t steps = 0;; steps++) {
@@ -105,7 +108,7 @@ bool RunRing(const uint8_t* input, size_t length) {
     if (encoder.PeekTick() < -1) return false;
     const int result = encoder.Encode(out.get(), rows, 7, cursors, entries, &drained);
     if (result <= 0) return result == 0;
-    CHECK(result == 3 && drained.bytes <= bound && drained.rows <= rows);
+    CHECK(result == 4 && drained.bytes <= bound && drained.rows <= rows);
   }
 }
 

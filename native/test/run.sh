@@ -7,7 +7,7 @@
 cd "$(dirname "$0")/../.." || exit 1
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
-flags="-std=c++20 -O1 -g -Wall -Wextra -Werror -Wno-tsan -Inative/src -pthread"
+flags="-std=c++20 -O1 -g -ffp-contract=off -Wall -Wextra -Werror -Wno-tsan -Inative/src -pthread"
 flags="$flags -fno-sanitize-recover=all"
 passed=0
 failed=0

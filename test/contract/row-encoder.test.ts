@@ -9,6 +9,8 @@ import type { Column, Cursor } from '../../engine/batch/samples.ts';
 import { CHANNEL_TYPES, channelBytes } from '../../engine/batch/schema.ts';
 import type { Channel, ChannelType } from '../../engine/batch/schema.ts';
 import { decodeIntegers } from '../../engine/codecs/codec.ts';
+import { raw } from '../../engine/codecs/raw.ts';
+import { scaled } from '../../engine/codecs/scaled.ts';
 import { RESULT, native } from '../../native/index.ts';
 import { crc32cByDefinition } from '../support/crc32c.ts';
 import { RingMemory, rowShape } from '../support/ring-memory.ts';
@@ -24,6 +26,31 @@ const scenes = integerScenes({
   channels: 4,
   steps: { minLength: 0, maxLength: 60 },
 });
+
+const ALL_VALID = [true];
+
+/** Decimals, steps of a device, one value, or anything. */
+const floatValues = fc.oneof(
+  fc
+    .tuple(fc.array(fc.integer({ min: -1e6, max: 1e6 }), { maxLength: 600 }), fc.nat({ max: 10 }))
+    .map(([whole, digits]) => whole.map((n) => n / 10 ** digits)),
+  fc
+    .tuple(fc.array(fc.integer({ min: -500, max: 500 }), { maxLength: 600 }), fc.double())
+    .map(([whole, scale]) => whole.map((n) => n * scale)),
+  fc.tuple(fc.double(), fc.nat({ max: 200 })).map(([value, n]) => Array<number>(n).fill(value)),
+  fc.array(fc.double(), { maxLength: 200 }),
+);
+const floatRows = fc.record({
+  type: fc.constantFrom('f32' as const, 'f64' as const),
+  values: floatValues.filter(({ length }) => length > 0),
+});
+
+function bitsOf(type: 'f32' | 'f64', value: number): bigint {
+  const view = new DataView(new ArrayBuffer(8));
+  if (type === 'f64') view.setFloat64(0, value, true);
+  else view.setFloat32(0, value, true);
+  return view.getBigUint64(0, true);
+}
 
 /** The value of a channel: `value` cut to its type. */
 function cut(type: ChannelType, value: bigint): bigint {
@@ -272,6 +299,33 @@ describe('the row encoder', () => {
     expect(() => encoderOf(ring, shape, 0n)).toThrow(RangeError);
     const notARing = { bytes: new Uint8Array(4096) } as RingMemory;
     expect(() => encoderOf(notARing, shape, 1n)).toThrow('not the memory of a ring');
+  });
+
+  test('floats come back bit for bit, in the shorter one of two columns', () => {
+    fc.assert(
+      fc.property(floatRows, ({ type, values }) => {
+        const shape = rowShape([[type]]);
+        const ring = new RingMemory(2 ** 18);
+        const own = values.map((value) => (type === 'f32' ? Math.fround(value) : value));
+        own.forEach((value, tick) => {
+          ring.row(shape, tick, T0 + BigInt(tick) * PERIOD, ALL_VALID, [[bitsOf(type, value)]]);
+        });
+        const { numbers } = cursorsFor(1);
+        const { payloads } = drain(encoderOf(ring, shape, 1n), 1000, numbers);
+        const [times, batch] = [decodeTimes(payloads[0]!), decodeBatch(payloads[1]!)];
+        const schema = { kind: 'samples' as const, channels: [channelOf(type, 0)] };
+        const column = Float64Array.from(own);
+        expect(decodeSamples(times, batch, schema).columns).toEqual([column]);
+        const scaledBytes = scaled.encode(column, type)?.length ?? Infinity;
+        const rawBytes = raw.encode(column, type)!.length;
+        const expected =
+          scaledBytes <= rawBytes
+            ? { codec: scaled.id, bytes: scaled.encode(column, type) }
+            : { codec: raw.id, bytes: raw.encode(column, type) };
+        expect(batch.columns).toEqual([expected]);
+      }),
+      { numRuns: 300 },
+    );
   });
 });
 

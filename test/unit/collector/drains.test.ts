@@ -1,17 +1,9 @@
-/** The two ways out of a ring: natively, and in TypeScript for floats. They write the same. */
-import fc from 'fast-check';
+/** The way out of a ring, into a group: see `test/contract/row-encoder.test.ts` for the bytes. */
 import { describe, expect, it } from 'vitest';
 import { decodeBatch, decodeTimes } from '../../../engine/batch/format.ts';
 import { decodeSamples } from '../../../engine/batch/samples.ts';
-import {
-  CHANNEL_TYPES,
-  channelBytes,
-  type Channel,
-  type ChannelType,
-} from '../../../engine/batch/schema.ts';
-import { FloatDrain } from '../../../engine/collector/float-drain.ts';
+import type { Channel, ChannelType } from '../../../engine/batch/schema.ts';
 import { GroupDrain } from '../../../engine/collector/group-drain.ts';
-import type { GroupSpec } from '../../../engine/collector/group-spec.ts';
 import { createRing, rowLayout } from '../../../engine/ring/layout.ts';
 import { RingProducer } from '../../../engine/ring/ring.ts';
 import { KIND } from '../../../engine/store/entries/format.ts';
@@ -19,57 +11,11 @@ import type { Entry } from '../../../engine/store/entries/entries.ts';
 import { GroupBuilder } from '../../../engine/store/log/group.ts';
 import type { OpenedRun } from '../../../engine/store/write/writer.ts';
 import { ManualClock } from '../../support/clocks.ts';
-import { integerScenes, visit, type Scene } from '../../support/ring-scenes.ts';
 
-const UTC_OFFSET = 1_700_000_000_000_000_000n;
 const PERIOD = 1_000_000n;
-
-const scenes = integerScenes({
-  sources: 4,
-  channels: 3,
-  steps: { minLength: 1, maxLength: 80 },
-});
 
 function channelsOf(kinds: readonly ChannelType[]): Channel[] {
   return kinds.map((type, i) => ({ name: `c${i}`, type, unit: '1', scale: 1, offset: 0 }));
-}
-
-/** A ring with the scene in it, and what its consumer has to know. */
-function specOf(scene: Scene): GroupSpec {
-  const shaped = scene.sources.map((kinds) => ({ channels: channelsOf(kinds) }));
-  const { rowBytes, validityOffset, sources } = rowLayout(shaped);
-  const ring = createRing(2 ** 16);
-  const spec: GroupSpec = {
-    ...{ ring, rowBytes, validityOffset, t0Nanos: 0n, periodNanos: PERIOD },
-    resolutionNanos: scene.resolutionNanos,
-    sources: sources.map(({ channels }, i) => ({
-      ...{ name: `s${i}`, stream: `test/s${i}`, writer: 'w', attributes: [] },
-      ...{ schema: { kind: 'samples' as const, ...shaped[i]! }, samplesPerEvent: 10, channels },
-    })),
-  };
-  fill(spec, scene);
-  return spec;
-}
-
-function fill(spec: GroupSpec, scene: Scene): void {
-  const producer = new RingProducer(spec.ring);
-  visit(scene, {
-    gap: (tick, ticks, reason, nanos) => void producer.miss(tick, ticks, reason, nanos),
-    row: (tick, { latenessNanos, valid, value }) => {
-      const at = producer.claimRow(tick, BigInt(tick) * PERIOD + latenessNanos, spec.rowBytes);
-      const bits = valid.reduce((sum, ok, i) => sum | (BigInt(ok) << BigInt(i)), 0n);
-      producer.view.setBigUint64(at + spec.validityOffset, bits, true);
-      for (const { type, rowOffset } of spec.sources.flatMap(({ channels }) => channels)) {
-        const bytes = channelBytes(CHANNEL_TYPES[type]!);
-        for (let i = 0; i < bytes; i++) {
-          const byte = Number((value >> BigInt(8 * i)) & 0xffn);
-          producer.view.setUint8(at + rowOffset + i, byte);
-        }
-      }
-      producer.commit();
-    },
-  });
-  producer.close();
 }
 
 function openedFor(sources: number): OpenedRun[] {
@@ -90,34 +36,8 @@ function entriesOf(builder: GroupBuilder): Omit<Entry, 'timeEnds'>[] {
     });
 }
 
-function cursorsOf(opened: readonly OpenedRun[]) {
-  return opened.map(({ run, stream }) => {
-    return { run: run.id, nextSeq: run.nextSeq, nextOffset: stream.nextOffset, ordinal: 0 };
-  });
-}
-
-describe('the drains of a rate group', () => {
-  it('write the same entries for whole numbers, whatever is in the ring', () => {
-    fc.assert(
-      fc.property(scenes, (scene) => {
-        const opened = openedFor(scene.sources.length);
-        const byNative = new GroupBuilder(64);
-        const nativeDrain = new GroupDrain(specOf(scene), opened, new ManualClock());
-        const drained = nativeDrain.drain(byNative, UTC_OFFSET);
-        const byFloat = new GroupBuilder(64);
-        const streams = opened.map(({ stream }) => stream.id);
-        const floatDrain = new FloatDrain(specOf(scene), cursorsOf(opened), streams);
-        expect(floatDrain.peekTick()).toBe(scene.firstTick);
-        expect(floatDrain.drain(byFloat, UTC_OFFSET)).toEqual(drained);
-        expect(entriesOf(byFloat)).toEqual(entriesOf(byNative));
-        expect(floatDrain.drain(byFloat, UTC_OFFSET)).toBeUndefined();
-        expect(nativeDrain.drain(byNative, UTC_OFFSET)).toBeUndefined();
-      }),
-      { numRuns: 60 },
-    );
-  });
-
-  it('carry floats bit for bit, NaN and −0 among them', () => {
+describe('the drain of a rate group', () => {
+  it('carries floats bit for bit, NaN and −0 among them', () => {
     const values = [1.5, -0, NaN, Infinity, 0.1, 2 ** -1074];
     const channels = channelsOf(['f64', 'f32']);
     const { rowBytes, validityOffset, sources } = rowLayout([{ channels }]);
@@ -178,9 +98,9 @@ describe('the drains of a rate group', () => {
   it('a backlog comes in pieces that are no larger than was asked for', () => {
     const channels = [{ name: 'D', type: 'f64' as const, unit: '1', scale: 1, offset: 0 }];
     const { rowBytes, validityOffset, sources } = rowLayout([{ channels }]);
-    const ring = createRing(2 ** 16);
+    const ring = createRing(2 ** 20);
     const producer = new RingProducer(ring);
-    const count = 1000;
+    const count = 10_000;
     for (let tick = 0; tick < count; tick++) {
       const at = producer.claimRow(tick, BigInt(tick) * PERIOD, rowBytes);
       producer.view.setBigUint64(at + validityOffset, 1n, true);
@@ -193,7 +113,7 @@ describe('the drains of a rate group', () => {
       ...{ ring, rowBytes, validityOffset, t0Nanos: 0n, periodNanos: PERIOD, resolutionNanos: 1n },
       sources: [{ ...source, samplesPerEvent: 10, channels: sources[0]!.channels }],
     };
-    const most = 4096;
+    const most = 2 ** 16;
     const drain = new GroupDrain(spec, openedFor(1), new ManualClock(), most);
     let rows = 0;
     while (rows < count) {
