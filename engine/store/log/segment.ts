@@ -140,21 +140,19 @@ function rebuildHeader(window: Window, segment: number, size: number): SegmentHe
  * of a spare becomes the next one, if there is none; nothing of it can be taken for a group of its
  * next life: the salt is under every checksum.
  * @param spareBytes undefined: no more spares, the budget is used up
- * @returns how many
  */
 export function recycleBefore(
   fs: FileSystem,
   logDir: string,
   end: number,
   spareBytes: () => number | undefined,
-): number {
+): void {
   const gone = listSegments(fs, logDir).filter((number) => number < end);
   for (const segment of gone) {
     const bytes = spareBytes();
     edge('recycle', () => recycle(fs, logDir, segment, bytes));
   }
   if (gone.length > 0) edge('recycle-directory', () => fs.syncDirectory(logDir));
-  return gone.length;
 }
 
 function recycle(

@@ -36,7 +36,7 @@ import {
   type StreamItem,
 } from './stream-item.ts';
 import type { RunInfo } from '../state/known-runs.ts';
-import { isBehind, isOutside, pieceOf, projectionOf, type Piece, type View } from './view.ts';
+import { isBehind, isOutside, extentOf, projectionOf, type Extent, type View } from './view.ts';
 
 /** A piece of the stream as it is stored, and the run it is of. */
 export interface RawItem {
@@ -116,11 +116,11 @@ export class StreamReader {
     return known;
   }
 
-  /** @returns whether the piece is to be passed over; one behind the view ends the reading */
-  #passes(piece: Piece): boolean {
+  /** @returns whether the extent is to be passed over; one behind the view ends the reading */
+  #passes(extent: Extent): boolean {
     const { unorderedEnd } = this.#reader.state.streams.get(this.#stream)?.totals ?? {};
-    if (isBehind(this.#view, piece, unorderedEnd)) this.#isDone = true;
-    return isOutside(this.#view, piece);
+    if (isBehind(this.#view, extent, unorderedEnd)) this.#isDone = true;
+    return isOutside(this.#view, extent);
   }
 
   /** The same before decoding. @throws NO_SUCH_STREAM once it is known to have been removed */
@@ -239,7 +239,7 @@ export class StreamReader {
         if (end <= this.#from) this.#skipTo(end);
         if (end <= this.#continuity.nextOffset) continue;
         const isNext = row.firstOffset <= this.#continuity.nextOffset;
-        if (isNext && this.#passes(pieceOf(row))) this.#continuity.nextOffset = end;
+        if (isNext && this.#passes(extentOf(row))) this.#continuity.nextOffset = end;
         else yield* this.#fromBlock(chunk, row);
         if (this.#isDone) return true;
       }

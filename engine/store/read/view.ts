@@ -31,30 +31,33 @@ export interface View {
   onAway?: ((records: number) => void) | undefined;
 }
 
-/** A piece of a stream; undefined: none of its records has a time. */
-export interface Piece {
+/** A stretch of a stream; undefined: none of its records has a time. */
+export interface Extent {
   firstOffset: number;
   firstNanos: bigint | undefined;
   lastNanos: bigint | undefined;
 }
 
 /** A block of a chunk, by what its directory says of it. */
-export function pieceOf({ firstOffset, firstNanos, lastNanos }: BlockRow): Piece {
+export function extentOf({ firstOffset, firstNanos, lastNanos }: BlockRow): Extent {
   if (firstNanos === NO_NANOS) return { firstOffset, firstNanos: undefined, lastNanos: undefined };
   return { firstOffset, firstNanos, lastNanos };
 }
 
-/** Has the piece times, and none of them in the view? */
-export function isOutside({ fromNanos, toNanos }: View, { firstNanos, lastNanos }: Piece): boolean {
+/** Has the extent times, and none of them in the view? */
+export function isOutside(
+  { fromNanos, toNanos }: View,
+  { firstNanos, lastNanos }: Extent,
+): boolean {
   if (firstNanos === undefined || lastNanos === undefined) return false;
   const isBefore = fromNanos !== undefined && lastNanos < fromNanos;
   return isBefore || (toNanos !== undefined && firstNanos >= toNanos);
 }
 
-/** Can nothing in the view follow, the piece included? */
+/** Can nothing in the view follow, the extent included? */
 export function isBehind(
   { toNanos }: View,
-  { firstOffset, firstNanos }: Piece,
+  { firstOffset, firstNanos }: Extent,
   unorderedEnd = 0,
 ): boolean {
   if (toNanos === undefined || firstNanos === undefined || firstOffset < unorderedEnd) return false;

@@ -14,21 +14,21 @@ import { storePaths } from '../log/files.ts';
 export interface LockOptions {
   fs: FileSystem;
   pause: (ms: number) => void;
-  /** `as-told`: of one that only keeps the store */
-  budget?: unknown;
+  /** it only keeps the store, and makes room for a recorder */
+  isKeeper: boolean;
 }
 
 /**
  * The exclusive lock; readers without an owner hold a shared one for moments.
  * @throws STORE_IN_USE, to one that only keeps the store also if it is claimed
  */
-export function takeLock(dir: string, { fs, pause, budget }: LockOptions): Lock {
+export function takeLock(dir: string, { fs, pause, isKeeper }: LockOptions): Lock {
   const path = storePaths(dir).lock;
   const stepMs = 20;
   for (let waitedMs = 0; waitedMs <= LOCK_WAIT_MS; waitedMs += stepMs) {
     const lock = fs.lock(path, true);
     // looked at with the lock in hand: whoever claims it later asks for room
-    const isLeft = budget === 'as-told' && isClaimed(dir, fs);
+    const isLeft = isKeeper && isClaimed(dir, fs);
     if (lock && !isLeft) return lock;
     lock?.release();
     if (isLeft) break;

@@ -218,14 +218,11 @@ export class LogWriter {
     }
   }
 
-  /**
-   * Lets go of the segments before `end`: their records are in chunks, and an entry says so.
-   * @returns how many
-   */
-  recycleBefore(end: Lsn): number {
+  /** Lets go of the segments before `end`: their records are in chunks, and an entry says so. */
+  recycleBefore(end: Lsn): void {
     const { fs, logDir, identity, mayGrow } = this.#options;
     const spareBytes = () => (mayGrow(0) ? identity.segmentBytes : undefined);
-    return this.#guarded(() => recycleBefore(fs, logDir, segmentOf(end), spareBytes), LETTING_GO);
+    this.#guarded(() => recycleBefore(fs, logDir, segmentOf(end), spareBytes), LETTING_GO);
   }
 
   close(): void {

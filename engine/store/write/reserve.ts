@@ -7,15 +7,14 @@ import { usingFile } from '../../files/using-file.ts';
 import type { StorePaths } from '../log/files.ts';
 import { SPARE_NAME } from '../log/segment.ts';
 
-/** Makes the ballast, where there is room enough for it. @returns true if it was made now */
-export function makeBallast(fs: FileSystem, { ballast, dir }: StorePaths): boolean {
-  if (fs.exists(ballast) || fs.info(dir).freeBytes < 4 * BALLAST_BYTES) return false;
+/** Makes the ballast, where there is room enough for it. */
+export function makeBallast(fs: FileSystem, { ballast, dir }: StorePaths): void {
+  if (fs.exists(ballast) || fs.info(dir).freeBytes < 4 * BALLAST_BYTES) return;
   usingFile(fs, ballast, 'create', (file) => {
     const zeros = new Uint8Array(ZERO_PIECE_BYTES);
     for (let at = 0; at < BALLAST_BYTES; at += zeros.length) file.write(zeros, at);
     edge('ballast-sync', () => file.sync());
   });
-  return true;
 }
 
 /** What may go while nobody writes the log: zeros written ahead, or else the ballast. */

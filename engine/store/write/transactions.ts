@@ -103,7 +103,7 @@ export class Transactions {
     const last = state.lastTransaction(stream, writer) ?? NEVER_OPENED;
     if (known) checkOverlap(state, known, writer, last);
     const held = openPosition(last, randomUint32(this.#random));
-    addPosition(plan.builder, stream, writer, held);
+    addTransaction(plan.builder, stream, writer, held);
     this.#endOf(request.stream, writer);
     return held;
   }
@@ -277,7 +277,7 @@ export class Transactions {
     const next = applyCommit(held, range, plan.nextOffset(stream));
     this.#addRecords(plan, stream.id, open, next.firstOffset);
     plan.took(next.endOffset - next.firstOffset, stream);
-    addPosition(plan.builder, stream.id, writer.writer, next);
+    addTransaction(plan.builder, stream.id, writer.writer, next);
     return { kind: 'COMMITTED', firstOffset: next.firstOffset, endOffset: next.endOffset };
   }
 
@@ -369,7 +369,7 @@ function checkSound(entries: Entries): void {
   });
 }
 
-function addPosition(
+function addTransaction(
   builder: GroupBuilder,
   stream: number,
   writer: string,

@@ -147,7 +147,7 @@ export class StoreWriter {
   static open(dir: string, options: StoreWriterOptions): StoreWriter {
     try {
       options.fs.makeDirectory(dir);
-      const lock = takeLock(dir, options);
+      const lock = takeLock(dir, { ...options, isKeeper: options.budget === 'as-told' });
       try {
         return new StoreWriter(dir, options, lock);
       } catch (error) {
@@ -207,11 +207,10 @@ export class StoreWriter {
     this.#log.prepare(meanwhile);
   }
 
-  /** Lets go of segments whose records are in chunks. @returns how many */
-  recycleSealed(): number {
-    const segments = this.#log.recycleBefore(this.state.sealedEnd);
+  /** Lets go of segments whose records are in chunks. */
+  recycleSealed(): void {
+    this.#log.recycleBefore(this.state.sealedEnd);
     this.spills.sweep(this.state.spills);
-    return segments;
   }
 
   /** Readers find the owner by its mark: one that was deleted or damaged is made anew. */

@@ -4,8 +4,8 @@ import { nodeFileSystem } from '../../../engine/files/node-file-system.ts';
 import { claimStore, isClaimed, takeLock } from '../../../engine/store/write/lock.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
 
-const recorder = { fs: nodeFileSystem, pause: () => undefined };
-const keeper = { ...recorder, budget: 'as-told' };
+const recorder = { fs: nodeFileSystem, pause: () => undefined, isKeeper: false };
+const keeper = { ...recorder, isKeeper: true };
 
 test('a claimed store is taken by who records, and by nobody who only keeps it', () => {
   const dir = temporaryDirectory();
