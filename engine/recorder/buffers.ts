@@ -23,7 +23,7 @@ import { closeDrivers, planGroups, problemOf, type PlannedGroup } from './plan.t
  * median of nine readings between 15 and 20 s, x86-64, Node 20: 98 MiB with one source, 100 with
  * 32, 135 to 142 with 256, 215 with 1024 (3 channels each), which these say as 111, 120, 141 and
  * 213. One source of sysfs alone, whose driver has a thread in JavaScript: 109. Later it is more:
- * 32 sources had 130 MiB after two minutes, and 155 after ten, with the thread that seals.
+ * 32 sources had 130 to 143 MiB after two minutes, 160 to 171 from the eighth on, beside sealing.
  */
 const PROGRAM_BYTES = 104 * MIB;
 const SAMPLER_WORKER_BYTES = 12 * MIB;
