@@ -72,8 +72,9 @@ function describe(config: RecorderConfig, paths: string[], buffers: BufferSizes)
     ...config.copies.map((copy) => `copy           ${copyText(copy)}`),
     ...buffers.groups.map(groupLine),
     `log            buffers of at most ${formatBytes(buffers.logBytes)}`,
-    `memory         ${formatBytes(buffers.expectedRssBytes)} for rings and buffers, ` +
-      "beside the program's own",
+    `memory         about ${formatBytes(buffers.expectedRssBytes)} resident: ` +
+      `${formatBytes(buffers.programBytes)} for the program, ` +
+      `${formatBytes(buffers.sourceBytes)} for its sources, the rest for rings and buffers`,
     ...buffers.unavailable.map(({ source, problem }) => `not here       ${source}: ${problem}`),
   ];
   return `${lines.join('\n')}\n`;
@@ -106,10 +107,12 @@ function retentionText({ ageMs, bytes, onFull, class: streamClass }: RetentionRu
 }
 
 function groupLine(group: RateGroupBuffers): string {
-  const { rateHz, sources, ringBytes, ringSeconds, batchRows, maxBatchRows } = group;
+  const { rateHz, sources, ringBytes, ringSeconds } = group;
+  const { batchRows, batchBytes, maxBatchRows, maxBatchBytes } = group;
   return (
     `rate group     ${Number(rateHz.toPrecision(6))} Hz, ${counted(sources.length, 'source')}: ` +
     `ring of ${formatBytes(ringBytes)} holds ${ringSeconds.toFixed(1)} s, ` +
-    `${counted(batchRows, 'row')} a batch, ${maxBatchRows} in a backlog`
+    `${counted(batchRows, 'row')} a batch of at most ${formatBytes(batchBytes)}, ` +
+    `${maxBatchRows} of ${formatBytes(maxBatchBytes)} in a backlog`
   );
 }

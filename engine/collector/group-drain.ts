@@ -122,11 +122,11 @@ class CursorView implements Cursor {
   }
 }
 
-/** Rows that one drain takes at most, and the bytes that their entries may need. */
-export function batchLimit(spec: GroupSpec): { rows: number; bytes: number } {
+/** Rows that one drain takes at most, and the bytes that the entries of so many rows may need. */
+export function batchLimit(spec: GroupSpec): { rows: number; bytesOf: (rows: number) => number } {
   const encoder = encoderOf(spec);
   const rows = rowLimit(encoder, DRAIN_MAX_BYTES);
-  return { rows, bytes: encoder.bound(rows) };
+  return { rows, bytesOf: (count) => encoder.bound(count) };
 }
 
 function encoderOf({ ring, sources, ...layout }: GroupSpec): RowEncoder {

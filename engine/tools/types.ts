@@ -4,6 +4,8 @@
  */
 import type { Channel, ChannelType } from '../batch/schema.ts';
 
+export type { BufferSizes, RateGroupBuffers } from './buffer-types.ts';
+
 export interface Percentiles {
   p50: number;
   p99: number;
@@ -313,36 +315,6 @@ export interface TopReport {
     /** at the present rate; null: never, or too early to say */
     fullInSeconds: number | null;
   };
-}
-
-/** One rate group's share of memory. */
-export interface RateGroupBuffers {
-  bus: 'native' | 'typescript';
-  rateHz: number;
-  /** names */
-  sources: string[];
-  /** how many channels of all its sources have which type */
-  channels: Partial<Record<ChannelType, number>>;
-  /** of one tick of all its sources */
-  rowBytes: number;
-  ringBytes: number;
-  /** how long the ring holds on when nobody drains it */
-  ringSeconds: number;
-  /** rows that one flush makes into a batch of each source */
-  batchRows: number;
-  /** the same in a backlog, and what they may need in the log's buffer */
-  maxBatchRows: number;
-  maxBatchBytes: number;
-}
-
-export interface BufferSizes {
-  groups: RateGroupBuffers[];
-  /** the group that is being filled, and the aligned memory it is written from; at most */
-  logBytes: number;
-  /** all of these together, beside the program's own memory */
-  expectedRssBytes: number;
-  /** sources whose device cannot be opened here: they are not in the groups */
-  unavailable: { source: string; problem: string }[];
 }
 
 /** What `tune` has measured of a machine. CPU is that of the whole process. */

@@ -104,8 +104,11 @@ function segmentsBetween(
   from: Lsn,
   end: Lsn | undefined,
 ): number[] {
+  const first = segmentOf(from);
   const last = end === undefined ? Infinity : segmentOf(end);
-  return listSegments(fs, logDir).filter((number) => number >= segmentOf(from) && number <= last);
+  // a long history has thousands of names: they are not listed for the sake of one
+  if (first === last) return fs.exists(segmentPath(logDir, first)) ? [first] : [];
+  return listSegments(fs, logDir).filter((number) => number >= first && number <= last);
 }
 
 /** Opens the next of `numbers` that is a segment; a newest file without content is none yet. */

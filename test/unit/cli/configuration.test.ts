@@ -14,12 +14,15 @@ const BUFFERS: BufferSizes = {
       ringBytes: 65_536,
       ringSeconds: 2.73,
       batchRows: 100,
+      batchBytes: 2048,
       maxBatchRows: 16_384,
       maxBatchBytes: 262_144,
     },
   ],
+  programBytes: 100 * 2 ** 20,
+  sourceBytes: 2 ** 18,
   logBytes: 5_505_024,
-  expectedRssBytes: 5_570_560,
+  expectedRssBytes: 100 * 2 ** 20 + 2 ** 18 + 5_570_560,
   unavailable: [{ source: 'eth7', problem: 'there is no eth7' }],
 };
 
@@ -52,10 +55,10 @@ describe('configuration', () => {
     const [group, log, memory, missing] = out.split('\n').slice(-5);
     expect(group).toBe(
       'rate group     1000 Hz, 2 sources: ring of 64 KiB holds 2.7 s, ' +
-        '100 rows a batch, 16384 in a backlog',
+        '100 rows a batch of at most 2 KiB, 16384 of 256 KiB in a backlog',
     );
     expect(log).toContain('5.25 MiB');
-    expect(memory).toContain('5.31 MiB');
+    expect(memory).toContain('about 106 MiB resident: 100 MiB for the program, 256 KiB for its');
     expect(missing).toBe('not here       eth7: there is no eth7');
     const json = await call('validate good.yaml --json', { bufferSizes: () => BUFFERS });
     expect(JSON.parse(json.out)).toMatchObject({ ok: true, cpu: 1, buffers: BUFFERS });

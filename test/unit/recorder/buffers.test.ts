@@ -5,6 +5,7 @@ import { resolveConfig, type RecorderConfig } from '../../../engine/config/confi
 import { DRIVERS } from '../../../engine/drivers/registry.ts';
 import { bufferSizes } from '../../../engine/recorder/buffers.ts';
 import { closeDrivers, planGroups } from '../../../engine/recorder/plan.ts';
+import type { BufferSizes } from '../../../engine/tools/types.ts';
 import { memoryFiles } from '../../support/memory-files.ts';
 
 function configOf(sources: string, store = '{}'): RecorderConfig {
@@ -52,11 +53,35 @@ describe('the sizes of buffers', () => {
     expect(groups[0]!.maxBatchBytes).toBeLessThanOrEqual(4 * 2 ** 20);
   });
 
-  test('expected is the sum of rings and log', () => {
+  test('what a batch may need grows with its rows, and in a backlog is what it always was', () => {
+    const config = (flush: string): RecorderConfig =>
+      configOf('[{source: synthetic, count: 32}]', `{flush: ${flush}}`);
+    const [short, long] = ['10ms', '100ms'].map((flush) => bufferSizes(config(flush)).groups[0]!);
+    expect(short!.batchBytes).toBeGreaterThan(0);
+    expect(long!.batchBytes).toBeGreaterThan(short!.batchBytes);
+    expect(long!.maxBatchBytes).toBeGreaterThan(long!.batchBytes);
+    expect(long!.maxBatchBytes).toBe(short!.maxBatchBytes);
+  });
+
+  test('a batch of numbers with a point needs its rows', () => {
+    const [group] = bufferSizes(configOf(`[${LOAD}]`)).groups;
+    expect(group!.batchBytes).toBe(group!.batchRows * group!.rowBytes);
+  });
+
+  test('expected is the sum of program, sources, rings and log', () => {
     const config = configOf(`[{source: synthetic}, ${LOAD}]`);
-    const { groups, logBytes, expectedRssBytes } = bufferSizes(config);
+    const sizes = bufferSizes(config);
+    const { groups, programBytes, sourceBytes, logBytes, expectedRssBytes } = sizes;
     const rings = groups.reduce((sum, { ringBytes }) => sum + ringBytes, 0);
-    expect(expectedRssBytes).toBe(rings + logBytes);
+    expect(expectedRssBytes).toBe(programBytes + sourceBytes + rings + logBytes);
+  });
+
+  test('each source counts, and the thread that drivers in TypeScript need', () => {
+    const of = (sources: string): BufferSizes => bufferSizes(configOf(sources));
+    const [one, many] = [of('[{source: synthetic}]'), of('[{source: synthetic, count: 50}]')];
+    expect(many.sourceBytes).toBe(50 * one.sourceBytes);
+    expect(many.programBytes).toBe(one.programBytes);
+    expect(of(`[${LOAD}]`).programBytes).toBeGreaterThan(one.programBytes);
   });
 
   test('a device that is not here is named, the others are measured', () => {
