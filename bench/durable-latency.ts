@@ -82,7 +82,7 @@ export const durableLatency: Experiment = {
     {
       id: '5-max',
       name: `sample→durable max, flush ${FLUSH_MS} ms`,
-      ...common,
+      ...{ ...common, maximum: true },
       figure: { panel: PANEL, at: 'max, flush 10 ms' },
       subject: ten.name,
       value: (metrics) => metrics.maxMs!,

@@ -65,6 +65,8 @@ export interface RowSpec {
   fullOnly?: boolean;
   /** a value without a reference that other load does not move: bytes, memory */
   steady?: boolean;
+  /** the greatest of all: shown, and never the reason why a run fails */
+  maximum?: boolean;
   /** where the row stands in the run's picture: a panel, and a place on its axis */
   figure?: { panel: string; at: string };
   /** name of the arm that is measured */
@@ -103,6 +105,7 @@ export interface Row {
   against: string | null;
   stretchReached: boolean | null;
   steady: boolean;
+  maximum: boolean;
   figure: { panel: string; at: string } | null;
   /** of the ratio, or of the value where there is none; `confidence`: 0…1 */
   interval: [low: number, high: number] | null;
@@ -144,15 +147,25 @@ export async function runPlan(plan: Plan): Promise<Row[]> {
   return rows;
 }
 
+/** In the order of the experiments. */
+export function wantedRows(
+  experiments: readonly Experiment[],
+  filter: string | undefined,
+): RowSpec[] {
+  return experiments.flatMap(({ rows }) => rows.filter((row) => isWanted(row, filter)));
+}
+
 /**
- * A filter names rows by number or id (`3`, `1-p99`; several with commas), or by a part of their
- * name that is not just a number: names are full of those.
+ * A filter names rows by number, by id or by what an id begins with up to a dash (`3`, `1-p99`,
+ * `1-10khz`; several with commas), or by a part of their name that is not just a number: names are
+ * full of those.
  */
 export function isWanted(row: RowSpec, filter: string | undefined): boolean {
   if (filter === undefined) return true;
   return filter.split(',').some((part) => {
     const wanted = part.trim().toLowerCase();
-    if (row.id.toLowerCase() === wanted || row.id.split('-')[0] === wanted) return true;
+    const id = row.id.toLowerCase();
+    if (wanted !== '' && (id === wanted || id.startsWith(`${wanted}-`))) return true;
     return /[a-z]/.test(wanted) && row.name.toLowerCase().includes(wanted);
   });
 }
@@ -313,11 +326,13 @@ function outline(
   spec: RowSpec,
 ): Pick<
   Row,
-  'id' | 'name' | 'gate' | 'stretch' | 'unit' | 'better' | 'against' | 'steady' | 'figure'
+  | ('id' | 'name' | 'gate' | 'stretch' | 'unit' | 'better' | 'against')
+  | ('steady' | 'maximum' | 'figure')
 > {
-  const { id, name, gate, stretch, unit, better, reference, steady = false, figure = null } = spec;
+  const { id, name, gate, stretch, unit, better, reference } = spec;
+  const { steady = false, maximum = false, figure = null } = spec;
   const against = reference?.arm ?? null;
-  return { id, name, gate, stretch, unit, better, against, steady, figure };
+  return { id, name, gate, stretch, unit, better, against, steady, maximum, figure };
 }
 
 /** Is what the gate is about free of the load of others? Then missing it fails the run. */

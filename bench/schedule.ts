@@ -117,7 +117,7 @@ export const schedule: Experiment = {
     latenessRow('p50', 'p50', 1.5, 1.2),
     latenessRow('p99', 'p99', 2, 1.3),
     latenessRow('p999', 'p99.9', 4, 2),
-    { ...latenessRow('max', 'max', 0, 0), gate: null, stretch: null },
+    { ...latenessRow('max', 'max', 0, 0), gate: null, stretch: null, maximum: true },
     fastRow('p50', 'p50', 1.2),
     fastRow('p99', 'p99', 1.3),
     fastRow('p999', 'p99.9', 2),
