@@ -52,6 +52,7 @@ function row(name: keyof ColumnBytes): RowSpec {
   return {
     id: `7-dense-${name}`,
     name: `bytes per sample, dense columns: ${name}`,
+    figure: { panel: 'bytes per sample of dense columns', at: name },
     unit: 'B',
     better: 'lower',
     gate: null,

@@ -28,6 +28,7 @@
  * cancel; the load of others is recorded beside each row (`machine.ts`), not corrected for.
  */
 import { HelicorderError } from '../engine/base/errors.ts';
+import { curveOf, type Curve } from './curve.ts';
 import { LoadMeter, type Load } from './machine.ts';
 import { median, medianInterval, spread, type Spread } from './stats.ts';
 
@@ -52,6 +53,14 @@ export interface Arm {
   measure: (context: Context) => Promise<Metrics>;
 }
 
+/** Rows of one panel have one unit. */
+export interface Figure {
+  panel: string;
+  at: string;
+  /** where the reference stands on the axis, if it is less of the same: a line grows from there */
+  from?: string;
+}
+
 export interface RowSpec {
   /** number of the row in the project's table of gates, with a suffix: `1-p99` */
   id: string;
@@ -68,7 +77,9 @@ export interface RowSpec {
   /** the greatest of all: shown, and never the reason why a run fails */
   maximum?: boolean;
   /** where the row stands in the run's picture: a panel, and a place on its axis */
-  figure?: { panel: string; at: string };
+  figure?: Figure;
+  /** its arms tell the tails of what they have measured (`curve.ts`): they are drawn */
+  curve?: boolean;
   /** name of the arm that is measured */
   subject: string;
   value: (subject: Metrics) => number;
@@ -106,7 +117,8 @@ export interface Row {
   stretchReached: boolean | null;
   steady: boolean;
   maximum: boolean;
-  figure: { panel: string; at: string } | null;
+  figure: Figure | null;
+  curve: Curve | null;
   /** of the ratio, or of the value where there is none; `confidence`: 0…1 */
   interval: [low: number, high: number] | null;
   confidence: number | null;
@@ -263,6 +275,7 @@ export function makeRow(spec: RowSpec, rounds: readonly Round[], load: Load | nu
   const ratios = references?.map((of, i) => ratioOf(values[i]!, of));
   const value = spread(values);
   const ratio = ratios && median(ratios);
+  const of = (arm: string): Metrics[] => rounds.map((round) => metricsOf(round, arm));
   const judged = ratio ?? value.median;
   const { low, high, confidence } = medianInterval(ratios ?? values);
   return {
@@ -277,6 +290,7 @@ export function makeRow(spec: RowSpec, rounds: readonly Round[], load: Load | nu
     confidence,
     valueRange: rangeOf(value),
     referenceRange: references ? rangeOf(spread(references)) : null,
+    curve: spec.curve ? curveOf(of(spec.subject), reference && of(reference.arm)) : null,
     ratioRange: ratios ? rangeOf(spread(ratios)) : null,
     rounds: rounds.length,
     load,
@@ -317,6 +331,7 @@ function skippedRow(spec: RowSpec, reason: string): Row {
     valueRange: null,
     referenceRange: null,
     ratioRange: null,
+    curve: null,
     rounds: 0,
     load: null,
   };

@@ -61,7 +61,7 @@ describe('what is said of them', () => {
       const report = JSON.parse(stdout.toString()) as Report;
       expect(report.rows.map(({ id }) => id)).toEqual(['7-dense-x']);
       const kept = join(RESULTS_DIR, resultName(report));
-      for (const end of ['json', 'svg']) rmSync(`${kept}.${end}`, { force: true });
+      for (const end of ['json', 'svg']) rmSync(`${kept}.${end}`);
     } finally {
       rmSync(dir, { recursive: true, force: true });
     }

@@ -29,6 +29,7 @@ function row(changes: Partial<Row> = {}): Row {
       steady: false,
       maximum: false,
       figure: null,
+      curve: null,
     },
     load: { seconds: 9, stealPercent: 1.5, otherPercent: 30 },
     ...changes,
