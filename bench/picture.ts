@@ -88,7 +88,7 @@ function panelOf(name: string, rows: readonly DrawnRow[], index: number, columns
   const top = HEAD + Math.floor(index / columns) * PANEL.height;
   const { subtext, categories, isLogarithmic, lines } = drawingOf(rows);
   const place = { xAxisIndex: index, yAxisIndex: index };
-  const width = Math.min(LABEL_WIDTH_MAX, PLOT_WIDTH / (categories?.length ?? 1) - 4);
+  const width = Math.min(LABEL_WIDTH_MAX, PLOT_WIDTH / (categories?.length ?? 1) - 10);
   return {
     title: {
       ...{ left: left + MARGIN.left, top: top + 8, text: `${name}, ${rows[0]!.unit}`, subtext },
@@ -102,18 +102,21 @@ function panelOf(name: string, rows: readonly DrawnRow[], index: number, columns
       categories === undefined
         ? {
             ...{ type: 'log' as const, gridIndex: index, min: 1 },
-            axisLabel: { formatter: (times: number) => `p${short(100 - 100 / times)}` },
+            axisLabel: {
+              formatter: (times: number) => `p${Number((100 - 100 / times).toFixed(4))}`,
+            },
           }
         : {
             ...{ type: 'category' as const, gridIndex: index, data: [...categories] },
-            axisLabel: { interval: 0, width, fontSize: 11, overflow: 'break' as const },
+            axisLabel: { interval: 0, width, fontSize: 10, overflow: 'break' as const },
           },
     yAxis: {
-      ...{ type: isLogarithmic ? ('log' as const) : ('value' as const), gridIndex: index },
+      ...(isLogarithmic ? { type: 'log' as const, ...floorOf(lines) } : { type: 'value' as const }),
+      gridIndex: index,
       axisLabel: { formatter: (value: number) => short(value) },
     },
     series: lines.map(({ type, color, data, labels }) => ({
-      ...{ ...place, type, color, data, symbolSize: 8 },
+      ...{ ...place, type, color, data, symbolSize: 8, barMaxWidth: 80 },
       label: {
         ...{ show: true, position: labels },
         formatter: ({ value }: { value: unknown }) => {
@@ -127,11 +130,11 @@ function panelOf(name: string, rows: readonly DrawnRow[], index: number, columns
 function drawingOf(rows: readonly DrawnRow[]): Drawing {
   const curved = rows.find(({ curve }) => curve !== null && curve.tails.length > 1);
   if (curved) return curveOf(curved.curve!, curved.against);
-  const isGrowth = rows.some(({ against, figure }) => against === figure.at || figure.from);
-  return isGrowth ? growthOf(rows) : barsOf(rows);
+  return rows.some(({ figure }) => figure.from !== undefined) ? growthOf(rows) : barsOf(rows);
 }
 
 function curveOf({ tails, subject, reference }: Curve, against: string | null): Drawing {
+  const isAbove = reference === null || subject[0]! >= reference[0]!;
   const line = (values: readonly number[], color: string, labels: Line['labels']): Line => ({
     ...{ type: 'line', color, labels },
     data: tails.map((tail, i) => ({
@@ -144,23 +147,26 @@ function curveOf({ tails, subject, reference }: Curve, against: string | null): 
     categories: undefined,
     isLogarithmic: true,
     lines: [
-      line(subject, COLOUR.recorder, 'top'),
-      ...(reference === null ? [] : [line(reference, COLOUR.reference, 'bottom')]),
+      line(subject, COLOUR.recorder, isAbove ? 'top' : 'bottom'),
+      ...(reference === null
+        ? []
+        : [line(reference, COLOUR.reference, isAbove ? 'bottom' : 'top')]),
     ],
   };
 }
 
 /** Amounts that grow are about themselves: the reference is the least of them. */
 function growthOf(rows: readonly DrawnRow[]): Drawing {
-  const points = rows.flatMap(({ figure: { from, at }, value, reference }) => [
-    ...(from === undefined ? [] : [{ at: from, value: reference }]),
-    { at, value },
-  ]);
-  const isLogarithmic = isWide(points.map(({ value }) => value));
-  const data = points.map(({ value }) => ({ value: drawable(value, isLogarithmic) }));
+  const points = new Map<string, Number>();
+  for (const { figure, value, reference } of rows) {
+    if (figure.from !== undefined) points.set(figure.from, reference);
+    points.set(figure.at, value);
+  }
+  const isLogarithmic = isWide([...points.values()]);
+  const data = [...points.values()].map((value) => ({ value: drawable(value, isLogarithmic) }));
   return {
     ...{ subtext: '', isLogarithmic },
-    categories: points.map(({ at }) => at),
+    categories: [...points.keys()],
     lines: [{ type: 'line', color: COLOUR.recorder, labels: 'top', data }],
   };
 }
@@ -188,6 +194,17 @@ function barsOf(rows: readonly DrawnRow[]): Drawing {
 function isWide(numbers: readonly Number[]): boolean {
   const positive = numbers.filter((number) => number !== null && number > 0) as number[];
   return Math.max(...positive) > LINEAR_SPAN_MAX * Math.min(...positive);
+}
+
+/** Where a logarithmic axis begins, and its bars stand: below the least, which is to be seen. */
+function floorOf(lines: readonly Line[]): { min?: number; startValue?: number } {
+  const numbers = lines.flatMap(({ data }) =>
+    data.map(({ value }) => (Array.isArray(value) ? value[1] : value) ?? Infinity),
+  );
+  const least = Math.min(...numbers);
+  if (!Number.isFinite(least)) return {};
+  const min = 10 ** Math.floor(Math.log10(least / 2));
+  return { min, startValue: min };
 }
 
 /** A logarithmic axis has no zero, and none has what lies beyond a histogram. */

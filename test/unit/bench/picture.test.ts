@@ -54,10 +54,8 @@ describe('the picture of a run', () => {
   });
 
   it('shows an amount that grows by itself, not beside the least of it', () => {
-    const at = (name: string, value: number): Row => ({
-      ...row(name, { panel: 'CPU', at: name }, value, 7),
-      against: 'theirs 1',
-    });
+    const at = (name: string, value: number): Row =>
+      row(name, { panel: 'CPU', from: 'theirs 1', at: name }, value, 7);
     const svg = pictureOf({ machine: MACHINE, rows: [at('theirs 1', 7), at('ours 2', 31)] })!;
     expect(numbers(svg)).toEqual(expect.arrayContaining(['7', '31']));
     expect(svg).not.toContain('blue');
