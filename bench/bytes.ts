@@ -203,6 +203,7 @@ function against(id: string, arm: Arm): RowSpec {
 
 export const bytes: Experiment = {
   name: 'bytes',
+  rounds: 1,
   arms: [thousand, tenth, zstd, lz4, json],
   rows: [
     {

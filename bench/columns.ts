@@ -65,6 +65,7 @@ function row(name: keyof ColumnBytes): RowSpec {
 
 export const columns: Experiment = {
   name: 'columns',
+  rounds: 1,
   arms: [dense, log],
   rows: [...NAMES, 'total' as const].map(row),
 };

@@ -93,7 +93,7 @@ export interface Experiment {
   rows: readonly RowSpec[];
   /** makes what all arms look at: a store with a long history takes longer to make than to open */
   prepare?: (shared: string) => Promise<void>;
-  /** 1 for what is exact and takes long: a second time would give the same; default 5 */
+  /** 1 for what is exact: a second time would give the same; default 5 */
   rounds?: 1;
 }
 
