@@ -181,6 +181,7 @@ export const json: Arm = {
 const thousand = logArm(1000);
 const tenth = logArm(160);
 const origin = loadCapture().origin;
+const PANEL = 'bytes per sample in the log';
 const common = {
   unit: 'B',
   better: 'lower',
@@ -195,27 +196,32 @@ function against(id: string, arm: Arm): RowSpec {
   return {
     ...common,
     ...{ id: `8-log-${id}`, name: `bytes per sample in the log, to ${arm.name}` },
+    figure: { panel: PANEL, at: arm.name },
     reference: { arm: arm.name, value: (metrics) => metrics.bytesPerSample! },
   };
 }
 
 export const bytes: Experiment = {
   name: 'bytes',
+  rounds: 1,
   arms: [thousand, tenth, zstd, lz4, json],
   rows: [
     {
       ...common,
       id: '7-log',
       name: `bytes per sample in the log, ${origin}`,
+      figure: { panel: PANEL, at: 'batches of 1000' },
       ...boundsOfCapture(3, 2.6),
     },
     {
       ...common,
       ...{ id: '7-log-160', name: 'the same, batches of 160 (100 ms)', subject: tenth.name },
+      figure: { panel: PANEL, at: 'batches of 160' },
     },
     {
       ...common,
       ...{ id: '7-padding', name: 'padding, batches of 1000' },
+      figure: { panel: PANEL, at: 'padding, batches of 1000' },
       value: (metrics) => metrics.paddingPerSample!,
     },
     against('zstd', zstd),

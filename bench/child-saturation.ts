@@ -5,15 +5,21 @@
  *   node child-saturation.js DIR SOURCES SECONDS
  * One rate group of SOURCES synthetic sources of 3 × int16; with the time that is 4 columns. The
  * time is stored once per group, so with more sources a sample costs less: both are measured.
- * Prints {samplesPerSecond, cpuNanosPerSample, writerCpuNanosPerSample, bytesPerSample}, after the
- * store has been opened again and holds exactly what was sampled. The process's CPU includes the
- * sampler's waiting for room in the ring, which spins; the writer's is that of its thread alone.
+ * Prints {samplesPerSecond, cpuNanosPerSample, writerCpuNanosPerSample, bytesPerSample,
+ * samplerWaitedPercent, writerWaitedPercent}, after the store has been opened again and holds
+ * exactly what was sampled. The writer's CPU is that of its thread alone. Both threads sleep while
+ * they wait, and for nothing else: the sampler for room in the ring, the writer for the disk (of
+ * rows it takes as few as there are).
  */
 import { HelicorderError } from '../engine/base/errors.ts';
 import { monotonicMs } from '../engine/base/clock.ts';
-import { threadCpuNanos } from './machine.ts';
+import { sleptPercent, threadNamed, threadTimes, type ThreadTimes } from './machine.ts';
 import { printJson } from './process.ts';
-import { SEGMENT_DEFAULT_BYTES, SAMPLES_PER_EVENT_DEFAULT } from '../engine/base/constants.ts';
+import {
+  NANOS_PER_SECOND,
+  SAMPLES_PER_EVENT_DEFAULT,
+  SEGMENT_DEFAULT_BYTES,
+} from '../engine/base/constants.ts';
 import { syntheticDriver } from '../engine/drivers/synthetic.ts';
 import { Collector } from '../engine/collector/collector.ts';
 import { createRing } from '../engine/ring/layout.ts';
@@ -26,6 +32,8 @@ const RATE_HZ = 1000;
 /** Holds several batches, so that neither side waits for the other, and fits the cache. */
 const RING_BYTES = 2 ** 22;
 const WARM_UP_MS = 500;
+/** As `native/src/sampler.cc` names it. */
+const SAMPLER_THREAD = 'heli-sampler';
 
 const [dir = '.', sourcesText = '1', secondsText = '2'] = process.argv.slice(2);
 const sources = Number(sourcesText);
@@ -85,7 +93,11 @@ const group = makeGroup();
 const collector = openCollector(group);
 const sampler = startNativeSampler(group, 0n, { realtime: 'off', cpu: -1, saturate: true });
 flushFor(collector, WARM_UP_MS);
-const writerCpuFrom = threadCpuNanos(process.pid);
+const samplerThread = threadNamed(SAMPLER_THREAD);
+const threads = (): { writer: ThreadTimes; sampler: ThreadTimes } => {
+  return { writer: threadTimes(process.pid), sampler: threadTimes(samplerThread) };
+};
+const threadsFrom = threads();
 const [from, cpuFrom, fromMs] = [collector.status(), process.cpuUsage(), monotonicMs()];
 flushFor(collector, Number(secondsText) * 1000);
 const [to, cpu, seconds] = [
@@ -93,15 +105,18 @@ const [to, cpu, seconds] = [
   process.cpuUsage(cpuFrom),
   (monotonicMs() - fromMs) / 1000,
 ];
-const writerCpu = threadCpuNanos(process.pid) - writerCpuFrom;
+const threadsTo = threads();
 sampler.stop();
 if (!collector.close()) throw new HelicorderError('NO_SPACE', `the disk of ${dir} is full`);
 checkStore(Number(readStatus([group.status]).rows) * sources);
 
 const samples = to.samples - from.samples;
+const nanos = seconds * NANOS_PER_SECOND;
 printJson({
   samplesPerSecond: samples / seconds,
-  writerCpuNanosPerSample: writerCpu / samples,
+  writerCpuNanosPerSample: (threadsTo.writer.cpuNanos - threadsFrom.writer.cpuNanos) / samples,
   cpuNanosPerSample: (1000 * (cpu.user + cpu.system)) / samples,
+  samplerWaitedPercent: sleptPercent(threadsFrom.sampler, threadsTo.sampler, nanos),
+  writerWaitedPercent: sleptPercent(threadsFrom.writer, threadsTo.writer, nanos),
   bytesPerSample: (to.bytes - from.bytes) / samples,
 });

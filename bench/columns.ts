@@ -52,6 +52,7 @@ function row(name: keyof ColumnBytes): RowSpec {
   return {
     id: `7-dense-${name}`,
     name: `bytes per sample, dense columns: ${name}`,
+    figure: { panel: 'bytes per sample of dense columns', at: name },
     unit: 'B',
     better: 'lower',
     gate: null,
@@ -64,6 +65,7 @@ function row(name: keyof ColumnBytes): RowSpec {
 
 export const columns: Experiment = {
   name: 'columns',
+  rounds: 1,
   arms: [dense, log],
   rows: [...NAMES, 'total' as const].map(row),
 };

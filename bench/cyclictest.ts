@@ -8,9 +8,13 @@
  * PM_QOS_CPU_LATENCY_DEFAULT_VALUE in include/linux/pm_qos.h.
  *
  * Its histogram has buckets of 1 µs, cut downwards. A latency of n whole periods is n ticks missed:
- * it goes on with the next tick that is still to come, exactly as the sampler does.
+ * it goes on with the next tick that is still to come, exactly as the sampler does. The sampler
+ * takes the newest tick that is due and notes how late that one is, always less than a period;
+ * cyclictest notes how late the oldest is. So whole periods are taken off its latencies, too: they
+ * are the ticks missed, and what is left is how late the newest tick was met.
  */
 import { HelicorderError } from '../engine/base/errors.ts';
+import { tailsOf } from './curve.ts';
 import { findProgram } from './files.ts';
 import type { Metrics } from './harness.ts';
 import { runProgram } from './process.ts';
@@ -37,7 +41,7 @@ export interface CyclictestOptions {
   cpu: number | undefined;
 }
 
-/** @returns p50, p99, p999, max: µs; missedPercent, ticks, cpuPercent (of one processor) */
+/** @returns p50, p99, p999, max, tails: µs; missedPercent, ticks, cpuPercent (of one processor) */
 export async function runCyclictest(options: CyclictestOptions): Promise<Metrics> {
   const { periodMicros, seconds, priority, cpu } = options;
   const args = [
@@ -66,23 +70,22 @@ export async function runCyclictest(options: CyclictestOptions): Promise<Metrics
 
 /** Reads what `--histogram` prints: `000042 000123` per bucket, and `# Name: number` lines. */
 export function parseHistogram(text: string, periodMicros: number): Metrics {
-  const counts: number[] = [];
-  for (const [, bucket, count] of text.matchAll(/^(\d+)\s+(\d+)\s*$/gm)) {
-    counts[Number(bucket)] = Number(count);
-  }
+  /** by how late the newest tick that was due had become */
+  const counts = new Float64Array(periodMicros);
   const beyond = labelled(text, 'Histogram Overflows');
-  const max = labelled(text, 'Max Latencies');
   let [ticks, missed] = [beyond, beyond * Math.floor(HISTOGRAM_MICROS / periodMicros)];
-  counts.forEach((count, micros) => {
+  let max = beyond === 0 ? 0 : labelled(text, 'Max Latencies') % periodMicros;
+  for (const [, bucket, number] of text.matchAll(/^(\d+)\s+(\d+)\s*$/gm)) {
+    const [micros, count] = [Number(bucket) % periodMicros, Number(number)];
+    counts[micros]! += count;
     ticks += count;
-    missed += count * Math.floor(micros / periodMicros);
-  });
-  const dense = Float64Array.from({ length: counts.length }, (_, i) => counts[i] ?? 0);
+    missed += count * Math.floor(Number(bucket) / periodMicros);
+    if (count > 0) max = Math.max(max, micros);
+  }
+  const quantile = (of: number): number => quantileOfCounts(counts, beyond, of);
   return {
-    p50: quantileOfCounts(dense, beyond, 0.5),
-    p99: quantileOfCounts(dense, beyond, 0.99),
-    p999: quantileOfCounts(dense, beyond, 0.999),
-    max,
+    ...{ p50: quantile(0.5), p99: quantile(0.99), p999: quantile(0.999), max },
+    ...tailsOf(ticks, quantile),
     ticks,
     missedPercent: (100 * missed) / (ticks + missed),
   };

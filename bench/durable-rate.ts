@@ -12,6 +12,15 @@ import { childProgram } from './files.ts';
 import type { Arm, Context, Experiment, Metrics, RowSpec } from './harness.ts';
 import { runNode } from './process.ts';
 
+const RATE_PANEL = 'durable samples per second';
+const CPU_PANEL = 'CPU per sample';
+const WRITERS_CPU = "the writer thread's alone, 1 source";
+const PANELS: Readonly<Record<string, string>> = {
+  '/s': RATE_PANEL,
+  ns: CPU_PANEL,
+  '%': 'waiting for the other side, of the time',
+};
+
 /** Opening, closing and reading back, on a busy machine. */
 const GRACE_MS = 60_000;
 
@@ -46,7 +55,7 @@ function rateRow(id: string, arm: Arm, reference: Arm, gate: number, stretch: nu
     id: `3-${id}`,
     name: `durable samples/s, to ${reference.name}`,
     ...{ unit: '/s', better: 'higher', gate, stretch },
-    figure: { panel: 'durable samples per second', at: reference.name.replace('SQLite, ', '') },
+    figure: { panel: RATE_PANEL, at: reference.name.replace('SQLite, ', '') },
     subject: arm.name,
     value: (metrics) => metrics.samplesPerSecond!,
     reference: { arm: reference.name, value: (metrics) => metrics.samplesPerSecond! },
@@ -64,17 +73,20 @@ function cpuRow(id: string, reference: Arm, gate: number): RowSpec {
     id: `9-${id}`,
     name: `CPU per sample, to ${reference.name}`,
     ...{ unit: 'ns', better: 'lower', gate, stretch: null },
+    figure: { panel: CPU_PANEL, at: reference.name.replace('SQLite, ', '') },
     subject: one.name,
     value: (metrics) => metrics.cpuNanosPerSample!,
     reference: { arm: reference.name, value: (metrics) => metrics.cpuNanosPerSample! },
   };
 }
 
+/** Without a reference. */
 function plainRow(id: string, name: string, arm: Arm, metric: string, unit: string): RowSpec {
   const better = unit === '/s' ? 'higher' : 'lower';
   const bounds = { gate: null, stretch: null };
   return {
     ...{ id, name, unit, better, ...bounds },
+    figure: { panel: PANELS[unit]!, at: name.replace(/^.*, (?=\d)/, '') },
     subject: arm.name,
     value: (metrics) => metrics[metric]!,
   };
@@ -97,6 +109,20 @@ export const durableRate: Experiment = {
     rateRow('events', one, events, 60, 200),
     shownRow('events-1000', largeEvents),
     shownRow('events-wal', walEvents),
+    plainRow(
+      '3-sampler-waited',
+      'time waited, 1 source: the sampler, for room in the ring',
+      one,
+      'samplerWaitedPercent',
+      '%',
+    ),
+    plainRow(
+      '3-writer-waited',
+      'time waited, 1 source: the writer, for the disk',
+      one,
+      'writerWaitedPercent',
+      '%',
+    ),
     {
       ...plainRow('9-absolute', 'CPU per sample, 1 source', one, 'cpuNanosPerSample', 'ns'),
       stretch: 60,
@@ -105,13 +131,10 @@ export const durableRate: Experiment = {
       ...plainRow('9-absolute-32', 'CPU per sample, 32 sources', many, 'cpuNanosPerSample', 'ns'),
       fullOnly: true,
     },
-    plainRow(
-      '9-writer',
-      "the writer thread's alone, 1 source",
-      one,
-      'writerCpuNanosPerSample',
-      'ns',
-    ),
+    {
+      ...plainRow('9-writer', WRITERS_CPU, one, 'writerCpuNanosPerSample', 'ns'),
+      figure: { panel: CPU_PANEL, at: 'the writer alone' },
+    },
     cpuRow('batches', batches, 1 / 8),
     cpuRow('events', events, 1 / 20),
   ],

@@ -8,6 +8,7 @@ import {
   existsSync,
   mkdirSync,
   readFileSync,
+  readdirSync,
   rmSync,
   writeFileSync,
   writeSync,
@@ -45,6 +46,10 @@ export class WorkDirectory {
   remove(): void {
     rmSync(this.path, { recursive: true, force: true });
   }
+}
+
+export function listNames(dir: string): string[] {
+  return readdirSync(dir);
 }
 
 export function readText(path: string): string {

@@ -10,6 +10,7 @@ import type { Arm, Context, Experiment } from './harness.ts';
 import { record, samplerCpu, verified } from './recorder.ts';
 
 const secondsOf = ({ quick }: Context): number => (quick ? 3 : 15);
+const MEMORY_PANEL = 'memory of 32 × 1 kHz';
 const cpu = samplerCpu(cpus().length);
 
 const recorder: Arm = {
@@ -46,6 +47,7 @@ export const footprint: Experiment = {
       id: '10-cpu',
       name: "CPU of 32 × 1 kHz, flush 100 ms, to cyclictest's",
       ...{ unit: '%', better: 'lower', gate: 4, stretch: 2.5, fullOnly: true },
+      figure: { panel: 'CPU of 32 × 1 kHz, flush 100 ms', at: 'of a core' },
       subject: recorder.name,
       value: (metrics) => metrics.cpuPercent!,
       reference: { arm: cyclictest.name, value: (metrics) => metrics.cpuPercent! },
@@ -54,6 +56,7 @@ export const footprint: Experiment = {
       id: '10-rss',
       name: 'resident memory of 32 × 1 kHz',
       ...{ unit: 'MiB', better: 'lower', gate: 120, stretch: 80, ...full },
+      figure: { panel: MEMORY_PANEL, at: 'resident' },
       subject: recorder.name,
       value: (metrics) => metrics.rssMib!,
     },
@@ -61,6 +64,7 @@ export const footprint: Experiment = {
       id: '10-rss-growth',
       name: 'its growth in the second half of the run',
       ...{ unit: 'MiB', better: 'lower', gate: null, stretch: null, fullOnly: true },
+      figure: { panel: MEMORY_PANEL, at: 'growth in the second half' },
       subject: recorder.name,
       value: (metrics) => metrics.rssGrowthMib!,
     },

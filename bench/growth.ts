@@ -33,7 +33,7 @@ function rowsOf(
     id: `${id}-${arm.name.replaceAll(/\D/g, '')}`,
     name: `${panel}, ${arm.name}`,
     ...{ unit, better: 'lower', gate: null, stretch: null },
-    figure: { panel, at: arm.name },
+    figure: { panel, from: least!.name, at: arm.name },
     subject: arm.name,
     value: (metrics: Metrics) => metrics[metric]!,
     reference: { arm: least!.name, value: (metrics: Metrics) => metrics[metric]! },

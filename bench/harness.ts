@@ -28,6 +28,7 @@
  * cancel; the load of others is recorded beside each row (`machine.ts`), not corrected for.
  */
 import { HelicorderError } from '../engine/base/errors.ts';
+import { curveOf, type Curve } from './curve.ts';
 import { LoadMeter, type Load } from './machine.ts';
 import { median, medianInterval, spread, type Spread } from './stats.ts';
 
@@ -52,6 +53,14 @@ export interface Arm {
   measure: (context: Context) => Promise<Metrics>;
 }
 
+/** Rows of one panel have one unit. */
+export interface Figure {
+  panel: string;
+  at: string;
+  /** where the reference stands on the axis, if it is less of the same: a line grows from there */
+  from?: string;
+}
+
 export interface RowSpec {
   /** number of the row in the project's table of gates, with a suffix: `1-p99` */
   id: string;
@@ -65,8 +74,12 @@ export interface RowSpec {
   fullOnly?: boolean;
   /** a value without a reference that other load does not move: bytes, memory */
   steady?: boolean;
+  /** the greatest of all: shown, and never the reason why a run fails */
+  maximum?: boolean;
   /** where the row stands in the run's picture: a panel, and a place on its axis */
-  figure?: { panel: string; at: string };
+  figure?: Figure;
+  /** its arms tell the tails of what they have measured (`curve.ts`): they are drawn */
+  curve?: boolean;
   /** name of the arm that is measured */
   subject: string;
   value: (subject: Metrics) => number;
@@ -80,7 +93,7 @@ export interface Experiment {
   rows: readonly RowSpec[];
   /** makes what all arms look at: a store with a long history takes longer to make than to open */
   prepare?: (shared: string) => Promise<void>;
-  /** 1 for what is exact and takes long: a second time would give the same; default 5 */
+  /** 1 for what is exact: a second time would give the same; default 5 */
   rounds?: 1;
 }
 
@@ -103,7 +116,9 @@ export interface Row {
   against: string | null;
   stretchReached: boolean | null;
   steady: boolean;
-  figure: { panel: string; at: string } | null;
+  maximum: boolean;
+  figure: Figure | null;
+  curve: Curve | null;
   /** of the ratio, or of the value where there is none; `confidence`: 0…1 */
   interval: [low: number, high: number] | null;
   confidence: number | null;
@@ -144,15 +159,25 @@ export async function runPlan(plan: Plan): Promise<Row[]> {
   return rows;
 }
 
+/** In the order of the experiments. */
+export function wantedRows(
+  experiments: readonly Experiment[],
+  filter: string | undefined,
+): RowSpec[] {
+  return experiments.flatMap(({ rows }) => rows.filter((row) => isWanted(row, filter)));
+}
+
 /**
- * A filter names rows by number or id (`3`, `1-p99`; several with commas), or by a part of their
- * name that is not just a number: names are full of those.
+ * A filter names rows by number, by id or by what an id begins with up to a dash (`3`, `1-p99`,
+ * `1-10khz`; several with commas), or by a part of their name that is not just a number: names are
+ * full of those.
  */
 export function isWanted(row: RowSpec, filter: string | undefined): boolean {
   if (filter === undefined) return true;
   return filter.split(',').some((part) => {
     const wanted = part.trim().toLowerCase();
-    if (row.id.toLowerCase() === wanted || row.id.split('-')[0] === wanted) return true;
+    const id = row.id.toLowerCase();
+    if (wanted !== '' && (id === wanted || id.startsWith(`${wanted}-`))) return true;
     return /[a-z]/.test(wanted) && row.name.toLowerCase().includes(wanted);
   });
 }
@@ -250,6 +275,7 @@ export function makeRow(spec: RowSpec, rounds: readonly Round[], load: Load | nu
   const ratios = references?.map((of, i) => ratioOf(values[i]!, of));
   const value = spread(values);
   const ratio = ratios && median(ratios);
+  const of = (arm: string): Metrics[] => rounds.map((round) => metricsOf(round, arm));
   const judged = ratio ?? value.median;
   const { low, high, confidence } = medianInterval(ratios ?? values);
   return {
@@ -264,6 +290,7 @@ export function makeRow(spec: RowSpec, rounds: readonly Round[], load: Load | nu
     confidence,
     valueRange: rangeOf(value),
     referenceRange: references ? rangeOf(spread(references)) : null,
+    curve: spec.curve ? curveOf(of(spec.subject), reference && of(reference.arm)) : null,
     ratioRange: ratios ? rangeOf(spread(ratios)) : null,
     rounds: rounds.length,
     load,
@@ -304,6 +331,7 @@ function skippedRow(spec: RowSpec, reason: string): Row {
     valueRange: null,
     referenceRange: null,
     ratioRange: null,
+    curve: null,
     rounds: 0,
     load: null,
   };
@@ -313,11 +341,13 @@ function outline(
   spec: RowSpec,
 ): Pick<
   Row,
-  'id' | 'name' | 'gate' | 'stretch' | 'unit' | 'better' | 'against' | 'steady' | 'figure'
+  | ('id' | 'name' | 'gate' | 'stretch' | 'unit' | 'better' | 'against')
+  | ('steady' | 'maximum' | 'figure')
 > {
-  const { id, name, gate, stretch, unit, better, reference, steady = false, figure = null } = spec;
+  const { id, name, gate, stretch, unit, better, reference } = spec;
+  const { steady = false, maximum = false, figure = null } = spec;
   const against = reference?.arm ?? null;
-  return { id, name, gate, stretch, unit, better, against, steady, figure };
+  return { id, name, gate, stretch, unit, better, against, steady, maximum, figure };
 }
 
 /** Is what the gate is about free of the load of others? Then missing it fails the run. */

@@ -28,6 +28,7 @@ function row(id: string, name: string, metric: string, gate: number): RowSpec {
     id: `14-${id}`,
     name: `${name} p50 after 4 M batches, to an empty store`,
     ...{ unit: 'µs', better: 'lower', gate, stretch: 1, fullOnly: true },
+    figure: { panel: `growth with batches: ${name}`, from: empty.name, at: grown.name },
     subject: grown.name,
     value: (metrics) => metrics[metric]!,
     reference: { arm: empty.name, value: (metrics) => metrics[metric]! },

@@ -5,10 +5,11 @@
  */
 import { cpus, release, totalmem } from 'node:os';
 import { systemClock } from '../engine/base/clock.ts';
+import { HelicorderError } from '../engine/base/errors.ts';
 import { VERSION } from '../engine/base/version.ts';
 import { formatUtc } from '../engine/base/time-text.ts';
 import { nodeFileSystem } from '../engine/files/node-file-system.ts';
-import { readText, readTextIfThere } from './files.ts';
+import { listNames, readText, readTextIfThere } from './files.ts';
 
 export interface Machine {
   cpu: string;
@@ -85,9 +86,32 @@ export function processCpuSeconds(pid: number): number | undefined {
   return text === undefined ? undefined : parseProcessTimes(text).own / CLOCK_TICKS_PER_SECOND;
 }
 
-/** Time a thread of this process was on a processor, ns: /proc/<pid>/task/<tid>/schedstat. */
-export function threadCpuNanos(threadId: number): number {
-  return Number(readText(`/proc/self/task/${threadId}/schedstat`).split(' ', 1)[0]);
+/** What a thread has done with its time, ns; what is in neither of the two it has slept. */
+export interface ThreadTimes {
+  /** on a processor */
+  cpuNanos: number;
+  /** ready to run, and waiting for a processor */
+  queuedNanos: number;
+}
+
+/** Of a thread of this process: /proc/<pid>/task/<tid>/schedstat. */
+export function threadTimes(threadId: number): ThreadTimes {
+  const [cpu, queued] = readText(`/proc/self/task/${threadId}/schedstat`).split(' ');
+  return { cpuNanos: Number(cpu), queuedNanos: Number(queued) };
+}
+
+/** Percent of the time between two readings, so many ns apart, that a thread slept. */
+export function sleptPercent(from: ThreadTimes, to: ThreadTimes, nanos: number): number {
+  const awake = to.cpuNanos - from.cpuNanos + to.queuedNanos - from.queuedNanos;
+  return Math.max(0, 100 * (1 - awake / nanos));
+}
+
+/** The thread of this process that has this name, as its program gave it. */
+export function threadNamed(name: string): number {
+  const tasks = '/proc/self/task';
+  const found = listNames(tasks).find((id) => readText(`${tasks}/${id}/comm`).trim() === name);
+  if (found !== undefined) return Number(found);
+  throw new HelicorderError('ASSERTION', `no thread is called ${name}`);
 }
 
 /** Resident memory of a process, MiB of 2^20 bytes, or undefined if it has ended. */

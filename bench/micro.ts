@@ -63,6 +63,7 @@ function specOf({ id, name, item }: Part): RowSpec {
   return {
     ...{ id: `micro-${id}`, name: `${name}, per ${item}`, unit: 'ns', better: 'lower' },
     ...{ gate: null, stretch: null, subject: name },
+    figure: { panel: `parts by themselves, per ${item}`, at: name },
     value: (metrics) => metrics.nanos!,
   };
 }

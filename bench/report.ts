@@ -1,4 +1,4 @@
-/** What the benchmarks print: the table for people, the object for programs, the comparison. */
+/** What the benchmarks print: the table for people, the object for programs. */
 import Table from 'cli-table3';
 import { isBinding, type Row } from './harness.ts';
 import type { Machine } from './machine.ts';
@@ -8,8 +8,10 @@ export interface Report {
   rows: Row[];
 }
 
-/** How much worse than the baseline a row may be before `--compare` fails. */
-const COMPARE_TOLERANCE = 0.15;
+/** 2026-01-31T10:20:30.456Z → 2026-01-31T10-20-30: the shell's friend, sorted by time. */
+export function resultName({ machine }: Report): string {
+  return machine.measured.slice(0, 19).replaceAll(':', '-');
+}
 
 /** Column widths of the table; a name longer than its column is cut by the table itself. */
 const COLUMNS = [
@@ -79,11 +81,13 @@ export function summaryOf({ machine, rows }: Report): string[] {
   const reached = rows.filter((row) => row.stretchReached);
   const loads = rows.flatMap((row) => (row.load === null ? [] : [row.load]));
   const worst = (of: (load: (typeof loads)[number]) => number): string =>
-    short(Math.max(0, ...loads.map(of)));
+    `${short(Math.max(...loads.map(of)))} %`;
   return [
     `${cpu}, ${cores} cores, Linux ${kernel}, Node ${node}, ${fileSystem}, ${mode} run`,
-    `at worst ${worst((load) => load.stealPercent)} % stolen, ` +
-      `${worst((load) => load.otherPercent)} % used by others during a row`,
+    loads.length === 0
+      ? 'time stolen, and used by others: not measured'
+      : `at worst ${worst((load) => load.stealPercent)} stolen, ` +
+        `${worst((load) => load.otherPercent)} used by others during a row`,
     `${rows.length} rows: ${rows.length - skipped.length} measured, ${missed.length} missed ` +
       `their gate, ${reached.length} reached their stretch goal, ${skipped.length} skipped`,
     ...missed.map((row) => `${verdictOf(row)} ${row.id} ${row.name}: ${judgedOf(row)}`),
@@ -97,23 +101,4 @@ function judgedOf(row: Row): string {
   const bound = `${better === 'lower' ? '≤' : '≥'} ${short(gate!)} (${sure})`;
   if (ratio === null) return `${short(value!)} ${unit}, gate ${bound}`;
   return `${short(ratio)} times ${against}, gate ${bound}`;
-}
-
-/**
- * What has become worse than the baseline by more than the tolerance, in words. Compared is what
- * may fail a run; not what is only shown, nor rows that only one of the two has measured.
- */
-export function regressions(report: Report, baseline: Report): string[] {
-  const before = new Map(baseline.rows.map((row) => [row.id, row]));
-  const worse: string[] = [];
-  for (const row of report.rows) {
-    const old = before.get(row.id);
-    if (old === undefined || !isBinding(row)) continue;
-    const [now, then] = row.ratio !== null ? [row.ratio, old.ratio] : [row.value, old.value];
-    if (now === null || then === null) continue;
-    const slack = 1 + COMPARE_TOLERANCE;
-    const isWorse = row.better === 'lower' ? now > then * slack : now < then / slack;
-    if (isWorse) worse.push(`${row.id} ${row.name}: ${short(now)}, was ${short(then)}`);
-  }
-  return worse;
 }

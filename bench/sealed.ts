@@ -18,6 +18,7 @@ import type { Arm, Experiment, Metrics, RowSpec } from './harness.ts';
 
 const SAMPLES_PER_BATCH = 1000;
 const TIMES = 100;
+const PANEL = 'bytes per sample in chunks';
 
 const sealed: Arm = {
   name: 'sealed chunks',
@@ -82,6 +83,7 @@ function against(id: string, arm: Arm, gate: number, stretch: number): RowSpec {
   return {
     ...common,
     ...{ id: `8-${id}`, name: `bytes per sample in chunks, to ${arm.name}` },
+    figure: { panel: PANEL, at: arm.name },
     ...boundsOfCapture(gate, stretch),
     reference: { arm: arm.name, value: (metrics) => metrics.bytesPerSample! },
   };
@@ -96,6 +98,7 @@ export const sealing: Experiment = {
       ...common,
       id: '7-sealed',
       name: `bytes per sample in chunks, ${loadCapture().origin}`,
+      figure: { panel: PANEL, at: 'sealed' },
       ...boundsOfCapture(2.6, 2.3),
     },
     against('zstd', zstd, 0.6, 0.5),

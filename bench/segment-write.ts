@@ -10,6 +10,7 @@ import type { Arm, Context, Experiment } from './harness.ts';
 import { runNode } from './process.ts';
 
 const TIMEOUT_MS = 120_000;
+const PANEL = 'durable writes into a segment';
 
 const fileBytesOf = ({ quick }: Context): number => (quick ? 256 : 1024) * MIB;
 
@@ -48,6 +49,7 @@ export const segmentWrite: Experiment = {
       id: '4-1MiB',
       name: 'durable writes of 1 MiB into a segment, to fio',
       ...{ unit: 'B/s', better: 'higher', gate: 0.8, stretch: 0.95 },
+      figure: { panel: PANEL, at: '1 MiB' },
       subject: large.ours.name,
       value: (metrics) => metrics.bytesPerSecond!,
       reference: { arm: large.theirs.name, value: (metrics) => metrics.bytesPerSecond! },
@@ -56,6 +58,7 @@ export const segmentWrite: Experiment = {
       id: '4-256KiB',
       name: 'durable writes of 256 KiB into a segment, to fio',
       ...{ unit: 'B/s', better: 'higher', gate: null, stretch: null, fullOnly: true },
+      figure: { panel: PANEL, at: '256 KiB' },
       subject: medium.ours.name,
       value: (metrics) => metrics.bytesPerSecond!,
       reference: { arm: medium.theirs.name, value: (metrics) => metrics.bytesPerSecond! },

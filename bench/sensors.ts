@@ -11,6 +11,7 @@ import { record, verified } from './recorder.ts';
 const RATE_HZ = 1000;
 const FLUSH_MS = 10;
 const [FEW, MANY] = [32, 1024];
+const AMOUNTS = { from: `${FEW} × 1 kHz`, at: `${MANY} × 1 kHz` };
 
 const WARM_UP_SECONDS = 12;
 
@@ -61,6 +62,7 @@ export const sensors: Experiment = {
       id: '11-cpu',
       name: `CPU of ${MANY} × 1 kHz, to ${FEW}`,
       ...{ unit: '%', gate: 2, stretch: null },
+      figure: { panel: 'growth with sensors: CPU', ...AMOUNTS },
       value: (metrics) => metrics.cpuPercent!,
       reference: { arm: few.name, value: (metrics) => metrics.cpuPercent! },
     },
@@ -69,6 +71,7 @@ export const sensors: Experiment = {
       id: '11-p99',
       name: `sample→durable p99 of ${MANY} × 1 kHz, to ${FEW}`,
       ...{ unit: 'ms', gate: 1.5, stretch: null },
+      figure: { panel: 'growth with sensors: sample→durable p99', ...AMOUNTS },
       value: (metrics) => metrics.p99Ms!,
       reference: { arm: few.name, value: (metrics) => metrics.p99Ms! },
     },
@@ -77,6 +80,7 @@ export const sensors: Experiment = {
       id: '11-marginal',
       name: 'CPU of one more sample',
       ...{ unit: 'ns', gate: null, stretch: 50 },
+      figure: { panel: 'CPU of one more sample', at: `beyond ${FEW} × 1 kHz` },
       value: (metrics) => metrics.marginalNanos!,
     },
   ],

@@ -21,6 +21,7 @@ import { CLI, writeFile } from './files.ts';
 import type { Arm, Context, Experiment, Metrics } from './harness.ts';
 import { runProgram } from './process.ts';
 import { record, samplerCpu, storeWith, verified } from './recorder.ts';
+import { MISSED_PANEL } from './schedule.ts';
 import { poissonUpperBound } from './stats.ts';
 
 const RATE_HZ = 1000;
@@ -131,6 +132,7 @@ export const beside: Experiment = {
       id: '2-together',
       name: 'ticks missed with copy, sealing and reader, to alone + bound',
       ...{ unit: '%', better: 'lower', gate: 1, stretch: null, fullOnly: true },
+      figure: { panel: MISSED_PANEL, at: 'beside a copy, sealing, a reader' },
       subject: together.name,
       value: (metrics) => metrics.missedPercent!,
       reference: {

@@ -19,6 +19,7 @@ const RATE_HZ = 1000;
 const ALLOWANCE_MS = 2;
 const SOURCES = ['--source', 'synthetic', '--count', '32', '--rate', String(RATE_HZ)];
 const STREAM = 'bench/rig';
+const PANEL = 'from the disk to a reader';
 
 /** µs, as both children print them */
 interface Micros extends Metrics {
@@ -73,6 +74,7 @@ export const visibleLatency: Experiment = {
       id: '6-p99',
       name: `durable→visible to another process, to a bare futex wake + ${ALLOWANCE_MS} ms`,
       ...{ ...common, gate: 1, stretch: null },
+      figure: { panel: PANEL, at: 'p99 · plus the allowance' },
       subject: reader.name,
       value: (metrics) => metrics.p99Ms!,
       reference: { arm: futex.name, value: (metrics) => ALLOWANCE_MS + metrics.p99! / 1000 },
@@ -81,6 +83,7 @@ export const visibleLatency: Experiment = {
       id: '6-visible',
       name: 'durable→visible to another process, p99',
       ...{ ...common, stretch: 0.5 },
+      figure: { panel: PANEL, at: 'p99' },
       subject: reader.name,
       value: (metrics) => metrics.p99Ms!,
     },

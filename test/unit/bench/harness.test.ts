@@ -212,6 +212,13 @@ describe('a plan', () => {
 });
 
 describe('a filter', () => {
+  it('names rows by what their ids begin with, up to a dash', () => {
+    const fast = rowSpec({ id: '1-10khz-p99', name: 'lateness at 10 kHz, p99' });
+    const takes = (filter: string): boolean => isWanted(fast, filter);
+    expect(['1', '1-10khz', '1-10KHZ-p99'].map(takes)).toEqual([true, true, true]);
+    expect(['1-10', '1-10k', '10khz-p99', '1-', '-'].map(takes)).not.toContain(true);
+  });
+
   const row = rowSpec({ id: '1-p99', name: 'lateness at 1 kHz, p99' });
 
   it.each([undefined, '1', '1-p99', 'LATENESS', '7, 1-p99'])('%s takes row 1-p99', (filter) => {

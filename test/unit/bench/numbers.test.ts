@@ -5,7 +5,14 @@ import { runProgram } from '../../../bench/process.ts';
 import { parseRecords, repeat, synthesize } from '../../../bench/capture.ts';
 import { columnBytes } from '../../../bench/columns.ts';
 import { parseHistogram } from '../../../bench/cyclictest.ts';
-import { loadBetween, parseCpuTimes, parseProcessTimes } from '../../../bench/machine.ts';
+import {
+  loadBetween,
+  parseCpuTimes,
+  parseProcessTimes,
+  sleptPercent,
+  threadNamed,
+  threadTimes,
+} from '../../../bench/machine.ts';
 import { footprint } from '../../../bench/recorder.ts';
 import { missedTicks } from '../../../bench/together.ts';
 import { encodeColumn, encodeColumnDense } from '../../../engine/codecs/codec.ts';
@@ -116,9 +123,10 @@ describe("cyclictest's histogram", () => {
     '# Histogram Overflows: 00000',
   ].join('\n');
 
-  it('gives quantiles, and a missed tick for each whole period of latency', () => {
+  it('gives quantiles within the period, and a missed tick for each whole one', () => {
     const metrics = parseHistogram(text, 1000);
-    expect(metrics).toMatchObject({ p50: 20, p99: 2500, max: 2500, ticks: 100 });
+    expect(metrics).toMatchObject({ p50: 20, p99: 500, max: 500, ticks: 100 });
+    expect(metrics).toMatchObject({ 'tail0.1': 20, 'tail0.05': 70, 'tail0.01': 500 });
     expect(metrics.missedPercent).toBeCloseTo((100 * 4) / 104);
   });
 
@@ -140,6 +148,19 @@ describe('what fio prints', () => {
 
   it.each(['', 'fio: no such file', '{"jobs":[]}'])('"%s" is an error', (text) => {
     expect(() => parseFio(text)).toThrow('fio printed no job');
+  });
+});
+
+describe('a thread', () => {
+  it('slept while it neither ran nor waited for a processor', () => {
+    const from = { cpuNanos: 1000, queuedNanos: 10 };
+    expect(sleptPercent(from, { cpuNanos: 1600, queuedNanos: 110 }, 1000)).toBeCloseTo(30);
+    expect(sleptPercent(from, { cpuNanos: 2100, queuedNanos: 10 }, 1000)).toBe(0);
+  });
+
+  it('is found by its name', () => {
+    expect(() => threadNamed('nobody')).toThrow('no thread is called nobody');
+    expect(threadTimes(process.pid).cpuNanos).toBeGreaterThan(0);
   });
 });
 

@@ -1,13 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Row } from '../../../bench/harness.ts';
-import {
-  failedRows,
-  regressions,
-  short,
-  summaryOf,
-  tableOf,
-  verdictOf,
-} from '../../../bench/report.ts';
+import { failedRows, short, summaryOf, tableOf, verdictOf } from '../../../bench/report.ts';
 import type { Report } from '../../../bench/report.ts';
 
 const MACHINE = {
@@ -34,7 +27,9 @@ function row(changes: Partial<Row> = {}): Row {
       interval: [1.1, 1.3],
       confidence: 0.9375,
       steady: false,
+      maximum: false,
       figure: null,
+      curve: null,
     },
     load: { seconds: 9, stealPercent: 1.5, otherPercent: 30 },
     ...changes,
@@ -42,38 +37,6 @@ function row(changes: Partial<Row> = {}): Row {
 }
 
 const report = (...rows: Row[]): Report => ({ machine: MACHINE, rows });
-
-describe('a comparison with the baseline', () => {
-  const worse = (now: Partial<Row>, then: Partial<Row>): string[] =>
-    regressions(report(row(now)), report(row(then)));
-
-  it('allows 15 % and no more', () => {
-    expect(worse({ ratio: 1.14 }, { ratio: 1 })).toEqual([]);
-    expect(worse({ ratio: 1.16 }, { ratio: 1 })).toEqual(['1-p99 lateness: 1.16, was 1']);
-  });
-
-  it('knows which way is worse', () => {
-    expect(worse({ ratio: 0.5 }, { ratio: 1 })).toEqual([]);
-    expect(worse({ ratio: 0.5, better: 'higher' }, { ratio: 1, better: 'higher' })).toHaveLength(1);
-  });
-
-  it('compares values only where there is no ratio, and other load does not move them', () => {
-    expect(worse({ value: 900 }, { value: 60 })).toEqual([]);
-    expect(worse({ value: 900, ratio: null }, { ratio: null })).toEqual([]);
-    expect(worse({ value: 900, ratio: null, steady: true }, { ratio: null })).toHaveLength(1);
-  });
-
-  it('passes over what is only shown', () => {
-    expect(worse({ ratio: 9, gate: null }, { ratio: 1 })).toEqual([]);
-  });
-
-  it('passes over what was skipped, then or now, and what the baseline does not know', () => {
-    const nothing = { value: null, ratio: null, skipped: 'no cyclictest' };
-    expect(worse(nothing, {})).toEqual([]);
-    expect(worse({ ratio: 9 }, nothing)).toEqual([]);
-    expect(worse({ ratio: 9 }, { id: 'another' })).toEqual([]);
-  });
-});
 
 describe('a run', () => {
   it('fails for a missed ratio; not for a slow machine, nor for what was skipped', () => {
@@ -101,6 +64,12 @@ describe('what is printed', () => {
     );
     expect(text).toContain('SKIPPED 4 lateness: no fio');
     expect(text).toContain('1.5 % stolen, 30 % used by others');
+  });
+
+  it('claims nothing of the load where it was not measured', () => {
+    const text = summaryOf(report(row({ load: null }))).join('\n');
+    expect(text).toContain('time stolen, and used by others: not measured');
+    expect(text).not.toContain('0 %');
   });
 
   it('never shows a skipped row as one that passed', () => {
