@@ -63,11 +63,6 @@ describe('the sizes of buffers', () => {
     expect(long!.maxBatchBytes).toBe(short!.maxBatchBytes);
   });
 
-  test('a batch of numbers with a point needs its rows', () => {
-    const [group] = bufferSizes(configOf(`[${LOAD}]`)).groups;
-    expect(group!.batchBytes).toBe(group!.batchRows * group!.rowBytes);
-  });
-
   test('expected is the sum of program, sources, rings and log', () => {
     const config = configOf(`[{source: synthetic}, ${LOAD}]`);
     const sizes = bufferSizes(config);
