@@ -20,8 +20,7 @@ export function statusLines(status: RecorderStatus): string[] {
       `device ${missed.device}, stopped ${missed.stopped}, crash ${missed.crash}` +
       suspended(missed.suspendedNanos),
     `lateness    ${percentiles(lateness)}`,
-    `scheduling  ${scheduling.rung}${scheduling.cpu < 0 ? '' : ` on processor ${scheduling.cpu}`}` +
-      `${scheduling.memoryLocked ? ', memory locked' : ''}`,
+    `scheduling  ${schedulingText(scheduling)}`,
     `durable     ${durable.lsn} by ${writes.rung} writes, ` +
       `commit ${percentiles(writes.commitMicros)}`,
     `            sample to disk ${percentiles(writes.durableMicros)}`,
@@ -34,6 +33,17 @@ export function statusLines(status: RecorderStatus): string[] {
   ];
   if (scheduling.grant !== undefined) lines.push(`better      ${scheduling.grant}`);
   return [...lines, ...status.warnings.map((warning) => `warning     ${warning}`)];
+}
+
+function schedulingText(scheduling: RecorderStatus['scheduling']): string {
+  const { rung, cpu, memoryLocked, spinMicros, cpuDmaLatencyMicros } = scheduling;
+  return [
+    `${rung}${cpu < 0 ? '' : ` on processor ${cpu}`}`,
+    ...(memoryLocked ? ['memory locked'] : []),
+    // a recorder of an earlier version says neither
+    ...(spinMicros ? [`spins for ${spinMicros} µs`] : []),
+    ...(Number.isFinite(cpuDmaLatencyMicros) ? [`wakes within ${cpuDmaLatencyMicros} µs`] : []),
+  ].join(', ');
 }
 
 /** Everything that matters in one line, for a log. */

@@ -51,6 +51,8 @@ export interface SamplerSpec {
   priority: number;
   /** processor to pin to, or −1 */
   cpu: number;
+  /** polls the clock this long before a tick is due; less than half a period, default: 0 */
+  spinNanos?: number;
   /** benchmarks only: no pacing; a full ring is waited for, ticks follow each other at once */
   saturate?: boolean;
 }

@@ -62,7 +62,7 @@ function describe(config: RecorderConfig, paths: string[], buffers: BufferSizes)
       `segments of ${formatBytes(config.segmentBytes)}`,
     `budget         ${budgetText(config)}`,
     ...config.retention.map((rule) => `retention      ${rule.pattern}: ${retentionText(rule)}`),
-    `real time      ${config.realtime}${config.cpu < 0 ? '' : `, on processor ${config.cpu}`}`,
+    `real time      ${realtimeText(config)}`,
     ...config.sources.map(
       (source) =>
         `source         ${source.name}: ${source.driver} at ${source.rateHz} Hz into ` +
@@ -90,6 +90,16 @@ function copyText(copy: CopyConfig): string {
   ];
   const mode = follow ? 'while they are recorded' : 'up to their ends';
   return [`${pattern} into ${toDataDir}, ${mode}`, ...details].join(', ');
+}
+
+function realtimeText(config: RecorderConfig): string {
+  const { realtime, cpu, spinNanos, cpuDmaLatencyMicros: micros } = config;
+  return [
+    realtime,
+    ...(cpu < 0 ? [] : [`on processor ${cpu}`]),
+    ...(spinNanos > 0 ? [`spinning for ${formatDuration(BigInt(spinNanos))}`] : []),
+    ...(micros === undefined ? [] : [`processors wake within ${micros}us`]),
+  ].join(', ');
 }
 
 function budgetText({ budget, chunksDir }: RecorderConfig): string {

@@ -6,6 +6,7 @@ export const MIB = 1024 * KIB;
 export const GIB = 1024 * MIB;
 export const NANOS_PER_SECOND = 1_000_000_000;
 export const NANOS_PER_MILLI = 1_000_000;
+export const NANOS_PER_MICRO = 1_000;
 
 /** Unit of all writes to the log: what O_DIRECT asks of every disk we know. */
 export const BLOCK_BYTES = 4 * KIB;
@@ -38,6 +39,10 @@ export const NAME_MAX_BYTES = 255;
 
 export const RATE_MIN_HZ = 0.1;
 export const RATE_MAX_HZ = 20_000;
+/** How long a native sampler may poll the clock before a tick; always less than half its period. */
+export const SPIN_MAX_NANOS = 200_000;
+/** Far above what any processor takes to wake; the kernel's field is 32 bits of microseconds. */
+export const CPU_DMA_LATENCY_MAX_MICROS = 1_000_000;
 export const SAMPLES_PER_EVENT_DEFAULT = 1000;
 export const SAMPLES_PER_EVENT_MAX = 1_000_000;
 export const ROUTING_KEY_MAX_CHARACTERS = 255;

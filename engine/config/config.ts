@@ -38,10 +38,12 @@ import {
   schemaOfSource,
   SOURCES_MAX,
   sourceSchema,
+  SPIN_DEFAULT,
 } from './schema.ts';
 import type { ConfigTree, DriverFace, SourceTree } from './schema.ts';
 import { segmentBytesOf } from './segment-size.ts';
 import { applySettings, checkVariables, driverOf, keysAt } from './settings.ts';
+import { spinProblem } from './spin.ts';
 import { parseTexts } from './texts.ts';
 import { formatDuration, formatDurationMs, formatSize } from './units.ts';
 
@@ -76,6 +78,10 @@ export interface RecorderConfig {
   realtime: 'auto' | 'off' | 'require';
   /** −1: not pinned */
   cpu: number;
+  /** how long native threads poll the clock before a tick; less than half of each period */
+  spinNanos: number;
+  /** the longest that a processor may take to wake, µs; undefined: as the kernel decides */
+  cpuDmaLatencyMicros: number | undefined;
   /** undefined: until told to stop */
   durationMs: number | undefined;
   /** streams that are copied into other stores while they are recorded */
@@ -122,6 +128,11 @@ export function resolveConfig(request: ConfigRequest): ResolvedConfig {
   const sources = resolveSources({ request, layers, tree, values });
   if (sources.length === 0) throw layers.error(['sources'], 'there is nothing to record');
   checkUnique(layers, sources);
+  const unfit = spinProblem(
+    tree.spin,
+    sources.map(({ config: source }) => source),
+  );
+  if (unfit !== undefined) throw layers.error(['spin'], unfit);
   const config: RecorderConfig = {
     dataDir: tree.store.dir,
     flushIntervalMs: tree.store.flush,
@@ -134,6 +145,8 @@ export function resolveConfig(request: ConfigRequest): ResolvedConfig {
     ),
     realtime: tree.realtime,
     cpu: tree.cpu,
+    spinNanos: tree.spin,
+    cpuDmaLatencyMicros: tree.cpuDmaLatency,
     durationMs: tree.duration,
     copies: copyConfigs(
       layers,
@@ -181,6 +194,8 @@ function globalValues(layers: Layers, tree: ConfigTree, segmentBytes: number): E
     value(['chunks', 'dir'], null),
     value(['realtime'], tree.realtime),
     value(['cpu'], tree.cpu),
+    value(['spin'], SPIN_DEFAULT),
+    value(['cpuDmaLatency'], null),
     value(['duration'], null),
     ...generalRetention(layers, tree),
     ...tree.copies.flatMap((copy, i) => copyValues(layers, copy, i)),

@@ -3,7 +3,7 @@
  * error what was expected. A parser of one value throws a RangeError (`units.ts`).
  */
 import * as z from 'zod';
-import { NAME_MAX_LENGTH, NANOS_PER_MILLI } from '../base/constants.ts';
+import { NAME_MAX_LENGTH, NANOS_PER_MICRO, NANOS_PER_MILLI } from '../base/constants.ts';
 import { formatBytes, formatDuration, parseDurationNanos, parseSizeBytes } from './units.ts';
 
 /** @param check what is wrong with a value that could be parsed; by default nothing */
@@ -33,6 +33,27 @@ export function durationMs(minMs: number, maxMs: number) {
   return parsed(
     (value) => Number(parseDurationNanos(value)) / NANOS_PER_MILLI,
     (ms) => (ms >= minMs && ms <= maxMs ? undefined : `must be ${min} to ${max}`),
+  );
+}
+
+export function durationNanos(maxNanos: number) {
+  return parsed(
+    (value) => Number(parseDurationNanos(value)),
+    (nanos) =>
+      nanos <= maxNanos ? undefined : `must be at most ${formatDuration(BigInt(maxNanos))}`,
+  );
+}
+
+/** Whole microseconds. */
+export function durationMicros(maxMicros: number) {
+  return parsed(
+    (value) => Number(parseDurationNanos(value)) / NANOS_PER_MICRO,
+    (micros) => {
+      const most = formatDuration(BigInt(maxMicros) * BigInt(NANOS_PER_MICRO));
+      return Number.isInteger(micros) && micros <= maxMicros
+        ? undefined
+        : `must be whole microseconds, at most ${most}`;
+    },
   );
 }
 

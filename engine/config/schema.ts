@@ -11,6 +11,7 @@ import {
   BUDGET_MIN_BYTES,
   BUDGET_MIN_SEGMENTS,
   BUDGET_SEGMENTS,
+  CPU_DMA_LATENCY_MAX_MICROS,
   FLUSH_DEFAULT_MS,
   FLUSH_MAX_MS,
   FLUSH_MIN_MS,
@@ -24,12 +25,27 @@ import {
   SEGMENT_DEFAULT_BYTES,
   SEGMENT_MAX_BYTES,
   SEGMENT_MIN_BYTES,
+  SPIN_MAX_NANOS,
 } from '../base/constants.ts';
 import { STREAM_NAME } from '../base/names.ts';
 import { ON_FULL, STREAM_CLASSES } from '../base/retention.ts';
 import { copySchema } from './copies.ts';
-import { durationMs, group, parsed, sizeBytes, streamPattern } from './fields.ts';
-import { formatBytes, parseDurationNanos, parseRateHz, parseSizeBytes } from './units.ts';
+import {
+  durationMicros,
+  durationMs,
+  durationNanos,
+  group,
+  parsed,
+  sizeBytes,
+  streamPattern,
+} from './fields.ts';
+import {
+  formatBytes,
+  formatDuration,
+  parseDurationNanos,
+  parseRateHz,
+  parseSizeBytes,
+} from './units.ts';
 
 /** What configuration needs to know of a driver; `engine/drivers/driver.ts` satisfies it. */
 export interface DriverFace {
@@ -181,6 +197,9 @@ const defaults = z.strictObject({
   }),
 });
 
+/** The threads that sample sleep until a tick is due. */
+export const SPIN_DEFAULT = '0us';
+
 /** Of every kind of source: scripts rely on the name (docs/decisions). */
 export const DEFAULT_STREAM = 'examples/network';
 
@@ -265,6 +284,24 @@ export const configSchema = z.strictObject({
       'Processor the sampling threads are pinned to; -1: no pinning. That of sysfs never is.',
     type: 'number',
   }),
+  spin: durationNanos(SPIN_MAX_NANOS)
+    .prefault(SPIN_DEFAULT)
+    .meta({
+      description:
+        'Sampling threads wake this much earlier and poll the clock until a tick is due, ' +
+        `at most ${formatDuration(BigInt(SPIN_MAX_NANOS))} and less than half a period: less ` +
+        'lateness for more CPU. 0us: they sleep until then. That of sysfs always does.',
+      type: 'duration',
+    }),
+  cpuDmaLatency: durationMicros(CPU_DMA_LATENCY_MAX_MICROS)
+    .optional()
+    .meta({
+      description:
+        'While it records, no processor sleeps so deeply that it takes longer than this to wake; ' +
+        '0us: none sleeps deeply. Held in /dev/cpu_dma_latency, which takes the right to write ' +
+        'there: without it a warning says so. Default: the kernel decides.',
+      type: 'duration',
+    }),
   duration: durationMs(1, DURATION_MAX_MS).optional().meta({
     description: 'Stop by itself after this time. Default: record until told to stop.',
     type: 'duration',

@@ -34,6 +34,8 @@ async function ownStore(
     retention: [],
     realtime: 'off',
     cpu: -1,
+    spinNanos: 0,
+    cpuDmaLatencyMicros: undefined,
     durationMs: undefined,
     copies: [],
     sources: [],

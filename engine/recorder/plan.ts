@@ -5,6 +5,7 @@ import { ruleFor, type OnFull } from '../base/retention.ts';
 import { ROUTING_KEY } from '../batch/schema.ts';
 import type { RecorderConfig, SourceConfig } from '../config/config.ts';
 import type { KnownDevice, OpenDriver } from '../drivers/driver.ts';
+import { spinProblem } from '../config/spin.ts';
 import { driverOf } from '../drivers/registry.ts';
 import { makeRateGroups, type RateGroup } from '../sampler/rate-group.ts';
 import type { RetentionEntry } from '../store/entries/retention-entry.ts';
@@ -69,6 +70,7 @@ export function planGroups(
   mayBeAway = false,
 ): RecordingPlan {
   refuseRealtime(config);
+  refuseSpin(config);
   const known = running.groups.flatMap(({ group }) => group.sources);
   const byName = new Map(known.map((source) => [source.name, source]));
   const opened: PlannedSource[] = [];
@@ -108,6 +110,12 @@ function refuseRealtime({ realtime, sources }: RecorderConfig): void {
     `realtime: require, but ${source.name} cannot have it: ` +
       `sources of ${source.driver} are not sampled by a real-time thread`,
   );
+}
+
+/** Of a configuration that a program has made, or changed: one that was read has been asked. */
+function refuseSpin({ spinNanos, sources }: RecorderConfig): void {
+  const problem = spinProblem(spinNanos, sources);
+  if (problem !== undefined) throw new HelicorderError('CONFIG', `spin: ${problem}`);
 }
 
 function openSource(

@@ -27,6 +27,8 @@ const FIXED: Readonly<Record<Fixed, string>> = {
   chunksDir: 'chunks.dir',
   realtime: 'realtime',
   cpu: 'cpu',
+  spinNanos: 'spin',
+  cpuDmaLatencyMicros: 'cpuDmaLatency',
   durationMs: 'duration',
   copies: 'copies',
 };

@@ -2,9 +2,11 @@
  * All samplers of a recorder: a native thread per native rate group, started from the main thread,
  * and one sampler worker for all groups whose drivers are written in TypeScript. A crash of that
  * worker harms no native sampler's data, but ends the recorder: a source that silently stopped
- * would be worse.
+ * would be worse. From before the first of them starts until the last has ended, processors wake as
+ * soon as the configuration says.
  */
 import { assert } from '../base/assert.ts';
+import { NANOS_PER_MICRO } from '../base/constants.ts';
 import type { RecorderConfig } from '../config/config.ts';
 import type { HelicorderError } from '../base/errors.ts';
 import type { RateGroup } from '../sampler/rate-group.ts';
@@ -15,6 +17,7 @@ import { Punctuality, listOf } from './punctuality.ts';
 import { T0_NANOS, type PlannedSource, type RecordingPlan } from './plan.ts';
 import { SamplerWorker } from './sampler-worker.ts';
 import type { SamplersReport } from './status.ts';
+import { WakeLatency } from './wake-latency.ts';
 
 type Group = RateGroup<PlannedSource>;
 
@@ -29,23 +32,33 @@ export class SamplerSet {
   readonly #native = new Map<Group, NativeThread>();
   readonly #config: RecorderConfig;
   readonly #onFailure: (error: HelicorderError) => void;
+  readonly #wakeLatency: WakeLatency;
   #worker: SamplerWorker | undefined;
   /** of configurations before, which had to be left behind */
   readonly #left: SamplerWorker[] = [];
   #isStopped = false;
 
-  private constructor(config: RecorderConfig, onFailure: (error: HelicorderError) => void) {
+  private constructor(
+    config: RecorderConfig,
+    onFailure: (error: HelicorderError) => void,
+    wakeLatency: WakeLatency,
+  ) {
     this.#config = config;
     this.#onFailure = onFailure;
+    this.#wakeLatency = wakeLatency;
   }
 
-  /** @throws REALTIME_REFUSED, or what the sampler worker failed with */
+  /**
+   * @param latencyPath in place of `/dev/cpu_dma_latency`, in tests
+   * @throws REALTIME_REFUSED, or what the sampler worker failed with
+   */
   static async start(
     plan: RecordingPlan,
     config: RecorderConfig,
     onFailure: (error: HelicorderError) => void,
+    latencyPath?: string,
   ): Promise<SamplerSet> {
-    const set = new SamplerSet(config, onFailure);
+    const set = new SamplerSet(config, onFailure, new WakeLatency(config, latencyPath));
     try {
       await set.begin(plan.groups.map(({ group }) => group));
       return set;
@@ -60,11 +73,11 @@ export class SamplerSet {
    * @throws REALTIME_REFUSED, or what the sampler worker failed with
    */
   async begin(groups: readonly Group[]): Promise<void> {
-    const { realtime, cpu } = this.#config;
+    const { realtime, cpu, spinNanos } = this.#config;
     // a worker takes a while to start: nobody else is to wait for it
     for (const group of groups) {
       if (group.bus !== 'native') continue;
-      const sampler = startNativeSampler(group, T0_NANOS, { realtime, cpu });
+      const sampler = startNativeSampler(group, T0_NANOS, { realtime, cpu, spinNanos });
       this.#native.set(group, { sampler, punctuality: new Punctuality() });
     }
     const scripted = groups.filter(({ bus }) => bus === 'typescript');
@@ -93,8 +106,12 @@ export class SamplerSet {
   async stop(): Promise<void> {
     this.#isStopped = true;
     const ended = this.#worker?.stop();
-    for (const { sampler } of this.#native.values()) sampler.stop();
-    await ended;
+    try {
+      for (const { sampler } of this.#native.values()) sampler.stop();
+      await ended;
+    } finally {
+      this.#wakeLatency.close();
+    }
   }
 
   /** Sentences about sources that are not sampled as they should be, as long as that is so. */
@@ -104,6 +121,7 @@ export class SamplerSet {
       ([group, { punctuality }]) => !this.#isStopped && punctuality.isBehind(group),
     );
     return [
+      ...this.#notAwake(),
       ...this.#notPinned(),
       ...workers.flatMap(({ problem }) => problem ?? []),
       ...late.map(([{ sources }]) => `not sampled any more: ${listOf(sources.map(nameOf))}`),
@@ -116,6 +134,11 @@ export class SamplerSet {
     const sources = this.#worker?.groups.flatMap((group) => group.sources.map(nameOf)) ?? [];
     if (cpu < 0 || sources.length === 0) return [];
     return [`not pinned to processor ${cpu} (cpu), as their thread cannot be: ${listOf(sources)}`];
+  }
+
+  #notAwake(): string[] {
+    const { problem } = this.#wakeLatency;
+    return problem === undefined ? [] : [problem];
   }
 
   report(): SamplersReport {
@@ -132,6 +155,8 @@ export class SamplerSet {
       refused: [...new Set(reports.flatMap(({ refused }) => refused))],
       latenessMicros: { p50: p50 / 1000, p99: p99 / 1000, max: max / 1000 },
       suspendedNanos,
+      spinMicros: this.#native.size > 0 ? this.#config.spinNanos / NANOS_PER_MICRO : 0,
+      cpuDmaLatencyMicros: this.#wakeLatency.micros,
     };
   }
 }

@@ -12,6 +12,10 @@ export interface SamplersReport {
   refused: string[];
   latenessMicros: { p50: number; p99: number; max: number };
   suspendedNanos: bigint;
+  /** 0: no native thread spins */
+  spinMicros: number;
+  /** null: processors wake when they do */
+  cpuDmaLatencyMicros: number | null;
 }
 
 interface Parts {
@@ -56,6 +60,8 @@ export function mergeStatus(parts: Parts): RecorderStatus {
       memoryLocked: samplers?.memoryLocked ?? false,
       refused: samplers?.refused ?? [],
       grant: samplers && grantOf(samplers, config),
+      spinMicros: samplers?.spinMicros ?? 0,
+      cpuDmaLatencyMicros: samplers?.cpuDmaLatencyMicros ?? null,
     },
     durable: {
       lsn: collector?.durableLsn ?? '0:0',

@@ -4,6 +4,7 @@
  * (`native/src/sampler.h`), and `gaps` cannot tell which of them made a stream:
  *
  *   schedule   tick k is due at t0 + k·period on the monotonic clock; absolute, so no error adds up
+ *              (a native thread may poll the clock just before that, which moves no tick: `spin`)
  *   late       a tick reached more than one period late is gap(late), never invented or repeated
  *   full       a row that does not fit is a gap, with the reason the writer has put into the ring
  *   device     a failed read clears the source's validity bit and harms no other source
@@ -34,6 +35,8 @@ export interface Scheduling {
   realtime: 'auto' | 'off' | 'require';
   /** processor to pin to, or −1 */
   cpu: number;
+  /** how long before a tick its thread polls the clock; default: 0 */
+  spinNanos?: number;
   /** benchmarks only */
   saturate?: boolean;
 }

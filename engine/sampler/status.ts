@@ -17,6 +17,8 @@ export const STATUS_WORD = {
   maxLatenessNanos: 8,
   /** the source that the sampler worker reads, from 1; 0: none, as in native threads */
   reading: 9,
+  /** looks at the clock of a native thread that spins */
+  polls: 10,
   /** HISTOGRAM_BUCKETS words: ticks per bucket of lateness in ns */
   histogram: 16,
 } as const;

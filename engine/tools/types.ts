@@ -25,13 +25,15 @@ export interface RecorderStatus {
     suspendedNanos: string;
   };
   latenessMicros: Percentiles;
-  /** `grant`: the one command that would grant a better rung */
+  /** `grant`: the command for a better rung; the last: what is held of it, null: nothing */
   scheduling: {
     rung: string;
     cpu: number;
     memoryLocked: boolean;
     refused: string[];
     grant: string | undefined;
+    spinMicros: number;
+    cpuDmaLatencyMicros: number | null;
   };
   /** `offsets`: of the first 8 streams */
   durable: { lsn: string; offsets: { stream: string; nextOffset: string }[] };

@@ -161,6 +161,10 @@ class SamplerObject : public Napi::ObjectWrap<SamplerObject> {
     options.realtime = RealtimeOf(env, spec.Get("realtime"));
     options.priority = static_cast<int>(Whole(spec.Get("priority"), "priority", 1, 99));
     options.cpu = static_cast<int>(Whole(spec.Get("cpu"), "cpu", -1, 1023));
+    const Napi::Value spin = spec.Get("spinNanos");
+    const double longest = static_cast<double>((options.period_nanos - 1) / 2);
+    if (!spin.IsUndefined())
+      options.spin_nanos = static_cast<int64_t>(Whole(spin, "spinNanos", 0, longest));
     options.saturate = spec.Get("saturate").ToBoolean().Value();
     return options;
   }

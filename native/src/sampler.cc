@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "clock.h"
+#include "pause.h"
 #include "thread.h"
 
 namespace helicorder {
@@ -40,6 +41,8 @@ Sampler::Sampler(const SamplerOptions& options, std::vector<std::unique_ptr<Sour
 Sampler::~Sampler() { Stop(); }
 
 int Sampler::Start() {
+  const int64_t spin = options_.spin_nanos;
+  if (spin < 0 || spin >= options_.period_nanos - spin) return -EINVAL;
   if (started_ || !ring_.Attach(options_.ring, options_.ring_bytes)) return -EINVAL;
   const int error = StartThread(&thread_, kStackBytes, Main, this);
   if (error < 0) return error;
@@ -90,7 +93,7 @@ bool Sampler::Prepare() {
 }
 
 void Sampler::Run() {
-  while (SleepUntil(Due(next_tick_))) {
+  while (AwaitDue(Due(next_tick_))) {
     CheckSuspend();
     const int64_t now = NowNanos(CLOCK_MONOTONIC);
     const int64_t late = now - Due(next_tick_);
@@ -101,7 +104,14 @@ void Sampler::Run() {
   }
 }
 
-// False if the sampler was stopped meanwhile.
+// False if the sampler was stopped meanwhile, as in the two below.
+bool Sampler::AwaitDue(int64_t due_nanos) {
+  const int64_t spin = options_.spin_nanos;
+  if (spin == 0) return SleepUntil(due_nanos);
+  // the clock has no time before 0
+  return SleepUntil(std::max<int64_t>(0, due_nanos - spin)) && SpinUntil(due_nanos);
+}
+
 bool Sampler::SleepUntil(int64_t due_nanos) {
   while (!stopping_.load(std::memory_order_relaxed)) {
     const int64_t until = std::min(due_nanos, NowNanos(CLOCK_MONOTONIC) + kStopCheckNanos);
@@ -110,6 +120,16 @@ bool Sampler::SleepUntil(int64_t due_nanos) {
     if (error == 0 && until == due_nanos) return !stopping_.load(std::memory_order_relaxed);
   }
   return false;
+}
+
+bool Sampler::SpinUntil(int64_t due_nanos) {
+  uint64_t polls = 0;
+  while (NowNanos(CLOCK_MONOTONIC) < due_nanos && !stopping_.load(std::memory_order_relaxed)) {
+    polls++;
+    Pause();
+  }
+  status_.Add(SamplerStatus::kPolls, polls);
+  return !stopping_.load(std::memory_order_relaxed);
 }
 
 void Sampler::CheckSuspend() {

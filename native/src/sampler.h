@@ -2,7 +2,8 @@
 //
 // Tick k is due at t0 + k·period on CLOCK_MONOTONIC; the first is the first after start. The thread
 // sleeps until the absolute time of the next tick, so that no error adds up, takes the time, reads
-// every source into a row claimed in the ring, and publishes it. Rules:
+// every source into a row claimed in the ring, and publishes it. With `spin_nanos` it wakes that
+// much earlier and looks at the clock until the tick is due; nothing else changes. Rules:
 //  * A tick reached more than one period late is skipped: gap(late). It is never invented.
 //  * A row that does not fit is a gap with the reason the consumer has set: overflow or full.
 //  * A source that cannot be read has validity bit 0 in that row; the others go on.
@@ -40,6 +41,9 @@ struct SamplerOptions {
   Realtime realtime = Realtime::kAuto;
   int priority = 50;
   int cpu = -1;
+  // Less than half a period: a SCHED_FIFO thread that never sleeps is held up by the kernel
+  // (sched(7), sched_rt_runtime_us), and holds up all below it.
+  int64_t spin_nanos = 0;
   bool saturate = false;  // benchmarks: no pacing, a full ring is waited for
 };
 
@@ -50,8 +54,8 @@ class Sampler {
   Sampler(const Sampler&) = delete;
   Sampler& operator=(const Sampler&) = delete;
 
-  // Returns once the thread's scheduling is set: 0, or −errno (EINVAL: not a ring, or started
-  // before; with Realtime::kRequire the errno of the refused SCHED_FIFO).
+  // Returns once the thread's scheduling is set: 0, or −errno (EINVAL: not a ring, a spin that
+  // is too long, or started before; with Realtime::kRequire the errno of the refused SCHED_FIFO).
   int Start();
   // Ends the thread, marks the ring closed, joins. May be called again.
   void Stop();
@@ -62,7 +66,9 @@ class Sampler {
   static void* Main(void* self);
   void Run();
   void RunSaturated();
+  bool AwaitDue(int64_t due_nanos);
   bool SleepUntil(int64_t due_nanos);
+  bool SpinUntil(int64_t due_nanos);
   void CheckSuspend();
   void Skip(uint64_t ticks);
   void TakeRow(int64_t now_nanos);

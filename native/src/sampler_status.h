@@ -23,6 +23,7 @@ class SamplerStatus {
     kLastTick,
     kMaxLatenessNanos,
     kReading,
+    kPolls,
     kHistogram = 16,
   };
   // Log-linear lateness, the buckets of engine/base/histogram.ts: values below 8 ns have a bucket

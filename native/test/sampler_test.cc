@@ -51,6 +51,7 @@ class Bench {
       if (kind != kPadding) {
         std::memcpy(&tick, reader_.At(at) + kTickAt, sizeof tick);
         if (kind == kGap) std::memcpy(&ticks, reader_.At(at) + kGapTicksAt, sizeof ticks);
+        if (kind == kRow) CheckTime(tick, reader_.At(at));
         CHECK(!began_ || tick == next_tick_);
         began_ = true;
         next_tick_ = tick + ticks;
@@ -66,6 +67,16 @@ class Bench {
   SamplerOptions options;
 
  private:
+  // A row is never taken before its tick is due, nor longer than a period after that.
+  void CheckTime(uint64_t tick, const uint8_t* row) const {
+    if (options.saturate) return;  // its times are made up
+    int64_t time;
+    std::memcpy(&time, row + kTimeAt, sizeof time);
+    const int64_t late =
+        time - options.t0_nanos - static_cast<int64_t>(tick) * options.period_nanos;
+    CHECK(late >= 0 && late <= options.period_nanos);
+  }
+
   std::vector<uint64_t> memory_;
   std::vector<uint64_t> words_;
   SamplerStatus status_;
@@ -88,6 +99,45 @@ void EveryTickIsARowOrAGap() {
   uint64_t rows = 0;
   bench.Drain(&rows);
   CHECK(rows == bench.Count(SamplerStatus::kRows));
+}
+
+// That it spins is seen by its looks at the clock; on a busy machine most wake-ups come too late
+// for that, but not all.
+void ASpinningSamplerPollsAndTakesTheSameTicks() {
+  Bench bench(1 << 20);
+  bench.options.spin_nanos = 499'999;  // the most at this period: just below half of it
+  const auto sampler = bench.Make();
+  CHECK(sampler->Start() == 0);
+  uint64_t rows = 0;
+  while (rows < 20 || bench.Count(SamplerStatus::kPolls) == 0) {
+    sched_yield();
+    bench.Drain(&rows);
+    CHECK(rows < 100'000);
+  }
+  sampler->Stop();
+  bench.Drain(&rows);
+  CHECK(rows == bench.Count(SamplerStatus::kRows));
+  CHECK(bench.Count(SamplerStatus::kScheduled) ==
+        bench.Count(SamplerStatus::kRows) + bench.Count(SamplerStatus::kLate));
+}
+
+void ASamplerThatDoesNotSpinNeverPolls() {
+  Bench bench(65536);
+  const auto sampler = bench.Make();
+  CHECK(sampler->Start() == 0);
+  while (bench.Count(SamplerStatus::kRows) < 20) sched_yield();
+  sampler->Stop();
+  CHECK(bench.Count(SamplerStatus::kPolls) == 0);
+}
+
+// A thread of SCHED_FIFO that never sleeps is stopped by the kernel, and everything below it.
+void ASpinOfHalfAPeriodOrMoreIsRefused() {
+  for (const int64_t nanos : {int64_t{-1}, int64_t{500'000}, int64_t{1'000'000}, INT64_MAX}) {
+    Bench bench(4096);
+    bench.options.spin_nanos = nanos;
+    CHECK(bench.Make()->Start() == -EINVAL);
+    CHECK(bench.Count(SamplerStatus::kScheduled) == 0);
+  }
 }
 
 void ASaturatedSamplerFillsItsRingWithoutGaps() {
@@ -155,6 +205,9 @@ void ABucketBeginsWhereTheOneBeforeItEnds() {
 
 int main() {
   EveryTickIsARowOrAGap();
+  ASpinningSamplerPollsAndTakesTheSameTicks();
+  ASamplerThatDoesNotSpinNeverPolls();
+  ASpinOfHalfAPeriodOrMoreIsRefused();
   ASaturatedSamplerFillsItsRingWithoutGaps();
   RealtimeOffStaysOnTheLowestRungAndRefusesNothingOfIt();
   RealtimeRequireTakesNoTickIfItIsRefused();

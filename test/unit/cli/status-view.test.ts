@@ -14,7 +14,10 @@ const STATUS: RecorderStatus = {
     ...{ stopped: '7', crash: '0', suspendedNanos: '0' },
   },
   latenessMicros: { p50: 20, p99: 60, max: 12_500 },
-  scheduling: { rung: 'other', cpu: -1, memoryLocked: false, refused: [], grant: 'setcap …' },
+  scheduling: {
+    ...{ rung: 'other', cpu: -1, memoryLocked: false, refused: [], grant: 'setcap …' },
+    ...{ spinMicros: 0, cpuDmaLatencyMicros: null },
+  },
   durable: { lsn: '1:8192', offsets: [{ stream: 'a/b', nextOffset: '1000' }] },
   bytesPerSample: 3.1,
   paddingBytes: '4096',
@@ -41,6 +44,17 @@ function terminal(columns: number, rows = 24) {
   };
   return { output, written };
 }
+
+test('how the threads wait is told where it was asked for', () => {
+  const lineOf = (more: Partial<RecorderStatus['scheduling']>): string | undefined =>
+    statusLines({ ...STATUS, scheduling: { ...STATUS.scheduling, ...more } }).find((line) =>
+      line.startsWith('scheduling'),
+    );
+  expect(lineOf({})).toBe('scheduling  other');
+  expect(lineOf({ rung: 'fifo', memoryLocked: true, spinMicros: 60, cpuDmaLatencyMicros: 0 })).toBe(
+    'scheduling  fifo, memory locked, spins for 60 µs, wakes within 0 µs',
+  );
+});
 
 test('the block shows everything the status says', () => {
   const text = statusLines(STATUS).join('\n');

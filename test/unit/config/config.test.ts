@@ -61,6 +61,8 @@ describe('defaults', () => {
       ],
       realtime: 'auto',
       cpu: -1,
+      spinNanos: 0,
+      cpuDmaLatencyMicros: undefined,
       durationMs: undefined,
       sources: [
         {
@@ -84,6 +86,7 @@ describe('defaults', () => {
       expect.arrayContaining([
         ...['data-dir', 'source', 'interface', 'rate', 'samples-per-event', 'flush-ms', 'stream'],
         ...['routing-key', 'duration', 'realtime', 'cpu', 'timestamp-resolution', 'count'],
+        ...['spin', 'cpu-dma-latency'],
         ...['channels', 'seed', 'statistics'],
         ...['budget-bytes', 'budget-min-free', 'chunks-dir', 'segment-size'],
         ...['retain-age', 'retain-bytes', 'on-full', 'class'],

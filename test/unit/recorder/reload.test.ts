@@ -30,6 +30,17 @@ test.each([
   expect(() => checkFixed(configured(copy), configured(copy))).not.toThrow();
 });
 
+test.each([
+  ['spin', 'spin: 60us'],
+  ['cpuDmaLatency', 'cpuDmaLatency: 0us'],
+])('%s, also where it is only given now, or not any more', (key, text) => {
+  const [without, given] = [resolved(''), resolved(text)];
+  const refusal = new RegExp(`^to change ${key}, stop and start the recorder`);
+  expect(() => checkFixed(without, given)).toThrow(refusal);
+  expect(() => checkFixed(given, without)).toThrow(refusal);
+  expect(() => checkFixed(given, resolved(text))).not.toThrow();
+});
+
 test('a device that is away refuses no reload of others, only one of its own source', () => {
   const path = join(temporaryDirectory(), 'value');
   writeFileSync(path, '1\n');

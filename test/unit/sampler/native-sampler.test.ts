@@ -7,7 +7,7 @@ import { openDriver } from '../../../engine/sampler/driver-files.ts';
 import { RingConsumer } from '../../../engine/ring/ring.ts';
 import { makeRateGroups, type RateGroup } from '../../../engine/sampler/rate-group.ts';
 import { startNativeSampler } from '../../../engine/sampler/sampler.ts';
-import { readStatus, type SamplerStatus } from '../../../engine/sampler/status.ts';
+import { readStatus, STATUS_WORD, type SamplerStatus } from '../../../engine/sampler/status.ts';
 import { isClosed } from '../../support/ring-memory.ts';
 
 function groupOf(kind: string, given: Record<string, unknown> = {}): RateGroup {
@@ -39,6 +39,52 @@ test.each([
   expect(status.ticksScheduled).toBe(status.rows + status.lateTicks + status.overflowTicks);
   expect(status.deviceFailures).toBe(0n);
   expect(isClosed(group.ring)).toBe(true);
+});
+
+test('one that spins takes every tick, none before it is due, and polls meanwhile', async () => {
+  const group = groupOf('synthetic');
+  const how = { realtime: 'off', cpu: -1, spinNanos: 200_000 } as const;
+  const sampler = startNativeSampler(group, 0n, how);
+  const consumer = new RingConsumer(group.ring);
+  const polls = (): bigint => Atomics.load(group.status, STATUS_WORD.polls);
+  let next: number | undefined;
+  const look = (): void => {
+    for (const record of consumer.records()) {
+      const isRow = record.kind === 'row';
+      const [first, ticks] = isRow ? [record.tick, 1] : [record.firstTick, record.ticks];
+      expect(first).toBe(next ?? first);
+      next = first + ticks;
+      if (!isRow) continue;
+      const late = record.timeNanos - BigInt(record.tick) * group.periodNanos;
+      expect(late).toBeGreaterThanOrEqual(0n);
+      expect(late).toBeLessThanOrEqual(group.periodNanos);
+    }
+    consumer.release();
+  };
+  // on a busy machine a thread wakes too late to poll, but not always
+  while (statusOf(group).rows < 50n || polls() === 0n) {
+    await setImmediate();
+    look();
+  }
+  sampler.stop();
+  look();
+  const { ticksScheduled, rows, lateTicks, overflowTicks } = statusOf(group);
+  expect(ticksScheduled).toBe(rows + lateTicks + overflowTicks);
+});
+
+test('one that does not spin never polls', async () => {
+  const group = groupOf('synthetic');
+  const sampler = startNativeSampler(group, 0n, { realtime: 'off', cpu: -1 });
+  await rowsTaken(group, 20n);
+  sampler.stop();
+  expect(Atomics.load(group.status, STATUS_WORD.polls)).toBe(0n);
+});
+
+test('a spin of half a period, or none at all, is refused by the thread itself', () => {
+  for (const spinNanos of [500_000, -1, 0.5, NaN]) {
+    const how = { realtime: 'off', cpu: -1, spinNanos } as const;
+    expect(() => startNativeSampler(groupOf('synthetic'), 0n, how)).toThrow(RangeError);
+  }
 });
 
 test('a missing interface is named together with the nearest one', () => {
