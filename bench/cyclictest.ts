@@ -3,9 +3,9 @@
  * quality of service as the recorder's sampler.
  *
  * Left alone, cyclictest keeps `/dev/cpu_dma_latency` open with 0 µs, which keeps the processor
- * from sleeping deeply; the recorder does so only when asked. `--latency` writes the kernel's own
- * default there instead, so both are measured under the same setting. Source of the values:
- * PM_QOS_CPU_LATENCY_DEFAULT_VALUE in include/linux/pm_qos.h.
+ * from sleeping deeply; the recorder does so only when asked (`cpuDmaLatency`). `--latency` writes
+ * the kernel's own default there instead, so both are measured under the same setting. Source of
+ * the values: PM_QOS_CPU_LATENCY_DEFAULT_VALUE in include/linux/pm_qos.h.
  *
  * Its histogram has buckets of 1 µs, cut downwards. A latency of n whole periods is n ticks missed:
  * it goes on with the next tick that is still to come, exactly as the sampler does. The sampler
