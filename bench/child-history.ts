@@ -3,7 +3,6 @@
  * closed anything.
  *   node child-history.js DATA_DIR BYTES SEGMENT_BYTES
  */
-import { randomBytes } from 'node:crypto';
 import { KIB, MIB } from '../engine/base/constants.ts';
 import { eventRun } from '../engine/store/write/group-plan.ts';
 import { systemEnvironment } from '../engine/store/store.ts';
@@ -18,7 +17,7 @@ const writer = StoreWriter.open(dataDir, {
 });
 const [opened] = writer.beginRuns([eventRun('bench/history', 'history')]);
 const events = Math.max(1, Math.min(16, Math.floor(writer.groupLimit / EVENT_BYTES) - 1));
-const group = Array.from({ length: events }, () => randomBytes(EVENT_BYTES));
+const group = Array.from({ length: events }, () => systemEnvironment.random.bytes(EVENT_BYTES));
 for (let left = Number(bytes); left > 0; left -= events * EVENT_BYTES) {
   writer.appendEvents(opened!, group);
   if (left % (64 * MIB) === 0) writer.keepMark();
