@@ -98,6 +98,7 @@ test("a sampler's counters are the same words, its histogram the same buckets", 
     kLastTick: counters.lastTick,
     kMaxLatenessNanos: counters.maxLatenessNanos,
     kReading: counters.reading,
+    kPolls: counters.polls,
     kHistogram: histogram,
   };
   expect(Object.keys(renamed)).toHaveLength(Object.keys(STATUS_WORD).length);
