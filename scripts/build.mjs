@@ -101,10 +101,13 @@ function headers() {
   return existsSync(join(prefix, 'include/node/node_api.h')) ? [`--nodedir=${prefix}`] : [];
 }
 
+/** The results of a benchmark lie beside its sources, and are none. */
+const SOURCE = /\.(ts|cc|h)$/;
+
 function* filesUnder(path) {
   if (!existsSync(path)) return;
   const entries = readdirSync(path, { withFileTypes: true, recursive: true });
-  for (const entry of entries) if (entry.isFile()) yield join(entry.parentPath, entry.name);
+  for (const { name, parentPath } of entries) if (SOURCE.test(name)) yield join(parentPath, name);
 }
 
 function hashOf(inputs) {
