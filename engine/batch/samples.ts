@@ -1,6 +1,6 @@
 /**
- * Rows ↔ times entry and batch entries, in TypeScript: the encoder for rate groups whose channels
- * are floats (the addon's `RowEncoder` takes integers only) and the decoder for everybody.
+ * Rows ↔ times entry and batch entries, in TypeScript: the decoder for everybody, and the encoder
+ * that the addon's `RowEncoder` is held against, and golden files are made with.
  */
 import { assert } from '../base/assert.ts';
 import { damaged } from '../base/bytes.ts';
@@ -49,7 +49,10 @@ export interface Rows {
   sources: readonly SourceRows[];
 }
 
-/** @returns payloads in the order of the group: the times entry, then one batch entry per source */
+/**
+ * The reference: floats may also become codec 6, which the addon leaves out.
+ * @returns payloads in the order of the group: the times entry, then one batch entry per source
+ */
 export function encodeSamples(rows: Rows): Uint8Array[] {
   const times = timesEntry(rows);
   const batches = rows.sources.map((source, index) => sourceBatch(source, times, index + 1));

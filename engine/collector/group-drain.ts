@@ -2,7 +2,7 @@
  * The writer's end of one rate group: rows out of the ring, encoded entries into a group.
  *
  * The addon's `RowEncoder` drains, encodes and checksums in one pass, without a JavaScript object
- * per sample or tick. Cursors, four numbers per source, are what both sides share.
+ * per sample or tick; the cursors, four numbers per source, move on with it.
  */
 import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
@@ -10,7 +10,6 @@ import { BATCH_MAX_ROWS, MIB } from '../base/constants.ts';
 import { edge } from '../base/failpoint.ts';
 import { encodeGap } from '../batch/format.ts';
 import { native, RESULT, type RowEncoder } from '../../native/index.ts';
-import type { Cursor } from '../batch/samples.ts';
 import { KIND } from '../store/entries/format.ts';
 import type { TimeEnds } from '../store/entries/entries.ts';
 import type { GroupBuilder } from '../store/log/group.ts';
@@ -22,14 +21,19 @@ import type { Drained, GroupSpec } from './group-spec.ts';
 const DRAIN_MAX_BYTES = 4 * MIB;
 
 /** Per source: run, next seq, next offset, ordinal. */
-const CURSOR = { run: 0, seq: 1, offset: 2, ordinal: 3, length: 4 } as const;
+const CURSOR = { seq: 1, offset: 2, length: 4 } as const;
 
 export class GroupDrain {
   readonly #opened: readonly OpenedRun[];
   readonly #clock: Clock;
   readonly #schedule: Pick<GroupSpec, 't0Nanos' | 'periodNanos'>;
-  readonly #cursors: readonly Cursor[];
-  readonly #drain: NativeDrain;
+  readonly #encoder: RowEncoder;
+  readonly #streams: readonly number[];
+  /** CURSOR.length numbers per source, which the encoder moves on */
+  readonly #cursors: Float64Array;
+  readonly #entries: Uint32Array;
+  readonly #result = new Float64Array(RESULT.length);
+  readonly #maxRows: number;
   #begun = false;
 
   /** @param maxBytes what one drain may write at worst, so that it fits in a segment */
@@ -39,29 +43,24 @@ export class GroupDrain {
     clock: Clock,
     maxBytes = DRAIN_MAX_BYTES,
   ) {
-    const limit = Math.min(maxBytes, DRAIN_MAX_BYTES);
     this.#opened = opened;
     this.#clock = clock;
     this.#schedule = spec;
-    const numbers = new Float64Array(opened.length * CURSOR.length);
-    this.#cursors = opened.map(({ run, stream }, i) => {
-      const cursor = new CursorView(numbers, i * CURSOR.length);
-      return Object.assign(cursor, {
-        nextSeq: run.nextSeq,
-        nextOffset: stream.nextOffset,
-        run: run.id,
-      });
-    });
-    const streams = opened.map(({ stream }) => stream.id);
-    this.#drain = new NativeDrain(spec, numbers, streams, limit);
+    this.#encoder = encoderOf(spec);
+    this.#streams = opened.map(({ stream }) => stream.id);
+    this.#maxRows = rowLimit(this.#encoder, Math.min(maxBytes, DRAIN_MAX_BYTES));
+    this.#cursors = Float64Array.from(
+      opened.flatMap(({ run, stream }) => [run.id, run.nextSeq, stream.nextOffset, 0]),
+    );
+    this.#entries = new Uint32Array(2 * (1 + opened.length));
   }
 
   /** @returns undefined if the ring is empty */
   drain(builder: GroupBuilder, utcOffsetNanos: bigint): Drained | undefined {
-    const tick = this.#drain.peekTick();
+    const tick = this.#encoder.peekTick();
     if (tick < 0) return undefined;
     if (!this.#begun) this.#addGapsBefore(builder, tick, utcOffsetNanos);
-    return edge('drain', () => this.#drain.drain(builder, utcOffsetNanos));
+    return edge('drain', () => this.#encode(builder, utcOffsetNanos));
   }
 
   /** What is missing between the last run of each source and the first tick of this one. */
@@ -76,49 +75,35 @@ export class GroupDrain {
       boottimeNanos: boottimeNanos - (monotonicNanos - dueNanos),
     };
     this.#opened.forEach((opened, i) => {
-      const cursor = this.#cursors[i]!;
-      const gap = gapBefore(opened, first, { seq: cursor.nextSeq, offset: cursor.nextOffset });
+      const cursor = this.#cursors.subarray(i * CURSOR.length, (i + 1) * CURSOR.length);
+      const at = { seq: cursor[CURSOR.seq]!, offset: cursor[CURSOR.offset]! };
+      const gap = gapBefore(opened, first, at);
       if (gap === undefined) return;
       builder.add(KIND.gap, opened.stream.id, encodeGap(gap));
-      cursor.nextSeq++;
-      cursor.nextOffset++;
+      cursor[CURSOR.seq]!++;
+      cursor[CURSOR.offset]!++;
     });
   }
-}
 
-/** One source's cursor in the numbers that the native encoder reads and moves on. */
-class CursorView implements Cursor {
-  readonly #numbers: Float64Array;
-  readonly #at: number;
-
-  constructor(numbers: Float64Array, at: number) {
-    this.#numbers = numbers;
-    this.#at = at;
-  }
-
-  get run(): number {
-    return this.#numbers[this.#at + CURSOR.run]!;
-  }
-  set run(value: number) {
-    this.#numbers[this.#at + CURSOR.run] = value;
-  }
-  get nextSeq(): number {
-    return this.#numbers[this.#at + CURSOR.seq]!;
-  }
-  set nextSeq(value: number) {
-    this.#numbers[this.#at + CURSOR.seq] = value;
-  }
-  get nextOffset(): number {
-    return this.#numbers[this.#at + CURSOR.offset]!;
-  }
-  set nextOffset(value: number) {
-    this.#numbers[this.#at + CURSOR.offset] = value;
-  }
-  get ordinal(): number {
-    return this.#numbers[this.#at + CURSOR.ordinal]!;
-  }
-  set ordinal(value: number) {
-    this.#numbers[this.#at + CURSOR.ordinal] = value;
+  /** Writes the entries of what it drains behind the builder's tail. */
+  #encode(builder: GroupBuilder, utcOffsetNanos: bigint): Drained | undefined {
+    const maxRows = this.#maxRows;
+    const area = builder.reserve(this.#encoder.bound(maxRows));
+    const [cursors, entries, result] = [this.#cursors, this.#entries, this.#result];
+    const at = builder.tail;
+    const count = this.#encoder.encode(area, at, maxRows, utcOffsetNanos, cursors, entries, result);
+    if (count === 0) return undefined;
+    assert(count === 1 + this.#streams.length, 'one times entry and one batch per source');
+    builder.addWritten(KIND.times, 0, entries[0]!, entries[1]!, timeEndsOf(result));
+    this.#streams.forEach((stream, i) => {
+      builder.addWritten(KIND.batch, stream, entries[2 * i + 2]!, entries[2 * i + 3]!);
+    });
+    return {
+      rows: result[RESULT.rows]!,
+      more: result[RESULT.more] === 1,
+      firstTimeNanos: result[RESULT.firstTimeNanos]!,
+      lastTimeNanos: result[RESULT.lastTimeNanos]!,
+    };
   }
 }
 
@@ -139,54 +124,6 @@ function rowLimit(encoder: RowEncoder, maxBytes: number): number {
   let rows = BATCH_MAX_ROWS;
   while (rows > 1 && encoder.bound(rows) > maxBytes) rows /= 2;
   return rows;
-}
-
-/** Writes the entries of what it drains behind the builder's tail. */
-class NativeDrain {
-  readonly #encoder: RowEncoder;
-  readonly #cursors: Float64Array;
-  readonly #streams: readonly number[];
-  readonly #entries: Uint32Array;
-  readonly #result = new Float64Array(RESULT.length);
-  readonly #maxRows: number;
-
-  constructor(
-    spec: GroupSpec,
-    cursors: Float64Array,
-    streams: readonly number[],
-    maxBytes: number,
-  ) {
-    this.#cursors = cursors;
-    this.#streams = streams;
-    this.#entries = new Uint32Array(2 * (1 + streams.length));
-    this.#encoder = encoderOf(spec);
-    this.#maxRows = rowLimit(this.#encoder, maxBytes);
-  }
-
-  /** @returns tick of the next row or gap, or −1 */
-  peekTick(): number {
-    return this.#encoder.peekTick();
-  }
-
-  drain(builder: GroupBuilder, utcOffsetNanos: bigint): Drained | undefined {
-    const maxRows = this.#maxRows;
-    const area = builder.reserve(this.#encoder.bound(maxRows));
-    const [cursors, entries, result] = [this.#cursors, this.#entries, this.#result];
-    const at = builder.tail;
-    const count = this.#encoder.encode(area, at, maxRows, utcOffsetNanos, cursors, entries, result);
-    if (count === 0) return undefined;
-    assert(count === 1 + this.#streams.length, 'one times entry and one batch per source');
-    builder.addWritten(KIND.times, 0, entries[0]!, entries[1]!, timeEndsOf(result));
-    this.#streams.forEach((stream, i) => {
-      builder.addWritten(KIND.batch, stream, entries[2 * i + 2]!, entries[2 * i + 3]!);
-    });
-    return {
-      rows: result[RESULT.rows]!,
-      more: result[RESULT.more] === 1,
-      firstTimeNanos: result[RESULT.firstTimeNanos]!,
-      lastTimeNanos: result[RESULT.lastTimeNanos]!,
-    };
-  }
 }
 
 /** undefined where there are no rows, or a double does not hold the values exactly. */

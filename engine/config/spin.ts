@@ -1,5 +1,5 @@
 /** How long a sampling thread may poll the clock: never so long that it does not sleep. */
-import { NANOS_PER_SECOND } from '../base/constants.ts';
+import { periodOf } from '../base/period.ts';
 import { driverOf } from '../drivers/registry.ts';
 import { formatDuration } from './units.ts';
 
@@ -17,19 +17,13 @@ interface Sampled {
  */
 export function spinProblem(spinNanos: number, sources: readonly Sampled[]): string | undefined {
   const tooFast = sources.find(
-    ({ driver, rateHz }) => driverOf(driver).bus === 'native' && 2 * spinNanos >= periodOf(rateHz),
+    ({ driver, rateHz }) =>
+      driverOf(driver).bus === 'native' && BigInt(2 * spinNanos) >= periodOf(rateHz),
   );
   if (spinNanos === 0 || tooFast === undefined) return undefined;
-  const [spin, period] = [spinNanos, periodOf(tooFast.rateHz)].map((nanos) =>
-    formatDuration(BigInt(nanos)),
-  );
+  const [spin, period] = [BigInt(spinNanos), periodOf(tooFast.rateHz)].map(formatDuration);
   return (
     `${spin} must be less than half the period of every source, and ` +
     `${tooFast.name} has a rate of ${tooFast.rateHz} Hz: a period of ${period}`
   );
-}
-
-/** As a rate group's: to the nearest ns. */
-function periodOf(rateHz: number): number {
-  return Math.round(NANOS_PER_SECOND / rateHz);
 }

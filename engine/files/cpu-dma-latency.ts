@@ -9,10 +9,12 @@ import { closeSync, constants, openSync, writeSync } from 'node:fs';
 export const CPU_DMA_LATENCY_PATH = '/dev/cpu_dma_latency';
 
 export class CpuDmaLatency {
+  readonly micros: number;
   readonly #fd: number;
 
   /** @throws what open(2) or write(2) fails with; a file that is not there is not made */
   constructor(path: string, micros: number) {
+    this.micros = micros;
     this.#fd = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK);
     try {
       writeSync(this.#fd, Int32Array.of(micros));

@@ -5,8 +5,6 @@ import { CPU_DMA_LATENCY_PATH, CpuDmaLatency } from '../files/cpu-dma-latency.ts
 
 export class WakeLatency {
   #held: CpuDmaLatency | undefined;
-  /** what is held, µs; null: nothing */
-  #micros: number | null = null;
   /** why it is not held, though it was asked for */
   readonly problem: string | undefined;
 
@@ -14,7 +12,6 @@ export class WakeLatency {
     if (micros === undefined) return;
     try {
       this.#held = new CpuDmaLatency(path, micros);
-      this.#micros = micros;
     } catch (error) {
       const errno = errnoCode(error);
       if (errno === undefined) throw error;
@@ -24,14 +21,14 @@ export class WakeLatency {
     }
   }
 
+  /** what is held, µs; null: nothing */
   get micros(): number | null {
-    return this.#micros;
+    return this.#held?.micros ?? null;
   }
 
   /** A second time it does nothing. */
   close(): void {
     this.#held?.close();
     this.#held = undefined;
-    this.#micros = null;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The ring in TypeScript: the reference model of `native/src/ring.h`, the producer of the sampler
- * worker, and the consumer for rate groups with float channels. See `docs/format-ring.md`.
+ * The ring in TypeScript: the producer of the sampler worker, and with the consumer, which only
+ * tests and benchmarks need, the reference model of `native/src/ring.h`. See `docs/format-ring.md`.
  *
  *   producer: claimRow(tick, time) → fill → commit;  miss(tick, ticks, reason)
  *   consumer: for (const record of consumer.records()) …;  release()

@@ -3,8 +3,9 @@
  * log stores once per group, so resolution must agree. Where there is no room, a ring is drained or
  * not as a whole: what its sources do then (`onFull`) must agree, too.
  */
-import { GIB, NANOS_PER_SECOND, RING_MAX_BYTES } from '../base/constants.ts';
+import { GIB, RING_MAX_BYTES } from '../base/constants.ts';
 import { HelicorderError } from '../base/errors.ts';
+import { periodOf } from '../base/period.ts';
 import type { OnFull } from '../base/retention.ts';
 import type { OpenDriver } from '../drivers/driver.ts';
 import { createRing, ringBytes, rowLayout, type RowLayout } from '../ring/layout.ts';
@@ -47,11 +48,6 @@ export function makeRateGroups<S extends SampledSource>(
   const groups = [...members.values()];
   const periods = [...new Set(groups.map(([first]) => periodOf(first!.rateHz)))].sort(descending);
   return groups.map((group) => makeGroup(group, periods, flushIntervalMs));
-}
-
-/** Period of a rate, to the nearest ns. */
-export function periodOf(rateHz: number): bigint {
-  return BigInt(Math.round(NANOS_PER_SECOND / rateHz));
 }
 
 function groupKey(source: SampledSource): string {

@@ -25,13 +25,6 @@ constexpr size_t kFailedMaxBytes = 6;  // two numbers below 2^21
 constexpr size_t kRunRows = 128;
 constexpr size_t kColumnHeadBytes = 1 + kVarintMaxBytes;
 
-template <typename T>
-T Load(const uint8_t* at) {
-  T value;
-  std::memcpy(&value, at, sizeof value);
-  return value;
-}
-
 int64_t FloorDivide(int64_t value, int64_t unit) {
   const int64_t quotient = value / unit;
   return value % unit < 0 ? quotient - 1 : quotient;

@@ -15,6 +15,14 @@ inline constexpr size_t kVarintMaxBytes = 10;
 // Pack() stores whole words: up to this many bytes behind what it returns are overwritten.
 inline constexpr size_t kPackSlackBytes = 8;
 
+// A value that may lie anywhere.
+template <typename T>
+inline T Load(const uint8_t* at) {
+  T value;
+  std::memcpy(&value, at, sizeof value);
+  return value;
+}
+
 inline uint64_t Zigzag(int64_t value) {
   return (static_cast<uint64_t>(value) << 1) ^ static_cast<uint64_t>(value >> 63);
 }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "bits.h"
 #include "times.h"
 
 namespace helicorder {
@@ -27,26 +28,14 @@ inline uint64_t Mix(uint64_t word) {
 
 inline uint64_t Key(size_t index) { return Mix((index + 1) * kGolden); }
 
-inline uint64_t Load(const uint8_t* at) {
-  uint64_t word;
-  std::memcpy(&word, at, sizeof word);
-  return word;
-}
-
-inline double LoadDouble(const uint8_t* at) {
-  double value;
-  std::memcpy(&value, at, sizeof value);
-  return value;
-}
-
 void AddWords(uint64_t* hashes, const uint8_t* values, size_t count, uint64_t key) {
-  for (size_t i = 0; i < count; i++) hashes[i] += Mix(Load(values + 8 * i) ^ key);
+  for (size_t i = 0; i < count; i++) hashes[i] += Mix(Load<uint64_t>(values + 8 * i) ^ key);
 }
 
 // A forged column may hold what no integer of 32 bits is; it must not be undefined what it gives.
 void AddIntegers(uint64_t* hashes, const uint8_t* values, size_t count, uint64_t key) {
   for (size_t i = 0; i < count; i++) {
-    const double value = LoadDouble(values + 8 * i);
+    const double value = Load<double>(values + 8 * i);
     const bool fits = value >= -kTwo63 && value < kTwo63;
     const auto word = fits ? static_cast<uint64_t>(static_cast<int64_t>(value)) : kNan;
     hashes[i] += Mix(word ^ key);
@@ -55,8 +44,8 @@ void AddIntegers(uint64_t* hashes, const uint8_t* values, size_t count, uint64_t
 
 void AddDoubles(uint64_t* hashes, const uint8_t* values, size_t count, uint64_t key) {
   for (size_t i = 0; i < count; i++) {
-    const double value = LoadDouble(values + 8 * i);
-    const uint64_t word = value == value ? Load(values + 8 * i) : kNan;
+    const double value = Load<double>(values + 8 * i);
+    const uint64_t word = value == value ? Load<uint64_t>(values + 8 * i) : kNan;
     hashes[i] += Mix(word ^ key);
   }
 }
@@ -113,11 +102,11 @@ uint64_t ChainSamples(uint64_t chain, const ChainStretch& stretch, const int64_t
 uint64_t ChainDigest(const uint8_t* bytes, size_t length) {
   uint64_t digest = length;
   size_t at = 0;
-  for (; at + 8 <= length; at += 8) digest = Mix(digest ^ Load(bytes + at));
+  for (; at + 8 <= length; at += 8) digest = Mix(digest ^ Load<uint64_t>(bytes + at));
   if (at == length) return digest;
   uint8_t last[8] = {};
   std::memcpy(last, bytes + at, length - at);
-  return Mix(digest ^ Load(last));
+  return Mix(digest ^ Load<uint64_t>(last));
 }
 
 }  // namespace helicorder

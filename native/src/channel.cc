@@ -1,18 +1,10 @@
 #include "channel.h"
 
-#include <cstring>
-
+#include "bits.h"
 #include "floats.h"
 
 namespace helicorder {
 namespace {
-
-template <typename T>
-T Load(const uint8_t* at) {
-  T value;
-  std::memcpy(&value, at, sizeof value);
-  return value;
-}
 
 // Values of 16 bits and less are encoded in 32.
 bool IsNarrow(ChannelType type) { return type <= kU16; }

@@ -1,6 +1,6 @@
-// Codecs 5 and 7 of docs/format-batch.md for a log: floats that are integers in disguise, else as
-// they are. The same bytes as engine/codecs/scaled.ts and raw.ts, which are the reference to read
-// first. (Codec 6, lz4, is for chunks, which are written once.) Nothing is allocated.
+// Codecs 5 and 7 of docs/format-batch.md for what is sampled: floats that are integers in disguise,
+// else as they are. The same bytes as engine/codecs/scaled.ts and raw.ts, which are the reference
+// to read first. (Codec 6, lz4, is for what is not written in a hurry.) Nothing is allocated.
 #pragma once
 
 #include <cstddef>

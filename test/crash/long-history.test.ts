@@ -14,6 +14,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { childProgram } from '../../bench/files.ts';
 import { runNode } from '../../bench/process.ts';
+import { median } from '../../bench/stats.ts';
 import { monotonicMs } from '../../engine/base/clock.ts';
 import { KIB, MIB } from '../../engine/base/constants.ts';
 import { turn } from '../../engine/base/turn.ts';
@@ -228,10 +229,6 @@ async function restarts({ short, long }: Both<History>): Promise<Both<number[]>>
     }
   }
   return times;
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1]!;
 }
 
 /** The median of the pairs' ratios, printed with both medians. */

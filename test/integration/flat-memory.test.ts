@@ -5,6 +5,7 @@
 import { expect } from 'vitest';
 import { defined } from '../../engine/base/assert.ts';
 import { processRssMib } from '../../bench/machine.ts';
+import { median } from '../../bench/stats.ts';
 import type { RecorderStatus } from '../../engine/tools/types.ts';
 import { helicorder } from '../support/cli.ts';
 import { temporaryDirectory } from '../support/directory.ts';
@@ -38,8 +39,8 @@ const recorder = (dir: string): string[] => [
 
 function medianBetween(readings: readonly Reading[], from: number, to: number): number {
   const inside = readings.filter(({ seconds }) => seconds >= from && seconds < to);
-  const sorted = inside.map(({ rssMib }) => rssMib).sort((a, b) => a - b);
-  return defined(sorted[sorted.length >> 1], `a reading between ${from} and ${to} s`);
+  defined(inside[0], `a reading between ${from} and ${to} s`);
+  return median(inside.map(({ rssMib }) => rssMib));
 }
 
 testOverMinutes(

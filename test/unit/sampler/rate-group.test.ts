@@ -1,13 +1,10 @@
 import { expect, test } from 'vitest';
 import { RING_MIN_SECONDS } from '../../../engine/base/constants.ts';
+import { periodOf } from '../../../engine/base/period.ts';
 import type { ChannelType } from '../../../engine/batch/schema.ts';
 import { plainChannel, type OpenDriver } from '../../../engine/drivers/driver.ts';
 import { RING } from '../../../engine/ring/layout.ts';
-import {
-  makeRateGroups,
-  periodOf,
-  type SampledSource,
-} from '../../../engine/sampler/rate-group.ts';
+import { makeRateGroups, type SampledSource } from '../../../engine/sampler/rate-group.ts';
 
 interface Given {
   rateHz?: number;
